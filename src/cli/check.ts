@@ -1,0 +1,59 @@
+import { type Diagnostic, formatDiagnostic, RecipeError, sortDiagnostics } from '../dsl/diagnostic.js';
+import { makePlan } from '../dsl/plan.js';
+import { positionOf } from '../dsl/source.js';
+import { exits } from './exits.js';
+import { loadRecipe } from './load.js';
+import { print, printError } from './output.js';
+
+export type FaultFormat = 'text' | 'json' | 'github';
+
+/** `chrootfile check`: all faults of recipes and their libraries, without running anything. */
+export function check(files: readonly string[], goals: readonly string[], format: FaultFormat): number {
+  const faults: Diagnostic[] = [];
+  for (const file of files) {
+    try {
+      const { module, tasks } = loadRecipe(file);
+      const { nodes } = makePlan(module, tasks, goals);
+      if (format === 'text') print(`${file}: ok, ${nodes.filter((node) => node.type === 'task').length} tasks`);
+    } catch (error) {
+      if (!(error instanceof RecipeError)) throw error;
+      faults.push(...error.diagnostics);
+    }
+  }
+  printFaults(faults, format);
+  return faults.length === 0 ? exits.done : exits.invalid;
+}
+
+/** Prints faults: as text on standard error; as JSON, or as annotations of GitHub Actions, on standard output. */
+export function printFaults(faults: readonly Diagnostic[], format: FaultFormat): void {
+  const sorted = sortDiagnostics(faults);
+  switch (format) {
+    case 'text':
+      if (sorted.length > 0) printError(`${sorted.map(formatDiagnostic).join('\n')}\n${sorted.length} fault${sorted.length === 1 ? '' : 's'}`);
+      return;
+    case 'json':
+      return print(JSON.stringify(sorted.map(recordOf), undefined, 2));
+    case 'github':
+      for (const fault of sorted) print(annotation(fault));
+  }
+}
+
+function recordOf({ code, message, span, help, notes }: Diagnostic) {
+  const place = (s: NonNullable<typeof span>) => ({ file: s.source.file, ...positionOf(s.source, s.start), end: positionOf(s.source, s.end) });
+  return {
+    code,
+    message,
+    ...(span === undefined ? {} : place(span)),
+    help,
+    notes: notes?.map((note) => ({ message: note.message, ...place(note.span) })),
+  };
+}
+
+/** Source: GitHub Actions, "Workflow commands", with its escapes. */
+function annotation({ code, message, span, help }: Diagnostic): string {
+  const escaped = (text: string) => text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
+  const property = (text: string) => escaped(text).replaceAll(':', '%3A').replaceAll(',', '%2C');
+  const { line, column } = span === undefined ? { line: 1, column: 1 } : positionOf(span.source, span.start);
+  const file = span === undefined ? '' : `file=${property(span.source.file)},line=${line},col=${column},`;
+  return `::error ${file}title=${property(code)}::${escaped(help === undefined ? message : `${message} (${help})`)}`;
+}

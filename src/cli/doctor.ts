@@ -1,0 +1,91 @@
+import { accessSync, constants, existsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { listRuns } from '../runtime/runs.js';
+import { hostShell } from '../runtime/shell.js';
+import { kinds } from '../tasks/index.js';
+import { exits } from './exits.js';
+import { print, printJson, styled } from './output.js';
+import { isRoot, stateFolder } from './state.js';
+import { localTools, missingTools, runTools } from './tools.js';
+
+interface Finding {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly detail: string;
+  readonly help?: string | undefined;
+}
+
+/** `chrootfile doctor`: whether this host can do the work, and what to install where it cannot. */
+export async function doctor(told: string | undefined, json: boolean): Promise<number> {
+  const state = stateFolder(told);
+  const findings = [root(), node(), tools(), ...(await kernel()), stateIs(state), deadRuns(state)];
+  const ok = findings.every((finding) => finding.ok);
+  if (json) printJson({ ok, findings });
+  else {
+    for (const { name, ok: good, detail, help } of findings) {
+      print(`${good ? styled('green', '✔') : styled('red', '✖')} ${name}: ${detail}`);
+      if (help !== undefined) print(`    ${help}`);
+    }
+  }
+  return ok ? exits.done : exits.host;
+}
+
+function root(): Finding {
+  return { name: 'root', ok: isRoot(), detail: isRoot() ? 'yes' : 'no', help: isRoot() ? undefined : 'run and undo need root: use sudo' };
+}
+
+function node(): Finding {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const ok = major > 20 || (major === 20 && minor >= 19);
+  return { name: 'node', ok, detail: process.versions.node, help: ok ? undefined : 'Node 20.19 or newer is needed' };
+}
+
+function tools(): Finding {
+  const all = [...runTools, ...localTools, ...kinds.flatMap((kind) => Object.entries(kind.tools as Record<string, string>).map(([program, from]) => ({ program, package: from })))];
+  const missing = missingTools(all);
+  const packages = [...new Set(missing.map((tool) => tool.package))].join(' ');
+  return {
+    name: 'programs',
+    ok: missing.length === 0,
+    detail: missing.length === 0 ? `all ${new Set(all.map((tool) => tool.program)).size} found` : `missing: ${missing.map((tool) => tool.program).join(', ')}`,
+    help: missing.length === 0 ? undefined : `apt-get install ${packages}`,
+  };
+}
+
+async function kernel(): Promise<Finding[]> {
+  const namespaces = await works(['unshare', '--mount', '--pid', '--fork', '--mount-proc', 'true']);
+  const loop = existsSync('/dev/loop-control');
+  return [
+    { name: 'namespaces', ok: namespaces === undefined, detail: namespaces ?? 'mount and pid namespaces work', help: namespaces === undefined ? undefined : 'a container must be privileged' },
+    { name: 'loop devices', ok: loop, detail: loop ? 'there' : 'no /dev/loop-control', help: loop ? undefined : 'modprobe loop; only the embedded EC2 needs it' },
+  ];
+}
+
+async function works(command: readonly string[]): Promise<string | undefined> {
+  if (!isRoot()) return 'not tried, for want of root';
+  return hostShell.run(command).then(
+    () => undefined,
+    (error: Error) => error.message.split('\n').slice(0, 2).join(' '),
+  );
+}
+
+function stateIs(state: string): Finding {
+  let folder = state;
+  while (!existsSync(folder)) folder = dirname(folder);
+  try {
+    accessSync(folder, constants.W_OK);
+    return { name: 'state', ok: true, detail: state };
+  } catch {
+    return { name: 'state', ok: false, detail: `${state} cannot be written`, help: 'name another folder with --state or CHROOTFILE_STATE' };
+  }
+}
+
+function deadRuns(state: string): Finding {
+  const dead = listRuns(state).flatMap((run) => run.summary() ?? []).filter((run) => (run.state === 'dead' || run.state === 'left') && run.open > 0);
+  return {
+    name: 'earlier runs',
+    ok: dead.length === 0,
+    detail: dead.length === 0 ? 'nothing left behind' : `${dead.length} left something behind`,
+    help: dead.length === 0 ? undefined : 'chrootfile undo --all',
+  };
+}

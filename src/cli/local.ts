@@ -1,0 +1,66 @@
+import { existsSync, rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { deviceOf } from '../local/disks.js';
+import type { LocalEc2 } from '../local/ec2.js';
+import { listRuns } from '../runtime/runs.js';
+import { hostShell } from '../runtime/shell.js';
+import { ExitError, exits } from './exits.js';
+import { openLocalEc2 } from './local_ec2.js';
+import { print, printJson, table } from './output.js';
+import { stateFolder } from './state.js';
+
+type Listed = 'images' | 'volumes' | 'snapshots';
+
+/** `chrootfile local images|volumes|snapshots`: what the embedded EC2 holds. */
+export function listLocal(what: Listed, told: string | undefined, json: boolean): void {
+  const { store } = openLocalEc2(stateFolder(told));
+  const all = [...store.list(what)].sort((a, b) => (a.created < b.created ? -1 : 1));
+  if (json) return printJson(all);
+  if (all.length === 0) return print(`no ${what}`);
+  switch (what) {
+    case 'images':
+      return print(...table([['IMAGE', 'CREATED', 'SNAPSHOT', 'NAME'], ...store.list(what).map((i) => [i.id, i.created, i.mappings[0]?.snapshot ?? '', i.name])]));
+    case 'volumes':
+      return print(...table([['VOLUME', 'CREATED', 'GIB', 'DEVICE'], ...store.list(what).map((v) => [v.id, v.created, String(v.size), deviceOf(store.diskOf(v.id)) ?? '-'])]));
+    case 'snapshots':
+      return print(...table([['SNAPSHOT', 'CREATED', 'GIB', 'DESCRIPTION'], ...store.list(what).map((s) => [s.id, s.created, String(s.size), s.description])]));
+  }
+}
+
+/** `chrootfile local export`: writes the disk of an image to a file: raw, or qcow2 by its ending. */
+export async function exportImage(image: string, file: string, told: string | undefined): Promise<void> {
+  const disk = diskOfImage(openLocalEc2(stateFolder(told)), image);
+  const target = resolve(file);
+  if (existsSync(target)) throw new ExitError(exits.invalid, `${file} exists already`);
+  try {
+    if (target.endsWith('.qcow2')) await hostShell.run(['qemu-img', 'convert', '-f', 'raw', '-O', 'qcow2', disk, target]);
+    else await hostShell.run(['cp', '--reflink=auto', '--sparse=always', '--', disk, target]);
+  } catch (error) {
+    rmSync(target, { force: true });
+    throw error;
+  }
+  print(file);
+}
+
+function diskOfImage(ec2: LocalEc2, image: string): string {
+  const found = ec2.store.list('images').find((i) => i.id === image || i.name === image);
+  if (found === undefined) throw new ExitError(exits.invalid, `there is no image ${image}\n  help: chrootfile local images`);
+  const root = found.mappings.find((mapping) => mapping.device === found.rootDevice);
+  return ec2.store.diskOf(root?.snapshot ?? '');
+}
+
+/** `chrootfile local reset`: removes all images, snapshots and volumes of the embedded EC2. */
+export function resetLocal(told: string | undefined, yes: boolean): void {
+  const state = stateFolder(told);
+  const { store } = openLocalEc2(state);
+  const busy = listRuns(state).find((run) => run.busy);
+  if (busy !== undefined) throw new ExitError(exits.locked, `run ${busy.id} goes on`);
+  const attached = store.list('volumes').filter((volume) => deviceOf(store.diskOf(volume.id)) !== undefined);
+  if (attached.length > 0) {
+    throw new ExitError(exits.invalid, `attached: ${attached.map((volume) => volume.id).join(', ')}\n  help: chrootfile undo --all`);
+  }
+  const counts = (['images', 'snapshots', 'volumes'] as const).map((what) => `${store.list(what).length} ${what}`).join(', ');
+  if (!yes) throw new ExitError(exits.invalid, `this removes ${counts}\n  help: chrootfile local reset --yes`);
+  rmSync(join(state, 'local'), { recursive: true, force: true });
+  print(`removed ${counts}`);
+}

@@ -1,0 +1,217 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { durationMs } from '../dsl/words.js';
+import { ExitError, exits } from './exits.js';
+import { printError } from './output.js';
+
+// The SDK warns on standard error of Node versions it will no longer support.
+process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
+// A closed pipe or a lost terminal is no reason to stop undoing.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+
+/** Put here by the build. */
+declare const VERSION: string;
+let exitCode: number = exits.done;
+
+const state = () => new Option('--state <folder>', 'where runs and the embedded EC2 are kept (default: /var/lib/chrootfile for root)');
+const collect = (value: string, all: readonly string[]) => [...all, value];
+const input = () => new Option('-i, --input <name=value>', 'value of an input; may be given several times').argParser(collect).default([] as string[], 'none');
+const inputs = () => new Option('--inputs <file>', 'values of inputs, as YAML or JSON');
+const json = () => new Option('--json', 'print JSON').default(false);
+
+const program = new Command('chrootfile')
+  .description('Builds machine images by the chroot method from a graph of tasks, with undo on disk.')
+  .version(VERSION)
+  .configureHelp({ sortSubcommands: false, showGlobalOptions: false })
+  .configureOutput({ writeErr: (text) => printError(text.trimEnd()) })
+  .exitOverride()
+  .addHelpText(
+    'after',
+    `
+Examples:
+  sudo chrootfile run recipes/base.yml         build an image
+  chrootfile plan recipes/base.yml image       what that would do, and why
+  chrootfile check recipes/*.yml               find all faults
+  sudo chrootfile undo --all                   take back what a killed run left
+
+Exit codes: 0 done; 1 a task failed and all was undone; 2 recipe or usage invalid; 3 the host lacks something;
+4 locked; 5 something could not be undone; 124 run --timeout; 129, 130, 143 interrupted and all was undone.`,
+  );
+
+program
+  .command('run')
+  .description('run a recipe, or some of its tasks and what they need')
+  .argument('[words...]', 'recipe file (default chrootfile.yml), then tasks')
+  .addOption(input())
+  .addOption(inputs())
+  .addOption(new Option('--cloud <provider>', 'where to build, instead of what the recipe says').choices(['local', 'aws']))
+  .addOption(new Option('-j, --jobs <n>', 'how many scripts and disk tasks run at once (default: number of CPUs)').argParser(count))
+  .addOption(new Option('-k, --keep-going', 'after a failure, go on with what does not depend on it').default(false))
+  .addOption(new Option('--on-failure <what>', 'whether to undo what was made, or keep it').choices(['undo', 'keep']).default('undo'))
+  .addOption(new Option('--timeout <duration>', 'longest time for all, e.g. 90s, 20m, 2h').argParser(duration))
+  .addOption(new Option('--format <format>', 'how to report').choices(['auto', 'plain', 'json']).default('auto'))
+  .addOption(new Option('-v, --verbose', 'print the output of tasks, on a terminal too').default(false))
+  .addOption(new Option('-q, --quiet', 'print only what went wrong, and the outputs').default(false))
+  .addOption(new Option('--no-sandbox', 'mount in the namespace of the host'))
+  .addOption(new Option('-n, --dry-run', 'show the plan instead, as the verb plan does').default(false))
+  .addOption(state())
+  .addHelpText('after', `\nExamples:\n  sudo chrootfile run recipes/base.yml -i size=8\n  sudo chrootfile run recipes/base.yml --format json | tail -n 1`)
+  .action(async (words: string[], options) => {
+    const { fileAndTasks } = await import('./load.js');
+    const { file, tasks } = fileAndTasks(words);
+    if (options.dryRun) return (await import('./plan.js')).plan(file, tasks, { ...options, json: options.format === 'json' });
+    const { run } = await import('./run.js');
+    exit(await run(file, tasks, { ...options, sandbox: process.env['CHROOTFILE_SANDBOX'] === '1' }));
+  });
+
+program
+  .command('check')
+  .description('find all faults of recipes, without running anything')
+  .argument('[files...]', 'recipe files (default chrootfile.yml)')
+  .addOption(new Option('--format <format>', 'how to report').choices(['text', 'json', 'github']).default('text'))
+  .addHelpText('after', '\nExamples:\n  chrootfile check recipes/*.yml\n  chrootfile check recipes/base.yml --format github')
+  .action(async (files: string[], options) => exit((await import('./check.js')).check(files.length > 0 ? files : ['chrootfile.yml'], [], options.format)));
+
+program
+  .command('plan')
+  .description('show what a run would do, in which order and why, and what its undo would be')
+  .argument('[words...]', 'recipe file (default chrootfile.yml), then tasks')
+  .addOption(input())
+  .addOption(inputs())
+  .addOption(json())
+  .addHelpText('after', '\nExamples:\n  chrootfile plan recipes/base.yml\n  chrootfile plan recipes/base.yml image --json')
+  .action(async (words: string[], options) => {
+    const { fileAndTasks } = await import('./load.js');
+    const { file, tasks } = fileAndTasks(words);
+    (await import('./plan.js')).plan(file, tasks, options);
+  });
+
+program
+  .command('list')
+  .description('list the tasks and inputs of a recipe')
+  .argument('[file]', 'recipe file', 'chrootfile.yml')
+  .addOption(json())
+  .addHelpText('after', '\nExamples:\n  chrootfile list recipes/base.yml')
+  .action(async (file: string, options) => (await import('./list.js')).list(file, options.json));
+
+program
+  .command('undo')
+  .description('take back what a run that died, or could not undo everything, left behind')
+  .argument('[run]', 'the run, or a beginning of its id')
+  .addOption(new Option('--all', 'all such runs').default(false))
+  .addOption(input())
+  .addOption(json())
+  .addOption(state())
+  .addHelpText('after', '\nExamples:\n  sudo chrootfile undo --all\n  sudo chrootfile undo 20261122-0915')
+  .action(async (run: string | undefined, options) => exit(await (await import('./undo.js')).undo(run, options)));
+
+program
+  .command('runs')
+  .description('list runs, and whether anything of them is left')
+  .addOption(json())
+  .addOption(state())
+  .addHelpText('after', '\nExamples:\n  sudo chrootfile runs --json')
+  .action(async (options) => (await import('./runs.js')).runs(options.state, options.json));
+
+program
+  .command('logs')
+  .description('print the output of the tasks of a run')
+  .argument('[run]', 'the run, or a beginning of its id (default: the last)')
+  .argument('[task]', 'one task of it')
+  .addOption(state())
+  .addHelpText('after', '\nExamples:\n  sudo chrootfile logs\n  sudo chrootfile logs 20261122-0915 grub')
+  .action(async (run: string | undefined, task: string | undefined, options) => (await import('./runs.js')).logs(options.state, run, task));
+
+program
+  .command('kinds')
+  .description('list the built-in kinds of tasks, or show the manual of one')
+  .argument('[kind]', 'e.g. mount')
+  .addOption(json())
+  .addHelpText('after', '\nExamples:\n  chrootfile kinds\n  chrootfile kinds ec2.volume')
+  .action(async (kind: string | undefined, options) => (await import('./kinds.js')).kinds(kind, options.json));
+
+program
+  .command('schema')
+  .description('print the JSON Schema of recipes')
+  .addHelpText('after', '\nExamples:\n  chrootfile schema > recipe.schema.json')
+  .action(async () => (await import('./schema.js')).schema());
+
+program
+  .command('doctor')
+  .description('check whether this host can do the work')
+  .addOption(json())
+  .addOption(state())
+  .addHelpText('after', '\nExamples:\n  sudo chrootfile doctor')
+  .action(async (options) => exit(await (await import('./doctor.js')).doctor(options.state, options.json)));
+
+const local = program.command('local').description('look after the embedded EC2');
+for (const what of ['images', 'volumes', 'snapshots'] as const) {
+  local
+    .command(what)
+    .description(`list the ${what} it holds`)
+    .addOption(json())
+    .addOption(state())
+    .addHelpText('after', `\nExamples:\n  sudo chrootfile local ${what} --json`)
+    .action(async (options) => (await import('./local.js')).listLocal(what, options.state, options.json));
+}
+local
+  .command('export')
+  .description('write the disk of an image to a file')
+  .argument('<image>', 'id or name of the image')
+  .argument('<file>', 'raw, or qcow2 by its ending')
+  .addOption(state())
+  .addHelpText('after', '\nExamples:\n  sudo chrootfile local export ami-0123456789abcdef0 base.img\n  sudo chrootfile local export base-1763799000 base.qcow2')
+  .action(async (image: string, file: string, options) => (await import('./local.js')).exportImage(image, file, options.state));
+local
+  .command('reset')
+  .description('remove all its images, snapshots and volumes')
+  .addOption(new Option('--yes', 'do it').default(false))
+  .addOption(state())
+  .addHelpText('after', '\nExamples:\n  sudo chrootfile local reset --yes')
+  .action(async (options) => (await import('./local.js')).resetLocal(options.state, options.yes));
+
+function count(text: string): number {
+  if (!/^[1-9][0-9]*$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 1 on.');
+  return Number(text);
+}
+
+function duration(text: string): number {
+  const ms = durationMs(text);
+  if (ms === undefined) throw new InvalidArgumentError('It must be a duration such as 90s, 20m or 2h.');
+  return ms;
+}
+
+function exit(code: number): void {
+  exitCode = code;
+}
+
+// A promise that is never settled must not end the program as if all were well.
+process.exitCode = exits.failed;
+try {
+  await program.parseAsync();
+  process.exitCode = exitCode;
+} catch (error) {
+  process.exitCode = await codeOf(error);
+}
+
+async function codeOf(error: unknown): Promise<number> {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exits.done : exits.invalid;
+  if (error instanceof ExitError) {
+    printError(`chrootfile: ${error.message}`);
+    return error.code;
+  }
+  if (error instanceof Error && error.name === 'RecipeError') {
+    const { printFaults } = await import('./check.js');
+    printFaults((error as Error & { diagnostics: [] }).diagnostics, 'text');
+    return exits.invalid;
+  }
+  if (error instanceof Error && error.name === 'LockedError') {
+    printError(`chrootfile: ${error.message}`);
+    return exits.locked;
+  }
+  if (error instanceof Error && /^E[A-Z]+$/.test((error as NodeJS.ErrnoException).code ?? '')) {
+    printError(`chrootfile: ${error.message}`);
+    return exits.host;
+  }
+  printError(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  return exits.failed;
+}

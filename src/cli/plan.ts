@@ -1,0 +1,63 @@
+import type { Plan, PlanNode } from '../dsl/plan.js';
+import { makePlan } from '../dsl/plan.js';
+import { inputsOf, loadRecipe } from './load.js';
+import { print, printJson, styled } from './output.js';
+
+export interface PlanOptions {
+  readonly json: boolean;
+  readonly input: readonly string[];
+  readonly inputs?: string;
+}
+
+/** `chrootfile plan`: what a run would do, in which order and why, and what its undo would be. */
+export function plan(file: string, goals: readonly string[], options: PlanOptions): void {
+  const { module, tasks } = loadRecipe(file);
+  inputsOf(module, options.input, options.inputs);
+  const made = makePlan(module, tasks, goals);
+  if (options.json) return printJson(planJson(made));
+  const releases = made.nodes.filter((node) => node.type === 'release').length;
+  print(`${file}: ${made.nodes.length - releases} tasks, ${releases} releases`, '');
+  for (const [i, node] of made.nodes.entries()) {
+    const pulled = made.pulled.get(node.id);
+    const what = node.type === 'task' ? whatOf(node) : undoOf(node);
+    print(`${String(i + 1).padStart(3)} ${styled('bold', node.id)}${what === '' ? '' : `  ${what}`}`);
+    if (node.type === 'task' && node.task.task.description !== undefined) print(`      ${styled('dim', node.task.task.description)}`);
+    for (const edge of node.after) print(`      after ${edge.from}: ${edge.because}`);
+    if (pulled !== undefined) print(`      in the plan because ${pulled}`);
+    if (node.type === 'task') print(`      undo ${node.task.lifetime === 'hold' ? 'at its release' : 'when the run fails'}: ${undoOf(node)}`);
+  }
+  if (made.leftOut.length > 0) print('', `left out: ${made.leftOut.join(', ')}`);
+}
+
+/** A plan for programs. */
+export function planJson(made: Plan) {
+  return {
+    goals: made.goals,
+    nodes: made.nodes.map((node) => ({
+      id: node.id,
+      type: node.type,
+      uses: node.task.task.action.type === 'kind' ? node.task.task.action.kind.name : undefined,
+      in: node.task.in,
+      lifetime: node.task.lifetime,
+      after: node.after.map(({ from, because }) => ({ from, because })),
+      pulled: made.pulled.get(node.id),
+      undo: undoOf(node),
+    })),
+    left_out: made.leftOut,
+  };
+}
+
+function whatOf(node: PlanNode): string {
+  const { action } = node.task.task;
+  const where = node.task.in === undefined ? '' : ` in ${node.task.in}`;
+  return action.type === 'kind' ? `${action.kind.name}${where}` : action.type === 'run' ? `run${where}` : 'group';
+}
+
+function undoOf(node: PlanNode): string {
+  const { action } = node.task.task;
+  if (action.type === 'kind') return action.kind.takesBack ?? 'nothing';
+  if (action.type !== 'run' || action.undo === undefined) return 'nothing';
+  const { script } = action.undo;
+  const text = script.type === 'template' ? script.template.text : script.type === 'literal' ? String(script.value) : '';
+  return text.trim().split('\n')[0] ?? '';
+}

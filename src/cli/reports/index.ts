@@ -1,0 +1,20 @@
+import type { EventSink } from '../../runtime/events.js';
+import { jsonReport } from './json.js';
+import { plainReport } from './plain.js';
+
+export type ReportFormat = 'auto' | 'plain' | 'json';
+
+/** Shows a run while it goes on. */
+export interface Report {
+  readonly sink: EventSink;
+  /** Waits until everything is on the screen. */
+  end(): Promise<void>;
+}
+
+/** The report for a format: listr2 on a terminal, plain lines elsewhere and with `-v`, NDJSON where asked for. */
+export async function openReport(format: ReportFormat, { verbose, quiet }: { readonly verbose: boolean; readonly quiet: boolean }): Promise<Report> {
+  if (format === 'json') return jsonReport();
+  if (format === 'plain' || verbose || quiet || !process.stdout.isTTY) return plainReport({ quiet });
+  const { listrReport } = await import('./listr.js');
+  return listrReport();
+}

@@ -1,0 +1,141 @@
+import { Listr, type ListrTaskWrapper } from 'listr2';
+import type { RunEvent } from '../../runtime/events.js';
+import { policy } from '../../runtime/policy.js';
+import { styled } from '../output.js';
+import type { Report } from './index.js';
+import { duration, printSummary } from './summary.js';
+
+// biome-ignore lint/suspicious/noExplicitAny: the wrapper's types differ by renderer, and ours is chosen at run time
+type Wrapper = ListrTaskWrapper<any, any, any>;
+
+interface Node {
+  readonly id: string;
+  readonly title: string;
+  readonly ended: PromiseWithResolver<{ outcome: string; reason?: string | undefined; error?: string | undefined }>;
+  lastDrawn: number;
+}
+
+interface PromiseWithResolver<T> {
+  readonly promise: Promise<T>;
+  readonly resolve: (value: T) => void;
+}
+
+/**
+ * Draws the plan with listr2: a task of Listr's for each node, which waits for ours to end. Order, limits, signals
+ * and undo are the scheduler's affair; Listr only draws.
+ */
+export function listrReport(): Report {
+  const nodes = new Map<string, Node>();
+  const failures: { task: string; error: string }[] = [];
+  const wrappers = new Map<string, Wrapper>();
+  let drawn: Promise<unknown> = Promise.resolve();
+  let undo: Node | undefined;
+  let undoDrawn: Promise<unknown> = Promise.resolve();
+  let finished: Extract<RunEvent, { type: 'run.finished' }> | undefined;
+  let run = '';
+  const warnings: string[] = [];
+
+  const draw = (list: readonly Node[]) => {
+    const listr = new Listr(
+      list.map((node) => ({
+        title: styled('dim', node.title),
+        task: async (_: unknown, wrapper: Wrapper) => {
+          wrappers.set(node.id, wrapper);
+          const { outcome, reason, error } = await node.ended.promise;
+          if (outcome === 'skipped' || outcome === 'unreached') wrapper.skip(`${node.title} ${styled('dim', `${outcome === 'skipped' ? 'skipped' : 'not run'}: ${reason ?? ''}`)}`);
+          if (outcome === 'failed') throw new Error(error?.split('\n')[0] ?? 'failed');
+        },
+        rendererOptions: { bottomBar: false, persistentOutput: false, outputBar: 1 },
+      })),
+      {
+        concurrent: true,
+        exitOnError: false,
+        collectErrors: false,
+        registerSignalListeners: false,
+        rendererOptions: { removeEmptyLines: true, collapseSkips: false, collapseErrors: false },
+      },
+    );
+    return listr.run().catch(() => {});
+  };
+
+  const sink = (event: RunEvent) => {
+    switch (event.type) {
+      case 'run.started':
+        run = event.run;
+        for (const { id, description } of event.nodes) nodes.set(id, node(id, description));
+        drawn = draw([...nodes.values()]);
+        return;
+      case 'task.started': {
+        const wrapper = wrappers.get(event.task);
+        const known = nodes.get(event.task);
+        if (wrapper !== undefined && known !== undefined) wrapper.title = event.attempt > 1 ? `${known.title} (attempt ${event.attempt})` : known.title;
+        return;
+      }
+      case 'task.output':
+        return show(event.task, event.lines.at(-1) ?? '');
+      case 'task.progress':
+        return show(event.task, event.text);
+      case 'task.retrying':
+        return show(event.task, `failed, tried again in ${event.inMs / 1000} s: ${event.error.split('\n')[0]}`);
+      case 'task.left_processes':
+        warnings.push(`${event.task} left processes behind, which were ended: ${event.processes.join(', ')}`);
+        return;
+      case 'task.finished': {
+        const wrapper = wrappers.get(event.task);
+        const known = nodes.get(event.task);
+        if (event.outcome === 'failed') failures.push({ task: event.task, error: event.error ?? '' });
+        if (event.outcome === 'tolerated') warnings.push(`${event.task} failed, which the recipe allows: ${event.error?.split('\n')[0]}`);
+        if (wrapper !== undefined && known !== undefined && event.outcome === 'done') {
+          wrapper.title = `${known.title} ${styled('dim', duration(event.seconds))}`;
+          wrapper.output = '';
+        }
+        known?.ended.resolve(event);
+        return;
+      }
+      case 'undo.started':
+        undo = node('undo', `undo: ${event.reason}, ${event.entries} to take back`);
+        undoDrawn = drawn.then(() => draw([undo as Node]));
+        return;
+      case 'undo.entry':
+        return show('undo', `${event.task} (${event.kind})${event.ok ? '' : `: ${event.error}`}`);
+      case 'warning':
+        warnings.push(event.message);
+        return;
+      case 'run.finished':
+        finished = event;
+        undo?.ended.resolve({ outcome: event.left.length === 0 ? 'done' : 'failed', error: 'not all could be undone' });
+        for (const known of nodes.values()) known.ended.resolve({ outcome: 'unreached', reason: 'the run is over' });
+        return;
+    }
+  };
+
+  const show = (id: string, text: string) => {
+    const known = id === 'undo' ? undo : nodes.get(id);
+    const wrapper = wrappers.get(id);
+    if (known === undefined || wrapper === undefined || performance.now() - known.lastDrawn < policy.redrawMs) return;
+    known.lastDrawn = performance.now();
+    wrapper.output = text.slice(0, process.stdout.columns ?? 80);
+  };
+
+  return {
+    sink,
+    end: async () => {
+      await drawn;
+      await undoDrawn;
+      for (const warning of warnings) process.stderr.write(`${styled('yellow', 'warning:', process.stderr)} ${warning}\n`);
+      if (finished !== undefined) printSummary(finished, failures, (task) => `chrootfile logs ${run} ${task}`);
+    },
+  };
+}
+
+function node(id: string, description: string | undefined): Node {
+  return { id, title: id === 'undo' ? (description ?? id) : description === undefined ? id : `${id}  ${styled('dim', description)}`, ended: withResolver(), lastDrawn: 0 };
+}
+
+function withResolver<T>(): PromiseWithResolver<T> {
+  let resolve: (value: T) => void = () => {};
+  const promise = new Promise<T>((r) => {
+    resolve = r;
+  });
+  return { promise, resolve };
+}

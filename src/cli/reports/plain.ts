@@ -1,0 +1,59 @@
+import type { RunEvent } from '../../runtime/events.js';
+import { print, printError, styled } from '../output.js';
+import type { Report } from './index.js';
+import { duration, printSummary } from './summary.js';
+
+/** One line for each thing that happens; the output of tasks behind their names. Quiet: only what went wrong, and the outputs. */
+export function plainReport({ quiet }: { readonly quiet: boolean }): Report {
+  const failures: { task: string; error: string }[] = [];
+  let run = '';
+  const say = (...lines: string[]) => {
+    if (!quiet) print(...lines);
+  };
+  const sink = (event: RunEvent) => {
+    switch (event.type) {
+      case 'run.started':
+        run = event.run;
+        return say(`run ${event.run}: ${event.recipe}`);
+      case 'task.started':
+        return say(`${styled('cyan', '>')} ${event.task}${event.attempt > 1 ? ` (attempt ${event.attempt})` : ''}`);
+      case 'task.output':
+        return say(...event.lines.map((line) => `${styled('dim', `${event.task} |`)} ${line}`));
+      case 'task.progress':
+        return say(`  ${event.task}: ${event.text}`);
+      case 'task.retrying':
+        return say(`! ${event.task} failed and is tried again in ${event.inMs / 1000} s: ${event.error.split('\n')[0]}`);
+      case 'task.left_processes':
+        return say(`! ${event.task} left processes behind, which were ended: ${event.processes.join(', ')}`);
+      case 'task.finished':
+        if (event.outcome === 'failed') failures.push({ task: event.task, error: event.error ?? '' });
+        return say(finishedLine(event));
+      case 'undo.started':
+        return say(`${styled('yellow', '<')} undo (${event.reason}): ${event.entries} entr${event.entries === 1 ? 'y' : 'ies'}`);
+      case 'undo.entry':
+        return say(`${event.ok ? styled('yellow', '<') : styled('red', '✖')} undo ${event.task} (${event.kind})${event.error === undefined ? '' : `: ${event.error}`}`);
+      case 'warning':
+        return printError(`warning: ${event.message}`);
+      case 'run.finished':
+        say(`run ${event.run} ${event.ok ? 'done' : 'failed'} in ${duration(event.seconds)}`);
+        return printSummary(event, failures, (task) => `chrootfile logs ${run} ${task}`);
+    }
+  };
+  return { sink, end: async () => {} };
+}
+
+function finishedLine(event: Extract<RunEvent, { type: 'task.finished' }>): string {
+  const { task, outcome, seconds, reason, error } = event;
+  switch (outcome) {
+    case 'done':
+      return `${styled('green', '✔')} ${task} ${styled('dim', duration(seconds))}`;
+    case 'skipped':
+      return `- ${task} skipped: ${reason}`;
+    case 'unreached':
+      return `- ${task} not run: ${reason}`;
+    case 'tolerated':
+      return `! ${task} failed, which the recipe allows: ${error?.split('\n')[0]}`;
+    case 'failed':
+      return `${styled('red', '✖')} ${task} failed after ${duration(seconds)}`;
+  }
+}

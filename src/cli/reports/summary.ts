@@ -1,0 +1,32 @@
+import type { Left, RunEvent } from '../../runtime/events.js';
+import { print, printError, styled } from '../output.js';
+
+type Finished = Extract<RunEvent, { type: 'run.finished' }>;
+
+/** What remains to be said once a run is over: outputs, or what failed and what became of it. */
+export function printSummary(event: Finished, failures: readonly { readonly task: string; readonly error: string }[], logOf: (task: string) => string): void {
+  for (const { task, error } of failures) {
+    printError('', `${styled('red', '✖', process.stderr)} ${styled('bold', task, process.stderr)} failed`, error, `  log: ${logOf(task)}`);
+  }
+  if (event.ok) {
+    for (const [name, value] of Object.entries(event.outputs)) print(`${name} = ${typeof value === 'string' ? value : JSON.stringify(value)}`);
+    return;
+  }
+  printError('');
+  if (event.left.length === 0) printError(`The run failed; everything it made was undone. (run ${event.run})`);
+  else printLeft(event.left, event.run);
+}
+
+/** Lists what is left of a run, with what a person would type. */
+export function printLeft(left: readonly Left[], run: string): void {
+  printError(`Left behind by run ${run}; try again with: chrootfile undo ${run}`);
+  for (const { task, kind, error, by_hand } of left) {
+    printError(`  ${task} (${kind}): ${error}`, ...by_hand.map((command) => `    ${command}`));
+  }
+}
+
+/** `1.2 s`, `1 min 5 s`. */
+export function duration(seconds: number): string {
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+}

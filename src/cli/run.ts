@@ -1,0 +1,179 @@
+import { availableParallelism } from 'node:os';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { makePlan, type Plan } from '../dsl/plan.js';
+import type { Cloud } from '../dsl/recipe.js';
+import type { EventSink, Left } from '../runtime/events.js';
+import { execute } from '../runtime/execute.js';
+import { RunFacts } from '../runtime/facts.js';
+import { Journal } from '../runtime/journal.js';
+import { removeMountPoint } from '../runtime/mounts.js';
+import { PipeMaker } from '../runtime/pipe.js';
+import { ownIdentity } from '../runtime/process.js';
+import { Redactor } from '../runtime/redact.js';
+import { RunRecord, redacting } from '../runtime/report.js';
+import { listRuns, newRunId, RunFolder } from '../runtime/runs.js';
+import { hostShell, killCancelled } from '../runtime/shell.js';
+import { undoersOf } from '../runtime/undo.js';
+import { scriptUndoer } from '../runtime/user_script.js';
+import { kinds } from '../tasks/index.js';
+import { language } from '../tasks/language.js';
+import { ExitError, exits } from './exits.js';
+import { inputsOf, type LoadedRecipe, loadRecipe } from './load.js';
+import { planJson } from './plan.js';
+import { openReport, type ReportFormat } from './reports/index.js';
+import { isRoot, stateFolder } from './state.js';
+import { missingTools, toolsFor } from './tools.js';
+import { openWorld } from './world.js';
+
+export interface RunOptions {
+  readonly state?: string;
+  readonly input: readonly string[];
+  readonly inputs?: string;
+  readonly cloud?: 'local' | 'aws';
+  readonly jobs?: number;
+  readonly keepGoing: boolean;
+  readonly onFailure: 'undo' | 'keep';
+  readonly format: ReportFormat;
+  readonly verbose: boolean;
+  readonly quiet: boolean;
+  readonly timeout?: number;
+  readonly sandbox: boolean;
+}
+
+/** `chrootfile run`: plans a recipe and runs it; gives the exit code. */
+export async function run(file: string, goals: readonly string[], options: RunOptions): Promise<number> {
+  const loaded = loadRecipe(file);
+  const inputs = inputsOf(loaded.module, options.input, options.inputs);
+  const plan = makePlan(loaded.module, loaded.tasks, goals);
+  checkHost(file, plan);
+  const interruption = watchSignals(options.timeout);
+  const session = openSession(loaded, plan, inputs, options, interruption.signal);
+  try {
+    return await session.run(interruption);
+  } finally {
+    interruption.stop();
+  }
+}
+
+function checkHost(file: string, plan: Plan): void {
+  if (!isRoot()) throw new ExitError(exits.host, `run needs root: it mounts, attaches and changes root\n  help: sudo chrootfile run ${file}`);
+  const missing = missingTools(toolsFor(plan));
+  if (missing.length === 0) return;
+  const packages = [...new Set(missing.map((tool) => tool.package))].join(' ');
+  throw new ExitError(exits.host, `this host lacks ${missing.map((tool) => tool.program).join(', ')}\n  help: apt-get install ${packages}`);
+}
+
+interface Interruption {
+  readonly signal: AbortSignal;
+  /** The exit code that says what interrupted the run; undefined when nothing did. */
+  readonly exit: () => number | undefined;
+  readonly stop: () => void;
+}
+
+const signalNumbers = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
+
+/** The first INT, TERM or HUP cancels; a second one kills what was told to end. Undo is never skipped. */
+function watchSignals(timeoutMs: number | undefined): Interruption {
+  const controller = new AbortController();
+  let exit: number | undefined;
+  const interrupt = (code: number, reason: string) => {
+    if (controller.signal.aborted) killCancelled();
+    exit ??= code;
+    controller.abort(new Error(reason));
+  };
+  const handlers = Object.entries(signalNumbers).map(([name, number]) => {
+    const handler = () => interrupt(128 + number, `interrupted by ${name}`);
+    process.on(name, handler);
+    return () => process.off(name, handler);
+  });
+  const timer = timeoutMs === undefined ? undefined : setTimeout(() => interrupt(exits.timeout, 'the run took too long'), timeoutMs);
+  return {
+    signal: controller.signal,
+    exit: () => exit,
+    stop: () => {
+      clearTimeout(timer);
+      for (const off of handlers) off();
+    },
+  };
+}
+
+function openSession(loaded: LoadedRecipe, plan: Plan, inputs: Map<string, unknown>, options: RunOptions, signal: AbortSignal) {
+  const { recipe } = loaded.module;
+  const state = stateFolder(options.state);
+  const started = new Date();
+  const folder = new RunFolder(state, newRunId(recipe.name, started));
+  const cloud: Cloud = { ...(recipe.cloud ?? { provider: 'local' }), ...(options.cloud === undefined ? {} : { provider: options.cloud }) };
+  const redactor = new Redactor();
+  for (const [name, declared] of recipe.inputs) if (declared.secret) redactor.add(inputs.get(name));
+
+  return {
+    async run(interruption: Interruption): Promise<number> {
+      folder.create();
+      const release = await folder.lock(`run of ${loaded.file}`);
+      const journal = Journal.create(folder.journal, { run: folder.id, recipe: loaded.file, started: started.toISOString(), cloud, owner: ownIdentity(), sandbox: options.sandbox });
+      const record = new RunRecord(folder);
+      const report = await openReport(options.format, { verbose: options.verbose, quiet: options.quiet });
+      const emit = redacting(redactor, [(event) => record.record(event), report.sink]);
+      const pipes = new PipeMaker(join(folder.path, 'pipes'), hostShell);
+      try {
+        keepInputs(folder, loaded, plan, inputs, redactor);
+        emit({ type: 'run.started', run: folder.id, recipe: loaded.file, nodes: plan.nodes.map((node) => ({ id: node.id, description: node.type === 'task' ? node.task.task.description : undefined })) });
+        warnOfDeadRuns(state, emit);
+        const world = openWorld(cloud, state, signal);
+        const facts = new RunFacts(inputs, process.env, redactor, folder, started);
+        const secret = (name: string) => (inputs.get(name) === null ? undefined : (inputs.get(name) as string | undefined));
+        const undoers = undoersOf(kinds);
+        undoers.set('script', scriptUndoer(pipes, secret, process.env, (task, lines) => emit({ type: 'task.output', task, lines })));
+        const outcome = await execute({
+          plan,
+          language,
+          kinds: new Map(kinds.map((kind) => [kind.name, kind])),
+          undoers,
+          facts,
+          journal,
+          folder,
+          pipes,
+          world,
+          emit,
+          places: options.jobs ?? availableParallelism(),
+          keepGoing: options.keepGoing,
+          keep: options.onFailure === 'keep',
+        });
+        const exit = exitOf(outcome, interruption, options);
+        if (outcome.ok) writeFileSync(join(folder.path, 'outputs.json'), `${JSON.stringify(redactor.redactValue(outcome.outputs), undefined, 2)}\n`, { mode: 0o600 });
+        emit({ type: 'run.finished', ok: outcome.ok, exit, run: folder.id, seconds: (Date.now() - started.getTime()) / 1000, outputs: outcome.outputs, left: outcome.left });
+        await report.end();
+        return exit;
+      } finally {
+        pipes.close();
+        record.close();
+        journal.close();
+        removeMountPoint(folder.mounts);
+        await release();
+      }
+    },
+  };
+}
+
+function exitOf(outcome: { readonly ok: boolean; readonly left: readonly Left[] }, interruption: Interruption, options: RunOptions): number {
+  if (outcome.ok) return exits.done;
+  if (outcome.left.length > 0 && options.onFailure !== 'keep') return exits.left;
+  return interruption.exit() ?? exits.failed;
+}
+
+/** Keeps what was run, for people who ask later. */
+function keepInputs(folder: RunFolder, loaded: LoadedRecipe, plan: Plan, inputs: ReadonlyMap<string, unknown>, redactor: Redactor): void {
+  const write = (name: string, text: string) => writeFileSync(join(folder.path, name), redactor.redact(text), { mode: 0o600 });
+  write('recipe.yml', loaded.module.recipe.document.source.text);
+  write('inputs.json', `${JSON.stringify(Object.fromEntries(inputs), undefined, 2)}\n`);
+  write('plan.json', `${JSON.stringify(planJson(plan), undefined, 1)}\n`);
+}
+
+function warnOfDeadRuns(state: string, emit: EventSink): void {
+  for (const run of listRuns(state)) {
+    const summary = run.summary();
+    if (summary === undefined || summary.open === 0 || !['dead', 'left'].includes(summary.state)) continue;
+    emit({ type: 'warning', message: `run ${summary.run} left ${summary.open} thing${summary.open === 1 ? '' : 's'} behind: chrootfile undo ${summary.run}` });
+  }
+}

@@ -1,0 +1,40 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { listRuns, RunFolder } from '../runtime/runs.js';
+import { ExitError, exits } from './exits.js';
+import { print, printJson, table } from './output.js';
+import { stateFolder } from './state.js';
+
+/** `chrootfile runs`: what was run, and whether anything of it is left. */
+export function runs(state: string | undefined, json: boolean): void {
+  const all = listRuns(stateFolder(state)).flatMap((run) => run.summary() ?? []);
+  if (json) return printJson(all);
+  if (all.length === 0) return print('no runs yet');
+  print(...table([['RUN', 'STATE', 'OPEN', 'RECIPE'], ...all.map(({ run, state: how, open, recipe }) => [run, how, String(open), recipe])]));
+}
+
+/** `chrootfile logs`: the output of one task, or of all tasks of a run; the last run unless one is named. */
+export function logs(state: string | undefined, id: string | undefined, task: string | undefined): void {
+  const folder = findRun(stateFolder(state), id);
+  const names = existsSync(folder.logs) ? readdirSync(folder.logs).map((name) => name.replace(/\.log$/, '')) : [];
+  if (task !== undefined && !names.includes(task)) {
+    throw new ExitError(exits.invalid, `run ${folder.id} has no output of a task "${task}"\n  help: ${names.length === 0 ? 'no task printed anything' : `tasks with output: ${names.join(', ')}`}`);
+  }
+  for (const name of task === undefined ? names : [task]) {
+    const text = readFileSync(folder.logOf(name), 'utf8');
+    if (task === undefined) print(`==> ${name} <==`);
+    process.stdout.write(text);
+  }
+}
+
+/** A run by its id or a beginning of it that only one has; the last one where none is named. */
+export function findRun(state: string, id: string | undefined): RunFolder {
+  const all = listRuns(state);
+  const last = all.at(-1);
+  if (last === undefined) throw new ExitError(exits.invalid, `there are no runs in ${state}`);
+  if (id === undefined) return last;
+  const found = all.filter((run) => run.id === id || run.id.startsWith(id));
+  const [single, second] = found;
+  if (single === undefined) throw new ExitError(exits.invalid, `there is no run ${id}\n  help: chrootfile runs`);
+  if (second !== undefined && single.id !== id) throw new ExitError(exits.invalid, `${found.length} runs begin with ${id}: ${found.map((run) => run.id).join(', ')}`);
+  return new RunFolder(state, single.id);
+}

@@ -1,0 +1,15 @@
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+/** Whether this process is root. */
+export function isRoot(): boolean {
+  return process.geteuid?.() === 0;
+}
+
+/** The folder that keeps runs and the embedded EC2: as told, else the system's for root, else the user's. */
+export function stateFolder(told: string | undefined): string {
+  const named = told ?? process.env['CHROOTFILE_STATE'];
+  if (named) return resolve(named);
+  if (isRoot()) return '/var/lib/chrootfile';
+  return join(process.env['XDG_STATE_HOME'] || join(homedir(), '.local/state'), 'chrootfile');
+}

@@ -1,0 +1,51 @@
+import { accessSync, constants } from 'node:fs';
+import { join } from 'node:path';
+import type { Plan } from '../dsl/plan.js';
+
+/** A program of the host, and the Debian package that has it. */
+export interface Tool {
+  readonly program: string;
+  readonly package: string;
+}
+
+/** What every run needs. */
+export const runTools: readonly Tool[] = [
+  { program: 'setpriv', package: 'util-linux' },
+  { program: 'unshare', package: 'util-linux' },
+  { program: 'mkfifo', package: 'coreutils' },
+];
+
+/** What the embedded EC2 needs. */
+export const localTools: readonly Tool[] = [
+  { program: 'losetup', package: 'mount' },
+  { program: 'partx', package: 'util-linux' },
+  { program: 'cp', package: 'coreutils' },
+];
+
+/** What the tasks of a plan need. */
+export function toolsFor(plan: Plan): Tool[] {
+  const tools = [...runTools];
+  for (const { task } of plan.tasks.values()) {
+    if (task.action.type !== 'kind') continue;
+    tools.push(...Object.entries(task.action.kind.tools).map(([program, from]) => ({ program, package: from })));
+  }
+  return tools;
+}
+
+/** Those of the tools that this host lacks. */
+export function missingTools(tools: readonly Tool[]): Tool[] {
+  const unique = new Map(tools.map((tool) => [tool.program, tool]));
+  return [...unique.values()].filter((tool) => !isThere(tool.program));
+}
+
+/** Whether a program is in one of the folders that programs of the system are in. */
+function isThere(program: string): boolean {
+  return ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'].some((folder) => {
+    try {
+      accessSync(join(folder, program), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}

@@ -1,0 +1,22 @@
+import type { Cloud } from '../dsl/recipe.js';
+import { localRegion } from '../local/ec2.js';
+import type { Ec2 } from '../runtime/ec2/client.js';
+import type { World } from '../runtime/kind.js';
+import { hostShell } from '../runtime/shell.js';
+import { openLocalEc2 } from './local_ec2.js';
+
+/** What a run, or an undo, works with. The SDK is loaded when EC2 is first asked for. */
+export function openWorld(cloud: Cloud, state: string, signal: AbortSignal): World {
+  let ec2: Promise<Ec2> | undefined;
+  return {
+    shell: hostShell,
+    signal,
+    ec2: () => {
+      ec2 ??= import('../runtime/ec2/client.js').then(({ openEc2 }) => {
+        const region = cloud.region ?? localRegion;
+        return openEc2(cloud, { handler: openLocalEc2(state, region).requestHandler as never, region });
+      });
+      return ec2;
+    },
+  };
+}

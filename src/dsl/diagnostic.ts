@@ -1,0 +1,93 @@
+import { positionOf, type Span } from './source.js';
+
+/** What a fault is called. A word, so that it can be searched for. */
+export type DiagnosticCode =
+  | 'command-line'
+  | 'cycle'
+  | 'duration'
+  | 'enum'
+  | 'exclusive'
+  | 'goal'
+  | 'in'
+  | 'include'
+  | 'input'
+  | 'missing-key'
+  | 'mode'
+  | 'name'
+  | 'range'
+  | 'secret'
+  | 'template'
+  | 'type'
+  | 'undo'
+  | 'unknown-input'
+  | 'unknown-key'
+  | 'unknown-kind'
+  | 'unknown-name'
+  | 'unknown-output'
+  | 'unknown-task'
+  | 'unquoted'
+  | 'value'
+  | 'yaml';
+
+/** A fault in a recipe or in what was said on the command line: what, where, and what would help. */
+export interface Diagnostic {
+  readonly code: DiagnosticCode;
+  readonly message: string;
+  /** Absent for faults of the command line. */
+  readonly span?: Span | undefined;
+  readonly help?: string | undefined;
+  /** Other places that matter, each with what is said there. */
+  readonly notes?: readonly { readonly message: string; readonly span: Span }[];
+}
+
+/** Thrown by a stage of the language when it found faults; carries all of them. */
+export class RecipeError extends Error {
+  constructor(readonly diagnostics: readonly Diagnostic[]) {
+    super(sortDiagnostics(diagnostics).map(formatDiagnostic).join('\n'));
+    this.name = 'RecipeError';
+  }
+}
+
+/** The faults in the order a reader meets them: the command line, then by file and place; doubles are dropped. */
+export function sortDiagnostics(diagnostics: readonly Diagnostic[]): Diagnostic[] {
+  const key = (d: Diagnostic) => `${d.span?.source.file ?? ''}:${d.span?.start ?? ''}:${d.message}`;
+  const unique = [...new Map(diagnostics.map((d) => [key(d), d])).values()];
+  return unique.sort((a, b) => {
+    const byFile = compare(a.span?.source.file ?? '', b.span?.source.file ?? '');
+    return byFile || (a.span?.start ?? -1) - (b.span?.start ?? -1) || compare(a.message, b.message);
+  });
+}
+
+/** One fault as text: `file:line:column: message [code]`, the line with carets, help, other places. */
+export function formatDiagnostic(diagnostic: Diagnostic): string {
+  const lines: string[] = [];
+  if (diagnostic.span === undefined) {
+    lines.push(`chrootfile: ${diagnostic.message} [${diagnostic.code}]`);
+  } else {
+    lines.push(`${placeOf(diagnostic.span)}: ${diagnostic.message} [${diagnostic.code}]`, ...excerpt(diagnostic.span));
+  }
+  for (const note of diagnostic.notes ?? []) {
+    lines.push(`  note: ${placeOf(note.span)}: ${note.message}`, ...excerpt(note.span));
+  }
+  if (diagnostic.help !== undefined) lines.push(`  help: ${diagnostic.help}`);
+  return `${lines.join('\n')}\n`;
+}
+
+/** `file:line:column` of a span. */
+export function placeOf(span: Span): string {
+  const { line, column } = positionOf(span.source, span.start);
+  return `${span.source.file}:${line}:${column}`;
+}
+
+function excerpt(span: Span): string[] {
+  const { line, column } = positionOf(span.source, span.start);
+  const text = (span.source.text.split('\n')[line - 1] ?? '').replaceAll('\t', ' ').trimEnd();
+  if (text === '') return [];
+  const width = Math.max(1, Math.min(span.end - span.start, text.length - column + 1));
+  const gutter = ' '.repeat(String(line).length);
+  return [`${gutter} |`, `${line} | ${text}`, `${gutter} | ${' '.repeat(column - 1)}${'^'.repeat(width)}`];
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -1,0 +1,221 @@
+import { placeOf } from './diagnostic.js';
+import { faultOfInput, fromText } from './inputs.js';
+import type { Module } from './module.js';
+import { type Meaning, meaningOf, type RunFact } from './names.js';
+import { parseTemplate, type Reference } from './template.js';
+import { referencesIn, render, type Value } from './values.js';
+
+/** What is known while a run goes on. */
+export interface Facts {
+  readonly run: Readonly<Record<RunFact, string>>;
+  /** Inputs of the recipe that is run, by name. */
+  readonly inputs: ReadonlyMap<string, unknown>;
+  /** The program's own environment. */
+  environment(name: string): string | undefined;
+  /** What the command of a `{sh: …}` variable printed. */
+  commandOutput(module: Module, name: string): unknown;
+  /** An output of a task that has ended; null where it was skipped. */
+  output(task: string, name: string): unknown;
+  /** Is told of every rendered value that a secret went into. */
+  secret(value: unknown): void;
+}
+
+/**
+ * The plain value of a recipe's value in a module.
+ * @throws Error naming the place, when a name has no value or a library's input gets an unfit one.
+ */
+export function evaluate(value: Value, module: Module, facts: Facts): unknown {
+  return new Evaluation(facts).value(value, module);
+}
+
+/** The outputs of tasks that a value reads but that are null, as `task.output`. */
+export function nullOutputsIn(value: Value, module: Module, facts: Facts): string[] {
+  return referencesIn(value).flatMap((reference) => {
+    const meaning = meaningOf(reference, module);
+    if (meaning.type === 'task') return facts.output(meaning.id, meaning.output) === null ? [meaning.id] : [];
+    return meaning.type === 'expression' ? nullOutputsIn(meaning.value, meaning.module, facts) : [];
+  });
+}
+
+class Evaluation {
+  private secret = false;
+
+  constructor(private readonly facts: Facts) {}
+
+  value(value: Value, module: Module): unknown {
+    const outer = this.secret;
+    this.secret = false;
+    try {
+      return render(
+        value,
+        (reference) => this.reference(reference, module),
+        (result) => {
+          if (this.secret) this.facts.secret(result);
+        },
+      );
+    } catch (error) {
+      if (error instanceof PlacedError) throw error;
+      throw new PlacedError(`${placeOf(value.at.document.spanOf(value.at.pointer))}: ${(error as Error).message}`, { cause: error });
+    } finally {
+      this.secret ||= outer;
+    }
+  }
+
+  private reference(reference: Reference, module: Module): unknown {
+    const meaning = meaningOf(reference, module);
+    if (meaning.type === 'fault') throw new Error(meaning.message);
+    const value = into(this.meaning(meaning, module), meaning.rest, reference);
+    if (value === undefined && !reference.optional) throw new Error(`"${reference.path.join('.')}" has no value`);
+    return value;
+  }
+
+  private meaning(meaning: Meaning, module: Module): unknown {
+    const { facts } = this;
+    switch (meaning.type) {
+      case 'run':
+        return facts.run[meaning.fact];
+      case 'env': {
+        const declared = module.recipe.env.get(meaning.name);
+        // Inside the recipe's own env the name means the program's: PATH may be built from PATH.
+        const inside = declared !== undefined && this.openEnv.has(declared);
+        if (declared === undefined || inside) return facts.environment(meaning.name);
+        this.openEnv.add(declared);
+        try {
+          return this.value(declared, module);
+        } finally {
+          this.openEnv.delete(declared);
+        }
+      }
+      case 'input': {
+        const declared = meaning.module.recipe.inputs.get(meaning.name);
+        const value = meaning.module.parent === undefined ? facts.inputs.get(meaning.name) : (declared?.default ?? null);
+        if (declared?.secret) this.markSecret(value);
+        return value;
+      }
+      case 'var':
+        return meaning.variable.sh ? facts.commandOutput(meaning.module, meaning.name) : this.value(meaning.variable.value, meaning.module);
+      case 'expression':
+        return this.given(this.value(meaning.value, meaning.module), meaning);
+      case 'task': {
+        const value = facts.output(meaning.id, meaning.output);
+        const { action } = meaning.task;
+        if (action.type === 'run' && action.outputs.get(meaning.output)?.secret) this.markSecret(value);
+        return value;
+      }
+    }
+  }
+
+  private readonly openEnv = new Set<Value>();
+
+  /** What an include gives for an input, checked against the library's declaration. */
+  private given(value: unknown, { input }: Extract<Meaning, { type: 'expression' }>): unknown {
+    const declared = input?.module.recipe.inputs.get(input.name);
+    if (input === undefined || declared === undefined || value === null) return value;
+    const typed = typeof value === 'string' && declared.type !== 'string' ? (fromText(value, declared.type) ?? value) : value;
+    if (declared.secret) this.markSecret(typed);
+    const fault = faultOfInput(typed, declared);
+    if (fault !== undefined) throw new Error(`input "${input.name}" of "${input.module.namespace}" ${fault}`);
+    return typed;
+  }
+
+  private markSecret(value: unknown): void {
+    this.secret = true;
+    this.facts.secret(value);
+  }
+}
+
+class PlacedError extends Error {}
+
+function into(value: unknown, rest: readonly string[], reference: Reference): unknown {
+  let at = value;
+  for (const step of rest) {
+    if (at === null || at === undefined) return at;
+    if (typeof at !== 'object' || !Object.hasOwn(at, step)) {
+      if (reference.optional) return undefined;
+      throw new Error(`"${reference.path.join('.')}": there is no "${step}" in it`);
+    }
+    at = (at as Record<string, unknown>)[step];
+  }
+  return at;
+}
+
+/**
+ * A value whose references are answered, fit to be written to disk: secrets are not in it, only the names of
+ * the inputs they come from. `lost` names what cannot be had again without the run.
+ */
+export interface Sealed {
+  /** A template, or (`plain`) a text without any. */
+  readonly text: string;
+  readonly plain: boolean;
+  readonly values: Readonly<Record<string, unknown>>;
+  readonly secrets: Readonly<Record<string, string>>;
+  readonly lost: readonly string[];
+}
+
+/** Seals a value; see {@link Sealed}. */
+export function seal(value: Value, module: Module, facts: Facts): Sealed {
+  if (value.type === 'literal') return { text: String(value.value ?? ''), plain: true, values: {}, secrets: {}, lost: [] };
+  const values: Record<string, unknown> = {};
+  const secrets: Record<string, string> = {};
+  const lost: string[] = [];
+  for (const reference of referencesIn(value)) {
+    const name = reference.path.join('.');
+    const input = secretInput(reference, module);
+    let secret = false;
+    const result = new Evaluation({ ...bound(facts), secret: () => (secret = true) }).value(only(reference, value), module);
+    if (input !== undefined) secrets[name] = input;
+    else if (secret) lost.push(name);
+    else values[name] = result;
+  }
+  return { text: value.type === 'template' ? value.template.text : '', plain: false, values, secrets, lost };
+}
+
+/**
+ * The text of a sealed value.
+ * @param secret gives the value of a secret input of the recipe that was run.
+ * @throws Error when a secret is missing.
+ */
+export function unseal(sealed: Sealed, secret: (input: string) => string | undefined): string {
+  if (sealed.plain) return sealed.text;
+  if (sealed.lost.length > 0) throw new Error(`it needs ${sealed.lost.join(', ')}, a secret that was not kept`);
+  const { template } = parseTemplate(sealed.text);
+  return String(
+    template?.render((reference) => {
+      const name = reference.path.join('.');
+      const input = sealed.secrets[name];
+      if (input === undefined) return sealed.values[name];
+      const value = secret(input);
+      if (value === undefined) throw new Error(`it needs the secret input "${input}": give it with -i ${input}=…`);
+      return value;
+    }) ?? sealed.text,
+  );
+}
+
+/** The secret input of the outermost recipe that a reference comes down to, by plain names alone. */
+function secretInput(reference: Reference, module: Module): string | undefined {
+  const meaning = meaningOf(reference, module);
+  if (meaning.type === 'input' && meaning.module.parent === undefined) {
+    return meaning.module.recipe.inputs.get(meaning.name)?.secret ? meaning.name : undefined;
+  }
+  const value = meaning.type === 'expression' ? meaning.value : meaning.type === 'var' && !meaning.variable.sh ? meaning.variable.value : undefined;
+  if (value?.type !== 'template' || meaning.type === 'task') return undefined;
+  const [single, ...more] = value.template.references;
+  const plain = single !== undefined && more.length === 0 && value.template.text.replace(/[{}\s]/g, '') === single.path.join('.');
+  return plain ? secretInput(single, (meaning as { module: Module }).module) : undefined;
+}
+
+function only(reference: Reference, value: Value): Value {
+  const { template } = parseTemplate(`{{ ${reference.optional ? `default ${reference.path.join('.')} null` : reference.path.join('.')} }}`);
+  return template === undefined ? value : { type: 'template', template, at: value.at };
+}
+
+function bound(facts: Facts): Facts {
+  return {
+    run: facts.run,
+    inputs: facts.inputs,
+    environment: (name) => facts.environment(name),
+    commandOutput: (module, name) => facts.commandOutput(module, name),
+    output: (task, name) => facts.output(task, name),
+    secret: (value) => facts.secret(value),
+  };
+}

@@ -1,0 +1,164 @@
+import type { Diagnostic } from './diagnostic.js';
+import { type ParsedDocument, pointerStep } from './document.js';
+import { article } from './inputs.js';
+import type { SchemaFault } from './kind.js';
+import { hintFor } from './suggest.js';
+import { durationPattern, namePattern, taskPattern, templatePattern } from './words.js';
+
+type Schema = Readonly<Record<string, unknown>>;
+
+/** The faults a schema found in a document, in the words of the language and with their places. */
+export function diagnosticsOf(faults: readonly SchemaFault[], document: ParsedDocument): Diagnostic[] {
+  return faults.filter((fault) => matters(fault, faults)).map((fault) => diagnosticOf(fault, document));
+}
+
+/** The faults a schema found in a value that has no place, e.g. rendered parameters: `size: must be an integer`. */
+export function messagesOf(faults: readonly SchemaFault[]): string[] {
+  return faults
+    .filter((fault) => matters(fault, faults))
+    .map((fault) => `${fault.instancePath.slice(1).replaceAll('/', '.')}${fault.instancePath === '' ? '' : ': '}${messageOf(fault)}`);
+}
+
+/** A fault that only says that another one, which is told too, made a whole fail. */
+function matters(fault: SchemaFault, all: readonly SchemaFault[]): boolean {
+  if (fault.keyword === 'if' || fault.keyword === 'propertyNames') return false;
+  const closed = all.some((other) => other.keyword === 'anyOf' && other.instancePath === fault.instancePath);
+  if (closed) return fault.keyword === 'anyOf';
+  // What a key may not hold is of no interest where the key may not stand at all.
+  return !all.some((other) => other.keyword === 'false schema' && other !== fault && fault.instancePath.startsWith(`${other.instancePath}/`));
+}
+
+function diagnosticOf(fault: SchemaFault, document: ParsedDocument): Diagnostic {
+  const { instancePath: pointer, keyword, params } = fault;
+  const message = messageOf(fault);
+  const parent = fault.parentSchema as Schema | undefined;
+  if (keyword === 'additionalProperties') {
+    const name = String(params['additionalProperty']);
+    const known = Object.keys((parent?.['properties'] as Schema | undefined) ?? {});
+    return { code: 'unknown-key', message, span: document.keySpanOf(pointer + pointerStep(name)), help: hintFor(name, known) };
+  }
+  if (keyword === 'required') {
+    return { code: 'missing-key', message, span: document.keySpanOf(pointer), help: requiredHelp(String(params['missingProperty'])) };
+  }
+  if (keyword === 'dependentRequired') {
+    return { code: 'exclusive', message, span: document.keySpanOf(pointer + pointerStep(String(params['property']))), help: exclusiveHelp(String(params['property'])) };
+  }
+  if (keyword === 'false schema') {
+    return { code: 'exclusive', message, span: document.keySpanOf(pointer), help: undefined };
+  }
+  if (fault.propertyName !== undefined) {
+    return { code: 'name', message, span: document.keySpanOf(pointer + pointerStep(fault.propertyName)), help: nameHelp(fault) };
+  }
+  const span = document.spanOf(pointer);
+  if (keyword === 'enum' || keyword === 'anyOf') {
+    const values = allowedIn(parent);
+    const written = valueAt(document.value, pointer);
+    const kind = pointer.endsWith('/uses');
+    const help = typeof written === 'string' ? hintFor(written, values.map(String)) : undefined;
+    return { code: kind ? 'unknown-kind' : 'enum', message: kind ? `there is no kind "${String(written)}"` : message, span, help };
+  }
+  if (keyword === 'type' && /^0[0-7]+$/.test(document.writtenAt(pointer) ?? '')) {
+    const written = document.writtenAt(pointer);
+    return { code: 'mode', message: `${written} is a decimal number in YAML, not a file mode`, span, help: `write "${written}"` };
+  }
+  if (keyword === 'const') return { code: 'value', message, span, help: undefined };
+  if (keyword === 'pattern' && params['pattern'] === durationPattern) {
+    return { code: 'duration', message, span, help: 'a whole number and a unit: 500ms, 90s, 20m, 2h' };
+  }
+  const code = keyword === 'type' ? 'type' : /^(min|max|exclusive)/.test(keyword) ? 'range' : 'value';
+  return { code, message, span, help: keyword === 'type' ? typeHelp(parent, valueAt(document.value, pointer)) : undefined };
+}
+
+function messageOf(fault: SchemaFault): string {
+  const { keyword, params } = fault;
+  const parent = fault.parentSchema as Schema | undefined;
+  const key = fault.instancePath.split('/').at(-1) ?? '';
+  switch (keyword) {
+    case 'additionalProperties':
+      return `unknown key "${String(params['additionalProperty'])}"`;
+    case 'required':
+      return `the key "${String(params['missingProperty'])}" is missing`;
+    case 'dependentRequired':
+      return `"${String(params['property'])}" does not stand without "${String(params['missingProperty'])}"`;
+    case 'false schema':
+      return key === 'run' ? 'a task has "uses" or "run", not both' : `"${key}" does not go with this kind`;
+    case 'type':
+      return `must be ${typesOf(parent)}`;
+    case 'const':
+      return `must be ${JSON.stringify(params['allowedValue'])}`;
+    case 'enum':
+    case 'anyOf': {
+      const values = allowedIn(parent);
+      return values.length > 0 ? `must be one of ${values.map((v) => JSON.stringify(v)).join(', ')}` : `must match ${patternIn(parent)}`;
+    }
+    case 'pattern': {
+      if (fault.propertyName !== undefined) return `"${fault.propertyName}" is not a name`;
+      if (params['pattern'] === templatePattern) return `must be ${typesOf(parent)}, or a template`;
+      if (params['pattern'] === durationPattern) return 'this is not a duration';
+      if (params['pattern'] === taskPattern) return 'this is not the name of a task';
+      return `must match ${String(params['pattern'])}`;
+    }
+    case 'minimum':
+      return `must be at least ${String(params['limit'])}`;
+    case 'maximum':
+      return `must be at most ${String(params['limit'])}`;
+    case 'minItems':
+      return `must have at least ${String(params['limit'])} item${params['limit'] === 1 ? '' : 's'}`;
+    case 'maxItems':
+      return `must have at most ${String(params['limit'])} items`;
+    case 'minLength':
+      return `must have at least ${String(params['limit'])} characters`;
+    case 'maxLength':
+      return `must have at most ${String(params['limit'])} characters`;
+    default:
+      return fault.message ?? keyword;
+  }
+}
+
+const typeNames: Record<string, string> = { array: 'list', object: 'map' };
+
+function typesOf(parent: Schema | undefined): string {
+  const types = [parent?.['type']].flat().filter((type): type is string => typeof type === 'string' && type !== 'null');
+  // Where a template is allowed besides a value, the value is what was meant.
+  const meant = types.length > 1 && parent?.['pattern'] === templatePattern ? types.filter((type) => type !== 'string') : types;
+  return meant.map((type) => article(typeNames[type] ?? type)).join(' or ');
+}
+
+function allowedIn(parent: Schema | undefined): unknown[] {
+  const first = (parent?.['anyOf'] as Schema[] | undefined)?.[0];
+  return ((first ?? parent)?.['enum'] as unknown[] | undefined) ?? [];
+}
+
+function patternIn(parent: Schema | undefined): string {
+  return String((parent?.['anyOf'] as Schema[] | undefined)?.[0]?.['pattern'] ?? '');
+}
+
+function requiredHelp(name: string): string | undefined {
+  if (name === 'version') return 'begin with "version: 1"';
+  if (name === 'tasks') return 'say what is to be done: "tasks:" and, indented, a name and its keys';
+  if (name === 'in') return 'name the chroot task it works in';
+  return undefined;
+}
+
+function exclusiveHelp(name: string): string | undefined {
+  return name === 'with' ? 'say which kind takes these parameters' : 'only shell tasks have it';
+}
+
+function typeHelp(parent: Schema | undefined, written: unknown): string | undefined {
+  const types = [parent?.['type']].flat();
+  if (types.includes('array') && typeof written === 'string') return `write [${written}]`;
+  if (types.length === 1 && types[0] === 'string' && (typeof written === 'number' || typeof written === 'boolean')) return `write "${String(written)}"`;
+  return undefined;
+}
+
+function nameHelp(fault: SchemaFault): string {
+  return fault.params['pattern'] === namePattern ? 'lower-case letters, digits and _, a letter first' : 'letters, digits and _, no digit first';
+}
+
+function valueAt(value: unknown, pointer: string): unknown {
+  let at = value;
+  for (const step of pointer.split('/').slice(1)) {
+    at = (at as Record<string, unknown> | null)?.[step.replaceAll('~1', '/').replaceAll('~0', '~')];
+  }
+  return at;
+}

@@ -1,0 +1,215 @@
+import { type Diagnostic, RecipeError } from './diagnostic.js';
+import { cycleIn } from './graph.js';
+import { type Module, taskId } from './module.js';
+import { checkValue, lifetimeOf, taskNamed, tasksIn } from './names.js';
+import type { Name, Task } from './recipe.js';
+import type { Span } from './source.js';
+import { referencesIn, type Value } from './values.js';
+
+/** A task among all tasks of a recipe and its libraries, every name in it found. */
+export interface LinkedTask {
+  readonly id: string;
+  readonly module: Module;
+  readonly task: Task;
+  readonly lifetime: 'step' | 'hold';
+  /** The id of the chroot task it runs in. */
+  readonly in?: string | undefined;
+  /** The tasks it names, in the order written. */
+  readonly links: readonly Link[];
+  /** The holds it keeps from being released: those it names, and what they stand on. */
+  readonly standsOn: ReadonlySet<string>;
+  /** Holds named in a parameter its kind freezes. */
+  readonly freezes: readonly { readonly hold: string; readonly parameter: string; readonly span: Span }[];
+  /** Place in the written order of all tasks: libraries first, each file from its top. */
+  readonly rank: number;
+}
+
+/** How one task names another. */
+export interface Link {
+  readonly to: string;
+  /** Whether it waits for the release of the other, and not for its end. */
+  readonly released: boolean;
+  /** E.g. `needs root`, `refers to volume.id`. */
+  readonly because: string;
+  readonly span: Span;
+}
+
+/**
+ * Finds every name in a recipe and its libraries.
+ * @param hasEnv whether the program's own environment has a variable.
+ * @throws RecipeError with all names that mean nothing, and with a cycle where there is one.
+ */
+export function linkModule(root: Module, hasEnv: (name: string) => boolean): ReadonlyMap<string, LinkedTask> {
+  const linker = new Linker(hasEnv);
+  linker.module(root);
+  linker.addReverseLinks();
+  if (linker.diagnostics.length > 0) throw new RecipeError(linker.diagnostics);
+  linker.checkCycles();
+  return linker.tasks();
+}
+
+interface Draft {
+  readonly module: Module;
+  readonly task: Task;
+  readonly links: Link[];
+  in?: string;
+  freezes: { hold: string; parameter: string; span: Span }[];
+}
+
+class Linker {
+  readonly diagnostics: Diagnostic[] = [];
+  private readonly drafts = new Map<string, Draft>();
+  private readonly reverse: { readonly id: string; readonly name: Name; readonly module: Module }[] = [];
+
+  constructor(private readonly hasEnv: (name: string) => boolean) {}
+
+  module(module: Module): void {
+    for (const child of module.children.values()) this.module(child);
+    const { recipe } = module;
+    const early = { tasks: false, secrets: true };
+    for (const variable of recipe.vars.values()) this.check(variable.value, module, { ...early, place: '"vars"' });
+    for (const value of recipe.env.values()) this.check(value, module, { ...early, place: 'the "env" of a recipe' }, this.hasEnv);
+    for (const include of recipe.includes.values()) {
+      for (const value of include.with.values()) this.check(value, module, { tasks: true, secrets: true, place: '"with"' });
+    }
+    for (const value of recipe.outputs.values()) {
+      this.check(value, module, { tasks: true, secrets: module.parent !== undefined, place: 'an output of the recipe' });
+    }
+    for (const task of recipe.tasks.values()) this.task(module, task);
+    for (const goal of recipe.goals ?? []) {
+      const found = taskNamed(goal.name, module);
+      if (found.type === 'fault') this.diagnostics.push({ ...found, span: spanOf(goal) });
+    }
+  }
+
+  private task(module: Module, task: Task): void {
+    const id = taskId(module, task.name);
+    const draft: Draft = { module, task, links: [], freezes: [] };
+    this.drafts.set(id, draft);
+    for (const need of task.needs) this.named(draft, need, 'needs');
+    if (task.in !== undefined) this.linkIn(draft, task.in);
+    for (const name of task.before) this.reverse.push({ id, name, module });
+    const use = (value: Value | undefined, secrets: boolean, place: string) => {
+      if (value === undefined) return;
+      this.check(value, module, { tasks: true, secrets, place });
+      for (const found of tasksIn(value, module)) {
+        draft.links.push({ to: found.id, released: false, because: `refers to ${found.text}`, span: found.span });
+      }
+    };
+    use(task.if, false, '"if"');
+    const { action } = task;
+    if (action.type === 'kind') {
+      for (const [parameter, value] of action.with) {
+        use(value, false, `"with" of a built-in kind`);
+        if (!action.kind.freezes?.includes(parameter)) continue;
+        for (const found of tasksIn(value, module)) {
+          if (lifetimeOf(found.task) === 'hold') draft.freezes.push({ hold: found.id, parameter, span: found.span });
+        }
+      }
+    } else if (action.type === 'run') {
+      use(action.script, true, '"run"');
+      use(action.dir, false, '"dir"');
+      use(action.undo?.script, true, '"undo"');
+      for (const value of action.env.values()) use(value, true, '"env"');
+    }
+  }
+
+  private named(draft: Draft, name: Name, key: string): void {
+    const found = taskNamed(name.name, draft.module);
+    if (found.type === 'fault') this.diagnostics.push({ ...found, span: spanOf(name) });
+    else draft.links.push({ to: found.id, released: found.released, because: `${key} ${name.name}`, span: spanOf(name) });
+  }
+
+  private linkIn(draft: Draft, name: Name): void {
+    const found = taskNamed(name.name, draft.module);
+    const span = spanOf(name);
+    if (found.type === 'fault') {
+      this.diagnostics.push({ ...found, span });
+      return;
+    }
+    const { action } = found.task;
+    if (action.type !== 'kind' || action.kind.name !== 'chroot' || found.released) {
+      this.diagnostics.push({ code: 'in', message: `"${name.name}" is not a chroot task`, span, help: '"in" names a task with "uses: chroot"' });
+      return;
+    }
+    draft.in = found.id;
+    draft.links.push({ to: found.id, released: false, because: `runs in ${name.name}`, span });
+  }
+
+  addReverseLinks(): void {
+    for (const { id, name, module } of this.reverse) {
+      const found = taskNamed(name.name, module);
+      const span = spanOf(name);
+      if (found.type === 'fault') this.diagnostics.push({ ...found, span });
+      else if (found.released) this.diagnostics.push({ code: 'unknown-task', message: '"before" names tasks, not releases', span });
+      else this.drafts.get(found.id)?.links.push({ to: id, released: false, because: `"${id}" says before: ${name.name}`, span });
+    }
+  }
+
+  checkCycles(): void {
+    const graph = new Map([...this.drafts].map(([id, draft]) => [id, draft.links.filter((link) => !link.released).map((link) => link.to)]));
+    const cycle = cycleIn(graph);
+    if (cycle === undefined) return;
+    throw new RecipeError([
+      cycleDiagnostic(cycle, (from, to) => this.drafts.get(from)?.links.find((link) => link.to === to && !link.released)),
+    ]);
+  }
+
+  tasks(): Map<string, LinkedTask> {
+    const stands = new Map<string, ReadonlySet<string>>();
+    const standsOn = (start: string): ReadonlySet<string> => {
+      // Without recursion: a chain of holds may be long.
+      const stack = [start];
+      while (stack.length > 0) {
+        const id = stack.at(-1) as string;
+        const holds = this.holdsNamedBy(id);
+        const open = holds.filter((hold) => !stands.has(hold));
+        if (open.length > 0) stack.push(...open);
+        else {
+          stands.set(id, new Set(holds.flatMap((hold) => [hold, ...(stands.get(hold) ?? [])])));
+          stack.pop();
+        }
+      }
+      return stands.get(start) ?? new Set();
+    };
+    return new Map(
+      [...this.drafts].map(([id, draft], rank) => [
+        id,
+        { id, module: draft.module, task: draft.task, lifetime: lifetimeOf(draft.task), in: draft.in, links: draft.links, standsOn: standsOn(id), freezes: draft.freezes, rank },
+      ]),
+    );
+  }
+
+  private holdsNamedBy(id: string): string[] {
+    const links = this.drafts.get(id)?.links.filter((link) => !link.released) ?? [];
+    return links.map((link) => link.to).filter((to) => lifetimeOf(this.drafts.get(to)?.task as Task) === 'hold');
+  }
+
+  private check(value: Value, module: Module, allowed: { tasks: boolean; secrets: boolean; place: string }, hasEnv = this.hasEnvIn(module)): void {
+    if (referencesIn(value).length > 0) checkValue(value, module, allowed, hasEnv, this.diagnostics);
+  }
+
+  private hasEnvIn(module: Module): (name: string) => boolean {
+    return (name) => module.recipe.env.has(name) || this.hasEnv(name);
+  }
+}
+
+/** A cycle told edge by edge, each at the place where it is written. `cycle[i]` waits for `cycle[i + 1]`. */
+export function cycleDiagnostic(cycle: readonly string[], linkOf: (from: string, to: string) => { because: string; span: Span } | undefined): Diagnostic {
+  const edges = cycle.map((from, i) => {
+    const to = cycle[(i + 1) % cycle.length] as string;
+    return { from, to, link: linkOf(from, to) };
+  });
+  const notes = edges.flatMap(({ from, link }) => (link === undefined ? [] : [{ message: `"${from}" ${link.because}`, span: link.span }]));
+  return {
+    code: 'cycle',
+    message: `tasks wait for each other: ${[...cycle, cycle[0]].join(' -> ')}`,
+    span: notes[0]?.span,
+    notes,
+    help: `take out one of these ${cycle.length === 1 ? 'links' : `${cycle.length} links`}`,
+  };
+}
+
+function spanOf(name: Name): Span {
+  return name.at.document.spanOf(name.at.pointer);
+}

@@ -1,0 +1,186 @@
+import { type Diagnostic, RecipeError } from './diagnostic.js';
+import { cycleIn, sorted } from './graph.js';
+import { cycleDiagnostic, type LinkedTask } from './link.js';
+import { type Module, taskId } from './module.js';
+import { taskNamed, tasksIn } from './names.js';
+import type { Span } from './source.js';
+
+/** What a run will do: tasks and the releases of holds, in an order that respects every edge. */
+export interface Plan {
+  readonly module: Module;
+  readonly tasks: ReadonlyMap<string, LinkedTask>;
+  /** In order: an edge never points forward. */
+  readonly nodes: readonly PlanNode[];
+  readonly goals: readonly string[];
+  /** Why a task that no goal needs is there: `frozen by snapshot` and the like. */
+  readonly pulled: ReadonlyMap<string, string>;
+  /** Tasks of the recipe that are not run. */
+  readonly leftOut: readonly string[];
+}
+
+/** A task, or the release of a hold (`root.released`). */
+export interface PlanNode {
+  readonly id: string;
+  readonly type: 'task' | 'release';
+  readonly task: LinkedTask;
+  readonly after: readonly Edge[];
+}
+
+/** Why a node waits for another one. */
+export interface Edge {
+  readonly from: string;
+  readonly because: string;
+  /** Whether `from` must have ended well; else it must only have ended. */
+  readonly requires: boolean;
+  readonly span: Span;
+}
+
+/**
+ * The plan to reach some goals.
+ * @param goals ids of tasks; without any, those the recipe names, else all its tasks that are not internal.
+ * @throws RecipeError for unknown goals and for tasks that wait for each other.
+ */
+export function makePlan(module: Module, all: ReadonlyMap<string, LinkedTask>, goals: readonly string[]): Plan {
+  const wanted = goals.length > 0 ? goalsNamed(goals, module) : defaultGoals(module);
+  const pulled = new Map<string, string>();
+  const planned = closure(wanted, all, pulled);
+  const tasks = new Map([...all].filter(([id]) => planned.has(id)));
+  const graph = new Map<string, PlanNode & { after: Edge[] }>();
+  for (const task of tasks.values()) {
+    graph.set(task.id, { id: task.id, type: 'task', task, after: edgesOf(task, tasks) });
+    if (task.lifetime === 'hold') graph.set(`${task.id}.released`, { id: `${task.id}.released`, type: 'release', task, after: releaseEdges(task, tasks) });
+  }
+  failOnCycle(graph);
+  const rankOf = ranks(graph, all.size);
+  chainChroots(sortNodes(graph, rankOf));
+  const nodes = sortNodes(graph, rankOf);
+  const leftOut = [...module.recipe.tasks.keys()].filter((name) => !planned.has(taskId(module, name)));
+  return { module, tasks, nodes, goals: wanted, pulled, leftOut };
+}
+
+function goalsNamed(goals: readonly string[], module: Module): string[] {
+  const diagnostics: Diagnostic[] = [];
+  const ids = goals.flatMap((goal) => {
+    const found = taskNamed(goal, module);
+    if (found.type === 'task' && !found.released) return [found.id];
+    const message = found.type === 'fault' ? found.message : `"${goal}" is a release, not a task`;
+    diagnostics.push({ code: 'goal', message, help: found.type === 'fault' ? found.help : undefined });
+    return [];
+  });
+  if (diagnostics.length > 0) throw new RecipeError(diagnostics);
+  return [...new Set(ids)];
+}
+
+function defaultGoals(module: Module): string[] {
+  const { recipe } = module;
+  const named = recipe.goals?.map((goal) => goal.name) ?? [...recipe.tasks.values()].filter((task) => !task.internal).map((task) => task.name);
+  const ids = named.map((name) => {
+    const found = taskNamed(name, module);
+    return found.type === 'fault' ? name : found.id;
+  });
+  if (recipe.goals === undefined) {
+    for (const value of recipe.outputs.values()) ids.push(...tasksIn(value, module).map((found) => found.id));
+  }
+  return [...new Set(ids)];
+}
+
+/** The goals, what they need, and what frozen parameters pull in. */
+function closure(goals: readonly string[], all: ReadonlyMap<string, LinkedTask>, pulled: Map<string, string>): Set<string> {
+  const planned = new Set<string>();
+  const waiting = [...goals];
+  for (let id = waiting.pop(); id !== undefined; id = waiting.pop()) {
+    const task = all.get(id);
+    if (task === undefined || planned.has(id)) continue;
+    planned.add(id);
+    waiting.push(...task.links.map((link) => link.to));
+    for (const { hold } of task.freezes) {
+      for (const user of usersOf(hold, task, all)) {
+        if (!planned.has(user.id)) pulled.set(user.id, `"${id}" freezes "${hold}"`);
+        waiting.push(user.id);
+      }
+    }
+  }
+  // What a goal needs by itself was not pulled, whatever came first.
+  const needed = new Set<string>();
+  const open = [...goals];
+  for (let id = open.pop(); id !== undefined; id = open.pop()) {
+    if (needed.has(id)) continue;
+    needed.add(id);
+    pulled.delete(id);
+    open.push(...(all.get(id)?.links.map((link) => link.to) ?? []));
+  }
+  return planned;
+}
+
+/** The tasks that stand on a hold which stands on the frozen one, and those holds. */
+function usersOf(frozen: string, freezer: LinkedTask, tasks: ReadonlyMap<string, LinkedTask>): LinkedTask[] {
+  const holds = holdsOn(frozen, tasks).map((hold) => hold.id);
+  return [...tasks.values()].filter((task) => task.id !== freezer.id && holds.some((hold) => task.standsOn.has(hold)));
+}
+
+function holdsOn(frozen: string, tasks: ReadonlyMap<string, LinkedTask>): LinkedTask[] {
+  return [...tasks.values()].filter((task) => task.lifetime === 'hold' && task.standsOn.has(frozen));
+}
+
+function edgesOf(task: LinkedTask, tasks: ReadonlyMap<string, LinkedTask>): Edge[] {
+  const edges = new Map<string, Edge>();
+  const add = (edge: Edge) => {
+    if (!edges.has(edge.from)) edges.set(edge.from, edge);
+  };
+  for (const { to, released, because, span } of task.links) add({ from: released ? `${to}.released` : to, because, requires: !released, span });
+  for (const { hold, parameter, span } of task.freezes) {
+    const because = `freezes "${hold}" (${parameter})`;
+    for (const user of holdsOn(hold, tasks)) add({ from: `${user.id}.released`, because, requires: true, span });
+    for (const user of usersOf(hold, task, tasks)) add({ from: user.id, because, requires: true, span });
+  }
+  return [...edges.values()];
+}
+
+function releaseEdges(hold: LinkedTask, tasks: ReadonlyMap<string, LinkedTask>): Edge[] {
+  const span = hold.task.at.document.keySpanOf(hold.task.at.pointer);
+  const edges: Edge[] = [{ from: hold.id, because: `releases "${hold.id}"`, requires: false, span }];
+  for (const user of tasks.values()) {
+    if (!user.standsOn.has(hold.id)) continue;
+    const from = user.lifetime === 'hold' ? `${user.id}.released` : user.id;
+    const link = user.links.find((l) => l.to === hold.id) ?? user.links.find((l) => tasks.get(l.to)?.standsOn.has(hold.id));
+    edges.push({ from, because: `"${user.id}" stands on it`, requires: false, span: link?.span ?? span });
+  }
+  return edges;
+}
+
+/**
+ * Tasks in one chroot run one at a time, in written order where the other edges leave it open. The nodes are
+ * sorted already, so an edge from each to the next one closes no cycle.
+ */
+function chainChroots(nodes: readonly (PlanNode & { after: Edge[] })[]): void {
+  const last = new Map<string, string>();
+  for (const node of nodes) {
+    const chroot = node.type === 'task' ? node.task.in : undefined;
+    if (chroot === undefined) continue;
+    const before = last.get(chroot);
+    const { at } = node.task.task;
+    if (before !== undefined && !node.after.some((edge) => edge.from === before)) {
+      node.after.push({ from: before, because: `runs in the same chroot, "${chroot}"`, requires: false, span: at.document.keySpanOf(at.pointer) });
+    }
+    last.set(chroot, node.id);
+  }
+}
+
+function sortNodes<Node extends PlanNode>(graph: ReadonlyMap<string, Node>, rankOf: (id: string) => number): Node[] {
+  const predecessors = new Map([...graph].map(([id, node]) => [id, node.after.map((edge) => edge.from)]));
+  return sorted(predecessors, rankOf).map((id) => graph.get(id) as Node);
+}
+
+/** Tasks as written, then releases, the hold written last first. */
+function ranks(graph: ReadonlyMap<string, PlanNode>, count: number): (id: string) => number {
+  return (id) => {
+    const node = graph.get(id) as PlanNode;
+    return node.type === 'task' ? node.task.rank : 2 * count - node.task.rank;
+  };
+}
+
+function failOnCycle(graph: ReadonlyMap<string, PlanNode>): void {
+  const cycle = cycleIn(new Map([...graph].map(([id, node]) => [id, node.after.map((edge) => edge.from)])));
+  if (cycle === undefined) return;
+  throw new RecipeError([cycleDiagnostic(cycle, (from, to) => graph.get(from)?.after.find((edge) => edge.from === to))]);
+}

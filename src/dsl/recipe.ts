@@ -1,0 +1,285 @@
+import { basename } from 'node:path';
+import type { Diagnostic } from './diagnostic.js';
+import { type ParsedDocument, pointerStep } from './document.js';
+import { diagnosticsOf } from './faults.js';
+import { faultOfInput, type InputDeclaration, type ValueType } from './inputs.js';
+import type { KindDeclaration, Language } from './kind.js';
+import { helperNames } from './template.js';
+import { below, type Place, readValue, readValues, type Value } from './values.js';
+import { durationMs, reservedNames } from './words.js';
+
+/** Where volumes and images live. */
+export interface Cloud {
+  readonly provider: 'local' | 'aws';
+  readonly region?: string;
+  readonly profile?: string;
+  readonly endpoint?: string;
+}
+
+/** One recipe file, checked by itself. */
+export interface Recipe {
+  readonly document: ParsedDocument;
+  readonly name: string;
+  readonly description?: string | undefined;
+  readonly cloud?: Cloud | undefined;
+  readonly inputs: ReadonlyMap<string, InputDeclaration>;
+  readonly vars: ReadonlyMap<string, Variable>;
+  readonly includes: ReadonlyMap<string, Include>;
+  readonly env: ReadonlyMap<string, Value>;
+  readonly tasks: ReadonlyMap<string, Task>;
+  readonly goals?: readonly Name[] | undefined;
+  readonly outputs: ReadonlyMap<string, Value>;
+}
+
+/** A variable: a value, or (`sh`) what a command on the host prints. */
+export interface Variable {
+  readonly sh: boolean;
+  readonly value: Value;
+}
+
+/** A library: where it is, and the values of its inputs. */
+export interface Include {
+  readonly recipe: string;
+  readonly with: ReadonlyMap<string, Value>;
+  readonly at: Place;
+}
+
+/** A name somebody wrote, with its place. */
+export interface Name {
+  readonly name: string;
+  readonly at: Place;
+}
+
+/** What a task does: a built-in kind, a script, or nothing but to stand for others. */
+export type Action =
+  | { readonly type: 'kind'; readonly kind: KindDeclaration; readonly with: ReadonlyMap<string, Value> }
+  | {
+      readonly type: 'run';
+      readonly script: Value;
+      readonly shell?: readonly string[] | undefined;
+      readonly dir?: Value | undefined;
+      readonly env: ReadonlyMap<string, Value>;
+      readonly outputs: ReadonlyMap<string, OutputDeclaration>;
+      readonly undo?: { readonly script: Value; readonly when: 'failure' | 'always' } | undefined;
+    }
+  | { readonly type: 'group' };
+
+/** A value a shell task gives on. */
+export interface OutputDeclaration {
+  readonly type: ValueType;
+  readonly secret: boolean;
+}
+
+/** A task as one recipe declares it. */
+export interface Task {
+  readonly name: string;
+  readonly at: Place;
+  readonly description?: string | undefined;
+  readonly action: Action;
+  readonly in?: Name | undefined;
+  readonly needs: readonly Name[];
+  readonly before: readonly Name[];
+  readonly if?: Value | undefined;
+  readonly timeoutMs?: number | undefined;
+  readonly retries: { readonly limit: number; readonly delayMs: number; readonly backoff: number };
+  readonly continueOnError: boolean;
+  readonly internal: boolean;
+}
+
+/** Checks a document against the language and gives the recipe in it; all faults are added to `diagnostics`. */
+export function readRecipe(document: ParsedDocument, language: Language, diagnostics: Diagnostic[]): Recipe | undefined {
+  const faults = diagnosticsOf(language.validateRecipe(document.value), document);
+  diagnostics.push(...faults);
+  // What is not a map of maps cannot be read further; other faults leave enough to look for more.
+  if (faults.some((fault) => fault.code === 'type') || typeof document.value !== 'object' || document.value === null) return undefined;
+  const reader = new Reader(document, language, diagnostics, document.value as RecipeText);
+  return reader.recipe();
+}
+
+interface RecipeText {
+  readonly name?: string;
+  readonly description?: string;
+  readonly cloud?: Cloud;
+  readonly inputs?: Record<string, InputDeclaration>;
+  readonly vars?: Record<string, unknown>;
+  readonly includes?: Record<string, { recipe: string; with?: object }>;
+  readonly env?: object;
+  readonly tasks?: Record<string, TaskText>;
+  readonly goals?: readonly string[];
+  readonly outputs?: object;
+}
+
+interface TaskText {
+  readonly description?: string;
+  readonly uses?: string;
+  readonly with?: object;
+  readonly run?: string;
+  readonly in?: string;
+  readonly needs?: readonly string[];
+  readonly before?: readonly string[];
+  readonly if?: boolean | string;
+  readonly env?: object;
+  readonly dir?: string;
+  readonly shell?: readonly string[];
+  readonly timeout?: string;
+  readonly retries?: number | { limit: number; delay?: string; backoff?: number };
+  readonly continue_on_error?: boolean;
+  readonly outputs?: Record<string, { type?: ValueType; secret?: boolean } | null>;
+  readonly undo?: { run: string; when?: 'failure' | 'always' };
+  readonly internal?: boolean;
+  readonly template?: boolean;
+}
+
+class Reader {
+  private readonly root: Place;
+
+  constructor(
+    private readonly document: ParsedDocument,
+    private readonly language: Language,
+    private readonly diagnostics: Diagnostic[],
+    private readonly text: RecipeText,
+  ) {
+    this.root = { document, pointer: '' };
+  }
+
+  recipe(): Recipe {
+    const { text, root, diagnostics } = this;
+    this.checkNames();
+    return {
+      document: this.document,
+      name: text.name ?? basename(this.document.source.file).replace(/\.[^.]*$/, ''),
+      description: text.description,
+      cloud: text.cloud,
+      inputs: this.inputs(),
+      vars: this.vars(),
+      includes: new Map(
+        Object.entries(text.includes ?? {}).map(([name, include]) => {
+          const at = below(below(root, 'includes'), name);
+          return [name, { recipe: String(include?.recipe ?? ''), with: readValues(include?.with, below(at, 'with'), diagnostics), at }];
+        }),
+      ),
+      env: readValues(text.env, below(root, 'env'), diagnostics),
+      tasks: new Map(Object.entries(text.tasks ?? {}).map(([name, task]) => [name, this.task(name, task)])),
+      goals: text.goals?.map((name, i) => ({ name, at: below(below(root, 'goals'), i) })),
+      outputs: readValues(text.outputs, below(root, 'outputs'), diagnostics),
+    };
+  }
+
+  /** Includes, tasks and outputs share one name space; some names have a meaning of their own. */
+  private checkNames(): void {
+    const seen = new Map<string, string>();
+    for (const section of ['includes', 'tasks', 'outputs'] as const) {
+      for (const name of Object.keys(this.text[section] ?? {})) {
+        const span = this.document.keySpanOf(`/${section}${pointerStep(name)}`);
+        const other = seen.get(name);
+        if (reservedNames.has(name) || helperNames.includes(name)) {
+          this.diagnostics.push({ code: 'name', message: `"${name}" has a meaning of its own in templates`, span, help: 'take another name' });
+        } else if (other !== undefined) {
+          this.diagnostics.push({
+            code: 'name',
+            message: `"${name}" is the name of two things`,
+            span,
+            help: 'includes, tasks and outputs share one name space',
+            notes: [{ message: 'the other one', span: this.document.keySpanOf(`/${other}${pointerStep(name)}`) }],
+          });
+        }
+        seen.set(name, section);
+      }
+    }
+  }
+
+  private inputs(): Map<string, InputDeclaration> {
+    const inputs = new Map(Object.entries(this.text.inputs ?? {}));
+    for (const [name, declared] of inputs) {
+      const pointer = `/inputs/${name}`;
+      if (declared.pattern !== undefined && !isPattern(declared.pattern)) {
+        this.diagnostics.push({ code: 'value', message: 'this is not a regular expression', span: this.document.spanOf(`${pointer}/pattern`) });
+      } else if (declared.default !== undefined && declared.type !== undefined) {
+        const fault = faultOfInput(declared.default, declared);
+        if (fault !== undefined) {
+          this.diagnostics.push({ code: 'input', message: `the default of input "${name}" ${fault}`, span: this.document.spanOf(`${pointer}/default`) });
+        }
+      }
+    }
+    return inputs;
+  }
+
+  private vars(): Map<string, Variable> {
+    const at = below(this.root, 'vars');
+    return new Map(
+      Object.entries(this.text.vars ?? {}).map(([name, plain]): [string, Variable] => {
+        const sh = typeof plain === 'object' && plain !== null && Object.keys(plain).join() === 'sh' ? (plain as { sh: unknown }).sh : undefined;
+        const place = below(at, name);
+        return sh === undefined
+          ? [name, { sh: false, value: readValue(plain, place, this.diagnostics) }]
+          : [name, { sh: true, value: readValue(String(sh), below(place, 'sh'), this.diagnostics) }];
+      }),
+    );
+  }
+
+  private task(name: string, task: TaskText | null): Task {
+    const at = below(below(this.root, 'tasks'), name);
+    const text = task ?? {};
+    const retries = typeof text.retries === 'number' ? { limit: text.retries } : text.retries;
+    return {
+      name,
+      at,
+      description: text.description,
+      action: this.action(text, at),
+      in: text.in === undefined ? undefined : { name: text.in, at: below(at, 'in') },
+      needs: (text.needs ?? []).map((need, i) => ({ name: need, at: below(below(at, 'needs'), i) })),
+      before: (text.before ?? []).map((later, i) => ({ name: later, at: below(below(at, 'before'), i) })),
+      if: text.if === undefined ? undefined : readValue(text.if, below(at, 'if'), this.diagnostics),
+      timeoutMs: text.timeout === undefined ? undefined : durationMs(text.timeout),
+      retries: { limit: retries?.limit ?? 0, delayMs: durationMs(retries?.delay ?? '') ?? 0, backoff: retries?.backoff ?? 1 },
+      continueOnError: text.continue_on_error ?? false,
+      internal: text.internal ?? false,
+    };
+  }
+
+  private action(text: TaskText, at: Place): Action {
+    const kind = this.language.kinds.get(text.uses ?? '');
+    if (kind !== undefined) {
+      this.checkNulls(kind, text.with, below(at, 'with'));
+      return { type: 'kind', kind, with: readValues(text.with, below(at, 'with'), this.diagnostics) };
+    }
+    if (text.run === undefined) {
+      if (text.uses === undefined && text.needs === undefined) {
+        this.diagnostics.push({
+          code: 'missing-key',
+          message: `task "${at.pointer.split('/').at(-1)}" does nothing`,
+          span: this.document.keySpanOf(at.pointer),
+          help: 'give it "run", "uses", or as a group of others "needs"',
+        });
+      }
+      return { type: 'group' };
+    }
+    const value = (plain: unknown, key: Place) => readValue(plain, key, this.diagnostics);
+    const literal = (plain: string, key: Place): Value => ({ type: 'literal', value: plain, at: key });
+    const script = text.template === false ? literal : value;
+    return {
+      type: 'run',
+      script: script(text.run, below(at, 'run')),
+      shell: text.shell,
+      dir: text.dir === undefined ? undefined : value(text.dir, below(at, 'dir')),
+      env: readValues(text.env, below(at, 'env'), this.diagnostics),
+      outputs: new Map(Object.entries(text.outputs ?? {}).map(([name, declared]) => [name, { type: declared?.type ?? 'string', secret: declared?.secret ?? false }])),
+      undo: text.undo && { script: script(text.undo.run, below(below(at, 'undo'), 'run')), when: text.undo.when ?? 'failure' },
+    };
+  }
+
+  private checkNulls(kind: KindDeclaration, given: object | undefined, at: Place): void {
+    for (const name of kind.params.required ?? []) {
+      if ((given as Record<string, unknown> | undefined)?.[name] !== null) continue;
+      this.diagnostics.push({ code: 'missing-key', message: `"${name}" must have a value`, span: this.document.keySpanOf(at.pointer + pointerStep(name)) });
+    }
+  }
+}
+
+function isPattern(text: string): boolean {
+  try {
+    return Boolean(new RegExp(text, 'u'));
+  } catch {
+    return false;
+  }
+}

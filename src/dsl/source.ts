@@ -1,0 +1,27 @@
+/** A text with a name, and places in it. */
+export interface Source {
+  /** The path as it is shown to people: relative to the working folder where that is shorter. */
+  readonly file: string;
+  /** The absolute path, from which relative paths in the text are resolved. */
+  readonly path: string;
+  readonly text: string;
+}
+
+/** A stretch of a source, as offsets into its text; `end` is exclusive. */
+export interface Span {
+  readonly source: Source;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Line and column of an offset, both counted from 1. */
+export function positionOf(source: Source, offset: number): { line: number; column: number } {
+  const before = source.text.slice(0, offset);
+  const line = before.split('\n').length;
+  return { line, column: offset - before.lastIndexOf('\n') };
+}
+
+/** The span of the whole source's first character, for faults that belong to no better place. */
+export function startOf(source: Source): Span {
+  return { source, start: 0, end: 0 };
+}

@@ -1,0 +1,223 @@
+import Handlebars from 'handlebars';
+
+/** A name in a template: `{{ disk.partitions.root }}` has the path `disk partitions root`. */
+export interface Reference {
+  readonly path: readonly string[];
+  /** Where it stands, in characters of the template's text. */
+  readonly start: number;
+  readonly end: number;
+  /** Whether a missing value is allowed, as the first argument of `default`. */
+  readonly optional: boolean;
+}
+
+/** A string with `{{ }}` in it. */
+export interface Template {
+  readonly text: string;
+  readonly references: readonly Reference[];
+  /**
+   * The text with every reference replaced by its value. A template that is exactly one expression gives
+   * that expression's value with its type.
+   * @throws Error when a list or a map stands inside other text.
+   */
+  render(valueOf: (reference: Reference) => unknown): unknown;
+}
+
+/** A fault in a template; `start` and `end` in characters of its text. */
+export interface TemplateFault {
+  readonly message: string;
+  readonly start: number;
+  readonly end: number;
+  readonly help?: string;
+}
+
+const helpers: Record<string, { readonly arity: readonly [number, number]; readonly call: (...args: never[]) => unknown }> = {
+  eq: { arity: [2, 2], call: (a: unknown, b: unknown) => a === b },
+  ne: { arity: [2, 2], call: (a: unknown, b: unknown) => a !== b },
+  and: { arity: [2, 9], call: (...all: unknown[]) => all.every(Boolean) },
+  or: { arity: [2, 9], call: (...all: unknown[]) => all.some(Boolean) },
+  not: { arity: [1, 1], call: (a: unknown) => !a },
+  default: { arity: [2, 2], call: (a: unknown, b: unknown) => a ?? b },
+  clean_name: { arity: [1, 1], call: (a: unknown) => textOf(a).replace(/[^A-Za-z0-9()[\] ./\-'@_]/g, '-') },
+  lower: { arity: [1, 1], call: (a: unknown) => textOf(a).toLowerCase() },
+  upper: { arity: [1, 1], call: (a: unknown) => textOf(a).toUpperCase() },
+  replace: { arity: [3, 3], call: (a: unknown, from: unknown, to: unknown) => textOf(a).replaceAll(textOf(from), textOf(to)) },
+  join: { arity: [2, 2], call: (list: unknown, by: unknown) => (Array.isArray(list) ? list.map(textOf).join(textOf(by)) : textOf(list)) },
+  json: { arity: [1, 1], call: (a: unknown) => JSON.stringify(a) },
+  quote: { arity: [1, 1], call: (a: unknown) => `'${textOf(a).replaceAll("'", `'\\''`)}'` },
+  basename: { arity: [1, 1], call: (a: unknown) => textOf(a).replace(/\/+$/, '').split('/').at(-1) },
+};
+
+/** The names of the helpers, which nothing in a recipe may take. */
+export const helperNames: readonly string[] = Object.keys(helpers);
+
+const engine = Handlebars.create();
+for (const name of ['each', 'with', 'lookup', 'log', 'blockHelperMissing', 'helperMissing']) engine.unregisterHelper(name);
+for (const [name, { arity, call }] of Object.entries(helpers)) {
+  // Handlebars adds an options object after the arguments; the arity was checked when the template was read.
+  engine.registerHelper(name, (...args: unknown[]) => call(...(args.slice(0, Math.min(args.length - 1, arity[1])) as never[])));
+}
+engine.registerHelper('__text', (value: unknown) => textOf(value));
+let captured: unknown;
+engine.registerHelper('__value', (value: unknown) => {
+  captured = value;
+  return '';
+});
+
+/** Reads a string with `{{ }}`; gives the template, or all its faults. */
+export function parseTemplate(text: string): { template?: Template; faults: TemplateFault[] } {
+  let program: hbs.AST.Program;
+  try {
+    program = Handlebars.parse(text);
+  } catch (error) {
+    return { faults: [syntaxFault(text, error as Error & { hash?: { loc?: Location } })] };
+  }
+  const reader = new Reader(text);
+  reader.program(program);
+  if (reader.faults.length > 0) return { faults: reader.faults };
+  const single = program.body.length === 1 && program.body[0]?.type === 'MustacheStatement';
+  let compiled: ReturnType<typeof engine.compile> | undefined;
+  const template: Template = {
+    text,
+    references: reader.references,
+    render: (valueOf) => {
+      compiled ??= engine.compile(wrapped(program, single ? '__value' : '__text'), {
+        strict: true,
+        noEscape: true,
+        knownHelpersOnly: true,
+        knownHelpers: Object.fromEntries([...helperNames, '__text', '__value', 'if', 'unless'].map((name) => [name, true])),
+      });
+      const context = Object.fromEntries(reader.references.map((reference, i) => [`r${i}`, valueOf(reference) ?? null]));
+      captured = undefined;
+      const rendered = compiled(context);
+      return single ? captured : rendered;
+    },
+  };
+  return { template, faults: [] };
+}
+
+interface Location {
+  first_line: number;
+  first_column: number;
+}
+
+class Reader {
+  readonly references: Reference[] = [];
+  readonly faults: TemplateFault[] = [];
+
+  constructor(private readonly text: string) {}
+
+  program(program: hbs.AST.Program | undefined): void {
+    for (const statement of program?.body ?? []) this.statement(statement);
+  }
+
+  private statement(node: hbs.AST.Statement): void {
+    switch (node.type) {
+      case 'ContentStatement':
+      case 'CommentStatement':
+        return;
+      case 'MustacheStatement': {
+        const mustache = node as hbs.AST.MustacheStatement;
+        if (!mustache.escaped) return this.refuse(node, 'write two braces, not three: values are never escaped here');
+        return this.call(mustache);
+      }
+      case 'BlockStatement': {
+        const block = node as hbs.AST.BlockStatement;
+        const name = block.path.original;
+        if (name !== 'if' && name !== 'unless') {
+          return this.refuse(node, `the block "${name}" is not part of the language; there are #if and #unless`);
+        }
+        for (const param of block.params) this.expression(param, true);
+        this.program(block.program);
+        this.program(block.inverse);
+        return;
+      }
+      default:
+        return this.refuse(node, 'partials and decorators are not part of the language; share text by "vars" or "includes"');
+    }
+  }
+
+  private call(node: hbs.AST.MustacheStatement | hbs.AST.SubExpression): void {
+    const name = node.path.type === 'PathExpression' ? (node.path as hbs.AST.PathExpression).original : '';
+    if (node.hash?.pairs.length) return this.refuse(node, 'helpers take no named arguments');
+    const helper = Object.hasOwn(helpers, name) ? helpers[name] : undefined;
+    if (helper === undefined) {
+      if (node.params.length === 0 && node.type === 'MustacheStatement') return this.expression(node.path, false);
+      return this.refuse(node, `there is no helper "${name}"`, `helpers: ${helperNames.join(', ')}`);
+    }
+    const [least, most] = helper.arity;
+    if (node.params.length < least || node.params.length > most) {
+      return this.refuse(node, `"${name}" takes ${least === most ? least : `${least} to ${most}`} argument${most === 1 ? '' : 's'}, not ${node.params.length}`);
+    }
+    for (const [i, param] of node.params.entries()) this.expression(param, name === 'default' && i === 0);
+  }
+
+  private expression(node: hbs.AST.Expression, optional: boolean): void {
+    if (node.type === 'SubExpression') return this.call(node as hbs.AST.SubExpression);
+    if (node.type === 'UndefinedLiteral') return this.refuse(node, '"undefined" is not a value; write null');
+    if (node.type !== 'PathExpression') return;
+    const path = node as hbs.AST.PathExpression;
+    if (path.data) return this.refuse(node, `"@" names are not part of the language`);
+    if (path.depth > 0 || path.parts.length === 0 || /^(this\b|\.)/.test(path.original)) {
+      return this.refuse(node, `"${path.original}" is not part of the language`, 'name the value, e.g. {{ inputs.size }}; for literal braces write \\{{, or "template: false"');
+    }
+    const { start, end } = this.range(node);
+    this.references.push({ path: path.parts, start, end, optional });
+    const renamed = `r${this.references.length - 1}`;
+    Object.assign(path, { original: renamed, parts: [renamed] });
+  }
+
+  private refuse(node: hbs.AST.Node, message: string, help?: string): void {
+    this.faults.push({ message, ...this.range(node), ...(help === undefined ? {} : { help }) });
+  }
+
+  private range(node: hbs.AST.Node): { start: number; end: number } {
+    const { start, end } = node.loc;
+    return { start: offsetOf(this.text, start.line, start.column), end: offsetOf(this.text, end.line, end.column) };
+  }
+}
+
+/** The program with each `{{ x }}` as `{{ helper x }}`, so that values keep their type or are checked. */
+function wrapped(program: hbs.AST.Program, helper: string): hbs.AST.Program {
+  const statements = program.body.map((node) => {
+    if (node.type === 'BlockStatement') {
+      const block = node as hbs.AST.BlockStatement;
+      return {
+        ...block,
+        ...(block.program ? { program: wrapped(block.program, '__text') } : {}),
+        ...(block.inverse ? { inverse: wrapped(block.inverse, '__text') } : {}),
+      };
+    }
+    if (node.type !== 'MustacheStatement') return node;
+    const mustache = node as hbs.AST.MustacheStatement;
+    const path = mustache.path as hbs.AST.PathExpression;
+    const inner = mustache.params.length === 0 ? path : { ...mustache, type: 'SubExpression' };
+    return { ...mustache, path: { ...path, original: helper, parts: [helper] }, params: [inner] };
+  });
+  return { ...program, body: statements } as hbs.AST.Program;
+}
+
+function syntaxFault(text: string, error: Error & { hash?: { loc?: Location }; lineNumber?: number; column?: number }): TemplateFault {
+  const line = error.hash?.loc?.first_line ?? error.lineNumber ?? 1;
+  const column = error.hash?.loc?.first_column ?? error.column ?? 0;
+  let at = Math.min(offsetOf(text, line, column), text.length - 1);
+  // The parser points behind what it could not read; the braces before it are what a person looks for.
+  const open = text.lastIndexOf('{{', at);
+  if (open >= 0) at = open;
+  const close = text.indexOf('}}', at);
+  const end = close < 0 ? at + 2 : close + 2;
+  const message = close < 0 ? 'this "{{" is never closed' : /doesn't match/.test(error.message) ? (error.message.split(' - ')[0] ?? error.message) : 'this is not a template expression';
+  return { message, start: at, end, help: 'for literal braces write \\{{, or "template: false" on the task' };
+}
+
+function offsetOf(text: string, line: number, column: number): number {
+  let offset = 0;
+  for (let i = 1; i < line; i += 1) offset = text.indexOf('\n', offset) + 1;
+  return offset + column;
+}
+
+/** A value inside other text: null is nothing, lists and maps must be made text first. */
+function textOf(value: unknown): string {
+  if (value === null || value === undefined) return '';
+  if (typeof value === 'object') throw new Error(`a ${Array.isArray(value) ? 'list' : 'map'} cannot stand inside text; use "json"${Array.isArray(value) ? ' or "join"' : ''}`);
+  return String(value);
+}

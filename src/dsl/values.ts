@@ -1,0 +1,89 @@
+import type { Diagnostic } from './diagnostic.js';
+import { type ParsedDocument, pointerStep } from './document.js';
+import type { Span } from './source.js';
+import { parseTemplate, type Reference, type Template } from './template.js';
+
+/** Where a value was written. */
+export interface Place {
+  readonly document: ParsedDocument;
+  readonly pointer: string;
+}
+
+/** A value of a recipe whose strings may be templates. */
+export type Value =
+  | { readonly type: 'literal'; readonly value: unknown; readonly at: Place }
+  | { readonly type: 'template'; readonly template: Template; readonly at: Place }
+  | { readonly type: 'list'; readonly items: readonly Value[]; readonly at: Place }
+  | { readonly type: 'map'; readonly entries: ReadonlyMap<string, Value>; readonly at: Place };
+
+/** A reference with the place it stands at. */
+export interface PlacedReference extends Reference {
+  readonly span: Span;
+}
+
+/** Turns a plain value into one whose templates are read; faults in templates are added to `diagnostics`. */
+export function readValue(plain: unknown, at: Place, diagnostics: Diagnostic[]): Value {
+  if (typeof plain === 'string' && plain.includes('{{')) return readTemplate(plain, at, diagnostics);
+  if (Array.isArray(plain)) {
+    return { type: 'list', at, items: plain.map((item, i) => readValue(item, below(at, i), diagnostics)) };
+  }
+  if (typeof plain === 'object' && plain !== null) return { type: 'map', at, entries: readValues(plain, at, diagnostics) };
+  return { type: 'literal', value: plain, at };
+}
+
+/** The entries of a map as values. */
+export function readValues(plain: object | undefined | null, at: Place, diagnostics: Diagnostic[]): Map<string, Value> {
+  return new Map(Object.entries(plain ?? {}).map(([name, value]) => [name, readValue(value, below(at, name), diagnostics)]));
+}
+
+/** All references in a value, with their places. */
+export function referencesIn(value: Value): PlacedReference[] {
+  switch (value.type) {
+    case 'literal':
+      return [];
+    case 'list':
+      return value.items.flatMap(referencesIn);
+    case 'map':
+      return [...value.entries.values()].flatMap(referencesIn);
+    case 'template':
+      return value.template.references.map((reference) => ({
+        ...reference,
+        span: value.at.document.spanInside(value.at.pointer, reference.start, reference.end),
+      }));
+  }
+}
+
+/**
+ * The plain value, each template rendered.
+ * @param valueOf gives the value of a reference.
+ * @param rendered is told of the result of each template, after its references were asked for.
+ * @throws Error whose message names the place, when a template cannot be rendered.
+ */
+export function render(value: Value, valueOf: (reference: Reference) => unknown, rendered: (result: unknown) => void = () => {}): unknown {
+  switch (value.type) {
+    case 'literal':
+      return value.value;
+    case 'list':
+      return value.items.map((item) => render(item, valueOf, rendered));
+    case 'map':
+      return Object.fromEntries([...value.entries].map(([name, entry]) => [name, render(entry, valueOf, rendered)]));
+    case 'template': {
+      const result = value.template.render(valueOf);
+      rendered(result);
+      return result;
+    }
+  }
+}
+
+/** The place of something inside. */
+export function below(at: Place, key: string | number): Place {
+  return { document: at.document, pointer: at.pointer + pointerStep(key) };
+}
+
+function readTemplate(text: string, at: Place, diagnostics: Diagnostic[]): Value {
+  const { template, faults } = parseTemplate(text);
+  for (const { message, start, end, help } of faults) {
+    diagnostics.push({ code: 'template', message, span: at.document.spanInside(at.pointer, start, end), help });
+  }
+  return template === undefined ? { type: 'literal', value: text, at } : { type: 'template', template, at };
+}

@@ -1,0 +1,24 @@
+/** What tasks, inputs, variables, includes and outputs may be called. */
+export const namePattern = '^[a-z][a-z0-9_]*$';
+
+/** A task as it is referred to: `root`, `ami.chroot`, `root.released`. */
+export const taskPattern = '^[a-z][a-z0-9_]*(\\.[a-z][a-z0-9_]*)*$';
+
+/** A length of time: `500ms`, `90s`, `20m`, `2h`. */
+export const durationPattern = '^[0-9]+(ms|s|m|h)$';
+
+/** A string that holds a template. */
+export const templatePattern = '\\{\\{';
+
+/** Names with a meaning of their own, which nothing in a recipe may take. */
+export const reservedNames: ReadonlySet<string> = new Set(
+  'inputs vars env run matrix ec2 disk chroot mount released this'.split(' '),
+);
+
+/** Milliseconds of a duration as the language writes it; undefined when it is not one. */
+export function durationMs(text: string): number | undefined {
+  const match = /^([0-9]+)(ms|s|m|h)$/.exec(text);
+  if (match === null) return undefined;
+  const unit = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[match[2] as 'ms' | 's' | 'm' | 'h'];
+  return Number(match[1]) * unit;
+}

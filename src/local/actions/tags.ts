@@ -1,0 +1,53 @@
+import { type Action, action, type Here, stopDryRun } from '../action.js';
+import { Ec2Error } from '../errors.js';
+import { checkedTags, describeShape, filtered, page } from '../filters.js';
+import type { Kind, Resource, Tag } from '../store.js';
+
+const kinds: readonly { readonly kind: Kind; readonly type: string; readonly prefix: string }[] = [
+  { kind: 'volumes', type: 'volume', prefix: 'vol-' },
+  { kind: 'snapshots', type: 'snapshot', prefix: 'snap-' },
+  { kind: 'images', type: 'image', prefix: 'ami-' },
+];
+
+const createTags = action({ DryRun: 'boolean', ResourceId: ['string'], Tag: [{ Key: 'string', Value: 'string' }] }, async (request, here) => {
+  const ids = request.ResourceId ?? [];
+  const tags = checkedTags(request.Tag ?? []);
+  if (ids.length === 0 || tags.length === 0) throw new Ec2Error('MissingParameter', `The request must contain the parameter ${ids.length === 0 ? 'resourceIdSet' : 'tagSet'}`);
+  stopDryRun(request);
+  await here.store.exclusive(() => {
+    const found = ids.map((id) => ({ ...resourceOf(id, here) }));
+    for (const { kind, resource } of found) {
+      const kept = resource.tags.filter((tag) => !tags.some((t) => t.Key === tag.Key));
+      if (kept.length + tags.length > 50) throw new Ec2Error('TagLimitExceeded', `The maximum number of Tags for a resource has been reached.`);
+      here.store.put(kind, { ...resource, tags: [...kept, ...tags] } as never);
+    }
+  });
+  return { return: true };
+});
+
+const describeTags = action(describeShape, async (request, here) => {
+  const all = kinds.flatMap(({ kind, type }) => here.store.list(kind).flatMap((resource) => resource.tags.map((tag) => rowOf(tag, type, resource))));
+  const found = filtered(all, request, {
+    key: (row) => row.key,
+    value: (row) => row.value,
+    'resource-id': (row) => row.id,
+    'resource-type': (row) => row.type,
+  });
+  stopDryRun(request);
+  const { items, nextToken } = page(found, request);
+  return { tagSet: items.map((row) => ({ resourceId: row.id, resourceType: row.type, key: row.key, value: row.value })), nextToken };
+});
+
+export const tagActions: Readonly<Record<string, Action>> = { CreateTags: createTags, DescribeTags: describeTags };
+
+function rowOf(tag: Tag, type: string, resource: Resource) {
+  return { id: resource.id, created: resource.created, tags: [tag], type, key: tag.Key, value: tag.Value };
+}
+
+function resourceOf(id: string, here: Here): { kind: Kind; resource: Resource } {
+  const known = kinds.find(({ prefix }) => id.startsWith(prefix));
+  const resource = known && here.store.get(known.kind, id);
+  if (known === undefined) throw new Ec2Error('InvalidID', `The ID '${id}' is not valid`);
+  if (resource === undefined) throw new Ec2Error(`Invalid${{ volumes: 'Volume', snapshots: 'Snapshot', images: 'AMIID' }[known.kind]}.NotFound`, `The ID '${id}' does not exist`);
+  return { kind: known.kind, resource };
+}

@@ -1,0 +1,238 @@
+import { type Action, action, existing, type Here, required, selected, stopDryRun } from '../action.js';
+import { attachDisk, copyDisk, createDisk, detachDisk, deviceOf, isBusy, removeDisk } from '../disks.js';
+import { Ec2Error } from '../errors.js';
+import { type Attributes, describeShape, filtered, page, tagSet, tagShape, tagsFor } from '../filters.js';
+import type { Volume } from '../store.js';
+
+/** Sizes in GiB by volume type. Source: EC2 API reference, CreateVolume. */
+const sizes: Record<string, readonly [number, number]> = {
+  gp2: [1, 16_384],
+  gp3: [1, 65_536],
+  io1: [4, 16_384],
+  io2: [4, 65_536],
+  st1: [125, 16_384],
+  sc1: [125, 16_384],
+  standard: [1, 1024],
+};
+
+const createVolume = action(
+  {
+    DryRun: 'boolean',
+    AvailabilityZone: 'string',
+    Size: 'integer',
+    SnapshotId: 'string',
+    VolumeType: 'string',
+    Iops: 'integer',
+    Throughput: 'integer',
+    Encrypted: 'boolean',
+    KmsKeyId: 'string',
+    ClientToken: 'string',
+    TagSpecification: tagShape,
+  },
+  async (request, here) => {
+    const zone = required(request.AvailabilityZone, 'AvailabilityZone');
+    if (zone !== here.zone) throw new Ec2Error('InvalidZone.NotFound', `The zone '${zone}' does not exist.`);
+    const snapshot = request.SnapshotId === undefined ? undefined : existing(here, 'snapshots', request.SnapshotId);
+    if (snapshot?.ready === false) throw new Ec2Error('IncorrectState', `Snapshot is in invalid state - pending`);
+    const size = request.Size ?? snapshot?.size;
+    if (size === undefined) throw new Ec2Error('MissingParameter', 'The request must contain the parameter size/snapshot');
+    if (snapshot !== undefined && size < snapshot.size) {
+      throw new Ec2Error('InvalidParameterValue', `The specified volume size '${size}' is smaller than the size of the snapshot '${snapshot.id}', expect size >= ${snapshot.size} GiB.`);
+    }
+    const type = request.VolumeType ?? 'gp2';
+    const range = sizes[type];
+    if (range === undefined) throw new Ec2Error('InvalidParameterValue', `Value (${type}) for parameter volumeType is invalid.`);
+    if (size < range[0] || size > range[1]) {
+      throw new Ec2Error('InvalidParameterValue', `Volume of ${size}GiB is ${size < range[0] ? 'too small' : 'too big'} for volume type ${type}; ${range[0]} to ${range[1]} GiB are allowed`);
+    }
+    const tags = tagsFor('volume', request.TagSpecification);
+    stopDryRun(request);
+    const { ClientToken: token, ...rest } = request;
+    const asked = JSON.stringify(rest);
+    const { volume, fresh } = await here.store.exclusive(() => {
+      const before = token === undefined ? undefined : here.store.list('volumes').find((v) => v.token?.value === token);
+      if (before !== undefined) {
+        if (before.token?.request !== asked) throw new Ec2Error('IdempotentParameterMismatch', 'The client token has been used with other parameters.');
+        return { volume: before, fresh: false };
+      }
+      const made: Volume = {
+        id: here.store.newId('volumes'),
+        created: new Date().toISOString(),
+        tags,
+        token: token === undefined ? undefined : { value: token, request: asked },
+        size,
+        snapshot: snapshot?.id,
+        zone,
+        type,
+        iops: request.Iops ?? (type === 'gp3' ? 3000 : undefined),
+        throughput: request.Throughput ?? (type === 'gp3' ? 125 : undefined),
+        encrypted: request.Encrypted ?? snapshot?.encrypted ?? false,
+        kmsKey: request.KmsKeyId ?? snapshot?.kmsKey,
+        ready: false,
+      };
+      here.store.put('volumes', made);
+      return { volume: made, fresh: true };
+    });
+    if (fresh) {
+      const disk = here.store.diskOf(volume.id);
+      try {
+        if (snapshot === undefined) createDisk(disk, size);
+        else await copyDisk(here.run, here.store.diskOf(snapshot.id), disk, size);
+      } catch (error) {
+        removeDisk(disk);
+        here.store.remove('volumes', volume.id);
+        throw error;
+      }
+      volume.ready = true;
+      here.store.put('volumes', volume);
+    }
+    const { attachmentSet: _, ...body } = volumeBody(volume, here);
+    // As EC2 answers: the state to wait for comes with the next look.
+    return { ...body, status: 'creating' };
+  },
+);
+
+const describeVolumes = action({ ...describeShape, VolumeId: ['string'] }, async (request, here) => {
+  const volumes = await Promise.all(selected(here, 'volumes', request.VolumeId).map((volume) => settled(volume, here)));
+  const found = filtered(volumes, request, attributes(here));
+  stopDryRun(request);
+  const { items, nextToken } = page(found, request);
+  return { volumeSet: items.map((volume) => volumeBody(volume, here)), nextToken };
+});
+
+const attachVolume = action({ DryRun: 'boolean', VolumeId: 'string', InstanceId: 'string', Device: 'string' }, async (request, here) => {
+  const id = required(request.VolumeId, 'VolumeId');
+  const device = required(request.Device, 'Device');
+  if (required(request.InstanceId, 'InstanceId') !== here.instance) {
+    throw new Ec2Error('InvalidInstanceID.NotFound', `The instance ID '${request.InstanceId}' does not exist`);
+  }
+  if (!/^(\/dev\/)?(sd|xvd)[a-z]{1,2}[0-9]{0,2}$/.test(device)) {
+    throw new Ec2Error('InvalidParameterValue', `Value (${device}) for parameter device is invalid. ${device} is not a valid EBS device name.`);
+  }
+  stopDryRun(request);
+  const since = new Date().toISOString();
+  const volume = await here.store.exclusive(() => {
+    const wanted = existing(here, 'volumes', id);
+    if (!wanted.ready) throw new Ec2Error('IncorrectState', `Volume '${id}' is not 'available'.`);
+    if (isAttached(wanted, here)) throw new Ec2Error('VolumeInUse', `${id} is already attached to an instance`);
+    const other = here.store.list('volumes').find((v) => v.id !== id && v.attachment?.device === device && (isAttached(v, here) || isFresh(v)));
+    if (other !== undefined) {
+      throw new Ec2Error('InvalidParameterValue', `Invalid value '${device}' for unixDevice. Attachment point ${device} is already in use`);
+    }
+    wanted.attachment = { device, since, detaching: false };
+    here.store.put('volumes', wanted);
+    return wanted;
+  });
+  await attachDisk(here.run, here.store.diskOf(id), id);
+  return attachmentBody(volume, here, 'attaching');
+});
+
+const detachVolume = action({ DryRun: 'boolean', VolumeId: 'string', InstanceId: 'string', Device: 'string', Force: 'boolean' }, async (request, here) => {
+  const volume = existing(here, 'volumes', request.VolumeId);
+  stopDryRun(request);
+  if (!isAttached(volume, here)) throw new Ec2Error('IncorrectState', `Volume '${volume.id}' is in the 'available' state.`);
+  volume.attachment = { device: '', since: volume.created, ...volume.attachment, detaching: true };
+  here.store.put('volumes', volume);
+  const after = await settled(volume, here);
+  return attachmentBody(volume, here, after.attachment === undefined ? 'detaching' : 'busy');
+});
+
+const deleteVolume = action({ DryRun: 'boolean', VolumeId: 'string' }, async (request, here) => {
+  const volume = existing(here, 'volumes', request.VolumeId);
+  stopDryRun(request);
+  await here.store.exclusive(() => {
+    if (isAttached(volume, here)) throw new Ec2Error('VolumeInUse', `Volume ${volume.id} is currently attached to ${here.instance}`);
+    here.store.remove('volumes', volume.id);
+    removeDisk(here.store.diskOf(volume.id));
+  });
+  return { return: true };
+});
+
+export const volumeActions: Readonly<Record<string, Action>> = {
+  CreateVolume: createVolume,
+  DescribeVolumes: describeVolumes,
+  AttachVolume: attachVolume,
+  DetachVolume: detachVolume,
+  DeleteVolume: deleteVolume,
+};
+
+/** The volumes attached to this machine, for DescribeInstances. */
+export function attachedVolumes(here: Here): Volume[] {
+  return here.store.list('volumes').filter((volume) => isAttached(volume, here));
+}
+
+/** Carries a detach through that was asked for while the volume was in use, as EC2 does once the guest lets go. */
+async function settled(volume: Volume, here: Here): Promise<Volume> {
+  const disk = here.store.diskOf(volume.id);
+  const device = deviceOf(disk);
+  if (!volume.attachment?.detaching) return volume;
+  if (device !== undefined) {
+    if (isBusy(device)) return volume;
+    await detachDisk(here.run, disk, device, volume.id);
+  }
+  const { attachment: _, ...detached } = volume;
+  if (here.store.get('volumes', volume.id) !== undefined) here.store.put('volumes', detached);
+  return detached;
+}
+
+function isAttached(volume: Volume, here: Here): boolean {
+  return deviceOf(here.store.diskOf(volume.id)) !== undefined;
+}
+
+/** Between the choice of a device name and the loop device there is a moment; a crash in it must not keep the name. */
+function isFresh(volume: Volume): boolean {
+  return volume.attachment !== undefined && Date.now() - Date.parse(volume.attachment.since) < 10_000;
+}
+
+function stateOf(volume: Volume, here: Here): string {
+  if (!volume.ready) return 'creating';
+  return isAttached(volume, here) ? 'in-use' : 'available';
+}
+
+function volumeBody(volume: Volume, here: Here) {
+  const attached = isAttached(volume, here);
+  const attachment = attached ? [attachmentBody(volume, here, volume.attachment?.detaching ? 'busy' : 'attached')] : [];
+  return {
+    volumeId: volume.id,
+    size: volume.size,
+    snapshotId: volume.snapshot ?? '',
+    availabilityZone: volume.zone,
+    status: stateOf(volume, here),
+    createTime: volume.created,
+    attachmentSet: attachment,
+    tagSet: tagSet(volume.tags),
+    volumeType: volume.type,
+    iops: volume.iops,
+    throughput: volume.throughput,
+    encrypted: volume.encrypted,
+    kmsKeyId: volume.kmsKey,
+    multiAttachEnabled: false,
+  };
+}
+
+function attachmentBody(volume: Volume, here: Here, status: string) {
+  return {
+    volumeId: volume.id,
+    instanceId: here.instance,
+    device: volume.attachment?.device,
+    status,
+    attachTime: volume.attachment?.since,
+    deleteOnTermination: false,
+  };
+}
+
+function attributes(here: Here): Attributes<Volume> {
+  const attached = (volume: Volume) => (isAttached(volume, here) ? volume.attachment : undefined);
+  return {
+    'volume-id': (v) => v.id,
+    'snapshot-id': (v) => v.snapshot,
+    'availability-zone': (v) => v.zone,
+    'volume-type': (v) => v.type,
+    size: (v) => v.size,
+    status: (v) => stateOf(v, here),
+    encrypted: (v) => v.encrypted,
+    'attachment.device': (v) => attached(v)?.device,
+    'attachment.instance-id': (v) => (attached(v) === undefined ? undefined : here.instance),
+    'attachment.status': (v) => (attached(v) === undefined ? undefined : 'attached'),
+  };
+}

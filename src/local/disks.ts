@@ -1,0 +1,131 @@
+import { closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync, statSync, symlinkSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Runs a program of the host and gives its standard output; fails when it does. `allow`: exit codes that are no failure. */
+export type RunCommand = (command: readonly string[], options?: { readonly allow?: readonly number[] }) => Promise<string>;
+
+const giB = 1024 ** 3;
+
+/** Makes an empty disk: a sparse file. */
+export function createDisk(file: string, sizeGiB: number): void {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  writeFileSync(file, '', { mode: 0o600, flag: 'wx' });
+  truncateSync(file, sizeGiB * giB);
+}
+
+/** Copies a disk, sharing its blocks where the file system can, else its data and not its holes. */
+export async function copyDisk(run: RunCommand, from: string, to: string, sizeGiB: number): Promise<void> {
+  mkdirSync(dirname(to), { recursive: true, mode: 0o700 });
+  await run(['cp', '--reflink=auto', '--sparse=always', '--', from, to]);
+  if (statSync(to).size < sizeGiB * giB) truncateSync(to, sizeGiB * giB);
+}
+
+/** Removes a disk that may not be there. */
+export function removeDisk(file: string): void {
+  rmSync(file, { force: true });
+}
+
+/** The loop device a disk is attached to, e.g. `/dev/loop0`; from the kernel, so that it is true after a crash too. */
+export function deviceOf(file: string): string | undefined {
+  for (const name of readdirSync('/sys/block')) {
+    if (name.startsWith('loop') && backingFile(name) === file) return `/dev/${name}`;
+  }
+  return undefined;
+}
+
+/**
+ * Attaches a disk to a free loop device, its partitions too, with the links a Nitro instance has.
+ * The kernel's own partition scan is not used: kernels without partition parsers show nothing, and say so to nobody.
+ */
+export async function attachDisk(run: RunCommand, file: string, volume: string): Promise<string> {
+  const device = (await run(['losetup', '--find', '--show', '--', file])).trim();
+  await showPartitions(run, device);
+  linkDevice(device, volume);
+  return device;
+}
+
+/** Makes the kernel know the partitions in a device's table. An empty disk has none, which partx calls a failure. */
+async function showPartitions(run: RunCommand, device: string): Promise<void> {
+  await run(['partx', '--update', device], { allow: [1] });
+}
+
+/** Whether somebody has the device or a partition of it mounted or open for himself, in any namespace. */
+export function isBusy(device: string): boolean {
+  try {
+    closeSync(openSync(device, constants.O_RDONLY | constants.O_EXCL));
+    return false;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EBUSY') return true;
+    throw error;
+  }
+}
+
+/**
+ * Detaches a disk.
+ * @throws Error when the device is no longer the disk's, or does not go.
+ */
+export async function detachDisk(run: RunCommand, file: string, device: string, volume: string): Promise<void> {
+  // A loop device may have been given to somebody else since it was looked up.
+  const [inode, disk] = (await run(['losetup', '--list', '--noheadings', '--raw', '--output', 'BACK-INO,BACK-MAJ:MIN', device], { allow: [1] })).trim().split(/\s+/);
+  const backing = statSync(file);
+  if (inode !== String(backing.ino) || disk !== majorMinor(backing.dev)) return;
+  unlinkDevice(volume);
+  await run(['partx', '--delete', device], { allow: [1] });
+  await run(['losetup', '--detach', device]);
+  // losetup answers before the kernel has let go, and also when it will only do so at the last close.
+  const name = device.slice('/dev/'.length);
+  for (let waited = 0; backingFile(name) === file; waited += 10) {
+    if (waited > 10_000) throw new Error(`${device} does not let go of ${file}`);
+    await sleep(10);
+  }
+}
+
+function backingFile(name: string): string | undefined {
+  try {
+    return readFileSync(`/sys/block/${name}/loop/backing_file`, 'utf8').trimEnd().replace(/ \(deleted\)$/, '');
+  } catch {
+    return undefined;
+  }
+}
+
+const byId = '/dev/disk/by-id';
+
+/** The link udev makes on Nitro instances. Source: EC2 User Guide, "Map EBS volumes to NVMe device names". */
+function linkName(volume: string): string {
+  return join(byId, `nvme-Amazon_Elastic_Block_Store_${volume.replace('-', '')}`);
+}
+
+function linkDevice(device: string, volume: string): void {
+  mkdirSync(byId, { recursive: true });
+  rmSync(linkName(volume), { force: true });
+  symlinkSync(`../..${device.slice('/dev'.length)}`, linkName(volume));
+}
+
+function unlinkDevice(volume: string): void {
+  if (existsSync(linkName(volume)) || isLink(linkName(volume))) unlinkSync(linkName(volume));
+  for (const folder of [byId, dirname(byId)]) {
+    try {
+      rmdirSync(folder);
+    } catch {
+      // Not empty, or udev's: it stays.
+      return;
+    }
+  }
+}
+
+function isLink(path: string): boolean {
+  try {
+    return readlinkSync(path) !== '';
+  } catch {
+    return false;
+  }
+}
+
+function majorMinor(dev: number): string {
+  // Source: glibc, gnu_dev_major and gnu_dev_minor.
+  const value = BigInt(dev);
+  const major = ((value >> 8n) & 0xfffn) | ((value >> 32n) & 0xfffff000n);
+  const minor = (value & 0xffn) | ((value >> 12n) & 0xffffff00n);
+  return `${major}:${minor}`;
+}

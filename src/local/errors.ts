@@ -1,0 +1,14 @@
+/**
+ * A refusal with EC2's own code and words.
+ * Source: EC2 API reference, "Error codes for the Amazon EC2 API".
+ */
+export class Ec2Error extends Error {
+  constructor(
+    readonly code: string,
+    message: string,
+    readonly status = 400,
+  ) {
+    super(message);
+    this.name = 'Ec2Error';
+  }
+}

@@ -1,0 +1,82 @@
+import { Ec2Error } from './errors.js';
+import type { Resource, Tag } from './store.js';
+
+/** `Filter.N` and paging, which all Describe actions share. */
+export const describeShape = {
+  DryRun: 'boolean',
+  Filter: [{ Name: 'string', Value: ['string'] }],
+  MaxResults: 'integer',
+  NextToken: 'string',
+} as const;
+
+interface Describe {
+  readonly Filter?: readonly { readonly Name?: string; readonly Value?: readonly string[] }[];
+  readonly MaxResults?: number;
+  readonly NextToken?: string;
+}
+
+/** The values of a resource that a filter of each name looks at. */
+export type Attributes<T> = Readonly<Record<string, (resource: T) => string | number | boolean | undefined | readonly (string | undefined)[]>>;
+
+/** The resources all filters let through. `*` and `?` are wild in values, as EC2 has it. */
+export function filtered<T extends Resource>(all: readonly T[], request: Describe, attributes: Attributes<T>): T[] {
+  const tests = (request.Filter ?? []).map(({ Name: name = '', Value: values = [] }) => {
+    const patterns = values.map(wildcard);
+    const matches = (value: unknown) => value !== undefined && patterns.some((pattern) => pattern.test(String(value)));
+    if (name.startsWith('tag:')) return (resource: T) => resource.tags.some((tag) => tag.Key === name.slice(4) && matches(tag.Value));
+    if (name === 'tag-key') return (resource: T) => resource.tags.some((tag) => matches(tag.Key));
+    const attribute = Object.hasOwn(attributes, name) ? attributes[name] : undefined;
+    if (attribute === undefined) throw new Ec2Error('InvalidParameterValue', `The filter '${name}' is invalid`);
+    return (resource: T) => [attribute(resource)].flat().some(matches);
+  });
+  return all.filter((resource) => tests.every((test) => test(resource)));
+}
+
+/** One page of a list, and the token of the next one. */
+export function page<T>(all: readonly T[], request: Describe): { items: readonly T[]; nextToken: string | undefined } {
+  const start = request.NextToken === undefined ? 0 : Number(Buffer.from(request.NextToken, 'base64url').toString());
+  if (!Number.isInteger(start) || start < 0) throw new Ec2Error('InvalidNextToken', 'The token provided is not valid');
+  if (request.MaxResults === undefined) return { items: all.slice(start), nextToken: undefined };
+  if (request.MaxResults < 5 || request.MaxResults > 1000) {
+    throw new Ec2Error('InvalidParameterValue', `Value ( ${request.MaxResults} ) for parameter maxResults is invalid. Expecting a value between 5 and 1000.`);
+  }
+  const end = start + request.MaxResults;
+  return { items: all.slice(start, end), nextToken: end < all.length ? Buffer.from(String(end)).toString('base64url') : undefined };
+}
+
+/** `TagSpecification.N`, given at creation. */
+export const tagShape = [{ ResourceType: 'string', Tag: [{ Key: 'string', Value: 'string' }] }] as const;
+
+/** The tags a create call gives to a resource of a type. */
+export function tagsFor(
+  type: string,
+  specifications: readonly { readonly ResourceType?: string; readonly Tag?: readonly { readonly Key?: string; readonly Value?: string }[] }[] = [],
+): Tag[] {
+  return specifications.flatMap(({ ResourceType: resource, Tag: tags = [] }) => {
+    if (resource !== type) throw new Ec2Error('InvalidParameterValue', `'${resource}' is not a valid taggable resource type for this operation.`);
+    return checkedTags(tags);
+  });
+}
+
+/** Tags with EC2's limits checked: 128 and 256 characters, no `aws:`, no key twice. */
+export function checkedTags(tags: readonly { readonly Key?: string; readonly Value?: string }[]): Tag[] {
+  const seen = new Set<string>();
+  return tags.map(({ Key: key = '', Value: value = '' }) => {
+    if (key === '' || key.length > 128) throw new Ec2Error('InvalidParameterValue', `Tag key exceeds the maximum length of 128 characters or is empty`);
+    if (value.length > 256) throw new Ec2Error('InvalidParameterValue', `Tag value exceeds the maximum length of 256 characters`);
+    if (key.startsWith('aws:')) throw new Ec2Error('InvalidParameterValue', `Value ( ${key} ) for parameter key is invalid. Tag keys starting with 'aws:' are reserved for internal use`);
+    if (seen.has(key)) throw new Ec2Error('InvalidParameterValue', `Duplicate tag key '${key}' specified.`);
+    seen.add(key);
+    return { Key: key, Value: value };
+  });
+}
+
+/** Tags as answers have them. */
+export function tagSet(tags: readonly Tag[]) {
+  return tags.length === 0 ? undefined : tags.map((tag) => ({ key: tag.Key, value: tag.Value }));
+}
+
+function wildcard(text: string): RegExp {
+  const source = text.replace(/[.+^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*').replaceAll('?', '.');
+  return new RegExp(`^${source}$`, 's');
+}

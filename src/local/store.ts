@@ -1,0 +1,135 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+export interface Tag {
+  readonly Key: string;
+  readonly Value: string;
+}
+
+/** What all resources have. */
+export interface Resource {
+  readonly id: string;
+  readonly created: string;
+  tags: Tag[];
+  /** The client's token against doubles, with what was asked for. */
+  readonly token?: { readonly value: string; readonly request: string } | undefined;
+}
+
+export interface Volume extends Resource {
+  readonly size: number;
+  readonly snapshot?: string | undefined;
+  readonly zone: string;
+  readonly type: string;
+  readonly iops?: number | undefined;
+  readonly throughput?: number | undefined;
+  readonly encrypted: boolean;
+  readonly kmsKey?: string | undefined;
+  /** False while its file is being made. */
+  ready: boolean;
+  /** As asked for; whether it is attached in truth, the kernel knows. */
+  attachment?: { readonly device: string; readonly since: string; detaching: boolean } | undefined;
+}
+
+export interface Snapshot extends Resource {
+  readonly volume: string;
+  readonly size: number;
+  readonly description: string;
+  readonly encrypted: boolean;
+  readonly kmsKey?: string | undefined;
+  ready: boolean;
+}
+
+export interface Image extends Resource {
+  readonly name: string;
+  readonly description: string;
+  readonly architecture: string;
+  readonly virtualization: string;
+  readonly rootDevice: string;
+  readonly mappings: readonly Mapping[];
+  readonly ena: boolean;
+  readonly sriov?: string | undefined;
+  readonly bootMode?: string | undefined;
+  readonly imds?: string | undefined;
+  readonly tpm?: string | undefined;
+}
+
+export interface Mapping {
+  readonly device: string;
+  readonly snapshot?: string | undefined;
+  readonly size?: number | undefined;
+  readonly type?: string | undefined;
+  readonly iops?: number | undefined;
+  readonly throughput?: number | undefined;
+  readonly encrypted: boolean;
+  readonly deleteOnTermination: boolean;
+  readonly virtualName?: string | undefined;
+}
+
+/** The resources by their kind, as they are kept: one folder a kind, one JSON file a resource. */
+export interface Resources {
+  volumes: Volume;
+  snapshots: Snapshot;
+  images: Image;
+}
+export type Kind = keyof Resources;
+
+const prefixes: Record<Kind, string> = { volumes: 'vol', snapshots: 'snap', images: 'ami' };
+
+/** Runs something while no other process of the host changes the store. Held for moments, never across a command. */
+export type Exclusive = <T>(action: () => T) => Promise<T>;
+
+/** The resources of one region, on disk. */
+export class Store {
+  constructor(
+    readonly root: string,
+    readonly region: string,
+    readonly exclusive: Exclusive,
+  ) {}
+
+  newId(kind: Kind): string {
+    // EC2's long ids: 17 hexadecimal digits.
+    return `${prefixes[kind]}-0${randomBytes(8).toString('hex')}`;
+  }
+
+  list<K extends Kind>(kind: K): Resources[K][] {
+    const folder = join(this.root, this.region, kind);
+    if (!existsSync(folder)) return [];
+    return readdirSync(folder)
+      .filter((name) => name.endsWith('.json'))
+      .sort()
+      .flatMap((name) => this.get(kind, name.slice(0, -5)) ?? []);
+  }
+
+  get<K extends Kind>(kind: K, id: string): Resources[K] | undefined {
+    if (!/^[a-z]+-[0-9a-f]+$/.test(id)) return undefined;
+    try {
+      return JSON.parse(readFileSync(this.fileOf(kind, id), 'utf8')) as Resources[K];
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw error;
+    }
+  }
+
+  /** Writes a resource whole or not at all. */
+  put<K extends Kind>(kind: K, resource: Resources[K]): void {
+    const file = this.fileOf(kind, resource.id);
+    mkdirSync(join(this.root, this.region, kind), { recursive: true, mode: 0o700 });
+    const draft = `${file}.${process.pid}.new`;
+    writeFileSync(draft, `${JSON.stringify(resource, undefined, 1)}\n`, { mode: 0o600 });
+    renameSync(draft, file);
+  }
+
+  remove(kind: Kind, id: string): void {
+    rmSync(this.fileOf(kind, id), { force: true });
+  }
+
+  /** The disk behind a volume or a snapshot: a sparse file. */
+  diskOf(id: string): string {
+    return join(this.root, this.region, 'disks', `${id}.img`);
+  }
+
+  private fileOf(kind: Kind, id: string): string {
+    return join(this.root, this.region, kind, `${id}.json`);
+  }
+}

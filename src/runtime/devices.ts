@@ -1,0 +1,77 @@
+import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { policy } from './policy.js';
+
+/**
+ * Device names EC2 recommends for EBS volumes on HVM instances: /dev/sdf to /dev/sdp.
+ * Source: EC2 User Guide, "Device names for volumes on Amazon EC2 instances".
+ */
+export const deviceNames: readonly string[] = [...'fghijklmnop'].map((letter) => `/dev/sd${letter}`);
+
+/**
+ * The kernel's device of an attached volume; waits for it to appear.
+ * @param name as given to EC2, e.g. `/dev/sdf`; on Nitro instances the kernel has another one.
+ */
+export async function deviceOfVolume(volume: string, name: string, signal: AbortSignal): Promise<string> {
+  return appears(`the device of volume ${volume} (${name})`, signal, () => byNvmeSerial(volume) ?? byLink(volume) ?? byName(name));
+}
+
+/** The partitions of a disk by number, from the kernel. Empty for a disk without any. */
+export function partitionsOf(device: string): Map<number, string> {
+  const name = basename(realpathSync(device));
+  const folder = join('/sys/class/block', name);
+  const found = new Map<number, string>();
+  for (const entry of existsSync(folder) ? readdirSync(folder) : []) {
+    const file = join(folder, entry, 'partition');
+    if (entry.startsWith(name) && existsSync(file)) found.set(Number(readFileSync(file, 'utf8')), `/dev/${entry}`);
+  }
+  return found;
+}
+
+/** A partition of a disk; waits for its node. */
+export async function partitionOf(device: string, number: number, signal: AbortSignal): Promise<string> {
+  return appears(`partition ${number} of ${device}`, signal, () => {
+    const node = partitionsOf(device).get(number);
+    return node !== undefined && existsSync(node) ? node : undefined;
+  });
+}
+
+/** The disk a partition is on; the device itself when it is none. */
+export function diskOf(device: string): string {
+  const name = basename(realpathSync(device));
+  const folder = realpathSync(join('/sys/class/block', name));
+  return existsSync(join(folder, 'partition')) ? `/dev/${basename(join(folder, '..'))}` : `/dev/${name}`;
+}
+
+async function appears(what: string, signal: AbortSignal, look: () => string | undefined): Promise<string> {
+  for (let waited = 0; ; waited += 20) {
+    const found = look();
+    if (found !== undefined) return found;
+    if (waited > policy.deviceNodeMs) throw new Error(`${what} does not appear`);
+    await sleep(20, undefined, { signal });
+  }
+}
+
+/** Nitro: the serial number of the NVMe device is the volume's id without its dash. */
+function byNvmeSerial(volume: string): string | undefined {
+  for (const name of readdirSync('/sys/block').filter((n) => n.startsWith('nvme'))) {
+    const file = join('/sys/block', name, 'device/serial');
+    if (existsSync(file) && readFileSync(file, 'utf8').trim() === volume.replace('-', '')) return existing(`/dev/${name}`);
+  }
+  return undefined;
+}
+
+function byLink(volume: string): string | undefined {
+  const link = `/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_${volume.replace('-', '')}`;
+  return existsSync(link) ? realpathSync(link) : undefined;
+}
+
+/** Xen: the kernel says xvd where EC2 says sd. */
+function byName(name: string): string | undefined {
+  return existing(name.replace('/dev/sd', '/dev/xvd')) ?? existing(name);
+}
+
+function existing(path: string): string | undefined {
+  return existsSync(path) ? path : undefined;
+}

@@ -1,0 +1,116 @@
+import {
+  AttachVolumeCommand,
+  CreateVolumeCommand,
+  type CreateVolumeCommandInput,
+  DeleteVolumeCommand,
+  DescribeVolumesCommand,
+  DetachVolumeCommand,
+  type Volume,
+} from '@aws-sdk/client-ec2';
+import { policy } from '../policy.js';
+import { codeOf, type Ec2, inCall, isNotFound } from './client.js';
+import { madeBy } from './tags.js';
+import { waitFor } from './wait.js';
+
+/** Asks for a volume; gives its id at once. */
+export async function createVolume(ec2: Ec2, want: CreateVolumeCommandInput, signal: AbortSignal): Promise<string> {
+  try {
+    const made = await ec2.client.send(new CreateVolumeCommand(want), { abortSignal: signal });
+    return made.VolumeId ?? '';
+  } catch (error) {
+    throw inCall('CreateVolume', error);
+  }
+}
+
+export async function describeVolume(ec2: Ec2, id: string): Promise<Volume | undefined> {
+  const found = await ec2.client.send(new DescribeVolumesCommand({ VolumeIds: [id] }));
+  return found.Volumes?.[0];
+}
+
+/** The ids of the volumes a run and task made. */
+export async function volumesMadeBy(ec2: Ec2, maker: { readonly run: string; readonly task: string }): Promise<string[]> {
+  const found = await ec2.client.send(new DescribeVolumesCommand({ Filters: madeBy(maker) }));
+  return (found.Volumes ?? []).flatMap((volume) => volume.VolumeId ?? []);
+}
+
+/** Waits until a new volume can be attached. */
+export async function waitForVolume(ec2: Ec2, id: string, signal: AbortSignal): Promise<Volume> {
+  const volume = await waitFor({
+    what: `volume ${id} to be available`,
+    call: 'DescribeVolumes',
+    look: () => describeVolume(ec2, id),
+    done: (seen) => {
+      if (seen.State === 'error' || seen.State === 'deleted' || seen.State === 'deleting') throw new Error(`volume ${id} is "${seen.State}"`);
+      return seen.State === 'available' || seen.State === 'in-use';
+    },
+    limitMs: policy.volumeReadyMs,
+    signal,
+  });
+  return volume as Volume;
+}
+
+/** Deletes a volume; one that is gone already is as good as deleted. */
+export async function deleteVolume(ec2: Ec2, id: string): Promise<void> {
+  try {
+    await ec2.client.send(new DeleteVolumeCommand({ VolumeId: id }));
+  } catch (error) {
+    if (!isNotFound(error)) throw inCall('DeleteVolume', error);
+  }
+}
+
+/**
+ * Attaches a volume.
+ * @returns false when the device name is taken.
+ */
+export async function attachVolume(ec2: Ec2, want: { readonly volume: string; readonly instance: string; readonly device: string }, signal: AbortSignal): Promise<boolean> {
+  try {
+    await ec2.client.send(new AttachVolumeCommand({ VolumeId: want.volume, InstanceId: want.instance, Device: want.device }), { abortSignal: signal });
+    return true;
+  } catch (error) {
+    const taken = codeOf(error) === 'InvalidParameterValue' && /already in use/.test((error as Error).message);
+    if (taken) return false;
+    throw inCall('AttachVolume', error);
+  }
+}
+
+/** Waits until an attachment is there. */
+export async function waitForAttachment(ec2: Ec2, volume: string, signal: AbortSignal): Promise<void> {
+  await waitFor({
+    what: `volume ${volume} to be attached`,
+    call: 'DescribeVolumes',
+    look: () => describeVolume(ec2, volume),
+    done: (seen) => seen.Attachments?.some((attachment) => attachment.State === 'attached') ?? false,
+    limitMs: policy.attachMs,
+    signal,
+  });
+}
+
+/** Detaches a volume and waits until it is free. A volume that is gone or free already is as good as detached. */
+export async function detachVolume(ec2: Ec2, volume: string, signal: AbortSignal): Promise<void> {
+  let seen: Volume | undefined;
+  try {
+    seen = await describeVolume(ec2, volume);
+  } catch (error) {
+    if (isNotFound(error)) return;
+    throw inCall('DescribeVolumes', error);
+  }
+  if (seen === undefined || seen.State === 'available') return;
+  try {
+    await ec2.client.send(new DetachVolumeCommand({ VolumeId: volume }));
+  } catch (error) {
+    if (codeOf(error) !== 'IncorrectState' && !isNotFound(error)) throw inCall('DetachVolume', error);
+  }
+  await waitFor({
+    what: `volume ${volume} to be detached`,
+    call: 'DescribeVolumes',
+    look: () => describeVolume(ec2, volume),
+    done: (now) => {
+      // "busy": the guest has it mounted still; EC2 waits for that without end.
+      if (now.Attachments?.some((attachment) => attachment.State === 'busy')) throw new Error(`volume ${volume} is still in use on this machine`);
+      return now.State === 'available';
+    },
+    gone: true,
+    limitMs: policy.attachMs,
+    signal,
+  });
+}

@@ -1,0 +1,44 @@
+/** How a node of the plan ended. `unreached`: not started, because of what it waits for or of a cancel. */
+export type NodeOutcome = 'done' | 'failed' | 'tolerated' | 'skipped' | 'unreached';
+
+/** What a run says while it goes on. Reports draw these; `events.jsonl` keeps them but for output. */
+export type RunEvent =
+  | { readonly type: 'run.started'; readonly run: string; readonly recipe: string; readonly nodes: readonly { readonly id: string; readonly description?: string | undefined }[] }
+  | { readonly type: 'task.started'; readonly task: string; readonly attempt: number }
+  | { readonly type: 'task.output'; readonly task: string; readonly lines: readonly string[] }
+  | { readonly type: 'task.progress'; readonly task: string; readonly text: string }
+  | { readonly type: 'task.retrying'; readonly task: string; readonly error: string; readonly inMs: number }
+  /** Processes a script left behind; they were ended with it. */
+  | { readonly type: 'task.left_processes'; readonly task: string; readonly processes: readonly string[] }
+  | {
+      readonly type: 'task.finished';
+      readonly task: string;
+      readonly outcome: NodeOutcome;
+      readonly seconds: number;
+      readonly reason?: string | undefined;
+      readonly error?: string | undefined;
+      readonly outputs?: Readonly<Record<string, unknown>> | undefined;
+    }
+  | { readonly type: 'undo.started'; readonly reason: string; readonly entries: number }
+  | { readonly type: 'undo.entry'; readonly task: string; readonly kind: string; readonly ok: boolean; readonly error?: string | undefined }
+  | { readonly type: 'warning'; readonly message: string }
+  | {
+      readonly type: 'run.finished';
+      readonly ok: boolean;
+      readonly exit: number;
+      readonly run: string;
+      readonly seconds: number;
+      readonly outputs: Readonly<Record<string, unknown>>;
+      readonly left: readonly Left[];
+    };
+
+/** Something a run could not undo: what to do by hand. */
+export interface Left {
+  readonly task: string;
+  readonly kind: string;
+  readonly error: string;
+  readonly by_hand: readonly string[];
+}
+
+/** Takes events as they happen. */
+export type EventSink = (event: RunEvent) => void;

@@ -1,0 +1,57 @@
+import { randomUUID } from 'node:crypto';
+import type { Facts } from '../dsl/evaluate.js';
+import type { Module } from '../dsl/module.js';
+import type { Redactor } from './redact.js';
+import type { RunFolder } from './runs.js';
+
+/** What templates may name while a run goes on; filled as tasks end. */
+export class RunFacts implements Facts {
+  readonly run: Facts['run'];
+  private readonly outputs = new Map<string, Readonly<Record<string, unknown>>>();
+  private readonly commandOutputs = new Map<Module, Map<string, string>>();
+
+  constructor(
+    readonly inputs: ReadonlyMap<string, unknown>,
+    /** The program's own environment. */
+    readonly variables: Readonly<Record<string, string | undefined>>,
+    private readonly redactor: Redactor,
+    folder: RunFolder,
+    started: Date,
+  ) {
+    const iso = started.toISOString().replace(/\.\d+Z$/, 'Z');
+    this.run = {
+      id: folder.id,
+      timestamp: String(Math.floor(started.getTime() / 1000)),
+      started: iso,
+      isotime: iso.replace(/[-:]/g, ''),
+      dir: folder.path,
+      uuid: randomUUID(),
+    };
+  }
+
+  environment(name: string): string | undefined {
+    return this.variables[name];
+  }
+
+  commandOutput(module: Module, name: string): unknown {
+    return this.commandOutputs.get(module)?.get(name);
+  }
+
+  setCommandOutput(module: Module, name: string, text: string): void {
+    const known = this.commandOutputs.get(module) ?? new Map<string, string>();
+    this.commandOutputs.set(module, known.set(name, text));
+  }
+
+  /** An output of a task; null when the task gave none, as one that was skipped. */
+  output(task: string, name: string): unknown {
+    return this.outputs.get(task)?.[name] ?? null;
+  }
+
+  setOutputs(task: string, outputs: Readonly<Record<string, unknown>>): void {
+    this.outputs.set(task, outputs);
+  }
+
+  secret(value: unknown): void {
+    this.redactor.add(value);
+  }
+}

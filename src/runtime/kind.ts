@@ -1,0 +1,60 @@
+import type { Described, KindDeclaration, ObjectSchema } from '../dsl/kind.js';
+import type { Ec2 } from './ec2/client.js';
+import type { Shell } from './shell.js';
+
+/** What a task, or the undo of one, works with. */
+export interface World {
+  readonly shell: Shell;
+  /** Aborts when the work shall end. */
+  readonly signal: AbortSignal;
+  /** The recipe's EC2; opened when first asked for. */
+  ec2(): Promise<Ec2>;
+}
+
+/** What a task works with while it runs. */
+export interface TaskContext extends World {
+  /** The id of the run. */
+  readonly run: string;
+  /** The id of the task. */
+  readonly task: string;
+  /** An empty place on the host where the task may mount something; it need not exist. */
+  readonly mountPoint: string;
+  /** The folder of the recipe: host paths in `with` are relative to it. */
+  readonly folder: string;
+  /** The root of the chroot named by `in`. */
+  readonly root?: string | undefined;
+  /** Runs something while no other run on this host does the same: e.g. choose a device name. */
+  exclusive<T>(what: string, action: () => Promise<T>): Promise<T>;
+  progress(text: string): void;
+  warn(message: string): void;
+  /** Writes down, durably, what undo needs to know. Before the change is made. */
+  note(data: object): NoteHandle;
+}
+
+/** A note that was written and may be made more exact. */
+export interface NoteHandle {
+  update(data: object): void;
+  /** The change was taken back, or never made. */
+  remove(): void;
+}
+
+/** A word of the language: what it is called, and what it does. */
+export interface TaskKind<P extends ObjectSchema, O extends ObjectSchema, N> extends KindDeclaration {
+  readonly params: P;
+  readonly outputs: O;
+  /** Does it and gives the outputs. Every change has its note before anything relies on it. */
+  run(params: Described<P>, context: TaskContext): Promise<Described<O>>;
+  /** Takes back what a note says. Works twice, and on half-done things. */
+  undo?(note: N, world: World): Promise<void>;
+  /** The commands a person would type instead of `undo`. */
+  byHand?(note: N): string[];
+}
+
+/** Any kind. The types of parameters, outputs and notes are each kind's own affair. */
+// biome-ignore lint/suspicious/noExplicitAny: parameters are contravariant; no other type takes all kinds
+export type AnyKind = TaskKind<any, any, any>;
+
+/** Gives a kind its types by inference. */
+export function defineKind<const P extends ObjectSchema, const O extends ObjectSchema, N = never>(kind: TaskKind<P, O, N>): TaskKind<P, O, N> {
+  return kind;
+}

@@ -1,0 +1,119 @@
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import lockfile from 'proper-lockfile';
+import { policy } from './policy.js';
+import { ownIdentity, type ProcessIdentity, stateOf } from './process.js';
+
+/** Somebody else holds a lock. */
+export class LockedError extends Error {
+  constructor(
+    readonly path: string,
+    readonly owner: LockOwner | undefined,
+  ) {
+    const who = owner === undefined ? 'another process' : `process ${owner.pid} (${owner.purpose}, since ${owner.since})`;
+    super(`${path} is locked by ${who}`);
+    this.name = 'LockedError';
+  }
+}
+
+/** What the owner file beside a lock says. */
+export interface LockOwner extends ProcessIdentity {
+  readonly purpose: string;
+  readonly since: string;
+}
+
+/** Gives a lock back. Safe to call twice. */
+export type Release = () => Promise<void>;
+
+/**
+ * Takes the lock of a path, for all processes of the host. An owner that died is thrown out at once; one that
+ * cannot be asked, when it has not renewed the lock for `policy.lockStaleMs`.
+ * @param waitMs how long to wait for another owner; 0 to fail at once.
+ * @throws LockedError when the time is over.
+ */
+export async function lock(path: string, purpose: string, waitMs = 0): Promise<Release> {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const until = Date.now() + waitMs;
+  for (let delay = 1; ; delay = Math.min(delay * 2, 100)) {
+    const release = await tryLock(path, purpose);
+    if (release !== undefined) return release;
+    if (breakIfDead(path)) continue;
+    if (Date.now() >= until) throw new LockedError(path, ownerOf(path));
+    await sleep(delay + Math.random() * delay);
+  }
+}
+
+/** Runs something while holding a lock that others hold for moments only. */
+export async function withLock<T>(path: string, purpose: string, action: () => T | Promise<T>): Promise<T> {
+  const release = await lock(path, purpose, policy.lockWaitMs);
+  try {
+    return await action();
+  } finally {
+    await release();
+  }
+}
+
+/** Who holds a lock, as far as is known. */
+export function ownerOf(path: string): LockOwner | undefined {
+  try {
+    return JSON.parse(readFileSync(ownerFile(path), 'utf8')) as LockOwner;
+  } catch {
+    return undefined;
+  }
+}
+
+async function tryLock(path: string, purpose: string): Promise<Release | undefined> {
+  let release: Release;
+  try {
+    release = await lockfile.lock(path, {
+      realpath: false,
+      stale: policy.lockStaleMs,
+      lockfilePath: lockFolder(path),
+      // The library's default throws out of a timer. A lock lost to a suspended machine is no reason to die in mid-run.
+      onCompromised: () => {},
+    });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ELOCKED') return undefined;
+    throw error;
+  }
+  const owner: LockOwner = { ...ownIdentity(), purpose, since: new Date().toISOString() };
+  writeFileSync(ownerFile(path), JSON.stringify(owner));
+  return async () => {
+    rmSync(ownerFile(path), { force: true });
+    // Released twice, or taken away while the machine slept: nothing is left to give back.
+    await release().catch(() => {});
+  };
+}
+
+/** Removes the lock of a dead owner. The folder's inode tells whether it is still that owner's. */
+function breakIfDead(path: string): boolean {
+  const inode = inodeOf(lockFolder(path));
+  const owner = ownerOf(path);
+  if (inode === undefined || owner === undefined || stateOf(owner) !== 'dead') return inode === undefined;
+  const grave = `${lockFolder(path)}.${process.pid}`;
+  try {
+    renameSync(lockFolder(path), grave);
+  } catch {
+    return true;
+  }
+  if (inodeOf(grave) !== inode) {
+    // Somebody else broke it first and holds it now: give it back.
+    renameSync(grave, lockFolder(path));
+    return false;
+  }
+  rmSync(grave, { recursive: true });
+  return true;
+}
+
+function inodeOf(path: string): number | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.ino;
+}
+
+function lockFolder(path: string): string {
+  return `${path}.lock`;
+}
+
+function ownerFile(path: string): string {
+  return `${path}.owner`;
+}

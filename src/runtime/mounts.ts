@@ -1,0 +1,51 @@
+import { readFileSync, rmdirSync } from 'node:fs';
+import type { Shell } from './shell.js';
+
+/** A mount as this process sees it. */
+export interface Mount {
+  readonly path: string;
+  readonly type: string;
+  readonly source: string;
+  /** `major:minor` of its device. */
+  readonly device: string;
+}
+
+/** All mounts of this process's namespace, in the order they were made. Source: proc(5), /proc/pid/mountinfo. */
+export function mounts(): Mount[] {
+  return readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => {
+      const [before = '', after = ''] = line.split(' - ');
+      const [, , device = '', , path = ''] = before.split(' ');
+      const [type = '', source = ''] = after.split(' ');
+      return { path: decoded(path), type, source: decoded(source), device };
+    });
+}
+
+/** The mounts at a path and below it, the last made first. */
+export function mountsUnder(path: string): Mount[] {
+  return mounts()
+    .filter((mount) => mount.path === path || mount.path.startsWith(`${path}/`))
+    .reverse();
+}
+
+/** Unmounts whatever is mounted at a path and below it, deepest first. Nothing mounted is fine. */
+export async function unmountTree(path: string, shell: Shell): Promise<void> {
+  const paths = mountsUnder(path).map((mount) => mount.path);
+  if (paths.length > 0) await shell.run(['umount', '--', ...paths]);
+}
+
+/** Removes a folder that was made to mount something on; one that holds anything stays. */
+export function removeMountPoint(path: string): void {
+  try {
+    rmdirSync(path);
+  } catch (error) {
+    if (!['ENOENT', 'ENOTEMPTY', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  }
+}
+
+/** Spaces and the like are octal escapes there. */
+function decoded(text: string): string {
+  return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
+}

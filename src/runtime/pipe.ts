@@ -1,0 +1,88 @@
+import { constants, closeSync, mkdirSync, openSync, rmSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { join } from 'node:path';
+import { StringDecoder } from 'node:string_decoder';
+import { policy } from './policy.js';
+import type { Shell } from './shell.js';
+
+/** A real pipe: one end for a child, the other read here. */
+export interface Pipe {
+  /** To be given to the child. */
+  readonly writeEnd: number;
+  /** Closes the write end here, once the child has it. */
+  started(): void;
+  /** Settles when nobody holds the write end any more, or after {@link destroy}. */
+  readonly drained: Promise<void>;
+  destroy(): void;
+}
+
+/**
+ * Pipes by way of named ones. Node gives children sockets, and a socket cannot be opened again by its name:
+ * `echo x > /dev/stderr` in a script would fail with ENXIO.
+ */
+export class PipeMaker {
+  private readonly free: string[] = [];
+  private made = 0;
+
+  constructor(
+    private readonly folder: string,
+    private readonly shell: Shell,
+  ) {}
+
+  /** Opens a pipe whose lines, without their ends, are given to `onLines` as they come. */
+  async open(onLines: (lines: string[]) => void): Promise<Pipe> {
+    const path = this.free.pop() ?? (await this.make());
+    // The reader first and without waiting; then the writer finds one and opens at once, in waiting mode for the child.
+    const readEnd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const writeEnd = openSync(path, constants.O_WRONLY);
+    const socket = new Socket({ fd: readEnd, readable: true, writable: false });
+    const splitter = new LineSplitter(onLines);
+    socket.on('data', (chunk: Buffer) => splitter.write(chunk));
+    const drained = new Promise<void>((resolve) => {
+      socket.on('error', () => {});
+      socket.on('close', () => {
+        splitter.end();
+        this.free.push(path);
+        resolve();
+      });
+    });
+    return { writeEnd, started: () => closeSync(writeEnd), drained, destroy: () => socket.destroy() };
+  }
+
+  close(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** Makes a few at once: a process start costs more than a pipe. */
+  private async make(): Promise<string> {
+    mkdirSync(this.folder, { recursive: true, mode: 0o700 });
+    const paths = Array.from({ length: 4 }, () => join(this.folder, String(this.made++)));
+    await this.shell.run(['mkfifo', '--mode=600', ...paths]);
+    this.free.push(...paths.slice(1));
+    return paths[0] as string;
+  }
+}
+
+/** Cuts a stream of bytes into lines, with bounded memory. */
+export class LineSplitter {
+  private readonly decoder = new StringDecoder('utf8');
+  private rest = '';
+
+  constructor(private readonly onLines: (lines: string[]) => void) {}
+
+  write(chunk: Buffer): void {
+    const lines = (this.rest + this.decoder.write(chunk)).split('\n');
+    this.rest = lines.pop() ?? '';
+    while (this.rest.length > policy.longestLine) {
+      lines.push(this.rest.slice(0, policy.longestLine));
+      this.rest = this.rest.slice(policy.longestLine);
+    }
+    if (lines.length > 0) this.onLines(lines);
+  }
+
+  end(): void {
+    const last = this.rest + this.decoder.end();
+    this.rest = '';
+    if (last !== '') this.onLines([last]);
+  }
+}

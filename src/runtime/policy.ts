@@ -1,0 +1,34 @@
+/** Numbers of the runtime, each with its reason. Times in milliseconds unless the name says otherwise. */
+export const policy = {
+  /** From TERM to KILL when a command is cancelled: apt and mmdebstrap need a few seconds to let go. */
+  termToKillMs: 10_000,
+  /** How long output may still come after its command has ended, kept open by a process that escaped. */
+  outputAfterEndMs: 1_000,
+  /** How often one undo is tried; a device may be busy for a moment after its last user is gone. */
+  undoAttempts: 6,
+  undoFirstDelayMs: 100,
+  undoBackoff: 2.5,
+  /** Lines of a failed command that are shown. */
+  tailLines: 20,
+  /** A line longer than this is cut into pieces, so that output without newlines needs no memory. */
+  longestLine: 65_536,
+  /** The screen is redrawn at most this often. */
+  redrawMs: 100,
+  /** Describe calls may not show for this long what was just made. Source: EC2 API reference, "Eventual consistency". */
+  eventualConsistencyMs: 30_000,
+  /** Waiting for EC2: look at once, then after this, growing to the cap. */
+  pollFirstMs: 250,
+  pollBackoff: 1.5,
+  pollMostMs: 5_000,
+  /** Time limits of waiting for EC2. A snapshot of a large volume takes hours. */
+  volumeReadyMs: 5 * 60_000,
+  attachMs: 5 * 60_000,
+  snapshotMs: 6 * 3_600_000,
+  imageMs: 30 * 60_000,
+  /** How long a device node may take to appear after EC2 said "attached". */
+  deviceNodeMs: 60_000,
+  /** A lock whose owner cannot be asked (another pid namespace or host) is broken after this. */
+  lockStaleMs: 10_000,
+  /** How long to wait for a lock that is held for moments. */
+  lockWaitMs: 60_000,
+} as const;

@@ -1,0 +1,37 @@
+import { readFileSync, readlinkSync } from 'node:fs';
+
+/** Who a process is, so that another one can tell whether it still lives. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** Clock ticks between boot and its start: a pid alone is used again. Source: proc(5), /proc/pid/stat field 22. */
+  readonly started: string;
+  readonly boot: string;
+  readonly pidNamespace: string;
+}
+
+/** The identity of this process. */
+export function ownIdentity(): ProcessIdentity {
+  return { pid: process.pid, started: startOf(process.pid) ?? '', boot: bootId(), pidNamespace: readlinkSync('/proc/self/ns/pid') };
+}
+
+/** Whether a process lives; `unknown` when it belongs to a pid namespace that cannot be seen from here. */
+export function stateOf(identity: ProcessIdentity): 'alive' | 'dead' | 'unknown' {
+  if (identity.boot !== bootId()) return 'dead';
+  if (identity.pidNamespace !== readlinkSync('/proc/self/ns/pid')) return 'unknown';
+  return startOf(identity.pid) === identity.started ? 'alive' : 'dead';
+}
+
+function startOf(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The name in parentheses may hold spaces and parentheses itself.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' ? undefined : fields[19];
+  } catch {
+    return undefined;
+  }
+}
+
+function bootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+}

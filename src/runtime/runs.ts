@@ -1,0 +1,112 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { Journal, type JournalHead } from './journal.js';
+import { lock, ownerOf, type Release } from './locks.js';
+import { stateOf } from './process.js';
+
+/** What became of a run. `dead`: its process is gone and what it made may still be there. */
+export type RunState = 'running' | 'committed' | 'undone' | 'left' | 'dead';
+
+/** A run as it is listed. */
+export interface RunSummary {
+  readonly run: string;
+  readonly recipe: string;
+  readonly started: string;
+  readonly state: RunState;
+  /** How many changes are not undone. */
+  readonly open: number;
+}
+
+/** The folder of one run: everything it did, readable after a crash. */
+export class RunFolder {
+  constructor(
+    readonly state: string,
+    readonly id: string,
+  ) {}
+
+  get path(): string {
+    return join(this.state, 'runs', this.id);
+  }
+  get journal(): string {
+    return join(this.path, 'journal.jsonl');
+  }
+  get events(): string {
+    return join(this.path, 'events.jsonl');
+  }
+  get logs(): string {
+    return join(this.path, 'logs');
+  }
+  /** Where the run mounts things. Empty but while it goes on. */
+  get mounts(): string {
+    return join(this.path, 'mnt');
+  }
+
+  logOf(task: string): string {
+    return join(this.logs, `${task}.log`);
+  }
+
+  /** Makes the folder of a new run, for its owner's eyes only. */
+  create(): void {
+    mkdirSync(this.logs, { recursive: true, mode: 0o700 });
+    mkdirSync(this.mounts, { mode: 0o700 });
+  }
+
+  /** The lock that a run, or the undo of it, holds all the time. */
+  lock(purpose: string): Promise<Release> {
+    return lock(join(this.path, 'run'), purpose);
+  }
+
+  summary(): RunSummary | undefined {
+    let journal: Journal;
+    try {
+      journal = Journal.open(this.journal);
+    } catch {
+      return undefined;
+    }
+    try {
+      const { run, recipe, started } = journal.head;
+      return { run, recipe, started, state: this.stateOf(journal), open: journal.ended === 'committed' ? 0 : journal.open.length };
+    } finally {
+      journal.close();
+    }
+  }
+
+  /** Whether the run goes on, or somebody undoes it. */
+  get busy(): boolean {
+    const owner = ownerOf(join(this.path, 'run'));
+    return owner !== undefined && stateOf(owner) !== 'dead' && existsSync(join(this.path, 'run.lock'));
+  }
+
+  remove(): void {
+    rmSync(this.path, { recursive: true, force: true });
+  }
+
+  private stateOf(journal: Journal): RunState {
+    if (this.busy) return 'running';
+    if (journal.ended === 'committed') return 'committed';
+    if (journal.ended === 'undone') return journal.open.length === 0 ? 'undone' : 'left';
+    return 'dead';
+  }
+}
+
+/** All runs of a state folder, oldest first. */
+export function listRuns(state: string): RunFolder[] {
+  const folder = join(state, 'runs');
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .sort()
+    .map((id) => new RunFolder(state, id))
+    .filter((run) => existsSync(run.journal));
+}
+
+/** A new run's id: when, what, and four letters against two in one second. Sorts by time. */
+export function newRunId(name: string, now: Date): string {
+  const time = now.toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
+  const letters = Math.random().toString(36).slice(2, 6).padEnd(4, '0');
+  return `${time}-${name}-${letters}`;
+}
+
+/** The head of a run's journal. */
+export function headOf(run: RunFolder): JournalHead {
+  return JSON.parse(readFileSync(run.journal, 'utf8').split('\n')[0] ?? '') as JournalHead;
+}

@@ -1,0 +1,142 @@
+import { Heap } from '../dsl/graph.js';
+import type { NodeOutcome } from './events.js';
+
+/** Something to be done after other things. */
+export interface Job {
+  readonly id: string;
+  readonly after: readonly { readonly from: string; readonly requires: boolean }[];
+  /** Whether it takes one of the places of `-j`. Waiting for EC2 does not. */
+  readonly takesPlace: boolean;
+  /** Does it and says how it ended; never rejects. */
+  run(): Promise<NodeOutcome>;
+}
+
+export interface SchedulerOptions {
+  /** How many jobs that take a place run at once. */
+  readonly places: number;
+  /** After a failure, start what does not depend on it. */
+  readonly keepGoing: boolean;
+  /** Nothing new starts once this aborts. */
+  readonly signal: AbortSignal;
+  /** Is told of the first failure, so that what runs can be cancelled. */
+  readonly onFailure: () => void;
+  /** Is told of each job that will not run. */
+  readonly onUnreached: (id: string, reason: string) => void;
+}
+
+/**
+ * Runs jobs as soon as what they wait for has ended; those ready at the same time start in the order given.
+ * Settles when nothing runs any more.
+ * @throws Error when jobs wait for each other: a bug, since plans are checked for it.
+ */
+export function runJobs(jobs: readonly Job[], options: SchedulerOptions): Promise<ReadonlyMap<string, NodeOutcome>> {
+  return new Promise((resolve, reject) => new Scheduler(jobs, options, resolve, reject).start());
+}
+
+class Scheduler {
+  private readonly outcomes = new Map<string, NodeOutcome>();
+  private readonly byId: ReadonlyMap<string, Job>;
+  private readonly rank: ReadonlyMap<string, number>;
+  private readonly followers = new Map<string, string[]>();
+  private readonly waiting = new Map<string, number>();
+  private readonly ready: Heap<string>;
+  private readonly readyForFree: Heap<string>;
+  private running = 0;
+  private placesTaken = 0;
+  private failed = false;
+
+  constructor(
+    jobs: readonly Job[],
+    private readonly options: SchedulerOptions,
+    private readonly resolve: (outcomes: ReadonlyMap<string, NodeOutcome>) => void,
+    private readonly reject: (error: Error) => void,
+  ) {
+    this.byId = new Map(jobs.map((job) => [job.id, job]));
+    this.rank = new Map(jobs.map((job, i) => [job.id, i]));
+    const rankOf = (id: string) => this.rank.get(id) ?? 0;
+    this.ready = new Heap([], rankOf);
+    this.readyForFree = new Heap([], rankOf);
+    for (const job of jobs) {
+      this.waiting.set(job.id, job.after.length);
+      for (const { from } of job.after) {
+        const list = this.followers.get(from);
+        if (list === undefined) this.followers.set(from, [job.id]);
+        else list.push(job.id);
+      }
+    }
+  }
+
+  start(): void {
+    for (const [id, count] of this.waiting) if (count === 0) this.makeReady(id);
+    this.startReady();
+  }
+
+  private get stopped(): boolean {
+    return this.options.signal.aborted || (this.failed && !this.options.keepGoing);
+  }
+
+  private makeReady(id: string): void {
+    const job = this.byId.get(id) as Job;
+    (job.takesPlace ? this.ready : this.readyForFree).put(id);
+  }
+
+  private startReady(): void {
+    while (!this.stopped) {
+      const place = this.placesTaken < this.options.places ? this.ready.take() : undefined;
+      const id = place ?? this.readyForFree.take();
+      if (id === undefined) break;
+      const job = this.byId.get(id) as Job;
+      const missing = job.after.find((edge) => edge.requires && !this.endedWell(edge.from));
+      if (missing !== undefined) {
+        this.options.onUnreached(id, `"${missing.from}" did not end well`);
+        this.settle(id, 'unreached');
+        continue;
+      }
+      this.begin(job);
+    }
+    if (this.running > 0) return;
+    if (this.stopped) this.giveUp();
+    if (this.outcomes.size === this.byId.size) this.resolve(this.outcomes);
+    else {
+      const stuck = [...this.byId.keys()].filter((id) => !this.outcomes.has(id));
+      this.reject(new Error(`internal error: these wait for each other: ${stuck.slice(0, 10).join(', ')}`));
+    }
+  }
+
+  private begin(job: Job): void {
+    this.running += 1;
+    if (job.takesPlace) this.placesTaken += 1;
+    void job.run().then((outcome) => {
+      this.running -= 1;
+      if (job.takesPlace) this.placesTaken -= 1;
+      if (outcome === 'failed' && !this.failed) {
+        this.failed = true;
+        this.options.onFailure();
+      }
+      this.settle(job.id, outcome);
+      this.startReady();
+    }, this.reject);
+  }
+
+  private settle(id: string, outcome: NodeOutcome): void {
+    this.outcomes.set(id, outcome);
+    for (const follower of this.followers.get(id) ?? []) {
+      const count = (this.waiting.get(follower) ?? 0) - 1;
+      this.waiting.set(follower, count);
+      if (count === 0) this.makeReady(follower);
+    }
+  }
+
+  private giveUp(): void {
+    for (const id of this.byId.keys()) {
+      if (this.outcomes.has(id)) continue;
+      this.options.onUnreached(id, this.failed ? 'another task failed' : 'cancelled');
+      this.outcomes.set(id, 'unreached');
+    }
+  }
+
+  private endedWell(id: string): boolean {
+    const outcome = this.outcomes.get(id);
+    return outcome === 'done' || outcome === 'skipped' || outcome === 'tolerated';
+  }
+}

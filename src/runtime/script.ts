@@ -1,0 +1,135 @@
+import { closeSync, constants, fstatSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { execa } from 'execa';
+import type { PipeMaker } from './pipe.js';
+import { policy } from './policy.js';
+import { cancelOn } from './shell.js';
+
+/** A script of a recipe, ready to run. */
+export interface Script {
+  readonly text: string;
+  /** The interpreter and its arguments; the script's path is added. */
+  readonly shell: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** Working directory: on the host, or inside `root`. */
+  readonly dir: string;
+  /** The chroot to run in; absent for the host. */
+  readonly root?: string | undefined;
+  readonly signal: AbortSignal;
+  readonly timeoutMs?: number | undefined;
+  readonly onLines: (lines: string[]) => void;
+}
+
+/** How a script ended that did not fail. */
+export interface ScriptResult {
+  /** What it wrote to `$CHROOTFILE_OUTPUT`. */
+  readonly output: string;
+  /** Names of processes it left behind; they were ended with it. */
+  readonly left: readonly string[];
+}
+
+/** A script that exited with another code than 0, or was ended. */
+export class ScriptError extends Error {
+  constructor(
+    readonly how: string,
+    readonly left: readonly string[],
+  ) {
+    super(how);
+    this.name = 'ScriptError';
+  }
+}
+
+/**
+ * PID 1 of a script's own namespace. It waits for the script, so that the script's shell is not PID 1 itself
+ * (which would ignore TERM), then names what still runs; the kernel ends that when PID 1 exits. The script, its
+ * output file and the list of leftovers are file descriptors 3, 4 and 5 of PID 1 and of nobody else.
+ */
+const init = `( exec "$@" ) 3<&- 4>&- 5>&-
+s=$?
+for p in /proc/[0-9]*; do
+  [ "$p" != /proc/1 ] && read -r l < "$p/stat" && case "$l" in
+    *') Z '*) ;;
+    *) n=\${l#*\\(}; echo "\${n%%\\)*}" >&5;;
+  esac
+done 2>/dev/null
+exit $s`;
+
+/**
+ * Runs a script in mount and pid namespaces of its own: its mounts and its processes end with it.
+ * @throws ScriptError when it fails; a cancelled or timed-out script failed, whatever its exit code.
+ */
+export async function runScript(script: Script, pipes: PipeMaker): Promise<ScriptResult> {
+  script.signal.throwIfAborted();
+  const source = memoryFile(script.text);
+  const output = memoryFile('');
+  const leftover = memoryFile('');
+  const pipe = await pipes.open(script.onLines).catch((error: unknown) => {
+    for (const fd of [source, output, leftover]) closeSync(fd);
+    throw error;
+  });
+  const timeout = new AbortController();
+  const signal = AbortSignal.any([script.signal, timeout.signal]);
+  const timer = script.timeoutMs === undefined ? undefined : setTimeout(() => timeout.abort(), script.timeoutMs);
+  try {
+    const child = execa('setpriv', commandOf(script), {
+      detached: true,
+      cleanup: false,
+      reject: false,
+      buffer: false,
+      extendEnv: false,
+      env: { ...script.env, CHROOTFILE_OUTPUT: '/proc/1/fd/4' },
+      cwd: script.root === undefined ? script.dir : '/',
+      stdio: ['ignore', fd(pipe.writeEnd), fd(pipe.writeEnd), fd(source), fd(output), fd(leftover)],
+    });
+    pipe.started();
+    const stop = cancelOn(signal, child.pid);
+    const result = await child;
+    stop();
+    await Promise.race([pipe.drained, sleep(policy.outputAfterEndMs, undefined, { ref: false })]);
+    pipe.destroy();
+    const left = [...new Set(contentsOf(leftover).split('\n').filter(Boolean))];
+    if (timeout.signal.aborted) throw new ScriptError(`timed out after ${(script.timeoutMs ?? 0) / 1000} s`, left);
+    if (script.signal.aborted) throw new ScriptError('cancelled', left);
+    if (result.exitCode === undefined && result.signal === undefined) throw new ScriptError(`could not be started: ${String(result.cause)}`, left);
+    if (result.exitCode !== 0) throw new ScriptError(result.signal ? `was ended by ${result.signal}` : exitText(result.exitCode ?? 0), left);
+    return { output: contentsOf(output), left };
+  } finally {
+    clearTimeout(timer);
+    pipe.destroy();
+    for (const fd of [source, output, leftover]) closeSync(fd);
+  }
+}
+
+function commandOf({ shell, root, dir }: Script): string[] {
+  return [
+    ...['--pdeathsig', 'KILL', '--'],
+    ...['unshare', '--mount', '--propagation', 'slave', '--pid', '--fork', '--kill-child'],
+    ...(root === undefined ? [] : ['--root', root, '--wd', dir]),
+    ...['--mount-proc', '--', '/bin/sh', '-c', init, 'init'],
+    ...[...shell, '/proc/1/fd/3'],
+  ];
+}
+
+/** execa takes any file descriptor; its types name only the first ten. */
+function fd(number: number): 3 {
+  return number as 3;
+}
+
+function exitText(code: number): string {
+  return code > 128 && code < 160 ? `exit code ${code} (signal ${code - 128})` : `exit code ${code}`;
+}
+
+/** A file without a name, in memory: a script may hold secrets, which never reach a disk. */
+function memoryFile(text: string): number {
+  const path = `/dev/shm/chrootfile-${process.pid}-${process.hrtime.bigint()}`;
+  const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
+  unlinkSync(path);
+  if (text !== '') writeSync(fd, text, 0);
+  return fd;
+}
+
+function contentsOf(fd: number): string {
+  const buffer = Buffer.alloc(fstatSync(fd).size);
+  readSync(fd, buffer, 0, buffer.length, 0);
+  return buffer.toString('utf8');
+}

@@ -1,0 +1,105 @@
+import { execa } from 'execa';
+import { policy } from './policy.js';
+
+/** Runs programs of the host. */
+export interface Shell {
+  /**
+   * Runs one program and gives what it printed on standard output.
+   * @throws CommandError when it fails; the signal's reason when it was cancelled.
+   */
+  run(command: readonly string[], options?: CommandOptions): Promise<string>;
+}
+
+export interface CommandOptions {
+  readonly input?: string;
+  readonly signal?: AbortSignal | undefined;
+  readonly cwd?: string;
+  /** Exit codes that are no failure, besides 0. */
+  readonly allow?: readonly number[];
+}
+
+/** A program of the host that failed. */
+export class CommandError extends Error {
+  constructor(
+    readonly command: readonly string[],
+    readonly exitCode: number | undefined,
+    output: string,
+    how = exitCode === undefined ? 'could not be run' : `failed with exit code ${exitCode}`,
+  ) {
+    const tail = output.trimEnd().split('\n').slice(-policy.tailLines).filter((line) => line !== '');
+    super([`${shown(command)}: ${how}`, ...tail.map((line) => `  ${line}`)].join('\n'));
+    this.name = 'CommandError';
+  }
+}
+
+/** What children of ours get: a known PATH, messages in English, nothing else of the environment. */
+const environment = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8', HOME: '/root' };
+
+/** The host's shell: each program dies with this process, in a session of its own, with nothing on standard input. */
+export const hostShell: Shell = {
+  async run(command, { input, signal, cwd, allow = [] } = {}) {
+    signal?.throwIfAborted();
+    const child = execa('setpriv', ['--pdeathsig', 'KILL', '--', ...command], {
+      detached: true,
+      cleanup: false,
+      reject: false,
+      extendEnv: false,
+      env: environment,
+      stripFinalNewline: false,
+      ...(input === undefined ? { stdin: 'ignore' as const } : { input }),
+      ...(cwd === undefined ? {} : { cwd }),
+    });
+    const stop = signal === undefined ? undefined : cancelOn(signal, child.pid);
+    const result = await child;
+    stop?.();
+    signal?.throwIfAborted();
+    if (result.exitCode === undefined && result.signal === undefined) throw new CommandError(command, undefined, String(result.cause ?? ''));
+    if (result.signal !== undefined) throw new CommandError(command, undefined, result.stderr, `was ended by ${result.signal}`);
+    if (result.exitCode !== 0 && !allow.includes(result.exitCode as number)) throw new CommandError(command, result.exitCode, result.stderr || result.stdout);
+    return result.stdout;
+  },
+};
+
+/**
+ * Ends a process group when a signal aborts: TERM, and KILL after `policy.termToKillMs`, or at once when the
+ * abort's reason says so. Gives a function that stops watching.
+ */
+export function cancelOn(signal: AbortSignal, pid: number | undefined): () => void {
+  if (pid === undefined) return () => {};
+  let timer: NodeJS.Timeout | undefined;
+  const cancel = () => {
+    killGroup(pid, 'SIGTERM');
+    timer = setTimeout(() => killGroup(pid, 'SIGKILL'), policy.termToKillMs);
+    hurry.add(pid);
+  };
+  if (signal.aborted) cancel();
+  else signal.addEventListener('abort', cancel, { once: true });
+  return () => {
+    signal.removeEventListener('abort', cancel);
+    hurry.delete(pid);
+    clearTimeout(timer);
+  };
+}
+
+/** Groups that were told to end and have not yet. */
+const hurry = new Set<number>();
+
+/** Kills at once what was told to end: the user asked a second time. */
+export function killCancelled(): void {
+  for (const pid of hurry) killGroup(pid, 'SIGKILL');
+}
+
+/** Signals a process group; it may be gone. */
+function killGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+function shown(command: readonly string[]): string {
+  const words = command.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`));
+  const text = words.join(' ').replaceAll('\n', '\\n');
+  return text.length > 400 ? `${text.slice(0, 400)}…` : text;
+}

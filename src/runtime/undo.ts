@@ -1,0 +1,74 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { EventSink, Left } from './events.js';
+import type { Journal, Note } from './journal.js';
+import type { AnyKind, World } from './kind.js';
+import { policy } from './policy.js';
+
+/** How the notes of one kind are undone; user scripts are one of them. */
+export interface Undoer {
+  undo(note: Note, world: World): Promise<void>;
+  byHand(note: Note): string[];
+}
+
+/** The undoers of the built-in kinds. */
+export function undoersOf(kinds: Iterable<AnyKind>): Map<string, Undoer> {
+  return new Map(
+    [...kinds].map((kind) => [
+      kind.name,
+      { undo: async (note, world) => kind.undo?.(note.data, world), byHand: (note) => kind.byHand?.(note.data) ?? [] },
+    ]),
+  );
+}
+
+/** What undoing works with. */
+export interface UndoOptions {
+  readonly journal: Journal;
+  readonly undoers: ReadonlyMap<string, Undoer>;
+  readonly world: World;
+  readonly emit: EventSink;
+}
+
+/**
+ * Undoes notes, newest first. A note that others stand on is not touched while one of them is open: what is
+ * mounted is not detached, what is attached is not deleted. Each is tried several times.
+ * @returns what is left, with what a person can do about it.
+ */
+export async function undoNotes(notes: readonly Note[], options: UndoOptions): Promise<Left[]> {
+  const left: Left[] = [];
+  for (const note of [...notes].reverse()) {
+    const { journal, emit, undoers } = options;
+    // It may have been closed with the chroot it was made in.
+    if (!journal.open.some((open) => open.id === note.id)) continue;
+    const undoer = undoers.get(note.kind);
+    const above = journal.open.find((open) => open.on.includes(note.id));
+    const error = above === undefined ? await tryUndo(note, undoer, options.world) : `"${above.task}" stands on it and could not be undone`;
+    emit({ type: 'undo.entry', task: note.task, kind: note.kind, ok: error === undefined, error });
+    if (error !== undefined) {
+      left.push({ task: note.task, kind: note.kind, error, by_hand: undoer?.byHand(note) ?? [] });
+      continue;
+    }
+    journal.undone(note.id);
+    if (note.kind === 'chroot') closeNotesIn(note.task, journal);
+  }
+  return left;
+}
+
+/** Closes the notes of what ran in a chroot that is gone: what they changed went with it. */
+export function closeNotesIn(chroot: string, journal: Journal): void {
+  for (const note of journal.open) if (note.in === chroot) journal.closeNote(note.id);
+}
+
+async function tryUndo(note: Note, undoer: Undoer | undefined, world: World): Promise<string | undefined> {
+  if (undoer === undefined) return `this version knows no kind "${note.kind}"`;
+  let error = '';
+  for (let attempt = 1, delay: number = policy.undoFirstDelayMs; ; attempt += 1, delay *= policy.undoBackoff) {
+    try {
+      await undoer.undo(note, world);
+      return undefined;
+    } catch (caught) {
+      error = (caught as Error).message;
+    }
+    if (attempt === policy.undoAttempts || world.signal.aborted) return error;
+    await sleep(delay);
+  }
+}

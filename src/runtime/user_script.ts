@@ -1,0 +1,113 @@
+import { dirname, resolve } from 'node:path';
+import { evaluate, type Facts, type Sealed, seal, unseal } from '../dsl/evaluate.js';
+import { fromText } from '../dsl/inputs.js';
+import type { LinkedTask } from '../dsl/link.js';
+import type { Action } from '../dsl/recipe.js';
+import type { Value } from '../dsl/values.js';
+import type { RunFacts } from './facts.js';
+import type { Note } from './journal.js';
+import type { World } from './kind.js';
+import type { PipeMaker } from './pipe.js';
+import { runScript, type Script } from './script.js';
+import type { Undoer } from './undo.js';
+
+type RunAction = Extract<Action, { type: 'run' }>;
+
+/** What a script gets wherever it runs inside an image: nothing of the host but how to reach the network. */
+const chrootPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+const proxies = ['http_proxy', 'https_proxy', 'no_proxy'];
+const defaultShell = ['/bin/sh', '-e'];
+
+/** The script of a shell task, rendered. `root` is the chroot it runs in. */
+export function scriptOf(task: LinkedTask, action: RunAction, facts: RunFacts, root: string | undefined): Omit<Script, 'signal' | 'onLines'> {
+  const text = String(evaluate(action.script, task.module, facts) ?? '');
+  return {
+    text,
+    shell: action.shell ?? defaultShell,
+    env: environmentOf(task, action, facts, root !== undefined),
+    dir: dirOf(task, action, facts, root !== undefined),
+    root,
+    timeoutMs: task.task.timeoutMs,
+  };
+}
+
+/**
+ * The declared outputs in what a script wrote to `$CHROOTFILE_OUTPUT`: lines `name=value`.
+ * @throws Error for lines that are none, names that are not declared, values not of their type.
+ */
+export function outputsIn(text: string, action: RunAction): Record<string, unknown> {
+  const outputs: Record<string, unknown> = Object.fromEntries([...action.outputs.keys()].map((name) => [name, null]));
+  for (const line of text.split('\n').filter((l) => l.trim() !== '')) {
+    const [, name, value] = /^([a-z][a-z0-9_]*)=(.*)$/.exec(line) ?? [];
+    if (name === undefined || value === undefined) throw new Error(`$CHROOTFILE_OUTPUT takes lines name=value, not "${line.slice(0, 80)}"`);
+    const declared = action.outputs.get(name);
+    if (declared === undefined) throw new Error(`the script gave the output "${name}", which the task does not declare in "outputs"`);
+    const typed = fromText(value, declared.type);
+    if (typed === undefined) throw new Error(`output "${name}" is not of type ${declared.type}: ${value.slice(0, 80)}`);
+    outputs[name] = typed;
+  }
+  return outputs;
+}
+
+/** What the undo of a user's script needs, fit to be written to disk. */
+export interface ScriptNote {
+  readonly script: Sealed;
+  readonly env: Readonly<Record<string, Sealed>>;
+  readonly shell: readonly string[];
+  readonly dir: string;
+  readonly root?: string | undefined;
+}
+
+/** The note of a shell task's undo, rendered now: undo runs when the recipe may have changed. */
+export function noteOfUndo(task: LinkedTask, action: RunAction, undo: Value, facts: Facts, root: string | undefined): ScriptNote {
+  const env = [...task.module.recipe.env, ...action.env].map(([name, value]) => [name, seal(value, task.module, facts)] as const);
+  return {
+    script: seal(undo, task.module, facts),
+    env: Object.fromEntries(env),
+    shell: action.shell ?? defaultShell,
+    dir: dirOf(task, action, facts, root !== undefined),
+    root,
+  };
+}
+
+/**
+ * Undoes what users' scripts did, by their own scripts.
+ * @param secret gives the value of a secret input.
+ */
+export function scriptUndoer(pipes: PipeMaker, secret: (input: string) => string | undefined, program: Readonly<Record<string, string | undefined>>, onLines: (task: string, lines: string[]) => void): Undoer {
+  return {
+    async undo(note: Note, world: World) {
+      const { script, env, shell, dir, root } = note.data as ScriptNote;
+      const own = Object.fromEntries(Object.entries(env).map(([name, sealed]) => [name, unseal(sealed, secret)]));
+      await runScript(
+        { text: unseal(script, secret), shell, dir, root, env: { ...baseEnvironment(program, root !== undefined), ...own }, signal: world.signal, onLines: (lines) => onLines(note.task, lines) },
+        pipes,
+      );
+    },
+    byHand(note: Note) {
+      const { script, dir } = note.data as ScriptNote;
+      return [`cd ${dir}`, ...script.text.trimEnd().split('\n')];
+    },
+  };
+}
+
+function environmentOf(task: LinkedTask, action: RunAction, facts: RunFacts, inside: boolean): Record<string, string> {
+  const env = baseEnvironment(facts.variables, inside);
+  for (const [name, value] of [...task.module.recipe.env, ...action.env]) {
+    const text = evaluate(value, task.module, facts);
+    if (text !== null && text !== undefined) env[name] = String(text);
+  }
+  return env;
+}
+
+function baseEnvironment(program: Readonly<Record<string, string | undefined>>, inside: boolean): Record<string, string> {
+  const base = inside
+    ? { PATH: chrootPath, HOME: '/root', TERM: program['TERM'] ?? 'dumb', LANG: 'C.UTF-8', ...Object.fromEntries(proxies.map((name) => [name, program[name]])) }
+    : program;
+  return Object.fromEntries(Object.entries(base).filter((entry): entry is [string, string] => entry[1] !== undefined));
+}
+
+function dirOf(task: LinkedTask, action: RunAction, facts: Facts, inside: boolean): string {
+  const dir = action.dir === undefined ? undefined : String(evaluate(action.dir, task.module, facts) ?? '');
+  return inside ? (dir ?? '/') : resolve(dirname(task.module.recipe.document.source.path), dir ?? '.');
+}

@@ -1,0 +1,48 @@
+import { existsSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { copyTree } from '../../runtime/copy.js';
+import { insideRoot } from '../../runtime/inside.js';
+import { defineKind } from '../../runtime/kind.js';
+
+interface Note {
+  readonly path: string;
+}
+
+export const download = defineKind({
+  name: 'chroot.download',
+  summary: 'Copies a file or a folder out of a chroot to the host',
+  docs: 'Links on the way are followed within the image only. What was not there before is removed again when the run fails; what was there is replaced.',
+  lifetime: 'step',
+  takesBack: 'remove what was copied',
+  in: 'required',
+  tools: {},
+  params: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['from', 'to'],
+    properties: {
+      from: { type: 'string', pattern: '^/', description: 'File or folder inside the image' },
+      to: { type: 'string', minLength: 1, description: 'Where on the host, relative to the recipe; with `/` at the end, the folder to put it in' },
+      mode: { type: 'string', pattern: '^[0-7]{3,4}$', description: 'File mode, quoted: `"0644"`; that of the source unless said' },
+    },
+  },
+  outputs: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['path'],
+    properties: { path: { type: 'string', description: 'The path on the host' } },
+  },
+  example: { from: '/var/log/dpkg.log', to: 'results/' },
+  run: async ({ from, to, mode }, context) => {
+    const root = context.root as string;
+    const source = insideRoot(root, from);
+    if (lstatSync(source, { throwIfNoEntry: false }) === undefined) throw new Error(`the image has no ${from}`);
+    const target = to.endsWith('/') ? join(resolve(context.folder, to), basename(from)) : resolve(context.folder, to);
+    if (!existsSync(target)) context.note({ path: target } satisfies Note);
+    mkdirSync(dirname(target), { recursive: true });
+    copyTree(source, target, { ...(mode === undefined ? {} : { fileMode: Number.parseInt(mode, 8) }), signal: context.signal });
+    return { path: target };
+  },
+  undo: async ({ path }: Note) => rmSync(path, { recursive: true, force: true }),
+  byHand: ({ path }: Note) => [`rm -r ${path}`],
+});

@@ -1,0 +1,47 @@
+import { statSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { copyTree } from '../../runtime/copy.js';
+import { idInside, insideRoot, makeInside } from '../../runtime/inside.js';
+import { defineKind } from '../../runtime/kind.js';
+
+export const upload = defineKind({
+  name: 'chroot.upload',
+  summary: 'Copies a file or a folder of the host into a chroot',
+  docs: 'What is there already is replaced, never written through: a link in the image leads nowhere outside. Folders above are made. Nothing is undone; the image goes with its volume.',
+  lifetime: 'step',
+  in: 'required',
+  tools: {},
+  params: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['from', 'to'],
+    properties: {
+      from: { type: 'string', minLength: 1, description: 'File or folder of the host, relative to the recipe' },
+      to: { type: 'string', pattern: '^/', description: 'Where, inside the image; with `/` at the end, the folder to put it in' },
+      mode: { type: 'string', pattern: '^[0-7]{3,4}$', description: 'File mode, quoted: `"0644"`; that of the source unless said' },
+      owner: { type: 'string', pattern: '^[A-Za-z0-9_.-]+(:[A-Za-z0-9_.-]+)?$', default: 'root:root', description: 'User, or user and group, by name (of the image) or number' },
+    },
+  },
+  outputs: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['path'],
+    properties: { path: { type: 'string', description: 'The path inside the image' } },
+  },
+  example: { from: 'files/index.html', to: '/var/www/html/index.html', mode: '0644' },
+  run: async ({ from, to, mode, owner }, context) => {
+    const root = context.root as string;
+    const source = resolve(context.folder, from);
+    const seen = statSync(source, { throwIfNoEntry: false });
+    if (seen === undefined) throw new Error(`there is no ${source}`);
+    const inside = to.endsWith('/') ? join(to, basename(source)) : to;
+    const [user = 'root', group = user] = owner.split(':');
+    const target = join(makeInside(root, dirname(inside)), basename(inside));
+    copyTree(source, target, {
+      ...(mode === undefined ? {} : { fileMode: Number.parseInt(mode, 8) }),
+      owner: { user: idInside(root, 'passwd', user), group: idInside(root, 'group', group) },
+      signal: context.signal,
+    });
+    return { path: `/${insideRoot(root, inside, 'keep').slice(root.length + 1)}` };
+  },
+});

@@ -1,0 +1,64 @@
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { diskOf, partitionOf, partitionsOf } from '../../runtime/devices.js';
+import { defineKind } from '../../runtime/kind.js';
+import { mounts } from '../../runtime/mounts.js';
+import type { Shell } from '../../runtime/shell.js';
+
+export const grow = defineKind({
+  name: 'disk.grow',
+  summary: 'Grows a partition to the end of its disk, and the file system in it',
+  docs: 'For a volume larger than the snapshot it was made from. Takes ext4, xfs and btrfs, mounted or not. Nothing is undone.',
+  lifetime: 'step',
+  in: 'none',
+  tools: { sfdisk: 'fdisk', partx: 'util-linux', blkid: 'util-linux' },
+  params: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['device', 'partition'],
+    properties: {
+      device: { type: 'string', pattern: '^/dev/', description: 'The disk' },
+      partition: { type: ['integer', 'string'], description: 'The last partition on it: its number, or its device' },
+    },
+  },
+  outputs: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['size'],
+    properties: { size: { type: 'integer', description: 'Size of the partition afterwards, in bytes' } },
+  },
+  example: { device: '{{ disk.device }}', partition: 2 },
+  run: async ({ device, partition }, { shell, signal }) => {
+    const disk = diskOf(device);
+    const number = numberOf(disk, partition);
+    // The second copy of the table stands where the disk used to end; sfdisk moves it when it writes.
+    await shell.run(['sfdisk', '--quiet', '--no-reread', '--no-tell-kernel', '--force', '-N', String(number), disk], { input: ', +\n', signal });
+    await shell.run(['partx', '--update', disk], { signal });
+    const node = await partitionOf(disk, number, signal);
+    await growFileSystem(node, shell, signal);
+    return { size: Number(readFileSync(`/sys/class/block/${basename(node)}/size`, 'utf8')) * 512 };
+  },
+});
+
+function numberOf(disk: string, partition: string | number): number {
+  const all = partitionsOf(disk);
+  const number = /^[0-9]+$/.test(String(partition)) ? Number(partition) : [...all].find(([, node]) => node === partition)?.[0];
+  if (number === undefined || !all.has(number)) throw new Error(`${disk} has no partition ${partition}; it has ${[...all.keys()].join(', ') || 'none'}`);
+  if (number !== Math.max(...all.keys())) throw new Error(`partition ${number} is not the last one on ${disk}: there is no room behind it`);
+  return number;
+}
+
+async function growFileSystem(node: string, shell: Shell, signal: AbortSignal): Promise<void> {
+  const type = (await shell.run(['blkid', '-p', '-s', 'TYPE', '-o', 'value', node], { signal, allow: [2] })).trim();
+  const mounted = mounts().find((mount) => mount.source === node)?.path;
+  if (type === 'ext4') {
+    if (mounted === undefined) await shell.run(['e2fsck', '-f', '-p', node], { signal, allow: [1] });
+    await shell.run(['resize2fs', node], { signal });
+    return;
+  }
+  const command = { xfs: 'xfs_growfs', btrfs: 'btrfs filesystem resize max' }[type];
+  if (command === undefined) throw new Error(`${node} holds ${type === '' ? 'no file system' : type}, which cannot be grown here`);
+  if (mounted !== undefined) await shell.run([...command.split(' '), mounted], { signal });
+  // These two grow only while mounted: in a namespace of its own, where the mount ends with the command.
+  else await shell.run(['unshare', '--mount', '--', '/bin/sh', '-ec', `mount -- "$1" /mnt; ${command} /mnt`, 'grow', node], { signal });
+}

@@ -1,0 +1,84 @@
+import { partitionOf } from '../../runtime/devices.js';
+import { defineKind } from '../../runtime/kind.js';
+
+/**
+ * Partition types by the names people use. `root` is that of this machine's architecture, by which systemd and
+ * others find the root without being told. Source: Discoverable Partitions Specification, UAPI group.
+ */
+const types: Record<string, string> = {
+  bios: '21686148-6449-6E6F-744E-656564454649',
+  esp: 'C12A7328-F81F-11D2-BA4B-00A0C93EC93B',
+  linux: '0FC63DAF-8483-4772-8E79-3D69D8477DE4',
+  root: process.arch === 'arm64' ? 'B921B045-1DF0-41C3-AF44-4C6F280D3FAE' : '4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709',
+  boot: 'BC13C2FF-59E6-4262-A352-B275FD6F7172',
+  swap: '0657FD6D-A4AB-43C4-84E5-0933C84B4F4F',
+  home: '933AC7E1-2EB4-4F13-B844-0E14E2AEF915',
+  lvm: 'E6D6D379-F507-44C2-A23C-238F2A3DF928',
+};
+
+export const partition = defineKind({
+  name: 'disk.partition',
+  summary: 'Writes a partition table (GPT) to a disk',
+  docs: 'Whatever the disk held is lost. A hold, because the partitions it hands on are good only as long as the disk is attached; nothing is undone.',
+  lifetime: 'hold',
+  in: 'none',
+  tools: { sfdisk: 'fdisk', partx: 'util-linux' },
+  params: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['device', 'partitions'],
+    properties: {
+      device: { type: 'string', pattern: '^/dev/', description: 'The disk' },
+      table: { enum: ['gpt'], default: 'gpt', description: 'Type of the table' },
+      partitions: {
+        type: 'array',
+        minItems: 1,
+        maxItems: 128,
+        description: 'The partitions in their order on the disk',
+        items: {
+          type: 'object',
+          description: 'A partition',
+          additionalProperties: false,
+          required: ['name'],
+          properties: {
+            name: { type: 'string', pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,35}$', description: 'Name in the table, and in the output `partitions`' },
+            size: { type: 'string', pattern: '^[0-9]+(MiB|GiB|TiB)$', description: 'Size with unit, e.g. `512MiB`; the rest of the disk unless said' },
+            type: {
+              type: 'string',
+              pattern: '^(bios|esp|linux|root|boot|swap|home|lvm|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$',
+              default: 'linux',
+              description: '`bios`, `esp`, `linux`, `root`, `boot`, `swap`, `home`, `lvm`, or the GUID of a type',
+            },
+          },
+        },
+      },
+    },
+  },
+  outputs: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['partitions', 'device'],
+    properties: {
+      partitions: { type: 'object', description: 'Device of each partition by its name', additionalProperties: { type: 'string' } },
+      device: { type: 'string', description: 'The disk' },
+    },
+  },
+  example: { device: '{{ disk.device }}', partitions: [{ name: 'bios', size: '1MiB', type: 'bios' }, { name: 'root', type: 'root' }] },
+  run: async ({ device, partitions }, context) => {
+    const names = partitions.map(({ name }) => name);
+    const double = names.find((name, i) => names.indexOf(name) !== i);
+    if (double !== undefined) throw new Error(`two partitions are called "${double}"`);
+    const lines = partitions.map(({ name, size, type }) => {
+      const fields = [`name="${name}"`, `type=${types[type] ?? type}`, ...(size === undefined ? [] : [`size=${size}`])];
+      return fields.join(', ');
+    });
+    // Telling the kernel is left to partx, which also works where the kernel cannot parse tables. It saves a sync
+    // of all file systems of the host, too.
+    const write = ['sfdisk', '--quiet', '--no-reread', '--no-tell-kernel', '--wipe', 'always', '--wipe-partitions', 'always', device];
+    await context.shell.run(write, { input: `label: gpt\n${lines.join('\n')}\n`, signal: context.signal });
+    await context.shell.run(['partx', '--update', device], { signal: context.signal });
+    const made: Record<string, string> = {};
+    for (const [i, name] of names.entries()) made[name] = await partitionOf(device, i + 1, context.signal);
+    return { partitions: made, device };
+  },
+});

@@ -1,0 +1,63 @@
+import { existsSync } from 'node:fs';
+import { deviceNames, deviceOfVolume } from '../../runtime/devices.js';
+import type { Ec2 } from '../../runtime/ec2/client.js';
+import { devicesTaken, findHost } from '../../runtime/ec2/instance.js';
+import { attachVolume, detachVolume, waitForAttachment } from '../../runtime/ec2/volumes.js';
+import { defineKind } from '../../runtime/kind.js';
+
+interface Note {
+  readonly volume: string;
+}
+
+export const attachment = defineKind({
+  name: 'ec2.attachment',
+  summary: 'Attaches a volume to this machine; detaches it at the end',
+  docs: 'A hold. A free device name is chosen while no other run on this host chooses one, and the node the kernel gives it is found and waited for.',
+  lifetime: 'hold',
+  takesBack: 'detach the volume',
+  in: 'none',
+  tools: { blkid: 'util-linux', losetup: 'mount', partx: 'util-linux' },
+  params: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['volume'],
+    properties: {
+      volume: { type: 'string', pattern: '^vol-[0-9a-f]+$', description: 'Id of the volume' },
+      device_name: { type: 'string', pattern: '^/dev/(sd|xvd)[a-z]+$', description: 'Name for EC2, e.g. `/dev/sdf`; a free one unless said' },
+    },
+  },
+  outputs: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['device', 'device_name', 'name'],
+    properties: {
+      device: { type: 'string', description: "The kernel's device, e.g. `/dev/nvme1n1`" },
+      device_name: { type: 'string', description: "EC2's name for it, e.g. `/dev/sdf`" },
+      name: { type: 'string', description: 'The last part of `device`, e.g. `nvme1n1`' },
+    },
+  },
+  example: { volume: '{{ volume.id }}' },
+  run: async ({ volume, device_name }, context) => {
+    const ec2 = await context.ec2();
+    const { instance_id: instance } = await findHost(ec2);
+    context.note({ volume } satisfies Note);
+    const attach = async () => attachSomewhere(ec2, { volume, instance, names: device_name === undefined ? undefined : [device_name] }, context.signal);
+    const name = await context.exclusive('devices', attach);
+    await waitForAttachment(ec2, volume, context.signal);
+    const device = await deviceOfVolume(volume, name, context.signal);
+    return { device, device_name: name, name: device.slice('/dev/'.length) };
+  },
+  undo: async ({ volume }: Note, world) => detachVolume(await world.ec2(), volume, world.signal),
+  byHand: ({ volume }: Note) => [`aws ec2 detach-volume --volume-id ${volume}`],
+});
+
+/** Attaches at the first name that is free, both for EC2 and on this machine; somebody else may be quicker. */
+async function attachSomewhere(ec2: Ec2, want: { volume: string; instance: string; names: readonly string[] | undefined }, signal: AbortSignal): Promise<string> {
+  const taken = want.names === undefined ? await devicesTaken(ec2, want.instance) : [];
+  for (const device of want.names ?? deviceNames) {
+    if (taken.includes(device)) continue;
+    if (want.names === undefined && (existsSync(device) || existsSync(device.replace('/dev/sd', '/dev/xvd')))) continue;
+    if (await attachVolume(ec2, { volume: want.volume, instance: want.instance, device }, signal)) return device;
+  }
+  throw new Error(want.names === undefined ? `all device names from ${deviceNames[0]} to ${deviceNames.at(-1)} are taken` : `the device name ${want.names[0]} is taken`);
+}

@@ -1,0 +1,30 @@
+import { findHost } from '../../runtime/ec2/instance.js';
+import { defineKind } from '../../runtime/kind.js';
+
+export const host = defineKind({
+  name: 'ec2.host',
+  summary: 'Facts of the machine we are on, as EC2 sees it',
+  docs: 'On EC2 the instance metadata service says which instance this is. On the embedded EC2 this machine is the only instance. Changes nothing.',
+  lifetime: 'step',
+  in: 'none',
+  tools: {},
+  params: {
+    type: 'object',
+    additionalProperties: false,
+    properties: { instance_id: { type: 'string', pattern: '^i-[0-9a-f]+$', description: 'The instance, where the metadata service cannot be asked' } },
+  },
+  outputs: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['instance_id', 'zone', 'region', 'account_id', 'architecture'],
+    properties: {
+      instance_id: { type: 'string', description: 'Id of the instance' },
+      zone: { type: 'string', description: 'Availability zone' },
+      region: { type: 'string', description: 'Region' },
+      account_id: { type: 'string', description: 'Account that owns the instance' },
+      architecture: { type: 'string', description: '`x86_64` or `arm64`' },
+    },
+  },
+  example: {},
+  run: async ({ instance_id }, context) => ({ ...(await findHost(await context.ec2(), instance_id)) }),
+});

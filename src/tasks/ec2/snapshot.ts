@@ -1,0 +1,59 @@
+import { createSnapshot, deleteSnapshot, snapshotsMadeBy, waitForSnapshot } from '../../runtime/ec2/images.js';
+import { idsOf, type MadeNote, tagsOf } from '../../runtime/ec2/tags.js';
+import { defineKind } from '../../runtime/kind.js';
+
+export const snapshot = defineKind({
+  name: 'ec2.snapshot',
+  summary: 'Makes a snapshot of a volume, once everything that used it is released',
+  docs: 'Freezes `volume`: whatever stands on the attachment, the mounts and the chroots of that volume is part of the plan, must have ended well, and is released before. Deleted when the run fails.',
+  lifetime: 'step',
+  takesBack: 'delete the snapshot',
+  in: 'none',
+  freezes: ['volume'],
+  tools: {},
+  params: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['volume'],
+    properties: {
+      volume: { type: 'string', pattern: '^vol-[0-9a-f]+$', description: 'Id of the volume' },
+      description: { type: 'string', maxLength: 255, description: 'Description of the snapshot' },
+      tags: { type: 'object', description: 'Tags, besides those of the run', additionalProperties: { type: 'string', description: 'A value' } },
+    },
+  },
+  outputs: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['id'],
+    properties: { id: { type: 'string', description: 'Id of the snapshot' } },
+  },
+  example: { volume: '{{ volume.id }}' },
+  run: async (params, context) => {
+    const ec2 = await context.ec2();
+    const made: MadeNote = { run: context.run, task: context.task, asked_at: new Date().toISOString() };
+    const note = context.note(made);
+    const id = await createSnapshot(
+      ec2,
+      {
+        VolumeId: params.volume,
+        Description: params.description,
+        TagSpecifications: [{ ResourceType: 'snapshot', Tags: tagsOf(context.run, context.task, `chrootfile ${context.task}`, params.tags ?? {}) }],
+      },
+      made,
+      context.signal,
+    );
+    note.update({ ...made, id });
+    await waitForSnapshot(ec2, id, context.signal, context.progress);
+    return { id };
+  },
+  undo: async (note: MadeNote, world) => {
+    const ec2 = await world.ec2();
+    const look = () => snapshotsMadeBy(ec2, note);
+    for (const id of await idsOf(note, { consistent: ec2.consistent, call: 'DescribeSnapshots', signal: world.signal, look })) await deleteSnapshot(ec2, id);
+  },
+  byHand: (note: MadeNote) => [
+    note.id === undefined
+      ? `aws ec2 describe-snapshots --owner-ids self --filters Name=tag:chrootfile:run,Values=${note.run}   # then delete-snapshot`
+      : `aws ec2 delete-snapshot --snapshot-id ${note.id}`,
+  ],
+});

@@ -1,0 +1,82 @@
+import type { Image } from '@aws-sdk/client-ec2';
+import { findImages } from '../../runtime/ec2/images.js';
+import { defineKind } from '../../runtime/kind.js';
+
+export const sourceImage = defineKind({
+  name: 'ec2.source_image',
+  summary: 'Finds the image to start from',
+  docs: 'By id, or by filters. Filters must name the owners: anybody can publish an image of any name. Several matches are an error unless `most_recent` is set. Changes nothing.',
+  lifetime: 'step',
+  in: 'none',
+  tools: {},
+  params: {
+    type: 'object',
+    additionalProperties: false,
+    properties: {
+      id: { type: 'string', pattern: '^ami-[0-9a-f]+$', description: 'The image by its id' },
+      filters: {
+        type: 'object',
+        description: 'Filters of DescribeImages, by name; `*` and `?` are wild in values',
+        additionalProperties: { type: 'string', description: 'A value' },
+      },
+      owners: { type: 'array', description: 'Account ids, or `self`, `amazon`, `aws-marketplace`', minItems: 1, items: { type: 'string' } },
+      most_recent: { type: 'boolean', default: false, description: 'Take the newest of several matches' },
+    },
+  },
+  outputs: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['id', 'name', 'snapshot_id', 'root_device_name', 'volume_size', 'volume_type', 'architecture', 'virtualization_type', 'ena_support'],
+    properties: {
+      id: { type: 'string', description: 'Id of the image' },
+      name: { type: 'string', description: 'Its name' },
+      snapshot_id: { type: 'string', description: 'Snapshot of its root volume' },
+      root_device_name: { type: 'string', description: 'E.g. `/dev/xvda`' },
+      volume_size: { type: 'integer', description: 'Size of its root volume in GiB' },
+      volume_type: { type: 'string', description: 'Type of its root volume' },
+      architecture: { type: 'string', description: '`x86_64` or `arm64`' },
+      virtualization_type: { type: 'string', description: '`hvm` or `paravirtual`' },
+      ena_support: { type: 'boolean', description: 'Whether it supports enhanced networking' },
+      boot_mode: { type: 'string', description: '`legacy-bios`, `uefi` or `uefi-preferred`, where it says' },
+    },
+  },
+  example: { filters: { name: 'base-*' }, owners: ['self'], most_recent: true },
+  run: async ({ id, filters, owners, most_recent }, context) => {
+    if (id === undefined && filters === undefined) throw new Error('give "id" or "filters"');
+    if (filters !== undefined && owners === undefined) throw new Error('"filters" need "owners": anybody can publish an image of any name');
+    const images = await findImages(await context.ec2(), {
+      ...(id === undefined ? {} : { ImageIds: [id] }),
+      ...(owners === undefined ? {} : { Owners: [...owners] }),
+      ...(filters === undefined ? {} : { Filters: Object.entries(filters).map(([Name, value]) => ({ Name, Values: [String(value)] })) }),
+    });
+    return factsOf(chosen(images, most_recent));
+  },
+});
+
+function chosen(images: readonly Image[], mostRecent: boolean): Image {
+  const newest = [...images].sort((a, b) => ((a.CreationDate ?? '') < (b.CreationDate ?? '') ? 1 : -1));
+  const [first, second] = newest;
+  if (first === undefined) throw new Error('no image matches');
+  if (second !== undefined && !mostRecent) {
+    const some = newest.slice(0, 5).map((image) => `${image.ImageId} (${image.Name})`);
+    throw new Error(`${images.length} images match: ${some.join(', ')}${images.length > 5 ? ', …' : ''}; narrow the filters or set most_recent`);
+  }
+  return first;
+}
+
+function factsOf(image: Image) {
+  const root = image.BlockDeviceMappings?.find((mapping) => mapping.DeviceName === image.RootDeviceName)?.Ebs;
+  if (image.RootDeviceType !== 'ebs' || root?.SnapshotId === undefined) throw new Error(`the root device of ${image.ImageId} is not an EBS volume`);
+  return {
+    id: image.ImageId ?? '',
+    name: image.Name ?? '',
+    snapshot_id: root.SnapshotId,
+    root_device_name: image.RootDeviceName ?? '',
+    volume_size: root.VolumeSize ?? 0,
+    volume_type: root.VolumeType ?? '',
+    architecture: image.Architecture ?? '',
+    virtualization_type: image.VirtualizationType ?? '',
+    ena_support: image.EnaSupport ?? false,
+    ...(image.BootMode === undefined ? {} : { boot_mode: image.BootMode }),
+  };
+}

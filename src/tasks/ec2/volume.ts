@@ -1,0 +1,72 @@
+import { findHost } from '../../runtime/ec2/instance.js';
+import { idsOf, type MadeNote, tagsOf } from '../../runtime/ec2/tags.js';
+import { createVolume, deleteVolume, volumesMadeBy, waitForVolume } from '../../runtime/ec2/volumes.js';
+import { defineKind } from '../../runtime/kind.js';
+
+export const volume = defineKind({
+  name: 'ec2.volume',
+  summary: 'Makes an EBS volume, empty or from a snapshot; deletes it at the end',
+  docs: 'A hold: the volume is there as long as something stands on it, and is deleted then, whether the run went well or not.',
+  lifetime: 'hold',
+  takesBack: 'delete the volume',
+  in: 'none',
+  tools: {},
+  params: {
+    type: 'object',
+    additionalProperties: false,
+    properties: {
+      size: { type: 'integer', minimum: 1, maximum: 65_536, description: 'Size in GiB; the size of the snapshot unless said' },
+      snapshot_id: { type: 'string', pattern: '^snap-[0-9a-f]+$', description: 'Snapshot to start from; else the volume is empty' },
+      type: { enum: ['gp2', 'gp3', 'io1', 'io2', 'st1', 'sc1', 'standard'], default: 'gp3', description: 'Volume type' },
+      iops: { type: 'integer', minimum: 100, description: 'Provisioned I/O operations a second, for gp3, io1 and io2' },
+      throughput: { type: 'integer', minimum: 125, description: 'Provisioned throughput in MiB/s, for gp3' },
+      encrypted: { type: 'boolean', description: 'Whether it is encrypted; as the snapshot unless said' },
+      kms_key_id: { type: 'string', description: 'Key to encrypt with' },
+      zone: { type: 'string', description: 'Availability zone; that of this machine unless said' },
+      tags: { type: 'object', description: 'Tags, besides those of the run', additionalProperties: { type: 'string', description: 'A value' } },
+    },
+  },
+  outputs: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['id', 'size'],
+    properties: { id: { type: 'string', description: 'Id of the volume' }, size: { type: 'integer', description: 'Size in GiB' } },
+  },
+  example: { size: 8 },
+  run: async (params, context) => {
+    if (params.size === undefined && params.snapshot_id === undefined) throw new Error('give "size", or "snapshot_id" to start from');
+    const ec2 = await context.ec2();
+    const zone = params.zone ?? (await findHost(ec2)).zone;
+    const made: MadeNote = { run: context.run, task: context.task, asked_at: new Date().toISOString() };
+    const note = context.note(made);
+    const id = await createVolume(
+      ec2,
+      {
+        AvailabilityZone: zone,
+        Size: params.size,
+        SnapshotId: params.snapshot_id,
+        VolumeType: params.type,
+        Iops: params.iops,
+        Throughput: params.throughput,
+        Encrypted: params.encrypted,
+        KmsKeyId: params.kms_key_id,
+        ClientToken: `${context.run}-${context.task}-${made.asked_at}`.slice(-64),
+        TagSpecifications: [{ ResourceType: 'volume', Tags: tagsOf(context.run, context.task, `chrootfile ${context.task}`, params.tags ?? {}) }],
+      },
+      context.signal,
+    );
+    note.update({ ...made, id });
+    const ready = await waitForVolume(ec2, id, context.signal);
+    return { id, size: ready.Size ?? params.size ?? 0 };
+  },
+  undo: async (note: MadeNote, world) => {
+    const ec2 = await world.ec2();
+    const look = () => volumesMadeBy(ec2, note);
+    for (const id of await idsOf(note, { consistent: ec2.consistent, call: 'DescribeVolumes', signal: world.signal, look })) await deleteVolume(ec2, id);
+  },
+  byHand: (note: MadeNote) => [
+    note.id === undefined
+      ? `aws ec2 describe-volumes --filters Name=tag:chrootfile:run,Values=${note.run}   # then delete-volume`
+      : `aws ec2 delete-volume --volume-id ${note.id}`,
+  ],
+});

@@ -1,0 +1,31 @@
+import type { AnyKind } from '../runtime/kind.js';
+import { chroot } from './chroot/chroot.js';
+import { download } from './chroot/download.js';
+import { upload } from './chroot/upload.js';
+import { filesystem } from './disk/filesystem.js';
+import { grow } from './disk/grow.js';
+import { partition } from './disk/partition.js';
+import { attachment } from './ec2/attachment.js';
+import { host } from './ec2/host.js';
+import { image } from './ec2/image.js';
+import { snapshot } from './ec2/snapshot.js';
+import { sourceImage } from './ec2/source_image.js';
+import { volume } from './ec2/volume.js';
+import { mount } from './mount/mount.js';
+
+/** The words of the language, in the order they are listed. */
+export const kinds: readonly AnyKind[] = [
+  host,
+  sourceImage,
+  volume,
+  attachment,
+  snapshot,
+  image,
+  partition,
+  filesystem,
+  grow,
+  mount,
+  chroot,
+  upload,
+  download,
+];

@@ -1,0 +1,15 @@
+import type { Language, SchemaFault } from '../dsl/kind.js';
+import { kinds } from './index.js';
+import { validatorFor } from './validators.js';
+
+/** The language with all its words. */
+export const language: Language = {
+  kinds: new Map(kinds.map((kind) => [kind.name, kind])),
+  validateRecipe: (value) => faultsOf('recipe', value),
+  validateParams: (kind, value) => faultsOf(kind, value),
+};
+
+function faultsOf(name: string, value: unknown): readonly SchemaFault[] {
+  const validate = validatorFor(name);
+  return validate(value) ? [] : ((validate.errors ?? []) as readonly SchemaFault[]);
+}

@@ -1,0 +1,72 @@
+import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { partitionOf, partitionsOf } from '../../runtime/devices.js';
+import { makeInside } from '../../runtime/inside.js';
+import { defineKind } from '../../runtime/kind.js';
+import { mounts, removeMountPoint, unmountTree } from '../../runtime/mounts.js';
+
+interface Note {
+  readonly path: string;
+  /** Whether the folder was made for it. */
+  readonly made: boolean;
+}
+
+export const mount = defineKind({
+  name: 'mount',
+  summary: 'Mounts a file system; unmounts it, and all below it, at the end',
+  docs: 'A hold. Unless `path` says otherwise it is mounted in the folder of the run. A `path` inside another mount of the run is resolved within it: no link in an image leads to a folder of the host.',
+  lifetime: 'hold',
+  takesBack: 'unmount it and all below it',
+  in: 'none',
+  tools: { mount: 'mount', umount: 'mount' },
+  params: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['device'],
+    properties: {
+      device: { type: 'string', description: 'The device, e.g. a partition; or a disk, with `partition`' },
+      partition: { type: 'integer', minimum: 1, description: 'Number of the partition, where `device` is a disk' },
+      path: { type: 'string', pattern: '^/', description: 'Where to mount it' },
+      type: { type: 'string', description: 'Type of the file system; found out unless said' },
+      options: { type: 'array', default: [], description: 'Options of mount, e.g. `noatime`', items: { type: 'string' } },
+    },
+  },
+  outputs: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['path', 'device'],
+    properties: { path: { type: 'string', description: 'Where it is mounted' }, device: { type: 'string', description: 'What is mounted' } },
+  },
+  example: { device: '{{ rootfs.device }}', options: ['noatime'] },
+  run: async (params, context) => {
+    const { signal } = context;
+    const device = params.partition === undefined ? params.device : await partitionOf(params.device, params.partition, signal);
+    if (params.partition === undefined && existsSync(device) && partitionsOf(device).size > 0) {
+      const known = [...partitionsOf(device).keys()].join(', ');
+      throw new Error(`${device} is a disk with partitions (${known}): say which one with "partition"`);
+    }
+    const path = params.path === undefined ? context.mountPoint : placeFor(params.path, dirname(context.mountPoint));
+    const made = !existsSync(path);
+    context.note({ path, made } satisfies Note);
+    mkdirSync(path, { recursive: true, mode: 0o755 });
+    if (!statSync(path).isDirectory()) throw new Error(`${path} is not a folder`);
+    const options = params.options.length > 0 ? ['-o', params.options.join(',')] : [];
+    await context.shell.run(['mount', ...(params.type === undefined ? [] : ['-t', params.type]), ...options, '--', device, path], { signal });
+    return { path, device };
+  },
+  undo: async ({ path, made }: Note, { shell }) => {
+    await unmountTree(path, shell);
+    if (made) removeMountPoint(path);
+  },
+  byHand: ({ path }: Note) => [`umount -R ${path}`],
+});
+
+/** A path below another mount of the run is inside an image: its links are followed there, and what is missing is made there. */
+function placeFor(path: string, folder: string): string {
+  const wanted = resolve(path);
+  const below = mounts()
+    .map((m) => m.path)
+    .filter((root) => root.startsWith(`${folder}/`) && wanted.startsWith(`${root}/`))
+    .sort((a, b) => b.length - a.length)[0];
+  return below === undefined ? wanted : makeInside(below, wanted.slice(below.length));
+}
