@@ -46,6 +46,8 @@ await build({
   splitting: true,
   format: 'esm',
   platform: 'node',
+  // The SDK's ES modules: what is not used of them is left out.
+  mainFields: ['module', 'main'],
   target: 'node20.19',
   minifySyntax: true,
   legalComments: 'none',

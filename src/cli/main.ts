@@ -5,6 +5,9 @@ import { printError } from './output.js';
 
 // The SDK warns on standard error of Node versions it will no longer support.
 process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
+// Said by the launcher; not for the tasks' environment.
+const sandbox = process.env['CHROOTFILE_SANDBOX'] === '1';
+delete process.env['CHROOTFILE_SANDBOX'];
 // A closed pipe or a lost terminal is no reason to stop undoing.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 
@@ -60,7 +63,7 @@ program
     const { file, tasks } = fileAndTasks(words);
     if (options.dryRun) return (await import('./plan.js')).plan(file, tasks, { ...options, json: options.format === 'json' });
     const { run } = await import('./run.js');
-    exit(await run(file, tasks, { ...options, sandbox: process.env['CHROOTFILE_SANDBOX'] === '1' }));
+    exit(await run(file, tasks, { ...options, sandbox }));
   });
 
 program

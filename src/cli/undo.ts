@@ -63,7 +63,7 @@ async function undoRun(folder: RunFolder, options: UndoOptions): Promise<{ undon
     // The mounts of a sandboxed run went with its last process, and with them what ran in its chroots.
     if (sandbox) for (const note of [...journal.open]) if (note.kind === 'chroot') closeNotesIn(note.task, journal);
     const before = journal.open.length;
-    const left = await undoNotes(journal.open, { journal, undoers, world, emit });
+    const left = await undoNotes(journal.open, { journal, undoers, world, emit, gates: 'all' });
     if (left.length === 0) journal.end('undone');
     removeMountPoint(folder.mounts);
     if (!options.json) {

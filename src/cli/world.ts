@@ -1,6 +1,6 @@
 import type { Cloud } from '../dsl/recipe.js';
 import { localRegion } from '../local/ec2.js';
-import type { Ec2 } from '../runtime/ec2/client.js';
+import { type Ec2, openEc2 } from '../runtime/ec2/client.js';
 import type { World } from '../runtime/kind.js';
 import { hostShell } from '../runtime/shell.js';
 import { openLocalEc2 } from './local_ec2.js';
@@ -12,10 +12,8 @@ export function openWorld(cloud: Cloud, state: string, signal: AbortSignal): Wor
     shell: hostShell,
     signal,
     ec2: () => {
-      ec2 ??= import('../runtime/ec2/client.js').then(({ openEc2 }) => {
-        const region = cloud.region ?? localRegion;
-        return openEc2(cloud, { handler: openLocalEc2(state, region).requestHandler as never, region });
-      });
+      const region = cloud.region ?? localRegion;
+      ec2 ??= openEc2(cloud, { handler: openLocalEc2(state, region).requestHandler as never, region });
       return ec2;
     },
   };

@@ -12,7 +12,7 @@ export const templatePattern = '\\{\\{';
 
 /** Names with a meaning of their own, which nothing in a recipe may take. */
 export const reservedNames: ReadonlySet<string> = new Set(
-  'inputs vars env run matrix ec2 disk chroot mount released this'.split(' '),
+  'inputs vars env run matrix released this'.split(' '),
 );
 
 /** Milliseconds of a duration as the language writes it; undefined when it is not one. */

@@ -67,9 +67,9 @@ export function isBusy(device: string): boolean {
  */
 export async function detachDisk(run: RunCommand, file: string, device: string, volume: string): Promise<void> {
   // A loop device may have been given to somebody else since it was looked up.
-  const [inode, disk] = (await run(['losetup', '--list', '--noheadings', '--raw', '--output', 'BACK-INO,BACK-MAJ:MIN', device], { allow: [1] })).trim().split(/\s+/);
+  const listed = await run(['losetup', '--list', '--noheadings', '--output', 'BACK-INO,BACK-MAJ:MIN', device]);
   const backing = statSync(file);
-  if (inode !== String(backing.ino) || disk !== majorMinor(backing.dev)) return;
+  if (listed.trim().split(/\s+/).join() !== `${backing.ino},${majorMinor(backing.dev)}`) throw new Error(`${device} is no longer the disk ${file}`);
   unlinkDevice(volume);
   await run(['partx', '--delete', device], { allow: [1] });
   await run(['losetup', '--detach', device]);

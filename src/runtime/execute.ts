@@ -102,7 +102,7 @@ class Executor {
     const { journal, emit } = this.x;
     const notes = journal.open;
     if (notes.length > 0) emit({ type: 'undo.started', reason: this.x.world.signal.aborted ? 'interrupted' : 'a task failed', entries: notes.length });
-    const left = await undoNotes(notes, { journal, emit, undoers: this.x.undoers, world: this.undoWorld() });
+    const left = await undoNotes(notes, { journal, emit, undoers: this.x.undoers, world: this.undoWorld(), gates: 'all' });
     if (left.length === 0) journal.end('undone');
     return left;
   }
@@ -254,7 +254,7 @@ class Executor {
   private addNote(task: LinkedTask, kind: string, data: object): number {
     const below = this.ancestorsOf(task.id);
     const on = this.x.journal.open.filter((note) => note.task === task.id || below.has(note.task)).map((note) => note.id);
-    return this.x.journal.add({ task: task.id, kind, on, in: task.in, data }).id;
+    return this.x.journal.add({ task: task.id, kind, hold: task.lifetime === 'hold', on, in: task.in, data }).id;
   }
 
   /** The tasks a task relies on, directly or not. */
@@ -294,7 +294,7 @@ class Executor {
   private undoNotesOf(task: string): Promise<Left[]> {
     const { journal, undoers } = this.x;
     const notes = journal.open.filter((note) => note.task === task);
-    return undoNotes(notes, { journal, undoers, world: this.undoWorld(), emit: () => {} });
+    return undoNotes(notes, { journal, undoers, world: this.undoWorld(), emit: () => {}, gates: 'holds' });
   }
 
   private rootFor(task: LinkedTask): string | undefined {

@@ -18,6 +18,8 @@ export interface Note {
   readonly id: number;
   readonly task: string;
   readonly kind: string;
+  /** Whether the task is a hold: what it stands on must not be released before it. */
+  readonly hold: boolean;
   /** Notes this one stands on: they are not touched while this one is open. */
   readonly on: readonly number[];
   /** The chroot task it happened in, if any. */

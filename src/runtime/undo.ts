@@ -26,6 +26,11 @@ export interface UndoOptions {
   readonly undoers: ReadonlyMap<string, Undoer>;
   readonly world: World;
   readonly emit: EventSink;
+  /**
+   * What stands in the way: any open note above, when all is undone; only holds, when one of them is released in a
+   * run that goes well, since what steps made (a snapshot) is meant to outlive it.
+   */
+  readonly gates: 'all' | 'holds';
 }
 
 /**
@@ -40,7 +45,7 @@ export async function undoNotes(notes: readonly Note[], options: UndoOptions): P
     // It may have been closed with the chroot it was made in.
     if (!journal.open.some((open) => open.id === note.id)) continue;
     const undoer = undoers.get(note.kind);
-    const above = journal.open.find((open) => open.on.includes(note.id));
+    const above = journal.open.find((open) => open.on.includes(note.id) && (options.gates === 'all' || open.hold));
     const error = above === undefined ? await tryUndo(note, undoer, options.world) : `"${above.task}" stands on it and could not be undone`;
     emit({ type: 'undo.entry', task: note.task, kind: note.kind, ok: error === undefined, error });
     if (error !== undefined) {

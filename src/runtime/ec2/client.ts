@@ -1,4 +1,4 @@
-import { EC2Client, type EC2ClientConfig } from '@aws-sdk/client-ec2';
+import type { EC2Client, EC2ClientConfig } from '@aws-sdk/client-ec2';
 import type { Cloud } from '../../dsl/recipe.js';
 
 /** What stands below the SDK's serializer instead of the network. */
@@ -6,6 +6,7 @@ export type RequestHandler = NonNullable<EC2ClientConfig['requestHandler']>;
 
 /** An EC2 that can be asked. */
 export interface Ec2 {
+  readonly sdk: typeof import('./sdk.js');
   readonly cloud: Cloud;
   /** Retries by itself; for calls that may be sent twice. */
   readonly client: EC2Client;
@@ -19,7 +20,8 @@ export interface Ec2 {
  * Opens the EC2 of a recipe's cloud.
  * @param local the embedded EC2's handler and region, for provider `local`.
  */
-export function openEc2(cloud: Cloud, local: { readonly handler: RequestHandler; readonly region: string }): Ec2 {
+export async function openEc2(cloud: Cloud, local: { readonly handler: RequestHandler; readonly region: string }): Promise<Ec2> {
+  const sdk = await import('./sdk.js');
   const config: EC2ClientConfig =
     cloud.provider === 'local'
       ? {
@@ -37,9 +39,10 @@ export function openEc2(cloud: Cloud, local: { readonly handler: RequestHandler;
           maxAttempts: 10,
         };
   return {
+    sdk,
     cloud,
-    client: new EC2Client(config),
-    once: new EC2Client({ ...config, maxAttempts: 1 }),
+    client: new sdk.EC2Client(config),
+    once: new sdk.EC2Client({ ...config, maxAttempts: 1 }),
     consistent: cloud.provider === 'local',
   };
 }

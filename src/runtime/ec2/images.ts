@@ -1,16 +1,4 @@
-import {
-  CreateSnapshotCommand,
-  type CreateSnapshotCommandInput,
-  DeleteSnapshotCommand,
-  DeregisterImageCommand,
-  DescribeImagesCommand,
-  type DescribeImagesCommandInput,
-  DescribeSnapshotsCommand,
-  type Image,
-  RegisterImageCommand,
-  type RegisterImageCommandInput,
-  type Snapshot,
-} from '@aws-sdk/client-ec2';
+import type { CreateSnapshotCommandInput, DescribeImagesCommandInput, Image, RegisterImageCommandInput, Snapshot } from '@aws-sdk/client-ec2';
 import { policy } from '../policy.js';
 import { type Ec2, inCall, isLost, isNotFound } from './client.js';
 import { idsOf, type MadeNote, madeBy } from './tags.js';
@@ -19,7 +7,7 @@ import { waitFor } from './wait.js';
 /** Asks for a snapshot; gives its id. EC2 takes no token here: a lost answer is looked for before it is sent again. */
 export function createSnapshot(ec2: Ec2, want: CreateSnapshotCommandInput, note: MadeNote, signal: AbortSignal): Promise<string> {
   return sendOnce(ec2, 'CreateSnapshot', note, signal, {
-    send: async () => (await ec2.once.send(new CreateSnapshotCommand(want), { abortSignal: signal })).SnapshotId,
+    send: async () => (await ec2.once.send(new ec2.sdk.CreateSnapshotCommand(want), { abortSignal: signal })).SnapshotId,
     look: () => snapshotsMadeBy(ec2, note),
   });
 }
@@ -27,7 +15,7 @@ export function createSnapshot(ec2: Ec2, want: CreateSnapshotCommandInput, note:
 /** Registers an image; gives its id. See {@link createSnapshot} for lost answers. */
 export function registerImage(ec2: Ec2, want: RegisterImageCommandInput, note: MadeNote, signal: AbortSignal): Promise<string> {
   return sendOnce(ec2, 'RegisterImage', note, signal, {
-    send: async () => (await ec2.once.send(new RegisterImageCommand(want), { abortSignal: signal })).ImageId,
+    send: async () => (await ec2.once.send(new ec2.sdk.RegisterImageCommand(want), { abortSignal: signal })).ImageId,
     look: () => imagesMadeBy(ec2, note),
   });
 }
@@ -50,12 +38,12 @@ async function sendOnce(ec2: Ec2, call: string, note: MadeNote, signal: AbortSig
 }
 
 export async function snapshotsMadeBy(ec2: Ec2, maker: { readonly run: string; readonly task: string }): Promise<string[]> {
-  const found = await ec2.client.send(new DescribeSnapshotsCommand({ OwnerIds: ['self'], Filters: madeBy(maker) }));
+  const found = await ec2.client.send(new ec2.sdk.DescribeSnapshotsCommand({ OwnerIds: ['self'], Filters: madeBy(maker) }));
   return (found.Snapshots ?? []).flatMap((snapshot) => snapshot.SnapshotId ?? []);
 }
 
 export async function imagesMadeBy(ec2: Ec2, maker: { readonly run: string; readonly task: string }): Promise<string[]> {
-  const found = await ec2.client.send(new DescribeImagesCommand({ Owners: ['self'], Filters: madeBy(maker) }));
+  const found = await ec2.client.send(new ec2.sdk.DescribeImagesCommand({ Owners: ['self'], Filters: madeBy(maker) }));
   return (found.Images ?? []).flatMap((image) => image.ImageId ?? []);
 }
 
@@ -64,7 +52,7 @@ export async function waitForSnapshot(ec2: Ec2, id: string, signal: AbortSignal,
   await waitFor<Snapshot>({
     what: `snapshot ${id} to be complete`,
     call: 'DescribeSnapshots',
-    look: async () => (await ec2.client.send(new DescribeSnapshotsCommand({ SnapshotIds: [id] }))).Snapshots?.[0],
+    look: async () => (await ec2.client.send(new ec2.sdk.DescribeSnapshotsCommand({ SnapshotIds: [id] }))).Snapshots?.[0],
     done: (seen) => {
       if (seen.State === 'error') throw new Error(`snapshot ${id} failed: ${seen.StateMessage ?? 'EC2 gives no reason'}`);
       return seen.State === 'completed';
@@ -80,7 +68,7 @@ export async function waitForImage(ec2: Ec2, id: string, signal: AbortSignal): P
   await waitFor<Image>({
     what: `image ${id} to be available`,
     call: 'DescribeImages',
-    look: async () => (await ec2.client.send(new DescribeImagesCommand({ ImageIds: [id] }))).Images?.[0],
+    look: async () => (await ec2.client.send(new ec2.sdk.DescribeImagesCommand({ ImageIds: [id] }))).Images?.[0],
     done: (seen) => {
       if (['failed', 'error', 'invalid', 'deregistered'].includes(seen.State ?? '')) {
         throw new Error(`image ${id} is "${seen.State}": ${seen.StateReason?.Message ?? 'EC2 gives no reason'}`);
@@ -95,7 +83,7 @@ export async function waitForImage(ec2: Ec2, id: string, signal: AbortSignal): P
 /** Deletes a snapshot; one that is gone already is as good as deleted. */
 export async function deleteSnapshot(ec2: Ec2, id: string): Promise<void> {
   try {
-    await ec2.client.send(new DeleteSnapshotCommand({ SnapshotId: id }));
+    await ec2.client.send(new ec2.sdk.DeleteSnapshotCommand({ SnapshotId: id }));
   } catch (error) {
     if (!isNotFound(error)) throw inCall('DeleteSnapshot', error);
   }
@@ -104,7 +92,7 @@ export async function deleteSnapshot(ec2: Ec2, id: string): Promise<void> {
 /** Deregisters an image; one that is gone already is as good as deregistered. */
 export async function deregisterImage(ec2: Ec2, id: string): Promise<void> {
   try {
-    await ec2.client.send(new DeregisterImageCommand({ ImageId: id }));
+    await ec2.client.send(new ec2.sdk.DeregisterImageCommand({ ImageId: id }));
   } catch (error) {
     if (!isNotFound(error)) throw inCall('DeregisterImage', error);
   }
@@ -116,7 +104,7 @@ export async function findImages(ec2: Ec2, want: DescribeImagesCommandInput): Pr
   let token: string | undefined;
   do {
     try {
-      const found = await ec2.client.send(new DescribeImagesCommand({ ...want, ...(token ? { NextToken: token } : {}) }));
+      const found = await ec2.client.send(new ec2.sdk.DescribeImagesCommand({ ...want, ...(token ? { NextToken: token } : {}) }));
       images.push(...(found.Images ?? []));
       token = found.NextToken;
     } catch (error) {

@@ -1,4 +1,4 @@
-import { DescribeInstancesCommand, type Instance } from '@aws-sdk/client-ec2';
+import type { Instance } from '@aws-sdk/client-ec2';
 import { type Ec2, inCall } from './client.js';
 
 /** The machine we are on, as EC2 sees it. */
@@ -18,7 +18,7 @@ export async function findHost(ec2: Ec2, id?: string): Promise<Host> {
   const wanted = id ?? (ec2.cloud.provider === 'local' ? undefined : await ownInstanceId());
   let found: { instance: Instance; owner: string | undefined } | undefined;
   try {
-    const { Reservations: reservations } = await ec2.client.send(new DescribeInstancesCommand(wanted === undefined ? {} : { InstanceIds: [wanted] }));
+    const { Reservations: reservations } = await ec2.client.send(new ec2.sdk.DescribeInstancesCommand(wanted === undefined ? {} : { InstanceIds: [wanted] }));
     const reservation = reservations?.[0];
     const instance = reservation?.Instances?.[0];
     if (instance !== undefined) found = { instance, owner: reservation?.OwnerId };
@@ -38,7 +38,7 @@ export async function findHost(ec2: Ec2, id?: string): Promise<Host> {
 
 /** The names of EC2's devices that are taken on an instance, e.g. `/dev/sdf`. */
 export async function devicesTaken(ec2: Ec2, instance: string): Promise<string[]> {
-  const { Reservations: reservations } = await ec2.client.send(new DescribeInstancesCommand({ InstanceIds: [instance] }));
+  const { Reservations: reservations } = await ec2.client.send(new ec2.sdk.DescribeInstancesCommand({ InstanceIds: [instance] }));
   return (reservations?.[0]?.Instances?.[0]?.BlockDeviceMappings ?? []).flatMap((mapping) => mapping.DeviceName ?? []);
 }
 

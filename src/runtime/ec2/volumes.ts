@@ -1,12 +1,4 @@
-import {
-  AttachVolumeCommand,
-  CreateVolumeCommand,
-  type CreateVolumeCommandInput,
-  DeleteVolumeCommand,
-  DescribeVolumesCommand,
-  DetachVolumeCommand,
-  type Volume,
-} from '@aws-sdk/client-ec2';
+import type { CreateVolumeCommandInput, Volume } from '@aws-sdk/client-ec2';
 import { policy } from '../policy.js';
 import { codeOf, type Ec2, inCall, isNotFound } from './client.js';
 import { madeBy } from './tags.js';
@@ -15,7 +7,7 @@ import { waitFor } from './wait.js';
 /** Asks for a volume; gives its id at once. */
 export async function createVolume(ec2: Ec2, want: CreateVolumeCommandInput, signal: AbortSignal): Promise<string> {
   try {
-    const made = await ec2.client.send(new CreateVolumeCommand(want), { abortSignal: signal });
+    const made = await ec2.client.send(new ec2.sdk.CreateVolumeCommand(want), { abortSignal: signal });
     return made.VolumeId ?? '';
   } catch (error) {
     throw inCall('CreateVolume', error);
@@ -23,13 +15,13 @@ export async function createVolume(ec2: Ec2, want: CreateVolumeCommandInput, sig
 }
 
 export async function describeVolume(ec2: Ec2, id: string): Promise<Volume | undefined> {
-  const found = await ec2.client.send(new DescribeVolumesCommand({ VolumeIds: [id] }));
+  const found = await ec2.client.send(new ec2.sdk.DescribeVolumesCommand({ VolumeIds: [id] }));
   return found.Volumes?.[0];
 }
 
 /** The ids of the volumes a run and task made. */
 export async function volumesMadeBy(ec2: Ec2, maker: { readonly run: string; readonly task: string }): Promise<string[]> {
-  const found = await ec2.client.send(new DescribeVolumesCommand({ Filters: madeBy(maker) }));
+  const found = await ec2.client.send(new ec2.sdk.DescribeVolumesCommand({ Filters: madeBy(maker) }));
   return (found.Volumes ?? []).flatMap((volume) => volume.VolumeId ?? []);
 }
 
@@ -52,7 +44,7 @@ export async function waitForVolume(ec2: Ec2, id: string, signal: AbortSignal): 
 /** Deletes a volume; one that is gone already is as good as deleted. */
 export async function deleteVolume(ec2: Ec2, id: string): Promise<void> {
   try {
-    await ec2.client.send(new DeleteVolumeCommand({ VolumeId: id }));
+    await ec2.client.send(new ec2.sdk.DeleteVolumeCommand({ VolumeId: id }));
   } catch (error) {
     if (!isNotFound(error)) throw inCall('DeleteVolume', error);
   }
@@ -64,7 +56,7 @@ export async function deleteVolume(ec2: Ec2, id: string): Promise<void> {
  */
 export async function attachVolume(ec2: Ec2, want: { readonly volume: string; readonly instance: string; readonly device: string }, signal: AbortSignal): Promise<boolean> {
   try {
-    await ec2.client.send(new AttachVolumeCommand({ VolumeId: want.volume, InstanceId: want.instance, Device: want.device }), { abortSignal: signal });
+    await ec2.client.send(new ec2.sdk.AttachVolumeCommand({ VolumeId: want.volume, InstanceId: want.instance, Device: want.device }), { abortSignal: signal });
     return true;
   } catch (error) {
     const taken = codeOf(error) === 'InvalidParameterValue' && /already in use/.test((error as Error).message);
@@ -96,7 +88,7 @@ export async function detachVolume(ec2: Ec2, volume: string, signal: AbortSignal
   }
   if (seen === undefined || seen.State === 'available') return;
   try {
-    await ec2.client.send(new DetachVolumeCommand({ VolumeId: volume }));
+    await ec2.client.send(new ec2.sdk.DetachVolumeCommand({ VolumeId: volume }));
   } catch (error) {
     if (codeOf(error) !== 'IncorrectState' && !isNotFound(error)) throw inCall('DetachVolume', error);
   }
