@@ -21,16 +21,17 @@ export interface LoadedRecipe {
 /** Loads and checks a recipe. @throws RecipeError with all faults, ExitError when the file cannot be read. */
 export function loadRecipe(file: string): LoadedRecipe {
   const read = (path: string) => readFileSync(path, 'utf8');
-  let module: Module;
+  let loaded: ReturnType<typeof loadModule>;
   try {
-    module = loadModule(file, language, read, shown);
+    loaded = loadModule(file, language, read, shown);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === undefined) throw error;
     const reason = code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : (error as Error).message;
     throw new ExitError(exits.invalid, `cannot read ${file}: ${reason}${file === defaultFile ? '\n  help: name a recipe, e.g. chrootfile run recipes/base.yml' : ''}`);
   }
-  return { file, module, tasks: linkModule(module, (name) => process.env[name] !== undefined) };
+  const { module, faults } = loaded;
+  return { file, module, tasks: linkModule(module, faults, (name) => process.env[name] !== undefined) };
 }
 
 /**

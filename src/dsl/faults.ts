@@ -50,23 +50,25 @@ function diagnosticOf(fault: SchemaFault, document: ParsedDocument): Diagnostic 
     return { code: 'name', message, span: document.keySpanOf(pointer + pointerStep(fault.propertyName)), help: nameHelp(fault) };
   }
   const span = document.spanOf(pointer);
+  const written = valueAt(document.value, pointer);
+  const source = document.writtenAt(pointer) ?? '';
+  if (typeof written === 'number' && /^0[0-7]+$/.test(source)) {
+    return { code: 'mode', message: `${source} is a decimal number in YAML, not a file mode`, span, help: `write "${source}"` };
+  }
   if (keyword === 'enum' || keyword === 'anyOf') {
     const values = allowedIn(parent);
-    const written = valueAt(document.value, pointer);
     const kind = pointer.endsWith('/uses');
+    if (values.length === 0) return { code: 'value', message, span, help: meaningOf(parent) };
     const help = typeof written === 'string' ? hintFor(written, values.map(String)) : undefined;
     return { code: kind ? 'unknown-kind' : 'enum', message: kind ? `there is no kind "${String(written)}"` : message, span, help };
-  }
-  if (keyword === 'type' && /^0[0-7]+$/.test(document.writtenAt(pointer) ?? '')) {
-    const written = document.writtenAt(pointer);
-    return { code: 'mode', message: `${written} is a decimal number in YAML, not a file mode`, span, help: `write "${written}"` };
   }
   if (keyword === 'const') return { code: 'value', message, span, help: undefined };
   if (keyword === 'pattern' && params['pattern'] === durationPattern) {
     return { code: 'duration', message, span, help: 'a whole number and a unit: 500ms, 90s, 20m, 2h' };
   }
+  if (keyword === 'pattern' && params['pattern'] === templatePattern) return { code: 'type', message, span, help: meaningOf(parent) };
   const code = keyword === 'type' ? 'type' : /^(min|max|exclusive)/.test(keyword) ? 'range' : 'value';
-  return { code, message, span, help: keyword === 'type' ? typeHelp(parent, valueAt(document.value, pointer)) : undefined };
+  return { code, message, span, help: keyword === 'type' ? typeHelp(parent, written) : meaningOf(parent) };
 }
 
 function messageOf(fault: SchemaFault): string {
@@ -122,6 +124,11 @@ function typesOf(parent: Schema | undefined): string {
   // Where a template is allowed besides a value, the value is what was meant.
   const meant = types.length > 1 && parent?.['pattern'] === templatePattern ? types.filter((type) => type !== 'string') : types;
   return meant.map((type) => article(typeNames[type] ?? type)).join(' or ');
+}
+
+/** What a parameter means, from its description. */
+function meaningOf(parent: Schema | undefined): string | undefined {
+  return parent?.['description'] as string | undefined;
 }
 
 function allowedIn(parent: Schema | undefined): unknown[] {

@@ -36,14 +36,15 @@ export interface Link {
 
 /**
  * Finds every name in a recipe and its libraries.
+ * @param faults those found in the recipe before: more are looked for all the same.
  * @param hasEnv whether the program's own environment has a variable.
- * @throws RecipeError with all names that mean nothing, and with a cycle where there is one.
+ * @throws RecipeError with all faults, or with a cycle where there is one.
  */
-export function linkModule(root: Module, hasEnv: (name: string) => boolean): ReadonlyMap<string, LinkedTask> {
+export function linkModule(root: Module, faults: readonly Diagnostic[], hasEnv: (name: string) => boolean): ReadonlyMap<string, LinkedTask> {
   const linker = new Linker(hasEnv);
   linker.module(root);
   linker.addReverseLinks();
-  if (linker.diagnostics.length > 0) throw new RecipeError(linker.diagnostics);
+  if (faults.length + linker.diagnostics.length > 0) throw new RecipeError([...faults, ...linker.diagnostics]);
   linker.checkCycles();
   return linker.tasks();
 }
@@ -128,7 +129,7 @@ class Linker {
       return;
     }
     const { action } = found.task;
-    if (action.type !== 'kind' || action.kind.name !== 'chroot' || found.released) {
+    if (action.type !== 'unknown' && (action.type !== 'kind' || action.kind.name !== 'chroot' || found.released)) {
       this.diagnostics.push({ code: 'in', message: `"${name.name}" is not a chroot task`, span, help: '"in" names a task with "uses: chroot"' });
       return;
     }
@@ -200,7 +201,7 @@ export function cycleDiagnostic(cycle: readonly string[], linkOf: (from: string,
     const to = cycle[(i + 1) % cycle.length] as string;
     return { from, to, link: linkOf(from, to) };
   });
-  const notes = edges.flatMap(({ from, link }) => (link === undefined ? [] : [{ message: `"${from}" ${link.because}`, span: link.span }]));
+  const notes = edges.flatMap(({ from, to, link }) => (link === undefined ? [] : [{ message: `"${from}" waits for "${to}": ${link.because}`, span: link.span }]));
   return {
     code: 'cycle',
     message: `tasks wait for each other: ${[...cycle, cycle[0]].join(' -> ')}`,

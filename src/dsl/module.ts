@@ -20,19 +20,19 @@ export interface Module {
 export type ReadText = (path: string) => string;
 
 /**
- * Loads a recipe and all it includes, each checked by itself.
+ * Loads a recipe and all it includes, each checked by itself; gives the faults of every file too.
  * @param file as it was named by the user; it is shown in messages.
- * @throws RecipeError with every fault of every file.
+ * @throws RecipeError when it is not even the outline of a recipe.
  * @throws what `read` throws for the file itself.
  */
-export function loadModule(file: string, language: Language, read: ReadText, show: (path: string) => string = (path) => path): Module {
+export function loadModule(file: string, language: Language, read: ReadText, show: (path: string) => string = (path) => path): { module: Module; faults: Diagnostic[] } {
   const diagnostics: Diagnostic[] = [];
   const path = resolve(file);
   const source = { file, path, text: read(path) };
   const loader = new Loader(language, read, show, diagnostics);
   const module = loader.module(source, '', [path]);
-  if (diagnostics.length > 0 || module === undefined) throw new RecipeError(diagnostics);
-  return module;
+  if (module === undefined || loader.unreadable) throw new RecipeError(diagnostics);
+  return { module, faults: diagnostics };
 }
 
 /** The id of a task as seen from the recipe that is run. */
@@ -41,6 +41,9 @@ export function taskId(module: Module, name: string): string {
 }
 
 class Loader {
+  /** Whether a library could not be read, so that names in it cannot be told from names that are wrong. */
+  unreadable = false;
+
   constructor(
     private readonly language: Language,
     private readonly read: ReadText,
@@ -59,6 +62,7 @@ class Loader {
     for (const [name, include] of recipe.includes) {
       const child = this.include(module, name, include, trail);
       if (child !== undefined) children.set(name, child);
+      else this.unreadable = true;
     }
     return module;
   }

@@ -83,7 +83,7 @@ export function taskNamed(name: string, module: Module): NamedTask | Meaningless
   const task = at.recipe.tasks.get(path.at(-1) ?? '');
   if (task === undefined) return unknownTask(name, module);
   if (task.internal && at !== module) return fault('unknown-task', `"${name}" is internal to its library`);
-  if (released && lifetimeOf(task) !== 'hold') return fault('unknown-task', `"${path.join('.')}" is not a hold, so it is never released`);
+  if (released && lifetimeOf(task) !== 'hold' && task.action.type !== 'unknown') return fault('unknown-task', `"${path.join('.')}" is not a hold, so it is never released`);
   return { type: 'task', module: at, task, id: taskId(at, task.name), released };
 }
 
@@ -197,6 +197,7 @@ function taskMeaning(path: readonly string[], module: Module, asker: Module, ins
     const known = inside ? publicNames(module) : [...module.recipe.tasks.keys(), ...module.children.keys(), 'inputs', 'vars', 'env', 'run'];
     return fault('unknown-name', `nothing is called "${first}" here`, hintFor(first, known));
   }
+  if (task.action.type === 'unknown') return { type: 'task', id: taskId(module, first), module, task, output: second ?? '', rest };
   const outputs = outputsOf(task);
   if (second === undefined || !outputs.includes(second)) {
     const message = second === undefined ? `"${first}" is a task; name one of its outputs` : `task "${first}" has no output "${second}"`;

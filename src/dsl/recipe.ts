@@ -62,7 +62,9 @@ export type Action =
       readonly outputs: ReadonlyMap<string, OutputDeclaration>;
       readonly undo?: { readonly script: Value; readonly when: 'failure' | 'always' } | undefined;
     }
-  | { readonly type: 'group' };
+  | { readonly type: 'group' }
+  /** It has faults of its own; others may refer to it as they like. */
+  | { readonly type: 'unknown' };
 
 /** A value a shell task gives on. */
 export interface OutputDeclaration {
@@ -88,10 +90,11 @@ export interface Task {
 
 /** Checks a document against the language and gives the recipe in it; all faults are added to `diagnostics`. */
 export function readRecipe(document: ParsedDocument, language: Language, diagnostics: Diagnostic[]): Recipe | undefined {
-  const faults = diagnosticsOf(language.validateRecipe(document.value), document);
-  diagnostics.push(...faults);
+  const faults = language.validateRecipe(document.value);
+  diagnostics.push(...diagnosticsOf(faults, document));
   // What is not a map of maps cannot be read further; other faults leave enough to look for more.
-  if (faults.some((fault) => fault.code === 'type') || typeof document.value !== 'object' || document.value === null) return undefined;
+  const broken = faults.some(({ keyword, instancePath }) => keyword === 'type' && !/^\/tasks\/[^/]+\/with\//.test(instancePath));
+  if (broken || typeof document.value !== 'object' || document.value === null) return undefined;
   const reader = new Reader(document, language, diagnostics, document.value as RecipeText);
   return reader.recipe();
 }
@@ -243,8 +246,11 @@ class Reader {
       this.checkNulls(kind, text.with, below(at, 'with'));
       return { type: 'kind', kind, with: readValues(text.with, below(at, 'with'), this.diagnostics) };
     }
+    if (text.uses !== undefined) return { type: 'unknown' };
     if (text.run === undefined) {
-      if (text.uses === undefined && text.needs === undefined) {
+      const known = ['description', 'needs', 'before', 'if', 'internal', 'continue_on_error'];
+      if (!Object.keys(text).every((key) => known.includes(key))) return { type: 'unknown' };
+      if (text.needs === undefined) {
         this.diagnostics.push({
           code: 'missing-key',
           message: `task "${at.pointer.split('/').at(-1)}" does nothing`,

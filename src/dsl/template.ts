@@ -69,7 +69,7 @@ export function parseTemplate(text: string): { template?: Template; faults: Temp
   try {
     program = Handlebars.parse(text);
   } catch (error) {
-    return { faults: [syntaxFault(text, error as Error & { hash?: { loc?: Location } })] };
+    return { faults: [syntaxFault(text, error as Error)] };
   }
   const reader = new Reader(text);
   reader.program(program);
@@ -93,11 +93,6 @@ export function parseTemplate(text: string): { template?: Template; faults: Temp
     },
   };
   return { template, faults: [] };
-}
-
-interface Location {
-  first_line: number;
-  first_column: number;
 }
 
 class Reader {
@@ -196,17 +191,27 @@ function wrapped(program: hbs.AST.Program, helper: string): hbs.AST.Program {
   return { ...program, body: statements } as hbs.AST.Program;
 }
 
-function syntaxFault(text: string, error: Error & { hash?: { loc?: Location }; lineNumber?: number; column?: number }): TemplateFault {
-  const line = error.hash?.loc?.first_line ?? error.lineNumber ?? 1;
-  const column = error.hash?.loc?.first_column ?? error.column ?? 0;
-  let at = Math.min(offsetOf(text, line, column), text.length - 1);
-  // The parser points behind what it could not read; the braces before it are what a person looks for.
-  const open = text.lastIndexOf('{{', at);
-  if (open >= 0) at = open;
-  const close = text.indexOf('}}', at);
-  const end = close < 0 ? at + 2 : close + 2;
-  const message = close < 0 ? 'this "{{" is never closed' : /doesn't match/.test(error.message) ? (error.message.split(' - ')[0] ?? error.message) : 'this is not a template expression';
-  return { message, start: at, end, help: 'for literal braces write \\{{, or "template: false" on the task' };
+/** The parser points behind what it could not read, if at all; so each expression is tried by itself. */
+function syntaxFault(text: string, error: Error): TemplateFault {
+  const help = 'for literal braces write \\{{, or "template: false" on the task';
+  const open = text.lastIndexOf('{{');
+  if (!text.includes('}}', open)) return { message: 'this "{{" is never closed', start: open, end: open + 2, help };
+  for (const match of text.matchAll(/(?<!\\)\{\{(?![#/^!>]|\s*else\b)[^}]*\}\}/g)) {
+    if (!parses(match[0])) return { message: 'this is not a template expression', start: match.index, end: match.index + match[0].length, help };
+  }
+  const [, opened, closed] = /^(\S+) doesn't match (\S+)/.exec(error.message) ?? [];
+  const message = opened === undefined ? 'a block is opened and never closed, or closed and never opened' : `{{#${opened}}} is closed by {{/${closed}}}`;
+  const start = text.search(/\{\{[#/^]/);
+  return { message, start, end: text.indexOf('}}', start) + 2 };
+}
+
+function parses(text: string): boolean {
+  try {
+    Handlebars.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function offsetOf(text: string, line: number, column: number): number {

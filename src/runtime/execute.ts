@@ -181,6 +181,8 @@ class Executor {
     const { action } = task.task;
     const root = this.rootFor(task);
     switch (action.type) {
+      case 'unknown':
+        throw new Error('internal error: a task with faults was planned');
       case 'group':
         return Promise.resolve({});
       case 'run':

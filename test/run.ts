@@ -1,0 +1,24 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { counts, runSuites, suite } from './support/suite.js';
+import { differences, lookAtHost } from './support/host.js';
+
+// Files named on the command line, else every *.test.ts of this folder but the long ones.
+const named = process.argv.slice(2);
+const found = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.test.ts') && !file.startsWith('long/'))
+  .sort()
+  .map((file) => join(import.meta.dirname, file));
+const before = await lookAtHost();
+for (const file of named.length > 0 ? named.map((name) => join(process.cwd(), name)) : found) await import(file);
+
+suite('the host', (test) => {
+  test('is as it was before the tests: mounts, loop devices, /dev, processes, temporary folders', async () => {
+    const left = differences(before, await lookAtHost());
+    if (left.length > 0) throw new Error(`left behind:\n${left.join('\n')}`);
+  });
+});
+
+const code = await runSuites();
+if (process.env['ONLY'] !== undefined) console.log(`(only tests with "${process.env['ONLY']}" in their names: ${counts.passed + counts.failed})`);
+process.exit(code);

@@ -1,0 +1,72 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { join, resolve } from 'node:path';
+
+/** The program as a user starts it. */
+export const program = resolve(import.meta.dirname, '../../bin/chrootfile');
+export const repository = resolve(import.meta.dirname, '../..');
+
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Started {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+  /** Resolves when a text has come on either stream. */
+  saw(text: string): Promise<void>;
+}
+
+export interface StartOptions {
+  /** Working folder; runs are kept in `state` in it. */
+  readonly folder: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Starts the program with its state in the folder. */
+export function start(args: readonly string[], { folder, env = {} }: StartOptions): Started {
+  const child = spawn(program, args, {
+    cwd: folder,
+    env: { ...process.env, CHROOTFILE_STATE: join(folder, 'state'), NO_COLOR: '1', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  const waiting: { text: string; found: () => void }[] = [];
+  const look = () => {
+    for (const wait of waiting) if ((stdout + stderr).includes(wait.text)) wait.found();
+  };
+  child.stdout.on('data', (chunk) => {
+    stdout += chunk;
+    look();
+  });
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk;
+    look();
+  });
+  const ended = new Promise<Ended>((done) => child.on('close', (code, signal) => done({ code, signal, stdout, stderr })));
+  const saw = (text: string) =>
+    new Promise<void>((found, fail) => {
+      waiting.push({ text, found });
+      look();
+      void ended.then((e) => fail(new Error(`ended without "${text}":\n${e.stdout}${e.stderr}`)));
+    });
+  return { child, ended, saw };
+}
+
+/** Runs the program to its end. */
+export function run(args: readonly string[], options: StartOptions): Promise<Ended> {
+  return start(args, options).ended;
+}
+
+/** The last event of a run with `--format json`, or what it printed when there is none. */
+export function finished(ended: Ended): Record<string, unknown> {
+  const last = ended.stdout.trimEnd().split('\n').at(-1) ?? '';
+  try {
+    return JSON.parse(last) as Record<string, unknown>;
+  } catch {
+    throw new Error(`no JSON at the end: ${ended.stdout}${ended.stderr}`);
+  }
+}

@@ -1,0 +1,61 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+// uvu starts by itself unless it is told that somebody else will.
+(globalThis as { UVU_DEFER?: number }).UVU_DEFER = 1;
+const { suite: uvuSuite, exec } = await import('uvu');
+const queue = globalThis as unknown as { UVU_QUEUE: unknown[][]; UVU_INDEX: number };
+queue.UVU_QUEUE = [[null]];
+queue.UVU_INDEX = 0;
+
+/** Counts of all tests of this process. */
+export const counts = { passed: 0, failed: 0, skipped: 0 };
+
+/** Declares one test. `limitMs`: it fails when it takes longer. */
+export type Test = (name: string, body: () => void | Promise<void>, limitMs?: number) => void;
+
+/**
+ * Declares a suite of tests and runs it. A thin coat over uvu, which by itself exits 0 when `.run()` was forgotten,
+ * when a hook throws, and with a left-in `.only`: here there are no hooks, no `only`, and no `run` to forget.
+ * @param skip why the suite cannot run here; its tests count as skipped.
+ */
+export function suite(name: string, declare: (test: Test) => void, skip?: string): void {
+  const wanted = process.env['ONLY'];
+  const inner = uvuSuite(name);
+  declare((title, body, limitMs = 20_000) => {
+    if (wanted !== undefined && !`${name}: ${title}`.includes(wanted)) return;
+    if (skip !== undefined) {
+      counts.skipped += 1;
+      console.log(`skipped: ${name}: ${title}: ${skip}`);
+      return;
+    }
+    inner(title, async () => {
+      const timer = new AbortController();
+      try {
+        const late = sleep(limitMs, undefined, { signal: timer.signal }).then(() => {
+          throw new Error(`took longer than ${limitMs / 1000} s`);
+        });
+        late.catch(() => {});
+        await Promise.race([body(), late]);
+        counts.passed += 1;
+      } catch (error) {
+        counts.failed += 1;
+        if (error instanceof Error) throw error;
+        throw new Error(String(error));
+      } finally {
+        timer.abort();
+      }
+    });
+  });
+  inner.run();
+}
+
+/** Runs all declared suites and prints the closing line. Gives the exit code. */
+export async function runSuites(): Promise<number> {
+  await exec(false);
+  console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
+  if (counts.passed === 0) {
+    console.log('no test ran');
+    return 1;
+  }
+  return counts.failed === 0 ? 0 : 1;
+}
