@@ -38,26 +38,31 @@ export function nullOutputsIn(value: Value, module: Module, facts: Facts): strin
 }
 
 class Evaluation {
+  /** Whether a secret was read since this was last set to false. */
   private secret = false;
 
   constructor(private readonly facts: Facts) {}
 
   value(value: Value, module: Module): unknown {
-    const outer = this.secret;
-    this.secret = false;
+    const secrets = new Set<Reference>();
     try {
       return render(
         value,
-        (reference) => this.reference(reference, module),
-        (result) => {
-          if (this.secret) this.facts.secret(result);
+        (reference) => {
+          const outer = this.secret;
+          this.secret = false;
+          const result = this.reference(reference, module);
+          if (this.secret) secrets.add(reference);
+          this.secret ||= outer;
+          return result;
+        },
+        (result, references) => {
+          if (references.some((reference) => secrets.has(reference))) this.facts.secret(result);
         },
       );
     } catch (error) {
       if (error instanceof PlacedError) throw error;
       throw new PlacedError(`${placeOf(value.at.document.spanOf(value.at.pointer))}: ${(error as Error).message}`, { cause: error });
-    } finally {
-      this.secret ||= outer;
     }
   }
 

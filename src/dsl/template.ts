@@ -17,9 +17,10 @@ export interface Template {
   /**
    * The text with every reference replaced by its value. A template that is exactly one expression gives
    * that expression's value with its type.
+   * @param evaluated is told the value of each expression in it, with the references it read.
    * @throws Error when a list or a map stands inside other text.
    */
-  render(valueOf: (reference: Reference) => unknown): unknown;
+  render(valueOf: (reference: Reference) => unknown, evaluated?: (value: unknown, references: readonly Reference[]) => void): unknown;
 }
 
 /** A fault in a template; `start` and `end` in characters of its text. */
@@ -56,10 +57,14 @@ for (const [name, { arity, call }] of Object.entries(helpers)) {
   // Handlebars adds an options object after the arguments; the arity was checked when the template was read.
   engine.registerHelper(name, (...args: unknown[]) => call(...(args.slice(0, Math.min(args.length - 1, arity[1])) as never[])));
 }
-engine.registerHelper('__text', (value: unknown) => textOf(value));
-let captured: unknown;
-engine.registerHelper('__value', (value: unknown) => {
-  captured = value;
+// Each expression is wrapped in one of these with its number. Rendering is synchronous, so one listener is enough.
+let listener: (value: unknown, expression: number) => void = () => {};
+engine.registerHelper('__text', (value: unknown, expression: number) => {
+  listener(value, expression);
+  return textOf(value);
+});
+engine.registerHelper('__value', (value: unknown, expression: number) => {
+  listener(value, expression);
   return '';
 });
 
@@ -79,17 +84,21 @@ export function parseTemplate(text: string): { template?: Template; faults: Temp
   const template: Template = {
     text,
     references: reader.references,
-    render: (valueOf) => {
-      compiled ??= engine.compile(wrapped(program, single ? '__value' : '__text'), {
+    render: (valueOf, evaluated) => {
+      compiled ??= engine.compile(wrapped(program, single ? '__value' : '__text', reader), {
         strict: true,
         noEscape: true,
         knownHelpersOnly: true,
         knownHelpers: Object.fromEntries([...helperNames, '__text', '__value', 'if', 'unless'].map((name) => [name, true])),
       });
       const context = Object.fromEntries(reader.references.map((reference, i) => [`r${i}`, valueOf(reference) ?? null]));
-      captured = undefined;
+      let last: unknown;
+      listener = (value, expression) => {
+        last = value;
+        evaluated?.(value, reader.expressions[expression] ?? []);
+      };
       const rendered = compiled(context);
-      return single ? captured : rendered;
+      return single ? last : rendered;
     },
   };
   return { template, faults: [] };
@@ -97,6 +106,9 @@ export function parseTemplate(text: string): { template?: Template; faults: Temp
 
 class Reader {
   readonly references: Reference[] = [];
+  /** The references of each `{{ }}`, and its number by its node. */
+  readonly expressions: Reference[][] = [];
+  readonly numbers = new Map<hbs.AST.Node, number>();
   readonly faults: TemplateFault[] = [];
 
   constructor(private readonly text: string) {}
@@ -113,7 +125,10 @@ class Reader {
       case 'MustacheStatement': {
         const mustache = node as hbs.AST.MustacheStatement;
         if (!mustache.escaped) return this.refuse(node, 'write two braces, not three: values are never escaped here');
-        return this.call(mustache);
+        const before = this.references.length;
+        this.call(mustache);
+        this.numbers.set(node, this.expressions.push(this.references.slice(before)) - 1);
+        return;
       }
       case 'BlockStatement': {
         const block = node as hbs.AST.BlockStatement;
@@ -172,21 +187,22 @@ class Reader {
 }
 
 /** The program with each `{{ x }}` as `{{ helper x }}`, so that values keep their type or are checked. */
-function wrapped(program: hbs.AST.Program, helper: string): hbs.AST.Program {
+function wrapped(program: hbs.AST.Program, helper: string, reader: Reader): hbs.AST.Program {
   const statements = program.body.map((node) => {
     if (node.type === 'BlockStatement') {
       const block = node as hbs.AST.BlockStatement;
       return {
         ...block,
-        ...(block.program ? { program: wrapped(block.program, '__text') } : {}),
-        ...(block.inverse ? { inverse: wrapped(block.inverse, '__text') } : {}),
+        ...(block.program ? { program: wrapped(block.program, '__text', reader) } : {}),
+        ...(block.inverse ? { inverse: wrapped(block.inverse, '__text', reader) } : {}),
       };
     }
     if (node.type !== 'MustacheStatement') return node;
     const mustache = node as hbs.AST.MustacheStatement;
     const path = mustache.path as hbs.AST.PathExpression;
     const inner = mustache.params.length === 0 ? path : { ...mustache, type: 'SubExpression' };
-    return { ...mustache, path: { ...path, original: helper, parts: [helper] }, params: [inner] };
+    const number = { type: 'NumberLiteral', value: reader.numbers.get(node), original: reader.numbers.get(node), loc: node.loc };
+    return { ...mustache, path: { ...path, original: helper, parts: [helper] }, params: [inner, number] };
   });
   return { ...program, body: statements } as hbs.AST.Program;
 }

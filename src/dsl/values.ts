@@ -56,22 +56,19 @@ export function referencesIn(value: Value): PlacedReference[] {
 /**
  * The plain value, each template rendered.
  * @param valueOf gives the value of a reference.
- * @param rendered is told of the result of each template, after its references were asked for.
+ * @param evaluated is told the value of each `{{ }}`, with the references it read.
  * @throws Error whose message names the place, when a template cannot be rendered.
  */
-export function render(value: Value, valueOf: (reference: Reference) => unknown, rendered: (result: unknown) => void = () => {}): unknown {
+export function render(value: Value, valueOf: (reference: Reference) => unknown, evaluated: (result: unknown, references: readonly Reference[]) => void = () => {}): unknown {
   switch (value.type) {
     case 'literal':
       return value.value;
     case 'list':
-      return value.items.map((item) => render(item, valueOf, rendered));
+      return value.items.map((item) => render(item, valueOf, evaluated));
     case 'map':
-      return Object.fromEntries([...value.entries].map(([name, entry]) => [name, render(entry, valueOf, rendered)]));
-    case 'template': {
-      const result = value.template.render(valueOf);
-      rendered(result);
-      return result;
-    }
+      return Object.fromEntries([...value.entries].map(([name, entry]) => [name, render(entry, valueOf, evaluated)]));
+    case 'template':
+      return value.template.render(valueOf, evaluated);
   }
 }
 

@@ -21,13 +21,13 @@ suite('recipes/base.yml', (test) => {
         assert.is((await run(['local', 'export', id, 'disk.img'], { folder })).code, 0);
         const disk = join(folder, 'disk.img');
         assert.is(statSync(disk).size, 4 * 1024 ** 3);
-        assert.is(sum(disk), sum(diskOf(folder, id)), 'the exported disk is the image, byte for byte');
+        execFileSync('cmp', [disk, diskOf(folder, id)]);
 
         const machine = await boot(disk, folder);
         try {
           assert.is(machine.ssh('cloud-init status --wait; systemctl is-system-running --wait || true').trim().split('\n').at(-1), 'running');
           assert.is(machine.ssh('systemctl --failed --no-legend --plain'), '');
-          assert.is(machine.ssh('systemctl list-unit-files --state=masked --no-legend --plain'), '', 'no unit is masked');
+          assert.is(machine.ssh('find /etc/systemd /run/systemd -lname /dev/null'), '', 'no unit is masked but by packages themselves');
           assert.is(machine.ssh('systemctl is-active multi-user.target ssh.service'), 'active\nactive\n');
           assert.is(machine.ssh('hostname').trim(), 'booted');
           assert.match(machine.ssh('cat /etc/machine-id'), /^[0-9a-f]{32}$/m);
@@ -57,6 +57,3 @@ function diskOf(folder: string, image: string): string {
   return join(local, 'disks', `${mappings[0]?.snapshot}.img`);
 }
 
-function sum(file: string): string {
-  return execFileSync('sha256sum', [file], { encoding: 'utf8' }).split(' ')[0] ?? '';
-}

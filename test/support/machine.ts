@@ -30,7 +30,7 @@ export async function boot(disk: string, folder: string, forward = 80): Promise<
   writeFileSync(log, '');
   const qemu = spawn('qemu-system-x86_64', [
     ...['-machine', 'accel=tcg', '-smp', '2', '-m', '1024', '-display', 'none', '-no-reboot'],
-    ...['-drive', `file=${overlay},format=qcow2,if=none,id=root,cache=unsafe`, '-device', 'nvme,drive=root,serial=vol0123456789abcdef0'],
+    ...['-drive', `file=${overlay},format=qcow2,if=none,id=root,cache=unsafe`, '-device', 'nvme,drive=root,serial=vol0123456789abcdef0,bootindex=1'],
     ...['-drive', `file=${seedDisk(folder, readFileSync(`${key}.pub`, 'utf8'))},format=raw,if=virtio,readonly=on`],
     ...['-nic', `user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:${sshPort}-:22,hostfwd=tcp:127.0.0.1:${port}-:${forward}`],
     ...['-device', 'virtio-rng-pci', '-serial', `file:${log}`],

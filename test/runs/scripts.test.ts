@@ -1,0 +1,257 @@
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { inFolder } from '../support/folder.js';
+import { differences, lookAtHost } from '../support/host.js';
+import { program, run } from '../support/program.js';
+import { runRecipe } from '../support/recipe.js';
+import { makeRoot } from '../support/root.js';
+import { suite } from '../support/suite.js';
+
+suite('shell tasks', (test) => {
+  test('hand on values with their types, and start in written order', () =>
+    inFolder({}, async (folder) => {
+      const ran = await runRecipe(
+        folder,
+        `tasks:
+  make:
+    run: |
+      echo count=3 >> "$CHROOTFILE_OUTPUT"
+      echo 'list=["a","b"]' >> "$CHROOTFILE_OUTPUT"
+      echo text=a=b >> "$CHROOTFILE_OUTPUT"
+    outputs: {count: {type: integer}, list: {type: list}, text: , none: {description: never given}}
+  use: {run: "echo {{ make.count }} {{ join make.list '+' }} '{{ make.text }}' [{{ make.none }}]"}
+  group: {needs: [use]}
+outputs: {count: "{{ make.count }}", list: "{{ make.list }}", said: "{{ make.text }}!"}
+`,
+      );
+      assert.equal(ran.outputs, { count: 3, list: ['a', 'b'], said: 'a=b!' });
+      assert.is(ran.log('use'), '3 a+b a=b []\n');
+      assert.equal(ran.nodes, ['make done', 'use done', 'group done']);
+    }));
+
+  test('may open what their standard streams are by name, and have nothing on standard input', () =>
+    inFolder({}, async (folder) => {
+      const ran = await runRecipe(folder, `tasks:\n  a: {run: "echo one > /dev/stdout; echo two > /dev/stderr; echo three | tee /dev/fd/2; cat"}\n`);
+      assert.is(ran.code, 0, ran.ended.stdout);
+      assert.is(ran.log('a'), 'one\ntwo\nthree\nthree\n');
+    }));
+
+  test('run by the shell they name, in the folder they name, with the environment of recipe and task', () =>
+    inFolder({ 'sub/x': '' }, async (folder) => {
+      const ran = await runRecipe(
+        folder,
+        `env: {WHO: recipe, BOTH: recipe, EMPTY: }
+tasks:
+  a:
+    shell: [/bin/bash, -euo, pipefail]
+    dir: sub
+    env: {BOTH: task, MORE: "{{ env.FROM_OUTSIDE }}"}
+    run: |
+      [[ $WHO == recipe ]]
+      pwd; echo $BOTH $MORE; ls
+  b: {run: "echo {{ default env.NOT_SET 'unset' }} {{ env.WHO }}", needs: [a]}
+  python: {shell: [python3], run: "import os\\nprint(os.getppid())"}
+`,
+        [],
+        { FROM_OUTSIDE: 'outside' },
+      );
+      assert.is(ran.log('a'), `${folder}/sub\ntask outside\nx\n`);
+      assert.is(ran.log('b'), 'unset recipe\n');
+      assert.is(ran.code, existsSync('/usr/bin/python3') ? 0 : 1);
+    }));
+
+  test('skip by "if": what needs them runs with null, and null where a value must be says who was skipped', () =>
+    inFolder({}, async (folder) => {
+      const ran = await runRecipe(
+        folder,
+        `inputs: {full: {type: boolean, default: false}}
+tasks:
+  a: {if: "{{ inputs.full }}", run: "echo v=1 >> $CHROOTFILE_OUTPUT", outputs: {v: }}
+  b: {run: "echo [{{ a.v }}] {{ default a.v 'none' }}"}
+  c: {needs: [b], uses: mount, with: {device: "{{ a.v }}"}}
+`,
+      );
+      assert.equal(ran.nodes.slice(0, 1), ['a skipped']);
+      assert.is(ran.log('b'), '[] none\n');
+      assert.match(ran.errors['c'] ?? '', /r\.yml:7:3: "device" has no value: task "a" was skipped or failed$/);
+      assert.is((await runRecipe(folder, `tasks:\n  a: {if: "{{ upper 'maybe' }}", run: "true"}\n`)).errors['a']?.split(': ')[1], '"if" must render to true or false, not "MAYBE"');
+    }));
+
+  test('fail when their time is over, whatever they exit with, and are tried again as often as said', () =>
+    inFolder({}, async (folder) => {
+      const ran = await runRecipe(
+        folder,
+        `tasks:
+  slow: {run: "trap 'exit 0' TERM; sleep 30 & wait", timeout: 300ms, continue_on_error: true}
+  again:
+    needs: [slow]
+    retries: {limit: 2, delay: 10ms, backoff: 2}
+    run: |
+      echo x >> tries
+      [ "$(wc -l < tries)" = 3 ]
+`,
+      );
+      assert.equal(ran.nodes, ['slow tolerated', 'again done']);
+      assert.match(ran.errors['slow'] ?? '', /timed out after 0\.3 s/);
+      assert.is(readFileSync(join(folder, 'tries'), 'utf8'), 'x\nx\nx\n');
+      assert.equal(ran.events.filter((event) => event['type'] === 'task.retrying').map((event) => event['inMs']), [10, 20]);
+    }));
+
+  test('after a failure nothing new starts and what runs is cancelled; --keep-going runs what does not depend on it', () =>
+    inFolder({}, async (folder) => {
+      const recipe = `tasks:
+  bad: {run: "sleep 0.2; exit 3"}
+  other: {run: "sleep 20"}
+  after: {needs: [bad], run: "true"}
+  third: {run: "echo third"}
+`;
+      const started = performance.now();
+      const stopped = await runRecipe(folder, recipe, ['-j', '2']);
+      assert.is(stopped.code, 1);
+      assert.ok(performance.now() - started < 10_000);
+      assert.equal([...stopped.nodes].sort(), ['after unreached', 'bad failed', 'other failed', 'third unreached']);
+      assert.match(stopped.errors['other'] ?? '', /cancelled/);
+      const kept = await runRecipe(folder, recipe.replace('sleep 20', 'sleep 0.5'), ['-j', '2', '--keep-going']);
+      assert.is(kept.code, 1);
+      assert.equal([...kept.nodes].sort(), ['after unreached', 'bad failed', 'other done', 'third done']);
+    }));
+
+  test('a daemon left behind is ended and named, though it holds the output, ignores TERM and has a session of its own', () =>
+    inFolder({}, async (folder) => {
+      const root = makeRoot(folder);
+      const before = await lookAtHost();
+      const ran = await runRecipe(
+        folder,
+        `tasks:
+  sys: {uses: chroot, with: {root: ${root}}}
+  a:
+    in: sys
+    run: |
+      sh -c "trap '' TERM; while :; do sleep 1; done" &
+      setsid sleep 1000 > /tmp/held 2>&1 &
+      mkdir -p /tmp/m && mount -t tmpfs x /tmp/m
+      echo done
+  b: {in: sys, needs: [a], run: "ps | grep -c '[s]leep' || true; mount | grep -c /tmp/m || true"}
+`,
+      );
+      assert.is(ran.code, 0, ran.ended.stdout);
+      const left = ran.events.find((event) => event['type'] === 'task.left_processes');
+      assert.equal([...(left?.['processes'] as string[])].sort(), ['sh', 'sleep']);
+      assert.is(ran.log('b'), '0\n0\n');
+      assert.equal(differences(before, await lookAtHost()), []);
+    }));
+
+  test('in a chroot see the image alone: own processes, no credentials of the host, dir inside the image', () =>
+    inFolder({}, async (folder) => {
+      const root = makeRoot(folder);
+      const ran = await runRecipe(
+        folder,
+        `tasks:
+  sys: {uses: chroot, with: {root: ${root}}}
+  a: {in: sys, dir: /etc, env: {MINE: yes}, run: "pwd; env | sort | cut -d= -f1 | tr '\\n' ' '; echo; ls /proc | grep -c '^[0-9]'; ls /dev | tr '\\n' ' '"}
+`,
+        [],
+        { AWS_SECRET_ACCESS_KEY: 'very-secret', http_proxy: 'http://proxy' },
+      );
+      const [pwd, env, processes, dev] = ran.log('a').split('\n');
+      assert.is(pwd, '/etc');
+      assert.is(env, 'CHROOTFILE_OUTPUT HOME LANG MINE PATH PWD SHLVL TERM http_proxy ');
+      assert.ok(Number(processes) < 8, processes);
+      assert.is(dev?.trim(), 'fd full null ptmx pts random shm stderr stdin stdout tty urandom zero');
+    }));
+
+  test('secrets are shown nowhere: not as they are, not in base64, not with a library’s name for them', () =>
+    inFolder(
+      {
+        'lib.yml':
+          'version: 1\ninputs: {password: {type: string, secret: true}}\ntasks:\n  say: {run: "echo lib {{ upper inputs.password }}; printf %s {{ inputs.password }} | base64; exit 1", continue_on_error: true}\n',
+      },
+      async (folder) => {
+        const ran = await runRecipe(
+          folder,
+          `inputs: {token: {type: string, secret: true, required: true}}
+includes: {lib: {recipe: lib.yml, with: {password: "x{{ inputs.token }}y"}}}
+vars: {header: "Bearer {{ inputs.token }}"}
+tasks:
+  a:
+    env: {HEADER: "{{ vars.header }}"}
+    outputs: {key: {secret: true}}
+    run: |
+      echo "$HEADER"; echo {{ inputs.token }}-more; echo key=made-$((1000+337))-in-script >> "$CHROOTFILE_OUTPUT"
+      echo 'hunter2 two words' | sed 's/ /%20/g'
+  b: {run: "echo {{ a.key }}; false {{ inputs.token }}", continue_on_error: true}
+  c: {needs: [lib.say]}
+`,
+          ['-i', 'token=hunter2 two words'],
+        );
+        assert.is(ran.code, 0, ran.ended.stdout);
+        const state = join(folder, 'state');
+        const kept = await run(['logs'], { folder });
+        const everything = [ran.ended.stdout, ran.ended.stderr, kept.stdout, ...allFiles(state)].join('\n');
+        for (const secret of ['hunter2', 'HUNTER2', 'made-1337-in-script', Buffer.from('xhunter2 two wordsy').toString('base64'), 'hunter2%20two']) {
+          assert.not.match(everything, secret);
+        }
+        assert.is(ran.log('a'), 'Bearer ***\n***-more\n***\n');
+      },
+    ));
+
+  test('template: false leaves braces alone; \\{{ is a literal; values are not rendered twice', () =>
+    inFolder({}, async (folder) => {
+      const ran = await runRecipe(folder, `inputs: {x: {type: string, default: "{{ run.id }}"}}\ntasks:\n  a: {template: false, run: "echo '{{.State}}'"}\n  b: {run: "echo '\\\\{{.State}}' '{{ inputs.x }}'"}\n`);
+      assert.is(ran.log('a'), '{{.State}}\n');
+      assert.is(ran.log('b'), '{{.State}} {{ run.id }}\n');
+    }));
+
+  test('variables by command run once on the host before the first task', () =>
+    inFolder({}, async (folder) => {
+      const ran = await runRecipe(folder, `vars: {n: {sh: "echo ran >> count; echo forty"}, m: "{{ vars.n }}-two"}\ntasks:\n  a: {run: "echo {{ vars.m }} {{ vars.n }}"}\n  b: {run: "echo {{ vars.n }}"}\n`);
+      assert.is(ran.log('a'), 'forty-two forty\n');
+      assert.is(readFileSync(join(folder, 'count'), 'utf8'), 'ran\n');
+      const bad = await runRecipe(folder, `vars: {n: {sh: "echo oops >&2; exit 4"}}\ntasks:\n  a: {run: "echo {{ vars.n }}"}\n`);
+      assert.is(bad.code, 1);
+      assert.match(bad.warnings[0] ?? '', /r\.yml:3:16: variable "n": .*failed with exit code 4\n {2}oops$/);
+    }));
+
+  test('inputs come from the command line, a file, the environment and the default, in this order', () =>
+    inFolder({ 'in.yml': 'b: file\nc: file\n' }, async (folder) => {
+      const declared = ['a', 'b', 'c', 'd', 'e'].map((name) => `${name}: {type: string, default: default}`).join(', ');
+      const ran = await runRecipe(
+        folder,
+        `inputs: {${declared}, l: {type: list, default: []}}\ntasks:\n  t: {run: "echo {{ inputs.a }} {{ inputs.b }} {{ inputs.c }} {{ inputs.d }} {{ inputs.e }} {{ join inputs.l '+' }}"}\n`,
+        ['-i', 'a=cli', '-i', 'b=cli=2', '--inputs', join(folder, 'in.yml'), '-i', 'l=["x","y"]'],
+        { CHROOTFILE_INPUT_C: 'env', CHROOTFILE_INPUT_D: 'env' },
+      );
+      assert.is(ran.log('t'), 'cli cli=2 file env default x+y\n');
+    }));
+
+  test('not as root: exit 3 and the line to type', () =>
+    inFolder({}, async (folder) => {
+      const { execFile } = await import('node:child_process');
+      const done = await new Promise<{ code: unknown; stderr: string }>((resolve) => {
+        execFile('setpriv', ['--reuid=65534', '--regid=65534', '--clear-groups', program, 'run', 'recipes/base.yml'], { cwd: join(program, '../..'), env: { PATH: process.env['PATH'], CHROOTFILE_STATE: folder } }, (error, _, stderr) => resolve({ code: error?.code, stderr }));
+      });
+      assert.is(done.stderr, 'chrootfile: run needs root: it mounts, attaches and changes root\n  help: sudo chrootfile run recipes/base.yml\n');
+      assert.is(done.code, 3);
+    }));
+
+  test('usage: unknown verbs and options exit 2 with what was probably meant', () =>
+    inFolder({}, async (folder) => {
+      assert.equal(await said(['rnu'], folder), [2, "error: unknown command 'rnu'\n(Did you mean run?)"]);
+      assert.equal(await said(['run', '--jbos', '2'], folder), [2, "error: unknown option '--jbos'\n(Did you mean --jobs?)"]);
+      assert.equal(await said(['run', '-j', 'many'], folder), [2, "error: option '-j, --jobs <n>' argument 'many' is invalid. It must be a whole number from 1 on."]);
+      assert.equal(await said(['run'], folder), [2, 'chrootfile: cannot read chrootfile.yml: there is no such file\n  help: name a recipe, e.g. chrootfile run recipes/base.yml']);
+    }));
+});
+
+async function said(args: readonly string[], folder: string): Promise<[number | null, string]> {
+  const { code, stderr } = await run(args, { folder });
+  return [code, stderr.trimEnd()];
+}
+
+function allFiles(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .map((name) => join(folder, name))
+    .filter((path) => statSync(path).isFile())
+    .map((path) => readFileSync(path, 'utf8'));
+}

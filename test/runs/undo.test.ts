@@ -1,0 +1,146 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import * as assert from 'uvu/assert';
+import { inFolder } from '../support/folder.js';
+import { differences, lookAtHost } from '../support/host.js';
+import { repository, run, start } from '../support/program.js';
+import { runRecipe } from '../support/recipe.js';
+import { makeRoot } from '../support/root.js';
+import { suite } from '../support/suite.js';
+
+suite('undo', (test) => {
+  test('of shell tasks: steps when the run fails, holds always and as soon as nothing stands on them; newest first', () =>
+    inFolder({}, async (folder) => {
+      const recipe = `inputs: {end: {type: string, default: "true"}}
+tasks:
+  one: {run: "echo 1 >> trace", undo: {run: "echo undo one >> trace"}}
+  hold: {needs: [one], run: "echo h >> trace; echo v=1 >> $CHROOTFILE_OUTPUT", outputs: {v: }, undo: {run: "echo undo hold {{ run.id }} >> trace", when: always}}
+  inner: {run: "echo i {{ hold.v }} >> trace", undo: {run: "echo undo inner >> trace", when: always}}
+  use: {needs: [inner], run: "echo use >> trace"}
+  later: {needs: [hold.released], run: "echo later >> trace; {{ inputs.end }}", undo: {run: "echo undo later >> trace"}}
+`;
+      const good = await runRecipe(folder, recipe);
+      const trace = () => readFileSync(join(folder, 'trace'), 'utf8').replace(/ 2\d{7}-\S+/, ' RUN');
+      assert.is(trace(), '1\nh\ni 1\nuse\nundo inner\nundo hold RUN\nlater\n');
+      assert.equal(good.nodes, ['one done', 'hold done', 'inner done', 'use done', 'inner.released done', 'hold.released done', 'later done']);
+      writeFileSync(join(folder, 'trace'), '');
+      const bad = await runRecipe(folder, recipe, ['-i', 'end=exit 1']);
+      assert.is(trace(), '1\nh\ni 1\nuse\nundo inner\nundo hold RUN\nlater\nundo later\nundo one\n');
+      assert.equal(bad.undone, ['later', 'one']);
+      assert.is(bad.code, 1);
+    }));
+
+  test('that fails leaves what it stands on alone, lists what is left with the commands to type, and exits 5', () =>
+    inFolder({}, async (folder) => {
+      const ran = await runRecipe(
+        folder,
+        `tasks:
+  below: {run: "true", undo: {run: "echo below >> undone"}}
+  beside: {run: "true", undo: {run: "echo beside >> undone"}}
+  above: {needs: [below], run: "true", undo: {run: "echo no such luck; [ -e mended ]\\necho above >> undone"}}
+  fail: {needs: [above, beside], run: "false"}
+`,
+      );
+      assert.is(ran.code, 5);
+      assert.equal(ran.undone, ['above failed', 'beside', 'below failed']);
+      assert.equal(
+        ran.left.map(({ task, by_hand }) => ({ task, by_hand })),
+        [
+          { task: 'above', by_hand: [`cd ${folder}`, 'echo no such luck; [ -e mended ]', 'echo above >> undone'] },
+          { task: 'below', by_hand: [`cd ${folder}`, 'echo below >> undone'] },
+        ],
+      );
+      assert.is(ran.left[1]?.error, '"above" stands on it and could not be undone');
+      writeFileSync(join(folder, 'mended'), '');
+      const again = await run(['undo', '--all'], { folder });
+      assert.is(again.code, 0, again.stdout + again.stderr);
+      assert.is(readFileSync(join(folder, 'undone'), 'utf8'), 'beside\nabove\nbelow\n');
+      assert.is((await run(['undo', '--all'], { folder })).stdout, 'nothing to undo\n');
+    }), 60_000);
+
+  test('after kill -9 takes secrets as run does; without one the entry is left', () =>
+    inFolder({}, async (folder) => {
+      writeFileSync(
+        join(folder, 'r.yml'),
+        'version: 1\nname: r\ninputs: {token: {type: string, secret: true}}\nvars: {t: "{{ inputs.token }}"}\ntasks:\n  a: {env: {T: "{{ vars.t }}", N: n}, run: "echo ready; sleep 30", undo: {run: "echo $T $N {{ upper run.id }} > undone"}}\n',
+      );
+      const started = start(['run', 'r.yml', '-i', 'token=hunter22'], { folder });
+      await started.saw('a | ready');
+      started.child.kill('SIGKILL');
+      await started.ended;
+      const id = readdirSync(join(folder, 'state/runs'))[0] ?? '';
+      assert.not.match(readFileSync(join(folder, 'state/runs', id, 'journal.jsonl'), 'utf8'), 'hunter22');
+      const without = await run(['undo', id], { folder });
+      assert.is(without.code, 5);
+      assert.match(without.stderr, 'it needs the secret input "token": give it with -i token=…');
+      const undone = await run(['undo', id, '-i', 'token=hunter22'], { folder });
+      assert.is(undone.code, 0, undone.stderr);
+      assert.is(readFileSync(join(folder, 'undone'), 'utf8'), `hunter22 n ${id.toUpperCase()}\n`);
+    }), 60_000);
+
+  test('of a run that goes on is refused with exit 4, who holds it and since when; that run is not disturbed', () =>
+    inFolder({}, async (folder) => {
+      writeFileSync(join(folder, 'r.yml'), 'version: 1\nname: r\ntasks:\n  a: {run: "echo ready; sleep 1.5"}\n');
+      const started = start(['run', 'r.yml'], { folder });
+      await started.saw('a | ready');
+      const id = readdirSync(join(folder, 'state/runs'))[0] ?? '';
+      const refused = await run(['undo', id], { folder });
+      assert.is(refused.code, 4);
+      assert.match(refused.stderr, new RegExp(`^chrootfile: .*/${id}/run is locked by process ${started.child.pid} \\(run of r.yml, since 2\\d{3}-.*Z\\)\n$`));
+      assert.match((await run(['runs'], { folder })).stdout, `${id}  running`);
+      assert.is((await started.ended).code, 0);
+      assert.match((await run(['runs'], { folder })).stdout, `${id}  committed`);
+    }));
+
+  test('a dead run is told of by the next one, whose own work is not disturbed', () =>
+    inFolder({}, async (folder) => {
+      const root = makeRoot(folder);
+      const before = await lookAtHost();
+      writeFileSync(join(folder, 'dies.yml'), `version: 1\nname: dies\ntasks:\n  sys: {uses: chroot, with: {root: ${root}}}\n  a: {in: sys, run: "echo ready; sleep 30", undo: {run: "touch /undone"}}\n`);
+      const started = start(['run', 'dies.yml'], { folder });
+      await started.saw('a | ready');
+      assert.is(readFileSync(join(root, 'etc/resolv.conf'), 'utf8'), readFileSync('/etc/resolv.conf', 'utf8'));
+      started.child.kill('SIGKILL');
+      await started.ended;
+      await sleep(100);
+      const next = await runRecipe(folder, 'tasks:\n  b: {run: "true"}\n');
+      assert.is(next.code, 0);
+      assert.match(next.warnings[0] ?? '', /^run \S+-dies-\w+ left 2 things behind: chrootfile undo \S+$/);
+      assert.is((await run(['undo', '--all'], { folder })).code, 0);
+      // The chroot was lost with its namespace, and what ran in it is not undone; its files came back all the same.
+      assert.not.ok(existsSync(join(root, 'undone')));
+      assert.is(readFileSync(join(root, 'etc/resolv.conf'), 'utf8'), 'from the image\n');
+      assert.equal(readdirSync(join(root, 'etc')), ['group', 'passwd', 'resolv.conf']);
+      assert.equal(differences(before, await lookAtHost()), []);
+    }));
+
+  test('--on-failure keep leaves everything, and undo takes it back later', () =>
+    inFolder({}, async (folder) => {
+      const kept = await run(['run', join(repository, 'test/fixtures/tiny.yml'), '-i', 'script=exit 1', '--on-failure', 'keep', '--format', 'json'], { folder });
+      assert.is(kept.code, 1);
+      assert.match((await run(['local', 'volumes'], { folder })).stdout, '/dev/loop');
+      assert.is((await run(['local', 'reset', '--yes'], { folder })).code, 2, 'attached volumes are not removed');
+      const undone = await run(['undo', '--all'], { folder });
+      assert.is(undone.code, 0, undone.stderr);
+      assert.is((await run(['local', 'volumes'], { folder })).stdout, 'no volumes\n');
+    }), 60_000);
+
+  test('--no-sandbox mounts in the namespace of the host, and undoes as well', () =>
+    inFolder({}, async (folder) => {
+      const before = await lookAtHost();
+      const started = start(['run', join(repository, 'test/fixtures/tiny.yml'), '--no-sandbox', '-i', 'script=echo ready; sleep 60'], { folder });
+      await started.saw('work | ready');
+      assert.match(readFileSync('/proc/self/mountinfo', 'utf8'), `${folder}/state/runs/`);
+      started.child.kill('SIGTERM');
+      assert.is((await started.ended).code, 143);
+      assert.equal(differences(before, await lookAtHost()), []);
+      const killed = start(['run', join(repository, 'test/fixtures/tiny.yml'), '--no-sandbox', '-i', 'script=echo ready; sleep 60'], { folder });
+      await killed.saw('work | ready');
+      killed.child.kill('SIGKILL');
+      await killed.ended;
+      const undone = await run(['undo', '--all'], { folder });
+      assert.is(undone.code, 0, undone.stdout + undone.stderr);
+      assert.equal(differences(before, await lookAtHost()), []);
+    }), 60_000);
+});
