@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { counts, runSuites, suite } from './support/suite.js';
 import { differences, lookAtHost } from './support/host.js';
+import { counts, runSuites, suite } from './support/suite.js';
 
 // Files named on the command line, else every *.test.ts of this folder but the long ones.
 const named = process.argv.slice(2);

@@ -41,7 +41,11 @@ function node(): Finding {
 }
 
 function tools(): Finding {
-  const all = [...runTools, ...localTools, ...kinds.flatMap((kind) => Object.entries(kind.tools as Record<string, string>).map(([program, from]) => ({ program, package: from })))];
+  const all = [
+    ...runTools,
+    ...localTools,
+    ...kinds.flatMap((kind) => Object.entries(kind.tools as Record<string, string>).map(([program, from]) => ({ program, package: from }))),
+  ];
   const missing = missingTools(all);
   const packages = [...new Set(missing.map((tool) => tool.package))].join(' ');
   return {
@@ -56,8 +60,18 @@ async function kernel(): Promise<Finding[]> {
   const namespaces = await works(['unshare', '--mount', '--pid', '--fork', '--mount-proc', 'true']);
   const loop = existsSync('/dev/loop-control');
   return [
-    { name: 'namespaces', ok: namespaces === undefined, detail: namespaces ?? 'mount and pid namespaces work', help: namespaces === undefined ? undefined : 'a container must be privileged' },
-    { name: 'loop devices', ok: loop, detail: loop ? 'there' : 'no /dev/loop-control', help: loop ? undefined : 'modprobe loop; only the embedded EC2 needs it' },
+    {
+      name: 'namespaces',
+      ok: namespaces === undefined,
+      detail: namespaces ?? 'mount and pid namespaces work',
+      help: namespaces === undefined ? undefined : 'a container must be privileged',
+    },
+    {
+      name: 'loop devices',
+      ok: loop,
+      detail: loop ? 'there' : 'no /dev/loop-control',
+      help: loop ? undefined : 'modprobe loop; only the embedded EC2 needs it',
+    },
   ];
 }
 
@@ -81,7 +95,9 @@ function stateIs(state: string): Finding {
 }
 
 function deadRuns(state: string): Finding {
-  const dead = listRuns(state).flatMap((run) => run.summary() ?? []).filter((run) => (run.state === 'dead' || run.state === 'left') && run.open > 0);
+  const dead = listRuns(state)
+    .flatMap((run) => run.summary() ?? [])
+    .filter((run) => (run.state === 'dead' || run.state === 'left') && run.open > 0);
   return {
     name: 'earlier runs',
     ok: dead.length === 0,

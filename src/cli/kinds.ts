@@ -19,11 +19,20 @@ export function kinds(name: string | undefined, json: boolean): void {
   if (json) return printJson(recordOf(kind));
   const properties = (schema: AnyKind['params']) => Object.entries(schema.properties as Record<string, Record<string, unknown>>);
   print(`${styled('bold', kind.name)} (${kind.lifetime}): ${kind.summary}`, '', kind.docs, '', styled('bold', 'with'));
-  for (const [key, schema] of properties(kind.params)) print(`  ${key}${kind.params.required?.includes(key) ? ' (required)' : ''}${schema['default'] === undefined ? '' : ` (default ${JSON.stringify(schema['default'])})`}: ${schema['description'] ?? ''}`);
+  for (const [key, schema] of properties(kind.params))
+    print(
+      `  ${key}${kind.params.required?.includes(key) ? ' (required)' : ''}${schema['default'] === undefined ? '' : ` (default ${JSON.stringify(schema['default'])})`}: ${schema['description'] ?? ''}`,
+    );
   print('', styled('bold', 'outputs'));
   for (const [key, schema] of properties(kind.outputs)) print(`  ${key}: ${schema['description'] ?? ''}`);
   const task = { uses: kind.name, ...(kind.in === 'required' ? { in: 'sys' } : {}), ...(Object.keys(kind.example).length === 0 ? {} : { with: kind.example }) };
-  print('', styled('bold', 'example'), stringify({ tasks: { example: task } }).trimEnd().replace(/^/gm, '  '));
+  print(
+    '',
+    styled('bold', 'example'),
+    stringify({ tasks: { example: task } })
+      .trimEnd()
+      .replace(/^/gm, '  '),
+  );
 }
 
 function recordOf(kind: AnyKind) {

@@ -28,7 +28,10 @@ export function loadRecipe(file: string): LoadedRecipe {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === undefined) throw error;
     const reason = code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : (error as Error).message;
-    throw new ExitError(exits.invalid, `cannot read ${file}: ${reason}${file === defaultFile ? '\n  help: name a recipe, e.g. chrootfile run recipes/base.yml' : ''}`);
+    throw new ExitError(
+      exits.invalid,
+      `cannot read ${file}: ${reason}${file === defaultFile ? '\n  help: name a recipe, e.g. chrootfile run recipes/base.yml' : ''}`,
+    );
   }
   const { module, faults } = loaded;
   return { file, module, tasks: linkModule(module, faults, (name) => process.env[name] !== undefined) };

@@ -19,9 +19,16 @@ export function listLocal(what: Listed, told: string | undefined, json: boolean)
   if (all.length === 0) return print(`no ${what}`);
   switch (what) {
     case 'images':
-      return print(...table([['IMAGE', 'CREATED', 'SNAPSHOT', 'NAME'], ...store.list(what).map((i) => [i.id, i.created, i.mappings[0]?.snapshot ?? '', i.name])]));
+      return print(
+        ...table([['IMAGE', 'CREATED', 'SNAPSHOT', 'NAME'], ...store.list(what).map((i) => [i.id, i.created, i.mappings[0]?.snapshot ?? '', i.name])]),
+      );
     case 'volumes':
-      return print(...table([['VOLUME', 'CREATED', 'GIB', 'DEVICE'], ...store.list(what).map((v) => [v.id, v.created, String(v.size), deviceOf(store.diskOf(v.id)) ?? '-'])]));
+      return print(
+        ...table([
+          ['VOLUME', 'CREATED', 'GIB', 'DEVICE'],
+          ...store.list(what).map((v) => [v.id, v.created, String(v.size), deviceOf(store.diskOf(v.id)) ?? '-']),
+        ]),
+      );
     case 'snapshots':
       return print(...table([['SNAPSHOT', 'CREATED', 'GIB', 'DESCRIPTION'], ...store.list(what).map((s) => [s.id, s.created, String(s.size), s.description])]));
   }

@@ -1,5 +1,5 @@
-import { availableParallelism } from 'node:os';
 import { writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { makePlan, type Plan } from '../dsl/plan.js';
 import type { Cloud } from '../dsl/recipe.js';
@@ -111,20 +111,35 @@ function openSession(loaded: LoadedRecipe, plan: Plan, inputs: Map<string, unkno
     async run(interruption: Interruption): Promise<number> {
       folder.create();
       const release = await folder.lock(`run of ${loaded.file}`);
-      const journal = Journal.create(folder.journal, { run: folder.id, recipe: loaded.file, started: started.toISOString(), cloud, owner: ownIdentity(), sandbox: options.sandbox });
+      const journal = Journal.create(folder.journal, {
+        run: folder.id,
+        recipe: loaded.file,
+        started: started.toISOString(),
+        cloud,
+        owner: ownIdentity(),
+        sandbox: options.sandbox,
+      });
       const record = new RunRecord(folder);
       const report = await openReport(options.format, { verbose: options.verbose, quiet: options.quiet });
       const emit = redacting(redactor, [(event) => record.record(event), report.sink]);
       const pipes = new PipeMaker(join(folder.path, 'pipes'), hostShell);
       try {
         keepInputs(folder, loaded, plan, inputs, redactor);
-        emit({ type: 'run.started', run: folder.id, recipe: loaded.file, nodes: plan.nodes.map((node) => ({ id: node.id, description: node.type === 'task' ? node.task.task.description : undefined })) });
+        emit({
+          type: 'run.started',
+          run: folder.id,
+          recipe: loaded.file,
+          nodes: plan.nodes.map((node) => ({ id: node.id, description: node.type === 'task' ? node.task.task.description : undefined })),
+        });
         warnOfDeadRuns(state, emit);
         const world = openWorld(cloud, state, signal);
         const facts = new RunFacts(inputs, process.env, redactor, folder, started);
         const secret = (name: string) => (inputs.get(name) === null ? undefined : (inputs.get(name) as string | undefined));
         const undoers = undoersOf(kinds);
-        undoers.set('script', scriptUndoer(pipes, secret, process.env, (task, lines) => emit({ type: 'task.output', task, lines })));
+        undoers.set(
+          'script',
+          scriptUndoer(pipes, secret, process.env, (task, lines) => emit({ type: 'task.output', task, lines })),
+        );
         const outcome = await execute({
           plan,
           language,
@@ -141,8 +156,17 @@ function openSession(loaded: LoadedRecipe, plan: Plan, inputs: Map<string, unkno
           keep: options.onFailure === 'keep',
         });
         const exit = exitOf(outcome, interruption, options);
-        if (outcome.ok) writeFileSync(join(folder.path, 'outputs.json'), `${JSON.stringify(redactor.redactValue(outcome.outputs), undefined, 2)}\n`, { mode: 0o600 });
-        emit({ type: 'run.finished', ok: outcome.ok, exit, run: folder.id, seconds: (Date.now() - started.getTime()) / 1000, outputs: outcome.outputs, left: outcome.left });
+        if (outcome.ok)
+          writeFileSync(join(folder.path, 'outputs.json'), `${JSON.stringify(redactor.redactValue(outcome.outputs), undefined, 2)}\n`, { mode: 0o600 });
+        emit({
+          type: 'run.finished',
+          ok: outcome.ok,
+          exit,
+          run: folder.id,
+          seconds: (Date.now() - started.getTime()) / 1000,
+          outputs: outcome.outputs,
+          left: outcome.left,
+        });
         await report.end();
         return exit;
       } finally {

@@ -17,7 +17,10 @@ export function logs(state: string | undefined, id: string | undefined, task: st
   const folder = findRun(stateFolder(state), id);
   const names = existsSync(folder.logs) ? readdirSync(folder.logs).map((name) => name.replace(/\.log$/, '')) : [];
   if (task !== undefined && !names.includes(task)) {
-    throw new ExitError(exits.invalid, `run ${folder.id} has no output of a task "${task}"\n  help: ${names.length === 0 ? 'no task printed anything' : `tasks with output: ${names.join(', ')}`}`);
+    throw new ExitError(
+      exits.invalid,
+      `run ${folder.id} has no output of a task "${task}"\n  help: ${names.length === 0 ? 'no task printed anything' : `tasks with output: ${names.join(', ')}`}`,
+    );
   }
   for (const name of task === undefined ? names : [task]) {
     const text = readFileSync(folder.logOf(name), 'utf8');
@@ -35,6 +38,7 @@ export function findRun(state: string, id: string | undefined): RunFolder {
   const found = all.filter((run) => run.id === id || run.id.startsWith(id));
   const [single, second] = found;
   if (single === undefined) throw new ExitError(exits.invalid, `there is no run ${id}\n  help: chrootfile runs`);
-  if (second !== undefined && single.id !== id) throw new ExitError(exits.invalid, `${found.length} runs begin with ${id}: ${found.map((run) => run.id).join(', ')}`);
+  if (second !== undefined && single.id !== id)
+    throw new ExitError(exits.invalid, `${found.length} runs begin with ${id}: ${found.map((run) => run.id).join(', ')}`);
   return new RunFolder(state, single.id);
 }

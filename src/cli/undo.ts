@@ -58,7 +58,15 @@ async function undoRun(folder: RunFolder, options: UndoOptions): Promise<{ undon
     const secrets = secretsFrom(options.input);
     for (const value of secrets.values()) redactor.add(value);
     const undoers = undoersOf(kinds);
-    undoers.set('script', scriptUndoer(pipes, (name) => secrets.get(name) ?? process.env[`CHROOTFILE_INPUT_${name.toUpperCase()}`], process.env, (task, lines) => emit({ type: 'task.output', task, lines })));
+    undoers.set(
+      'script',
+      scriptUndoer(
+        pipes,
+        (name) => secrets.get(name) ?? process.env[`CHROOTFILE_INPUT_${name.toUpperCase()}`],
+        process.env,
+        (task, lines) => emit({ type: 'task.output', task, lines }),
+      ),
+    );
     const emit = redacting(redactor, [(event) => record.record(event), options.json ? () => {} : say]);
     // The mounts of a sandboxed run went with its last process, and with them what ran in its chroots.
     if (sandbox) for (const note of [...journal.open]) if (note.kind === 'chroot') closeNotesIn(note.task, journal);

@@ -1,16 +1,4 @@
-import {
-  type Alias,
-  type Document,
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  type LineCounter,
-  type Node,
-  type Pair,
-  parseAllDocuments,
-  type Scalar,
-} from 'yaml';
+import { type Alias, type Document, isAlias, isMap, isScalar, isSeq, type LineCounter, type Node, type Pair, parseAllDocuments, type Scalar } from 'yaml';
 import type { Diagnostic } from './diagnostic.js';
 import { type Source, type Span, startOf } from './source.js';
 
@@ -63,7 +51,12 @@ export function parseDocument(source: Source): { document?: ParsedDocument; diag
     diagnostics.push({ code: 'yaml', message: 'a recipe is one YAML document, here a second one begins', span: { source, start: second, end: second + 3 } });
   }
   if (doc.directives?.yaml.explicit && doc.directives.yaml.version !== '1.2') {
-    diagnostics.push({ code: 'yaml', message: `recipes are YAML 1.2, not ${doc.directives.yaml.version}`, span: { source, start: 0, end: 5 }, help: 'remove the %YAML line' });
+    diagnostics.push({
+      code: 'yaml',
+      message: `recipes are YAML 1.2, not ${doc.directives.yaml.version}`,
+      span: { source, start: 0, end: 5 },
+      help: 'remove the %YAML line',
+    });
   }
   if (diagnostics.length > 0) return { diagnostics };
 

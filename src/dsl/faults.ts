@@ -41,7 +41,12 @@ function diagnosticOf(fault: SchemaFault, document: ParsedDocument): Diagnostic 
     return { code: 'missing-key', message, span: document.keySpanOf(pointer), help: requiredHelp(String(params['missingProperty'])) };
   }
   if (keyword === 'dependentRequired') {
-    return { code: 'exclusive', message, span: document.keySpanOf(pointer + pointerStep(String(params['property']))), help: exclusiveHelp(String(params['property'])) };
+    return {
+      code: 'exclusive',
+      message,
+      span: document.keySpanOf(pointer + pointerStep(String(params['property']))),
+      help: exclusiveHelp(String(params['property'])),
+    };
   }
   if (keyword === 'false schema') {
     return { code: 'exclusive', message, span: document.keySpanOf(pointer), help: undefined };

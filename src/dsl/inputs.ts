@@ -94,7 +94,8 @@ export function resolveInputs(declared: ReadonlyMap<string, InputDeclaration>, s
   const faults: Diagnostic[] = [];
   const known = [...declared.keys()];
   for (const name of [...sources.commandLine.keys(), ...Object.keys(sources.file)]) {
-    if (!declared.has(name)) faults.push({ code: 'unknown-input', message: `the recipe has no input "${name}"`, help: hintFor(name, known) ?? 'it declares no inputs' });
+    if (!declared.has(name))
+      faults.push({ code: 'unknown-input', message: `the recipe has no input "${name}"`, help: hintFor(name, known) ?? 'it declares no inputs' });
   }
   for (const [name, input] of declared) {
     const variable = `CHROOTFILE_INPUT_${name.toUpperCase()}`;

@@ -1,7 +1,11 @@
 import type { FromSchema, JSONSchema } from 'json-schema-to-ts';
 
 /** A JSON Schema of type object, written as a literal so that TypeScript types are inferred from it. */
-export type ObjectSchema = JSONSchema & { readonly type: 'object'; readonly properties: Readonly<Record<string, JSONSchema>>; readonly required?: readonly string[] };
+export type ObjectSchema = JSONSchema & {
+  readonly type: 'object';
+  readonly properties: Readonly<Record<string, JSONSchema>>;
+  readonly required?: readonly string[];
+};
 
 /** The declarative half of a task kind: everything about a word of the language but what it does. */
 export interface KindDeclaration {

@@ -151,9 +151,7 @@ class Linker {
     const graph = new Map([...this.drafts].map(([id, draft]) => [id, draft.links.filter((link) => !link.released).map((link) => link.to)]));
     const cycle = cycleIn(graph);
     if (cycle === undefined) return;
-    throw new RecipeError([
-      cycleDiagnostic(cycle, (from, to) => this.drafts.get(from)?.links.find((link) => link.to === to && !link.released)),
-    ]);
+    throw new RecipeError([cycleDiagnostic(cycle, (from, to) => this.drafts.get(from)?.links.find((link) => link.to === to && !link.released))]);
   }
 
   tasks(): Map<string, LinkedTask> {
@@ -176,7 +174,17 @@ class Linker {
     return new Map(
       [...this.drafts].map(([id, draft], rank) => [
         id,
-        { id, module: draft.module, task: draft.task, lifetime: lifetimeOf(draft.task), in: draft.in, links: draft.links, standsOn: standsOn(id), freezes: draft.freezes, rank },
+        {
+          id,
+          module: draft.module,
+          task: draft.task,
+          lifetime: lifetimeOf(draft.task),
+          in: draft.in,
+          links: draft.links,
+          standsOn: standsOn(id),
+          freezes: draft.freezes,
+          rank,
+        },
       ]),
     );
   }
@@ -201,7 +209,9 @@ export function cycleDiagnostic(cycle: readonly string[], linkOf: (from: string,
     const to = cycle[(i + 1) % cycle.length] as string;
     return { from, to, link: linkOf(from, to) };
   });
-  const notes = edges.flatMap(({ from, to, link }) => (link === undefined ? [] : [{ message: `"${from}" waits for "${to}": ${link.because}`, span: link.span }]));
+  const notes = edges.flatMap(({ from, to, link }) =>
+    link === undefined ? [] : [{ message: `"${from}" waits for "${to}": ${link.because}`, span: link.span }],
+  );
   return {
     code: 'cycle',
     message: `tasks wait for each other: ${[...cycle, cycle[0]].join(' -> ')}`,

@@ -25,7 +25,12 @@ export type ReadText = (path: string) => string;
  * @throws RecipeError when it is not even the outline of a recipe.
  * @throws what `read` throws for the file itself.
  */
-export function loadModule(file: string, language: Language, read: ReadText, show: (path: string) => string = (path) => path): { module: Module; faults: Diagnostic[] } {
+export function loadModule(
+  file: string,
+  language: Language,
+  read: ReadText,
+  show: (path: string) => string = (path) => path,
+): { module: Module; faults: Diagnostic[] } {
   const diagnostics: Diagnostic[] = [];
   const path = resolve(file);
   const source = { file, path, text: read(path) };
@@ -95,7 +100,12 @@ class Loader {
       const declared = library.inputs.get(name);
       const at = `${pointer}/with/${name}`;
       if (declared === undefined) {
-        this.diagnostics.push({ code: 'unknown-input', message: `the library has no input "${name}"`, span: document.keySpanOf(at), help: hintFor(name, [...library.inputs.keys()]) });
+        this.diagnostics.push({
+          code: 'unknown-input',
+          message: `the library has no input "${name}"`,
+          span: document.keySpanOf(at),
+          help: hintFor(name, [...library.inputs.keys()]),
+        });
       } else if (value.type === 'literal' && value.value !== null) {
         const fault = faultOfInput(value.value, declared);
         if (fault !== undefined) this.diagnostics.push({ code: 'input', message: `input "${name}" ${fault}`, span: document.spanOf(at) });
@@ -113,4 +123,3 @@ class Loader {
     }
   }
 }
-

@@ -17,7 +17,13 @@ export type Meaning =
   /** An input of the recipe that is run, or of a library that was left to its default. */
   | { readonly type: 'input'; readonly module: Module; readonly name: string; readonly rest: readonly string[] }
   /** An expression that stands elsewhere: what an include gives for an input, or an output a library declares. */
-  | { readonly type: 'expression'; readonly module: Module; readonly value: Value; readonly rest: readonly string[]; readonly input?: { readonly module: Module; readonly name: string } }
+  | {
+      readonly type: 'expression';
+      readonly module: Module;
+      readonly value: Value;
+      readonly rest: readonly string[];
+      readonly input?: { readonly module: Module; readonly name: string };
+    }
   | { readonly type: 'var'; readonly module: Module; readonly name: string; readonly variable: Variable; readonly rest: readonly string[] }
   | { readonly type: 'task'; readonly id: string; readonly module: Module; readonly task: Task; readonly output: string; readonly rest: readonly string[] };
 
@@ -83,7 +89,8 @@ export function taskNamed(name: string, module: Module): NamedTask | Meaningless
   const task = at.recipe.tasks.get(path.at(-1) ?? '');
   if (task === undefined) return unknownTask(name, module);
   if (task.internal && at !== module) return fault('unknown-task', `"${name}" is internal to its library`);
-  if (released && lifetimeOf(task) !== 'hold' && task.action.type !== 'unknown') return fault('unknown-task', `"${path.join('.')}" is not a hold, so it is never released`);
+  if (released && lifetimeOf(task) !== 'hold' && task.action.type !== 'unknown')
+    return fault('unknown-task', `"${path.join('.')}" is not a hold, so it is never released`);
   return { type: 'task', module: at, task, id: taskId(at, task.name), released };
 }
 
@@ -143,12 +150,14 @@ export function checkValue(value: Value, module: Module, allowed: Allowed, env: 
     const say = (code: Diagnostic['code'], message: string, help?: string) => diagnostics.push({ code, message, span: reference.span, help });
     if (meaning.type === 'fault') say(meaning.code, meaning.message, meaning.help);
     else if (meaning.type === 'env') {
-      if (!reference.optional && !env(meaning.name)) say('unknown-name', `"env.${meaning.name}" is not set`, `set it, or write {{ default env.${meaning.name} "…" }}`);
+      if (!reference.optional && !env(meaning.name))
+        say('unknown-name', `"env.${meaning.name}" is not set`, `set it, or write {{ default env.${meaning.name} "…" }}`);
     } else {
       const outcome = traits(meaning);
       if (outcome.cycle) say('cycle', `"${reference.path.join('.')}" refers to itself`);
       else if (outcome.tasks && !allowed.tasks) say('unknown-name', `${allowed.place} cannot use tasks: it must be known before the first one runs`);
-      else if (outcome.secret && !allowed.secrets) say('secret', `a secret cannot be used in ${allowed.place}`, 'use it in "run", "env" or the "with" of an include');
+      else if (outcome.secret && !allowed.secrets)
+        say('secret', `a secret cannot be used in ${allowed.place}`, 'use it in "run", "env" or the "with" of an include');
     }
   }
 }
@@ -201,7 +210,11 @@ function taskMeaning(path: readonly string[], module: Module, asker: Module, ins
   const outputs = outputsOf(task);
   if (second === undefined || !outputs.includes(second)) {
     const message = second === undefined ? `"${first}" is a task; name one of its outputs` : `task "${first}" has no output "${second}"`;
-    return fault('unknown-output', message, outputs.length === 0 ? 'it has none' : second === undefined ? `outputs: ${outputs.join(', ')}` : hintFor(second, outputs));
+    return fault(
+      'unknown-output',
+      message,
+      outputs.length === 0 ? 'it has none' : second === undefined ? `outputs: ${outputs.join(', ')}` : hintFor(second, outputs),
+    );
   }
   return { type: 'task', id: taskId(module, first), module, task, output: second, rest };
 }
@@ -220,7 +233,7 @@ function unknownTask(name: string, module: Module): Meaningless {
 
 function missing(what: string, name: string | undefined, known: readonly string[]): Meaningless {
   const message = name === undefined ? `"${what === 'input' ? 'inputs' : 'vars'}" needs a name after it` : `there is no ${what} "${name}"`;
-  return fault('unknown-name', message, name === undefined ? hintFor('', known) : hintFor(name, known) ?? `this recipe declares no ${what}s`);
+  return fault('unknown-name', message, name === undefined ? hintFor('', known) : (hintFor(name, known) ?? `this recipe declares no ${what}s`));
 }
 
 function fault(code: Diagnostic['code'], message: string, help?: string): Meaningless {

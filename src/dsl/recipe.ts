@@ -269,7 +269,9 @@ class Reader {
       shell: text.shell,
       dir: text.dir === undefined ? undefined : value(text.dir, below(at, 'dir')),
       env: readValues(text.env, below(at, 'env'), this.diagnostics),
-      outputs: new Map(Object.entries(text.outputs ?? {}).map(([name, declared]) => [name, { type: declared?.type ?? 'string', secret: declared?.secret ?? false }])),
+      outputs: new Map(
+        Object.entries(text.outputs ?? {}).map(([name, declared]) => [name, { type: declared?.type ?? 'string', secret: declared?.secret ?? false }]),
+      ),
       undo: text.undo && { script: script(text.undo.run, below(below(at, 'undo'), 'run')), when: text.undo.when ?? 'failure' },
     };
   }

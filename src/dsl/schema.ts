@@ -42,15 +42,23 @@ function topLevel(): Record<string, Schema> {
         endpoint: word('Another EC2 endpoint.', 'endpoint: http://127.0.0.1:4566', { type: 'string' }),
       },
     }),
-    inputs: word('Values the recipe is given from outside, each with a type.', 'inputs:\n  size: {type: integer, default: 8, description: Root volume size in GiB}', {
-      type: 'object',
-      propertyNames: { pattern: namePattern },
-      additionalProperties: inputSchema(),
-    }),
-    vars: word('Names for values used in several places. `{sh: …}` is the output of a command, run once on the host before the first task.', 'vars: {image_name: "web-{{ run.timestamp }}"}', {
-      type: 'object',
-      propertyNames: { pattern: namePattern },
-    }),
+    inputs: word(
+      'Values the recipe is given from outside, each with a type.',
+      'inputs:\n  size: {type: integer, default: 8, description: Root volume size in GiB}',
+      {
+        type: 'object',
+        propertyNames: { pattern: namePattern },
+        additionalProperties: inputSchema(),
+      },
+    ),
+    vars: word(
+      'Names for values used in several places. `{sh: …}` is the output of a command, run once on the host before the first task.',
+      'vars: {image_name: "web-{{ run.timestamp }}"}',
+      {
+        type: 'object',
+        propertyNames: { pattern: namePattern },
+      },
+    ),
     includes: word('Libraries: other recipes whose tasks and outputs are used under a name.', 'includes:\n  ami: {recipe: lib/chroot.yml, with: {name: web}}', {
       type: 'object',
       propertyNames: { pattern: namePattern },
@@ -141,28 +149,36 @@ function taskSchema(kinds: readonly KindDeclaration[]): Schema {
         },
       }),
       continue_on_error: word('A failure of this task does not fail the run; its outputs are null then.', 'continue_on_error: true', { type: 'boolean' }),
-      outputs: word('Values the script gives on, by lines `name=value` in the file `$CHROOTFILE_OUTPUT`.', 'outputs: {version: {description: The version installed}}', {
-        type: 'object',
-        propertyNames: { pattern: namePattern },
-        additionalProperties: {
-          type: ['object', 'null'],
-          additionalProperties: false,
-          properties: {
-            type: word('The type of the value; a string unless said.', 'type: integer', { enum: ['string', 'integer', 'number', 'boolean', 'list', 'map'] }),
-            description: word('What the value means.', 'description: The version installed', { type: 'string' }),
-            secret: word('Kept out of logs, reports, names and files.', 'secret: true', { type: 'boolean' }),
+      outputs: word(
+        'Values the script gives on, by lines `name=value` in the file `$CHROOTFILE_OUTPUT`.',
+        'outputs: {version: {description: The version installed}}',
+        {
+          type: 'object',
+          propertyNames: { pattern: namePattern },
+          additionalProperties: {
+            type: ['object', 'null'],
+            additionalProperties: false,
+            properties: {
+              type: word('The type of the value; a string unless said.', 'type: integer', { enum: ['string', 'integer', 'number', 'boolean', 'list', 'map'] }),
+              description: word('What the value means.', 'description: The version installed', { type: 'string' }),
+              secret: word('Kept out of logs, reports, names and files.', 'secret: true', { type: 'boolean' }),
+            },
           },
         },
-      }),
-      undo: word('How to take back what the script did, in the same place: when the run fails, or always, as soon as nothing needs it.', 'undo: {run: vgchange -an build, when: always}', {
-        type: 'object',
-        required: ['run'],
-        additionalProperties: false,
-        properties: {
-          run: word('The script that undoes it. It must work twice.', 'run: vgchange -an build', { type: 'string' }),
-          when: word('`failure`, the default; `always` makes the task a hold.', 'when: always', { enum: ['failure', 'always'], default: 'failure' }),
+      ),
+      undo: word(
+        'How to take back what the script did, in the same place: when the run fails, or always, as soon as nothing needs it.',
+        'undo: {run: vgchange -an build, when: always}',
+        {
+          type: 'object',
+          required: ['run'],
+          additionalProperties: false,
+          properties: {
+            run: word('The script that undoes it. It must work twice.', 'run: vgchange -an build', { type: 'string' }),
+            when: word('`failure`, the default; `always` makes the task a hold.', 'when: always', { enum: ['failure', 'always'], default: 'failure' }),
+          },
         },
-      }),
+      ),
       internal: word('Hidden from lists and from recipes that include this one.', 'internal: true', { type: 'boolean' }),
       template: word('`false` leaves `{{ }}` in `run` alone.', 'template: false', { type: 'boolean' }),
     },
@@ -171,7 +187,6 @@ function taskSchema(kinds: readonly KindDeclaration[]): Schema {
       { if: { required: ['uses'] }, then: { properties: { run: false } } },
       ...kinds.map((kind) => ({
         if: { required: ['uses'], properties: { uses: { const: kind.name } } },
-        // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
         then: {
           properties: { with: { $ref: `#/$defs/${kind.name}` }, ...(kind.in === 'none' ? { in: false } : {}) },
           required: [...(kind.params.required?.length ? ['with'] : []), ...(kind.in === 'required' ? ['in'] : [])],

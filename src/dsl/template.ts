@@ -168,7 +168,11 @@ class Reader {
     const path = node as hbs.AST.PathExpression;
     if (path.data) return this.refuse(node, `"@" names are not part of the language`);
     if (path.depth > 0 || path.parts.length === 0 || /^(this\b|\.)/.test(path.original)) {
-      return this.refuse(node, `"${path.original}" is not part of the language`, 'name the value, e.g. {{ inputs.size }}; for literal braces write \\{{, or "template: false"');
+      return this.refuse(
+        node,
+        `"${path.original}" is not part of the language`,
+        'name the value, e.g. {{ inputs.size }}; for literal braces write \\{{, or "template: false"',
+      );
     }
     const { start, end } = this.range(node);
     this.references.push({ path: path.parts, start, end, optional });
@@ -239,6 +243,7 @@ function offsetOf(text: string, line: number, column: number): number {
 /** A value inside other text: null is nothing, lists and maps must be made text first. */
 function textOf(value: unknown): string {
   if (value === null || value === undefined) return '';
-  if (typeof value === 'object') throw new Error(`a ${Array.isArray(value) ? 'list' : 'map'} cannot stand inside text; use "json"${Array.isArray(value) ? ' or "join"' : ''}`);
+  if (typeof value === 'object')
+    throw new Error(`a ${Array.isArray(value) ? 'list' : 'map'} cannot stand inside text; use "json"${Array.isArray(value) ? ' or "join"' : ''}`);
   return String(value);
 }

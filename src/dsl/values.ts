@@ -59,7 +59,11 @@ export function referencesIn(value: Value): PlacedReference[] {
  * @param evaluated is told the value of each `{{ }}`, with the references it read.
  * @throws Error whose message names the place, when a template cannot be rendered.
  */
-export function render(value: Value, valueOf: (reference: Reference) => unknown, evaluated: (result: unknown, references: readonly Reference[]) => void = () => {}): unknown {
+export function render(
+  value: Value,
+  valueOf: (reference: Reference) => unknown,
+  evaluated: (result: unknown, references: readonly Reference[]) => void = () => {},
+): unknown {
   switch (value.type) {
     case 'literal':
       return value.value;

@@ -11,9 +11,7 @@ export const durationPattern = '^[0-9]+(ms|s|m|h)$';
 export const templatePattern = '\\{\\{';
 
 /** Names with a meaning of their own, which nothing in a recipe may take. */
-export const reservedNames: ReadonlySet<string> = new Set(
-  'inputs vars env run matrix released this'.split(' '),
-);
+export const reservedNames: ReadonlySet<string> = new Set('inputs vars env run matrix released this true false null undefined else'.split(' '));
 
 /** Milliseconds of a duration as the language writes it; undefined when it is not one. */
 export function durationMs(text: string): number | undefined {

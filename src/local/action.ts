@@ -22,10 +22,7 @@ export interface Action {
   run(request: never, here: Here): Promise<Body>;
 }
 
-export function action<const S extends { readonly [name: string]: Shape }>(
-  shape: S,
-  run: (request: Parsed<S>, here: Here) => Promise<Body>,
-): Action {
+export function action<const S extends { readonly [name: string]: Shape }>(shape: S, run: (request: Parsed<S>, here: Here) => Promise<Body>): Action {
   return { shape, run: run as Action['run'] };
 }
 

@@ -1,4 +1,20 @@
-import { closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync, statSync, symlinkSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -83,7 +99,9 @@ export async function detachDisk(run: RunCommand, file: string, device: string, 
 
 function backingFile(name: string): string | undefined {
   try {
-    return readFileSync(`/sys/block/${name}/loop/backing_file`, 'utf8').trimEnd().replace(/ \(deleted\)$/, '');
+    return readFileSync(`/sys/block/${name}/loop/backing_file`, 'utf8')
+      .trimEnd()
+      .replace(/ \(deleted\)$/, '');
   } catch {
     return undefined;
   }

@@ -64,7 +64,8 @@ export function checkedTags(tags: readonly { readonly Key?: string; readonly Val
   return tags.map(({ Key: key = '', Value: value = '' }) => {
     if (key === '' || key.length > 128) throw new Ec2Error('InvalidParameterValue', `Tag key exceeds the maximum length of 128 characters or is empty`);
     if (value.length > 256) throw new Ec2Error('InvalidParameterValue', `Tag value exceeds the maximum length of 256 characters`);
-    if (key.startsWith('aws:')) throw new Ec2Error('InvalidParameterValue', `Value ( ${key} ) for parameter key is invalid. Tag keys starting with 'aws:' are reserved for internal use`);
+    if (key.startsWith('aws:'))
+      throw new Ec2Error('InvalidParameterValue', `Value ( ${key} ) for parameter key is invalid. Tag keys starting with 'aws:' are reserved for internal use`);
     if (seen.has(key)) throw new Ec2Error('InvalidParameterValue', `Duplicate tag key '${key}' specified.`);
     seen.add(key);
     return { Key: key, Value: value };
@@ -77,6 +78,9 @@ export function tagSet(tags: readonly Tag[]) {
 }
 
 function wildcard(text: string): RegExp {
-  const source = text.replace(/[.+^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*').replaceAll('?', '.');
+  const source = text
+    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replaceAll('*', '.*')
+    .replaceAll('?', '.');
   return new RegExp(`^${source}$`, 's');
 }

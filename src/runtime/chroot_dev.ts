@@ -43,7 +43,11 @@ async function diskUnder(root: string, shell: Shell): Promise<string[]> {
   for (const block of found.split('\n\n')) {
     const facts = new Map(block.split('\n').map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)] as const));
     const node = basename(facts.get('DEVNAME') ?? '');
-    for (const [fact, folder] of [['UUID', 'by-uuid'], ['PARTUUID', 'by-partuuid'], ['LABEL', 'by-label']] as const) {
+    for (const [fact, folder] of [
+      ['UUID', 'by-uuid'],
+      ['PARTUUID', 'by-partuuid'],
+      ['LABEL', 'by-label'],
+    ] as const) {
       const value = facts.get(fact);
       if (node !== '' && value !== undefined && /^[\w.:+-]+$/.test(value)) commands.push(`ln -sf ../../${node} disk/${folder}/${value}`);
     }

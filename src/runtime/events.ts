@@ -3,7 +3,12 @@ export type NodeOutcome = 'done' | 'failed' | 'tolerated' | 'skipped' | 'unreach
 
 /** What a run says while it goes on. Reports draw these; `events.jsonl` keeps them but for output. */
 export type RunEvent =
-  | { readonly type: 'run.started'; readonly run: string; readonly recipe: string; readonly nodes: readonly { readonly id: string; readonly description?: string | undefined }[] }
+  | {
+      readonly type: 'run.started';
+      readonly run: string;
+      readonly recipe: string;
+      readonly nodes: readonly { readonly id: string; readonly description?: string | undefined }[];
+    }
   | { readonly type: 'task.started'; readonly task: string; readonly attempt: number }
   | { readonly type: 'task.output'; readonly task: string; readonly lines: readonly string[] }
   | { readonly type: 'task.progress'; readonly task: string; readonly text: string }

@@ -72,18 +72,21 @@ class Executor {
     let outputs: Record<string, unknown> = {};
     try {
       await this.commandVariables();
-      const outcomes = await runJobs(plan.nodes.map((node) => this.jobOf(node)), {
-        places: this.x.places,
-        keepGoing: this.x.keepGoing,
-        signal: this.cancel.signal,
-        onFailure: () => {
-          if (!this.x.keepGoing) this.cancel.abort(new Error('another task failed'));
+      const outcomes = await runJobs(
+        plan.nodes.map((node) => this.jobOf(node)),
+        {
+          places: this.x.places,
+          keepGoing: this.x.keepGoing,
+          signal: this.cancel.signal,
+          onFailure: () => {
+            if (!this.x.keepGoing) this.cancel.abort(new Error('another task failed'));
+          },
+          onUnreached: (id, reason) => {
+            this.outcomes.set(id, 'unreached');
+            emit({ type: 'task.finished', task: id, outcome: 'unreached', seconds: 0, reason });
+          },
         },
-        onUnreached: (id, reason) => {
-          this.outcomes.set(id, 'unreached');
-          emit({ type: 'task.finished', task: id, outcome: 'unreached', seconds: 0, reason });
-        },
-      });
+      );
       ok = [...outcomes.values()].every((outcome) => outcome !== 'failed' && outcome !== 'unreached');
       if (ok) outputs = this.recipeOutputs();
     } catch (error) {
@@ -108,7 +111,9 @@ class Executor {
   }
 
   private kept(): Left[] {
-    return [...this.x.journal.open].reverse().map((note) => ({ task: note.task, kind: note.kind, error: 'kept', by_hand: this.x.undoers.get(note.kind)?.byHand(note) ?? [] }));
+    return [...this.x.journal.open]
+      .reverse()
+      .map((note) => ({ task: note.task, kind: note.kind, error: 'kept', by_hand: this.x.undoers.get(note.kind)?.byHand(note) ?? [] }));
   }
 
   /** The user's cancel has aborted the run's signal already, and the undo must still be done. */
@@ -256,7 +261,7 @@ class Executor {
   private addNote(task: LinkedTask, kind: string, data: object): number {
     const below = this.ancestorsOf(task.id);
     const on = this.x.journal.open.filter((note) => note.task === task.id || below.has(note.task)).map((note) => note.id);
-    return this.x.journal.add({ task: task.id, kind, hold: task.lifetime === 'hold', on, in: task.in, data }).id;
+    return this.x.journal.add({ task: task.id, kind, hold: task.lifetime === 'hold', on, in: kind === 'script' ? task.in : undefined, data }).id;
   }
 
   /** The tasks a task relies on, directly or not. */
@@ -329,7 +334,9 @@ class Executor {
     const text = String(evaluate(value, module, this.x.facts));
     const place = placeOf(value.at.document.spanOf(value.at.pointer));
     try {
-      return (await this.x.world.shell.run(['/bin/sh', '-e', '-c', text], { cwd: dirname(module.recipe.document.source.path), signal: this.cancel.signal })).trimEnd();
+      return (
+        await this.x.world.shell.run(['/bin/sh', '-e', '-c', text], { cwd: dirname(module.recipe.document.source.path), signal: this.cancel.signal })
+      ).trimEnd();
     } catch (error) {
       throw new Error(`${place}: variable "${name}": ${(error as Error).message}`, { cause: error });
     }
@@ -354,5 +361,9 @@ function shownScript(text: string): string[] {
 function withoutNulls(value: unknown): unknown {
   if (Array.isArray(value)) return value.filter((item) => item !== null).map(withoutNulls);
   if (typeof value !== 'object' || value === null) return value ?? null;
-  return Object.fromEntries(Object.entries(value).filter(([, inner]) => inner !== null && inner !== undefined).map(([name, inner]) => [name, withoutNulls(inner)]));
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, inner]) => inner !== null && inner !== undefined)
+      .map(([name, inner]) => [name, withoutNulls(inner)]),
+  );
 }

@@ -28,7 +28,8 @@ export function insideRoot(root: string, path: string, last: 'follow' | 'keep' =
       waiting.unshift(...partsOf(target));
       continue;
     }
-    if (waiting.length > 0 && !seen?.isDirectory()) throw new Error(`${path}: ${join('/', ...done, part)} is ${seen === undefined ? 'missing' : 'not a folder'} in the image`);
+    if (waiting.length > 0 && !seen?.isDirectory())
+      throw new Error(`${path}: ${join('/', ...done, part)} is ${seen === undefined ? 'missing' : 'not a folder'} in the image`);
     done.push(part);
   }
   return join(root, ...done);

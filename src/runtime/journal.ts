@@ -22,7 +22,7 @@ export interface Note {
   readonly hold: boolean;
   /** Notes this one stands on: they are not touched while this one is open. */
   readonly on: readonly number[];
-  /** The chroot task it happened in, if any. */
+  /** The chroot task a script ran in: what it changed goes with that. */
   readonly in?: string | undefined;
   readonly data: unknown;
 }

@@ -26,7 +26,11 @@ export class CommandError extends Error {
     output: string,
     how = exitCode === undefined ? 'could not be run' : `failed with exit code ${exitCode}`,
   ) {
-    const tail = output.trimEnd().split('\n').slice(-policy.tailLines).filter((line) => line !== '');
+    const tail = output
+      .trimEnd()
+      .split('\n')
+      .slice(-policy.tailLines)
+      .filter((line) => line !== '');
     super([`${shown(command)}: ${how}`, ...tail.map((line) => `  ${line}`)].join('\n'));
     this.name = 'CommandError';
   }

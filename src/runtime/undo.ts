@@ -13,10 +13,7 @@ export interface Undoer {
 /** The undoers of the built-in kinds. */
 export function undoersOf(kinds: Iterable<AnyKind>): Map<string, Undoer> {
   return new Map(
-    [...kinds].map((kind) => [
-      kind.name,
-      { undo: async (note, world) => kind.undo?.(note.data, world), byHand: (note) => kind.byHand?.(note.data) ?? [] },
-    ]),
+    [...kinds].map((kind) => [kind.name, { undo: async (note, world) => kind.undo?.(note.data, world), byHand: (note) => kind.byHand?.(note.data) ?? [] }]),
   );
 }
 

@@ -74,13 +74,26 @@ export function noteOfUndo(task: LinkedTask, action: RunAction, undo: Value, fac
  * Undoes what users' scripts did, by their own scripts.
  * @param secret gives the value of a secret input.
  */
-export function scriptUndoer(pipes: PipeMaker, secret: (input: string) => string | undefined, program: Readonly<Record<string, string | undefined>>, onLines: (task: string, lines: string[]) => void): Undoer {
+export function scriptUndoer(
+  pipes: PipeMaker,
+  secret: (input: string) => string | undefined,
+  program: Readonly<Record<string, string | undefined>>,
+  onLines: (task: string, lines: string[]) => void,
+): Undoer {
   return {
     async undo(note: Note, world: World) {
       const { script, env, shell, dir, root } = note.data as ScriptNote;
       const own = Object.fromEntries(Object.entries(env).map(([name, sealed]) => [name, unseal(sealed, secret)]));
       await runScript(
-        { text: unseal(script, secret), shell, dir, root, env: { ...baseEnvironment(program, root !== undefined), ...own }, signal: world.signal, onLines: (lines) => onLines(note.task, lines) },
+        {
+          text: unseal(script, secret),
+          shell,
+          dir,
+          root,
+          env: { ...baseEnvironment(program, root !== undefined), ...own },
+          signal: world.signal,
+          onLines: (lines) => onLines(note.task, lines),
+        },
         pipes,
       );
     },

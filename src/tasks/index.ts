@@ -14,18 +14,4 @@ import { volume } from './ec2/volume.js';
 import { mount } from './mount/mount.js';
 
 /** The words of the language, in the order they are listed. */
-export const kinds: readonly AnyKind[] = [
-  host,
-  sourceImage,
-  volume,
-  attachment,
-  snapshot,
-  image,
-  partition,
-  filesystem,
-  grow,
-  mount,
-  chroot,
-  upload,
-  download,
-];
+export const kinds: readonly AnyKind[] = [host, sourceImage, volume, attachment, snapshot, image, partition, filesystem, grow, mount, chroot, upload, download];

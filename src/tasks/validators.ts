@@ -27,7 +27,8 @@ export function validatorFor(name: string): ValidateFunction {
   const known = compiled.get(name);
   if (known !== undefined) return known;
   const params = kinds.find((kind) => kind.name === name)?.params;
-  const validate = name === 'recipe' ? makeAjv({ forParams: false, source: false }).compile(schema) : makeAjv({ forParams: true, source: false }).compile(params as object);
+  const validate =
+    name === 'recipe' ? makeAjv({ forParams: false, source: false }).compile(schema) : makeAjv({ forParams: true, source: false }).compile(params as object);
   compiled.set(name, validate);
   return validate;
 }

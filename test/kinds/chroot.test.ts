@@ -24,7 +24,10 @@ suite('chroot', (test) => {
         make(etc, folder);
         const before = fingerprint(etc);
         const host = readFileSync('/etc/resolv.conf', 'utf8');
-        const ran = await runRecipe(folder, `tasks:\n  sys: {uses: chroot, with: {root: ${root}}}\n  a: {in: sys, run: "cat /etc/resolv.conf; echo changed >> /etc/resolv.conf; ls -l /usr/sbin"}\n`);
+        const ran = await runRecipe(
+          folder,
+          `tasks:\n  sys: {uses: chroot, with: {root: ${root}}}\n  a: {in: sys, run: "cat /etc/resolv.conf; echo changed >> /etc/resolv.conf; ls -l /usr/sbin"}\n`,
+        );
         assert.is(ran.code, 0, ran.ended.stdout);
         assert.match(ran.log('a'), host);
         assert.match(ran.log('a'), /-rwxr-xr-x.*policy-rc\.d/);
@@ -135,7 +138,9 @@ outputs: {tree_path: "{{ tree.path }}", one_path: "{{ one.path }}"}
     inFolder({}, async (folder) => {
       const root = makeRoot(folder);
       const error = async (params: string, kind = 'upload') =>
-        (await runRecipe(folder, `tasks:\n  sys: {uses: chroot, with: {root: ${root}}}\n  t: {uses: chroot.${kind}, in: sys, with: {${params}}}\n`)).errors['t']?.replace(/^.*?: /, '');
+        (await runRecipe(folder, `tasks:\n  sys: {uses: chroot, with: {root: ${root}}}\n  t: {uses: chroot.${kind}, in: sys, with: {${params}}}\n`)).errors[
+          't'
+        ]?.replace(/^.*?: /, '');
       assert.is(await error('from: missing, to: /x'), `there is no ${folder}/missing`);
       assert.is(await error('from: r.yml, to: /x, owner: nobody'), 'the image has no user "nobody"');
       assert.is(await error('from: /dev/null, to: /x'), '/dev/null is neither a file, a link nor a folder');

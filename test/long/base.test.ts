@@ -56,4 +56,3 @@ function diskOf(folder: string, image: string): string {
   const { mappings } = JSON.parse(readFileSync(join(local, 'images', `${image}.json`), 'utf8')) as { mappings: { snapshot: string }[] };
   return join(local, 'disks', `${mappings[0]?.snapshot}.img`);
 }
-

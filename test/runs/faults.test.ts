@@ -14,125 +14,168 @@ const minute = 60_000;
 function resources(folder: string): string[] {
   const local = join(folder, 'state/local/local-1');
   try {
-    return readdirSync(local, { recursive: true, encoding: 'utf8' }).filter((name) => /-0[0-9a-f]{16}/.test(name)).sort();
+    return readdirSync(local, { recursive: true, encoding: 'utf8' })
+      .filter((name) => /-0[0-9a-f]{16}/.test(name))
+      .sort();
   } catch {
     return [];
   }
 }
 
 suite('a run', (test) => {
-  test('that goes well leaves an image, its snapshot, and nothing else', () =>
-    inFolder({}, async (folder) => {
-      const before = await lookAtHost();
-      const ended = await run(['run', tiny, '--format', 'json'], { folder });
-      assert.is(ended.code, 0, ended.stderr + ended.stdout);
-      const { image_id, snapshot_id } = finished(ended)['outputs'] as Record<string, string>;
-      assert.equal(resources(folder), [`disks/${snapshot_id}.img`, `images/${image_id}.json`, `snapshots/${snapshot_id}.json`]);
-      assert.equal(differences(before, await lookAtHost()), []);
-      const [id = ''] = readdirSync(join(folder, 'state/runs'));
-      assert.equal(readdirSync(join(folder, 'state/runs', id)).sort(), ['events.jsonl', 'inputs.json', 'journal.jsonl', 'logs', 'outputs.json', 'plan.json', 'recipe.yml']);
-      assert.equal(JSON.parse(readFileSync(join(folder, 'state/runs', id, 'outputs.json'), 'utf8')), { image_id, snapshot_id });
-      const undone = await run(['undo', id], { folder });
-      assert.is(undone.code, 2);
-      assert.is(undone.stderr, `chrootfile: run ${id} ended well; what it made is yours to keep\n`);
-    }), minute);
-
-  test('whose provisioner exits 1 says the command, its last lines and its place, exits 1 and leaves nothing', () =>
-    inFolder({}, async (folder) => {
-      const before = await lookAtHost();
-      const ended = await run(['run', tiny, '-i', 'script=echo first\necho last >&2\nexit 1', '-q'], { folder });
-      assert.is(ended.code, 1);
-      const id = readdirSync(join(folder, 'state/runs'))[0];
-      assert.is(
-        ended.stderr,
-        `\n✖ work failed\n${tiny}:25:19: exit code 1\n  $ echo first\n  $ echo last >&2\n  $ exit 1\n  | first\n  | last\n  log: chrootfile logs ${id} work\n\nThe run failed; everything it made was undone. (run ${id})\n`,
-      );
-      assert.is(ended.stdout, '');
-      assert.equal(resources(folder), []);
-      assert.equal(differences(before, await lookAtHost()), []);
-    }), minute);
-
-  for (const [signal, code] of [['SIGINT', 130], ['SIGTERM', 143], ['SIGHUP', 129]] as const) {
-    test(`that gets ${signal} in the middle undoes everything and exits ${code}`, () =>
+  test(
+    'that goes well leaves an image, its snapshot, and nothing else',
+    () =>
       inFolder({}, async (folder) => {
         const before = await lookAtHost();
-        const started = start(['run', tiny, '-i', 'script=echo ready; sleep 60'], { folder });
-        await started.saw('work | ready');
-        started.child.kill(signal);
-        const ended = await started.ended;
-        assert.is(ended.code, code, ended.stdout + ended.stderr);
-        assert.match(ended.stderr, 'The run failed; everything it made was undone.');
+        const ended = await run(['run', tiny, '--format', 'json'], { folder });
+        assert.is(ended.code, 0, ended.stderr + ended.stdout);
+        const { image_id, snapshot_id } = finished(ended)['outputs'] as Record<string, string>;
+        assert.equal(resources(folder), [`disks/${snapshot_id}.img`, `images/${image_id}.json`, `snapshots/${snapshot_id}.json`]);
+        assert.equal(differences(before, await lookAtHost()), []);
+        const [id = ''] = readdirSync(join(folder, 'state/runs'));
+        assert.equal(readdirSync(join(folder, 'state/runs', id)).sort(), [
+          'events.jsonl',
+          'inputs.json',
+          'journal.jsonl',
+          'logs',
+          'outputs.json',
+          'plan.json',
+          'recipe.yml',
+        ]);
+        assert.equal(JSON.parse(readFileSync(join(folder, 'state/runs', id, 'outputs.json'), 'utf8')), { image_id, snapshot_id });
+        const undone = await run(['undo', id], { folder });
+        assert.is(undone.code, 2);
+        assert.is(undone.stderr, `chrootfile: run ${id} ended well; what it made is yours to keep\n`);
+      }),
+    minute,
+  );
+
+  test(
+    'whose provisioner exits 1 says the command, its last lines and its place, exits 1 and leaves nothing',
+    () =>
+      inFolder({}, async (folder) => {
+        const before = await lookAtHost();
+        const ended = await run(['run', tiny, '-i', 'script=echo first\necho last >&2\nexit 1', '-q'], { folder });
+        assert.is(ended.code, 1);
+        const id = readdirSync(join(folder, 'state/runs'))[0];
+        assert.is(
+          ended.stderr,
+          `\n✖ work failed\n${tiny}:25:19: exit code 1\n  $ echo first\n  $ echo last >&2\n  $ exit 1\n  | first\n  | last\n  log: chrootfile logs ${id} work\n\nThe run failed; everything it made was undone. (run ${id})\n`,
+        );
+        assert.is(ended.stdout, '');
         assert.equal(resources(folder), []);
         assert.equal(differences(before, await lookAtHost()), []);
-      }), minute);
+      }),
+    minute,
+  );
+
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ] as const) {
+    test(
+      `that gets ${signal} in the middle undoes everything and exits ${code}`,
+      () =>
+        inFolder({}, async (folder) => {
+          const before = await lookAtHost();
+          const started = start(['run', tiny, '-i', 'script=echo ready; sleep 60'], { folder });
+          await started.saw('work | ready');
+          started.child.kill(signal);
+          const ended = await started.ended;
+          assert.is(ended.code, code, ended.stdout + ended.stderr);
+          assert.match(ended.stderr, 'The run failed; everything it made was undone.');
+          assert.equal(resources(folder), []);
+          assert.equal(differences(before, await lookAtHost()), []);
+        }),
+      minute,
+    );
   }
 
-  test('a script that ignores TERM is killed when the signal comes a second time', () =>
-    inFolder({}, async (folder) => {
-      const before = await lookAtHost();
-      const started = start(['run', tiny, '-i', 'script=trap "" TERM; echo ready; while :; do sleep 1; done'], { folder });
-      await started.saw('work | ready');
-      started.child.kill('SIGINT');
-      await sleep(500);
-      started.child.kill('SIGINT');
-      const ended = await started.ended;
-      assert.is(ended.code, 130, ended.stdout + ended.stderr);
-      assert.equal(resources(folder), []);
-      assert.equal(differences(before, await lookAtHost()), []);
-    }), 9_000);
-
-  test('killed with -9 at 20 random moments leaves no mount and no process at once, and after undo nothing at all', () =>
-    inFolder({}, async (folder) => {
-      const started = performance.now();
-      assert.is((await run(['run', tiny], { folder })).code, 0);
-      const whole = performance.now() - started;
-      const kept = resources(folder);
-      const before = await lookAtHost();
-      let interrupted = 0;
-      for (let i = 0; i < 20; i += 1) {
-        const killed = start(['run', tiny, '-i', 'script=sleep 0.2', '-q'], { folder });
-        const moment = 30 + Math.random() * whole;
-        await sleep(moment);
-        killed.child.kill('SIGKILL');
-        if ((await killed.ended).signal === 'SIGKILL') interrupted += 1;
-        // A process that is dying is gone within moments; loop devices and their links wait for the undo.
-        const atOnce = (await settledDifferences(before, 1000)).filter((line) => /mounts:|processes:/.test(line));
-        assert.equal(atOnce, [], `killed after ${moment} ms`);
-        const undone = await run(['undo', '--all'], { folder });
-        assert.is(undone.code, 0, `killed after ${moment} ms: ${undone.stdout}${undone.stderr}`);
-        assert.equal(differences(before, await lookAtHost()), [], `killed after ${moment} ms`);
-        if ((await run(['runs', '--json'], { folder })).stdout.includes('"dead"')) throw new Error('a run is still dead');
-      }
-      const more = resources(folder).filter((name) => !kept.includes(name));
-      const images = more.filter((name) => name.startsWith('images/')).length;
-      // A run that was over before the signal came keeps its image, with a snapshot and its disk.
-      assert.is(more.length, 3 * images, more.join('\n'));
-      assert.ok(interrupted >= 10, `only ${interrupted} were killed in time`);
-    }), 5 * minute);
-
-  test('that prints a million lines keeps every one in the log, within 150 MB', () =>
-    inFolder({}, async (folder) => {
-      const recipe = `version: 1\nname: lines\ntasks:\n  many: {run: "seq 1000000; echo end; sleep 0.3"}\n`;
-      await inFolder({ 'lines.yml': recipe }, async (other) => {
-        const started = start(['run', join(other, 'lines.yml'), '--format', 'plain'], { folder });
-        let peak = 0;
-        const watch = setInterval(() => {
-          try {
-            peak = Math.max(peak, Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${started.child.pid}/status`, 'utf8'))?.[1] ?? 0));
-          } catch {
-            // It has ended.
-          }
-        }, 20);
+  test(
+    'a script that ignores TERM is killed when the signal comes a second time',
+    () =>
+      inFolder({}, async (folder) => {
+        const before = await lookAtHost();
+        const started = start(['run', tiny, '-i', 'script=trap "" TERM; echo ready; while :; do sleep 1; done'], { folder });
+        await started.saw('work | ready');
+        started.child.kill('SIGINT');
+        await sleep(500);
+        started.child.kill('SIGINT');
         const ended = await started.ended;
-        clearInterval(watch);
-        assert.is(ended.code, 0, ended.stderr);
-        const id = readdirSync(join(folder, 'state/runs'))[0] ?? '';
-        const lines = readFileSync(join(folder, 'state/runs', id, 'logs/many.log'), 'utf8').trimEnd().split('\n');
-        assert.is(lines.length, 1_000_001);
-        assert.ok(lines.every((line, i) => line === (i < 1_000_000 ? String(i + 1) : 'end')), 'in order');
-        assert.is(ended.stdout.split('\n').filter((line) => line.startsWith('many | ')).length, 1_000_001);
-        console.log(`peak of the main process: ${Math.round(peak / 1024)} MB`);
-        assert.ok(peak > 0 && peak < 150 * 1024, `${peak} kB`);
-      });
-    }), 2 * minute);
+        assert.is(ended.code, 130, ended.stdout + ended.stderr);
+        assert.equal(resources(folder), []);
+        assert.equal(differences(before, await lookAtHost()), []);
+      }),
+    9_000,
+  );
+
+  test(
+    'killed with -9 at 20 random moments leaves no mount and no process at once, and after undo nothing at all',
+    () =>
+      inFolder({}, async (folder) => {
+        const started = performance.now();
+        assert.is((await run(['run', tiny], { folder })).code, 0);
+        const whole = performance.now() - started;
+        const kept = resources(folder);
+        const before = await lookAtHost();
+        let interrupted = 0;
+        for (let i = 0; i < 20; i += 1) {
+          const killed = start(['run', tiny, '-i', 'script=sleep 0.2', '-q'], { folder });
+          const moment = 30 + Math.random() * whole;
+          await sleep(moment);
+          killed.child.kill('SIGKILL');
+          if ((await killed.ended).signal === 'SIGKILL') interrupted += 1;
+          // A process that is dying is gone within moments; loop devices and their links wait for the undo.
+          const atOnce = (await settledDifferences(before, 1000)).filter((line) => /mounts:|processes:/.test(line));
+          assert.equal(atOnce, [], `killed after ${moment} ms`);
+          const undone = await run(['undo', '--all'], { folder });
+          assert.is(undone.code, 0, `killed after ${moment} ms: ${undone.stdout}${undone.stderr}`);
+          assert.equal(differences(before, await lookAtHost()), [], `killed after ${moment} ms`);
+          if ((await run(['runs', '--json'], { folder })).stdout.includes('"dead"')) throw new Error('a run is still dead');
+        }
+        const more = resources(folder).filter((name) => !kept.includes(name));
+        const images = more.filter((name) => name.startsWith('images/')).length;
+        // A run that was over before the signal came keeps its image, with a snapshot and its disk.
+        assert.is(more.length, 3 * images, more.join('\n'));
+        assert.ok(interrupted >= 10, `only ${interrupted} were killed in time`);
+      }),
+    5 * minute,
+  );
+
+  test(
+    'that prints a million lines keeps every one in the log, within 150 MB',
+    () =>
+      inFolder({}, async (folder) => {
+        const recipe = `version: 1\nname: lines\ntasks:\n  many: {run: "seq 1000000; echo end; sleep 0.3"}\n`;
+        await inFolder({ 'lines.yml': recipe }, async (other) => {
+          const started = start(['run', join(other, 'lines.yml'), '--format', 'plain'], { folder });
+          let peak = 0;
+          const watch = setInterval(() => {
+            try {
+              peak = Math.max(peak, Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${started.child.pid}/status`, 'utf8'))?.[1] ?? 0));
+            } catch {
+              // It has ended.
+            }
+          }, 20);
+          const ended = await started.ended;
+          clearInterval(watch);
+          assert.is(ended.code, 0, ended.stderr);
+          const id = readdirSync(join(folder, 'state/runs'))[0] ?? '';
+          const lines = readFileSync(join(folder, 'state/runs', id, 'logs/many.log'), 'utf8')
+            .trimEnd()
+            .split('\n');
+          assert.is(lines.length, 1_000_001);
+          assert.ok(
+            lines.every((line, i) => line === (i < 1_000_000 ? String(i + 1) : 'end')),
+            'in order',
+          );
+          assert.is(ended.stdout.split('\n').filter((line) => line.startsWith('many | ')).length, 1_000_001);
+          console.log(`peak of the main process: ${Math.round(peak / 1024)} MB`);
+          assert.ok(peak > 0 && peak < 150 * 1024, `${peak} kB`);
+        });
+      }),
+    2 * minute,
+  );
 });

@@ -31,53 +31,61 @@ tasks:
       assert.is(bad.code, 1);
     }));
 
-  test('that fails leaves what it stands on alone, lists what is left with the commands to type, and exits 5', () =>
-    inFolder({}, async (folder) => {
-      const ran = await runRecipe(
-        folder,
-        `tasks:
+  test(
+    'that fails leaves what it stands on alone, lists what is left with the commands to type, and exits 5',
+    () =>
+      inFolder({}, async (folder) => {
+        const ran = await runRecipe(
+          folder,
+          `tasks:
   below: {run: "true", undo: {run: "echo below >> undone"}}
   beside: {run: "true", undo: {run: "echo beside >> undone"}}
   above: {needs: [below], run: "true", undo: {run: "echo no such luck; [ -e mended ]\\necho above >> undone"}}
   fail: {needs: [above, beside], run: "false"}
 `,
-      );
-      assert.is(ran.code, 5);
-      assert.equal(ran.undone, ['above failed', 'beside', 'below failed']);
-      assert.equal(
-        ran.left.map(({ task, by_hand }) => ({ task, by_hand })),
-        [
-          { task: 'above', by_hand: [`cd ${folder}`, 'echo no such luck; [ -e mended ]', 'echo above >> undone'] },
-          { task: 'below', by_hand: [`cd ${folder}`, 'echo below >> undone'] },
-        ],
-      );
-      assert.is(ran.left[1]?.error, '"above" stands on it and could not be undone');
-      writeFileSync(join(folder, 'mended'), '');
-      const again = await run(['undo', '--all'], { folder });
-      assert.is(again.code, 0, again.stdout + again.stderr);
-      assert.is(readFileSync(join(folder, 'undone'), 'utf8'), 'beside\nabove\nbelow\n');
-      assert.is((await run(['undo', '--all'], { folder })).stdout, 'nothing to undo\n');
-    }), 60_000);
+        );
+        assert.is(ran.code, 5);
+        assert.equal(ran.undone, ['above failed', 'beside', 'below failed']);
+        assert.equal(
+          ran.left.map(({ task, by_hand }) => ({ task, by_hand })),
+          [
+            { task: 'above', by_hand: [`cd ${folder}`, 'echo no such luck; [ -e mended ]', 'echo above >> undone'] },
+            { task: 'below', by_hand: [`cd ${folder}`, 'echo below >> undone'] },
+          ],
+        );
+        assert.is(ran.left[1]?.error, '"above" stands on it and could not be undone');
+        writeFileSync(join(folder, 'mended'), '');
+        const again = await run(['undo', '--all'], { folder });
+        assert.is(again.code, 0, again.stdout + again.stderr);
+        assert.is(readFileSync(join(folder, 'undone'), 'utf8'), 'beside\nabove\nbelow\n');
+        assert.is((await run(['undo', '--all'], { folder })).stdout, 'nothing to undo\n');
+      }),
+    60_000,
+  );
 
-  test('after kill -9 takes secrets as run does; without one the entry is left', () =>
-    inFolder({}, async (folder) => {
-      writeFileSync(
-        join(folder, 'r.yml'),
-        'version: 1\nname: r\ninputs: {token: {type: string, secret: true}}\nvars: {t: "{{ inputs.token }}"}\ntasks:\n  a: {env: {T: "{{ vars.t }}", N: n}, run: "echo ready; sleep 30", undo: {run: "echo $T $N {{ upper run.id }} > undone"}}\n',
-      );
-      const started = start(['run', 'r.yml', '-i', 'token=hunter22'], { folder });
-      await started.saw('a | ready');
-      started.child.kill('SIGKILL');
-      await started.ended;
-      const id = readdirSync(join(folder, 'state/runs'))[0] ?? '';
-      assert.not.match(readFileSync(join(folder, 'state/runs', id, 'journal.jsonl'), 'utf8'), 'hunter22');
-      const without = await run(['undo', id], { folder });
-      assert.is(without.code, 5);
-      assert.match(without.stderr, 'it needs the secret input "token": give it with -i token=…');
-      const undone = await run(['undo', id, '-i', 'token=hunter22'], { folder });
-      assert.is(undone.code, 0, undone.stderr);
-      assert.is(readFileSync(join(folder, 'undone'), 'utf8'), `hunter22 n ${id.toUpperCase()}\n`);
-    }), 60_000);
+  test(
+    'after kill -9 takes secrets as run does; without one the entry is left',
+    () =>
+      inFolder({}, async (folder) => {
+        writeFileSync(
+          join(folder, 'r.yml'),
+          'version: 1\nname: r\ninputs: {token: {type: string, secret: true}}\nvars: {t: "{{ inputs.token }}"}\ntasks:\n  a: {env: {T: "{{ vars.t }}", N: n}, run: "echo ready; sleep 30", undo: {run: "echo $T $N {{ upper run.id }} > undone"}}\n',
+        );
+        const started = start(['run', 'r.yml', '-i', 'token=hunter22'], { folder });
+        await started.saw('a | ready');
+        started.child.kill('SIGKILL');
+        await started.ended;
+        const id = readdirSync(join(folder, 'state/runs'))[0] ?? '';
+        assert.not.match(readFileSync(join(folder, 'state/runs', id, 'journal.jsonl'), 'utf8'), 'hunter22');
+        const without = await run(['undo', id], { folder });
+        assert.is(without.code, 5);
+        assert.match(without.stderr, 'it needs the secret input "token": give it with -i token=…');
+        const undone = await run(['undo', id, '-i', 'token=hunter22'], { folder });
+        assert.is(undone.code, 0, undone.stderr);
+        assert.is(readFileSync(join(folder, 'undone'), 'utf8'), `hunter22 n ${id.toUpperCase()}\n`);
+      }),
+    60_000,
+  );
 
   test('of a run that goes on is refused with exit 4, who holds it and since when; that run is not disturbed', () =>
     inFolder({}, async (folder) => {
@@ -97,7 +105,10 @@ tasks:
     inFolder({}, async (folder) => {
       const root = makeRoot(folder);
       const before = await lookAtHost();
-      writeFileSync(join(folder, 'dies.yml'), `version: 1\nname: dies\ntasks:\n  sys: {uses: chroot, with: {root: ${root}}}\n  a: {in: sys, run: "echo ready; sleep 30", undo: {run: "touch /undone"}}\n`);
+      writeFileSync(
+        join(folder, 'dies.yml'),
+        `version: 1\nname: dies\ntasks:\n  sys: {uses: chroot, with: {root: ${root}}}\n  a: {in: sys, run: "echo ready; sleep 30", undo: {run: "touch /undone"}}\n`,
+      );
       const started = start(['run', 'dies.yml'], { folder });
       await started.saw('a | ready');
       assert.is(readFileSync(join(root, 'etc/resolv.conf'), 'utf8'), readFileSync('/etc/resolv.conf', 'utf8'));
@@ -115,32 +126,42 @@ tasks:
       assert.equal(differences(before, await lookAtHost()), []);
     }));
 
-  test('--on-failure keep leaves everything, and undo takes it back later', () =>
-    inFolder({}, async (folder) => {
-      const kept = await run(['run', join(repository, 'test/fixtures/tiny.yml'), '-i', 'script=exit 1', '--on-failure', 'keep', '--format', 'json'], { folder });
-      assert.is(kept.code, 1);
-      assert.match((await run(['local', 'volumes'], { folder })).stdout, '/dev/loop');
-      assert.is((await run(['local', 'reset', '--yes'], { folder })).code, 2, 'attached volumes are not removed');
-      const undone = await run(['undo', '--all'], { folder });
-      assert.is(undone.code, 0, undone.stderr);
-      assert.is((await run(['local', 'volumes'], { folder })).stdout, 'no volumes\n');
-    }), 60_000);
+  test(
+    '--on-failure keep leaves everything, and undo takes it back later',
+    () =>
+      inFolder({}, async (folder) => {
+        const kept = await run(['run', join(repository, 'test/fixtures/tiny.yml'), '-i', 'script=exit 1', '--on-failure', 'keep', '--format', 'json'], {
+          folder,
+        });
+        assert.is(kept.code, 1);
+        assert.match((await run(['local', 'volumes'], { folder })).stdout, '/dev/loop');
+        assert.is((await run(['local', 'reset', '--yes'], { folder })).code, 2, 'attached volumes are not removed');
+        const undone = await run(['undo', '--all'], { folder });
+        assert.is(undone.code, 0, undone.stderr);
+        assert.is((await run(['local', 'volumes'], { folder })).stdout, 'no volumes\n');
+      }),
+    60_000,
+  );
 
-  test('--no-sandbox mounts in the namespace of the host, and undoes as well', () =>
-    inFolder({}, async (folder) => {
-      const before = await lookAtHost();
-      const started = start(['run', join(repository, 'test/fixtures/tiny.yml'), '--no-sandbox', '-i', 'script=echo ready; sleep 60'], { folder });
-      await started.saw('work | ready');
-      assert.match(readFileSync('/proc/self/mountinfo', 'utf8'), `${folder}/state/runs/`);
-      started.child.kill('SIGTERM');
-      assert.is((await started.ended).code, 143);
-      assert.equal(differences(before, await lookAtHost()), []);
-      const killed = start(['run', join(repository, 'test/fixtures/tiny.yml'), '--no-sandbox', '-i', 'script=echo ready; sleep 60'], { folder });
-      await killed.saw('work | ready');
-      killed.child.kill('SIGKILL');
-      await killed.ended;
-      const undone = await run(['undo', '--all'], { folder });
-      assert.is(undone.code, 0, undone.stdout + undone.stderr);
-      assert.equal(differences(before, await lookAtHost()), []);
-    }), 60_000);
+  test(
+    '--no-sandbox mounts in the namespace of the host, and undoes as well',
+    () =>
+      inFolder({}, async (folder) => {
+        const before = await lookAtHost();
+        const started = start(['run', join(repository, 'test/fixtures/tiny.yml'), '--no-sandbox', '-i', 'script=echo ready; sleep 60'], { folder });
+        await started.saw('work | ready');
+        assert.match(readFileSync('/proc/self/mountinfo', 'utf8'), `${folder}/state/runs/`);
+        started.child.kill('SIGTERM');
+        assert.is((await started.ended).code, 143);
+        assert.equal(differences(before, await lookAtHost()), []);
+        const killed = start(['run', join(repository, 'test/fixtures/tiny.yml'), '--no-sandbox', '-i', 'script=echo ready; sleep 60'], { folder });
+        await killed.saw('work | ready');
+        killed.child.kill('SIGKILL');
+        await killed.ended;
+        const undone = await run(['undo', '--all'], { folder });
+        assert.is(undone.code, 0, undone.stdout + undone.stderr);
+        assert.equal(differences(before, await lookAtHost()), []);
+      }),
+    60_000,
+  );
 });

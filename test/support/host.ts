@@ -70,7 +70,15 @@ function processes(): Set<string> {
 
 function temporary(): Set<string> {
   const folders = [tmpdir(), '/dev/shm', '/run', '/mnt', '/var/lib/chrootfile'];
-  return new Set(folders.flatMap((folder) => (existsSync(folder) ? readdirSync(folder).filter((name) => /chrootfile|mmdebstrap|runs|local/.test(name)).map((name) => join(folder, name)) : [])));
+  return new Set(
+    folders.flatMap((folder) =>
+      existsSync(folder)
+        ? readdirSync(folder)
+            .filter((name) => /chrootfile|mmdebstrap|runs|local/.test(name))
+            .map((name) => join(folder, name))
+        : [],
+    ),
+  );
 }
 
 function pids(): string[] {

@@ -38,7 +38,28 @@ export async function boot(disk: string, folder: string, forward = 80): Promise<
   qemu.stderr.pipe(process.stderr);
   const machine: Machine = {
     ssh: (command) =>
-      execFileSync('ssh', ['-i', key, '-p', String(sshPort), '-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null', '-o', 'LogLevel=ERROR', '-o', 'ConnectTimeout=5', '-o', 'BatchMode=yes', 'debian@127.0.0.1', command], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }),
+      execFileSync(
+        'ssh',
+        [
+          '-i',
+          key,
+          '-p',
+          String(sshPort),
+          '-o',
+          'StrictHostKeyChecking=no',
+          '-o',
+          'UserKnownHostsFile=/dev/null',
+          '-o',
+          'LogLevel=ERROR',
+          '-o',
+          'ConnectTimeout=5',
+          '-o',
+          'BatchMode=yes',
+          'debian@127.0.0.1',
+          command,
+        ],
+        { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] },
+      ),
     console: () => readFileSync(log, 'utf8'),
     port,
     stop: () => stopped(qemu),

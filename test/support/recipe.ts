@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Ended, run } from './program.js';
 
@@ -24,17 +24,24 @@ export async function runRecipe(folder: string, text: string, args: readonly str
   const file = join(folder, 'r.yml');
   writeFileSync(file, `version: 1\nname: r\n${text}`);
   const ended = await run(['run', file, ...args, '--format', 'json'], { folder, env });
-  const events = ended.stdout.split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as Record<string, unknown>);
+  const events = ended.stdout
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
   const last = events.findLast((event) => event['type'] === 'run.finished');
   if (last === undefined) throw new Error(`the run did not finish: ${ended.code}\n${ended.stdout}${ended.stderr}`);
   const of = (type: string) => events.filter((event) => event['type'] === type);
-  const id = readdirSync(join(folder, 'state/runs')).sort().at(-1) ?? '';
+  const id = String(last['run']);
   return {
     code: ended.code,
     outputs: last['outputs'] as Record<string, unknown>,
     nodes: of('task.finished').map((event) => `${event['task']} ${event['outcome']}`),
     undone: of('undo.entry').map((event) => `${event['task']}${event['ok'] ? '' : ' failed'}`),
-    errors: Object.fromEntries(of('task.finished').filter((event) => event['error'] !== undefined).map((event) => [event['task'], String(event['error'])])),
+    errors: Object.fromEntries(
+      of('task.finished')
+        .filter((event) => event['error'] !== undefined)
+        .map((event) => [event['task'], String(event['error'])]),
+    ),
     left: last['left'] as RunResult['left'],
     warnings: of('warning').map((event) => String(event['message'])),
     events,

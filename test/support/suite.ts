@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
+// The SDK warns of Node versions it will no longer support.
+process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] = 'true';
 // uvu starts by itself unless it is told that somebody else will.
 (globalThis as { UVU_DEFER?: number }).UVU_DEFER = 1;
 const { suite: uvuSuite, exec } = await import('uvu');

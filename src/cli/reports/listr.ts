@@ -42,7 +42,8 @@ export function listrReport(): Report {
         task: async (_: unknown, wrapper: Wrapper) => {
           wrappers.set(node.id, wrapper);
           const { outcome, reason, error } = await node.ended.promise;
-          if (outcome === 'skipped' || outcome === 'unreached') wrapper.skip(`${node.title} ${styled('dim', `${outcome === 'skipped' ? 'skipped' : 'not run'}: ${reason ?? ''}`)}`);
+          if (outcome === 'skipped' || outcome === 'unreached')
+            wrapper.skip(`${node.title} ${styled('dim', `${outcome === 'skipped' ? 'skipped' : 'not run'}: ${reason ?? ''}`)}`);
           if (outcome === 'failed') throw new Error(error?.split('\n')[0] ?? 'failed');
         },
         rendererOptions: { bottomBar: false, persistentOutput: false, outputBar: 1 },
@@ -129,7 +130,12 @@ export function listrReport(): Report {
 }
 
 function node(id: string, description: string | undefined): Node {
-  return { id, title: id === 'undo' ? (description ?? id) : description === undefined ? id : `${id}  ${styled('dim', description)}`, ended: withResolver(), lastDrawn: 0 };
+  return {
+    id,
+    title: id === 'undo' ? (description ?? id) : description === undefined ? id : `${id}  ${styled('dim', description)}`,
+    ended: withResolver(),
+    lastDrawn: 0,
+  };
 }
 
 function withResolver<T>(): PromiseWithResolver<T> {

@@ -31,7 +31,9 @@ export function plainReport({ quiet }: { readonly quiet: boolean }): Report {
       case 'undo.started':
         return say(`${styled('yellow', '<')} undo (${event.reason}): ${event.entries} entr${event.entries === 1 ? 'y' : 'ies'}`);
       case 'undo.entry':
-        return say(`${event.ok ? styled('yellow', '<') : styled('red', '✖')} undo ${event.task} (${event.kind})${event.error === undefined ? '' : `: ${event.error}`}`);
+        return say(
+          `${event.ok ? styled('yellow', '<') : styled('red', '✖')} undo ${event.task} (${event.kind})${event.error === undefined ? '' : `: ${event.error}`}`,
+        );
       case 'warning':
         return printError(`warning: ${event.message}`);
       case 'run.finished':

@@ -32,7 +32,10 @@ const registerImage = action(
   async (request, here) => {
     const name = required(request.Name, 'Name');
     if (!/^[A-Za-z0-9()[\] ./\-'@_]{3,128}$/.test(name)) {
-      throw new Ec2Error('InvalidAMIName.Malformed', `AMI names must be between 3 and 128 characters long, and may contain letters, numbers, and only the following characters: ( ) . - / _ ' @ [ ] and space`);
+      throw new Ec2Error(
+        'InvalidAMIName.Malformed',
+        `AMI names must be between 3 and 128 characters long, and may contain letters, numbers, and only the following characters: ( ) . - / _ ' @ [ ] and space`,
+      );
     }
     const architecture = choice(request.Architecture ?? 'i386', ['i386', 'x86_64', 'arm64', 'x86_64_mac', 'arm64_mac'], 'architecture');
     const virtualization = choice(request.VirtualizationType ?? 'paravirtual', ['paravirtual', 'hvm'], 'virtualizationType');

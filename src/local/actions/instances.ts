@@ -15,7 +15,10 @@ const describeInstances = action({ ...describeShape, InstanceId: ['string'] }, a
   });
   stopDryRun(request);
   const { items, nextToken } = page(found, request);
-  return { reservationSet: items.map(() => ({ reservationId: `r-${here.instance.slice(2)}`, ownerId: here.account, instancesSet: [instance(here)] })), nextToken };
+  return {
+    reservationSet: items.map(() => ({ reservationId: `r-${here.instance.slice(2)}`, ownerId: here.account, instancesSet: [instance(here)] })),
+    nextToken,
+  };
 });
 
 export const instanceActions: Readonly<Record<string, Action>> = { DescribeInstances: describeInstances };

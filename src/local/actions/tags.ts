@@ -12,7 +12,8 @@ const kinds: readonly { readonly kind: Kind; readonly type: string; readonly pre
 const createTags = action({ DryRun: 'boolean', ResourceId: ['string'], Tag: [{ Key: 'string', Value: 'string' }] }, async (request, here) => {
   const ids = request.ResourceId ?? [];
   const tags = checkedTags(request.Tag ?? []);
-  if (ids.length === 0 || tags.length === 0) throw new Ec2Error('MissingParameter', `The request must contain the parameter ${ids.length === 0 ? 'resourceIdSet' : 'tagSet'}`);
+  if (ids.length === 0 || tags.length === 0)
+    throw new Ec2Error('MissingParameter', `The request must contain the parameter ${ids.length === 0 ? 'resourceIdSet' : 'tagSet'}`);
   stopDryRun(request);
   await here.store.exclusive(() => {
     const found = ids.map((id) => ({ ...resourceOf(id, here) }));
@@ -48,6 +49,7 @@ function resourceOf(id: string, here: Here): { kind: Kind; resource: Resource } 
   const known = kinds.find(({ prefix }) => id.startsWith(prefix));
   const resource = known && here.store.get(known.kind, id);
   if (known === undefined) throw new Ec2Error('InvalidID', `The ID '${id}' is not valid`);
-  if (resource === undefined) throw new Ec2Error(`Invalid${{ volumes: 'Volume', snapshots: 'Snapshot', images: 'AMIID' }[known.kind]}.NotFound`, `The ID '${id}' does not exist`);
+  if (resource === undefined)
+    throw new Ec2Error(`Invalid${{ volumes: 'Volume', snapshots: 'Snapshot', images: 'AMIID' }[known.kind]}.NotFound`, `The ID '${id}' does not exist`);
   return { kind: known.kind, resource };
 }

@@ -37,13 +37,19 @@ const createVolume = action(
     const size = request.Size ?? snapshot?.size;
     if (size === undefined) throw new Ec2Error('MissingParameter', 'The request must contain the parameter size/snapshot');
     if (snapshot !== undefined && size < snapshot.size) {
-      throw new Ec2Error('InvalidParameterValue', `The specified volume size '${size}' is smaller than the size of the snapshot '${snapshot.id}', expect size >= ${snapshot.size} GiB.`);
+      throw new Ec2Error(
+        'InvalidParameterValue',
+        `The specified volume size '${size}' is smaller than the size of the snapshot '${snapshot.id}', expect size >= ${snapshot.size} GiB.`,
+      );
     }
     const type = request.VolumeType ?? 'gp2';
     const range = sizes[type];
     if (range === undefined) throw new Ec2Error('InvalidParameterValue', `Value (${type}) for parameter volumeType is invalid.`);
     if (size < range[0] || size > range[1]) {
-      throw new Ec2Error('InvalidParameterValue', `Volume of ${size}GiB is ${size < range[0] ? 'too small' : 'too big'} for volume type ${type}; ${range[0]} to ${range[1]} GiB are allowed`);
+      throw new Ec2Error(
+        'InvalidParameterValue',
+        `Volume of ${size}GiB is ${size < range[0] ? 'too small' : 'too big'} for volume type ${type}; ${range[0]} to ${range[1]} GiB are allowed`,
+      );
     }
     const tags = tagsFor('volume', request.TagSpecification);
     stopDryRun(request);

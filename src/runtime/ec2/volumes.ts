@@ -54,7 +54,11 @@ export async function deleteVolume(ec2: Ec2, id: string): Promise<void> {
  * Attaches a volume.
  * @returns false when the device name is taken.
  */
-export async function attachVolume(ec2: Ec2, want: { readonly volume: string; readonly instance: string; readonly device: string }, signal: AbortSignal): Promise<boolean> {
+export async function attachVolume(
+  ec2: Ec2,
+  want: { readonly volume: string; readonly instance: string; readonly device: string },
+  signal: AbortSignal,
+): Promise<boolean> {
   try {
     await ec2.client.send(new ec2.sdk.AttachVolumeCommand({ VolumeId: want.volume, InstanceId: want.instance, Device: want.device }), { abortSignal: signal });
     return true;

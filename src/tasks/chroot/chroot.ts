@@ -137,7 +137,10 @@ async function usualMounts(root: string, shell: Shell): Promise<string[]> {
   ];
 }
 
-function mountCommand(root: string, mount: { readonly source: string; readonly target: string; readonly type: string; readonly options: readonly string[] }): string {
+function mountCommand(
+  root: string,
+  mount: { readonly source: string; readonly target: string; readonly type: string; readonly options: readonly string[] },
+): string {
   const how = mount.type === 'bind' ? ['--bind'] : ['-t', mount.type];
   const options = mount.options.length > 0 ? ['-o', mount.options.join(',')] : [];
   return ['mount', ...how, ...options, '--', mount.source, makeInside(root, mount.target)].map(quoted).join(' ');

@@ -19,7 +19,12 @@ export const upload = defineKind({
       from: { type: 'string', minLength: 1, description: 'File or folder of the host, relative to the recipe' },
       to: { type: 'string', pattern: '^/', description: 'Where, inside the image; with `/` at the end, the folder to put it in' },
       mode: { type: 'string', pattern: '^[0-7]{3,4}$', description: 'File mode, quoted: `"0644"`; that of the source unless said' },
-      owner: { type: 'string', pattern: '^[A-Za-z0-9_.-]+(:[A-Za-z0-9_.-]+)?$', default: 'root:root', description: 'User, or user and group, by name (of the image) or number' },
+      owner: {
+        type: 'string',
+        pattern: '^[A-Za-z0-9_.-]+(:[A-Za-z0-9_.-]+)?$',
+        default: 'root:root',
+        description: 'User, or user and group, by name (of the image) or number',
+      },
     },
   },
   outputs: {

@@ -28,7 +28,11 @@ export const filesystem = defineKind({
       device: { type: 'string', pattern: '^/dev/', description: 'The device, e.g. a partition' },
       type: { enum: ['ext4', 'xfs', 'btrfs', 'vfat'], description: 'Type of the file system' },
       label: { type: 'string', minLength: 1, maxLength: 16, description: 'Label; 11 characters for vfat, 12 for xfs, 16 for ext4' },
-      uuid: { type: 'string', pattern: '^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9A-F]{4}-[0-9A-F]{4})$', description: 'UUID (vfat: `ABCD-1234`); a new one unless said' },
+      uuid: {
+        type: 'string',
+        pattern: '^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9A-F]{4}-[0-9A-F]{4})$',
+        description: 'UUID (vfat: `ABCD-1234`); a new one unless said',
+      },
       options: { type: 'array', default: [], description: 'More arguments of the mkfs program', items: { type: 'string' } },
     },
   },

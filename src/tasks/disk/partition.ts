@@ -63,7 +63,13 @@ export const partition = defineKind({
       device: { type: 'string', description: 'The disk' },
     },
   },
-  example: { device: '{{ disk.device }}', partitions: [{ name: 'bios', size: '1MiB', type: 'bios' }, { name: 'root', type: 'root' }] },
+  example: {
+    device: '{{ disk.device }}',
+    partitions: [
+      { name: 'bios', size: '1MiB', type: 'bios' },
+      { name: 'root', type: 'root' },
+    ],
+  },
   run: async ({ device, partitions }, context) => {
     const names = partitions.map(({ name }) => name);
     const double = names.find((name, i) => names.indexOf(name) !== i);

@@ -52,12 +52,18 @@ export const attachment = defineKind({
 });
 
 /** Attaches at the first name that is free, both for EC2 and on this machine; somebody else may be quicker. */
-async function attachSomewhere(ec2: Ec2, want: { volume: string; instance: string; names: readonly string[] | undefined }, signal: AbortSignal): Promise<string> {
+async function attachSomewhere(
+  ec2: Ec2,
+  want: { volume: string; instance: string; names: readonly string[] | undefined },
+  signal: AbortSignal,
+): Promise<string> {
   const taken = want.names === undefined ? await devicesTaken(ec2, want.instance) : [];
   for (const device of want.names ?? deviceNames) {
     if (taken.includes(device)) continue;
     if (want.names === undefined && (existsSync(device) || existsSync(device.replace('/dev/sd', '/dev/xvd')))) continue;
     if (await attachVolume(ec2, { volume: want.volume, instance: want.instance, device }, signal)) return device;
   }
-  throw new Error(want.names === undefined ? `all device names from ${deviceNames[0]} to ${deviceNames.at(-1)} are taken` : `the device name ${want.names[0]} is taken`);
+  throw new Error(
+    want.names === undefined ? `all device names from ${deviceNames[0]} to ${deviceNames.at(-1)} are taken` : `the device name ${want.names[0]} is taken`,
+  );
 }

@@ -16,7 +16,11 @@ export const image = defineKind({
     additionalProperties: false,
     required: ['name', 'snapshot'],
     properties: {
-      name: { type: 'string', pattern: "^[A-Za-z0-9()\\[\\] ./\\-'@_]{3,128}$", description: 'Name of the image, 3 to 128 characters; `clean_name` takes out what is not allowed' },
+      name: {
+        type: 'string',
+        pattern: "^[A-Za-z0-9()\\[\\] ./\\-'@_]{3,128}$",
+        description: 'Name of the image, 3 to 128 characters; `clean_name` takes out what is not allowed',
+      },
       snapshot: { type: 'string', pattern: '^snap-[0-9a-f]+$', description: 'Snapshot of the root volume' },
       source: { type: 'string', pattern: '^ami-[0-9a-f]+$', description: 'The image it was made from, whose properties it gets' },
       description: { type: 'string', maxLength: 255, description: 'Description of the image' },

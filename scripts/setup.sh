@@ -1,0 +1,45 @@
+#!/bin/sh
+# Brings a Debian host to where `npm run demo` and `npm test` work: host packages, node_modules, dist.
+# What is there already is left alone.   usage: setup.sh run|test|long
+set -eu
+cd "$(dirname "$0")/.."
+
+if [ "$(id -u)" != 0 ]; then
+  echo "chrootfile: this needs root, for mounts, loop devices and packages: sudo npm ${npm_lifecycle_event:+run $npm_lifecycle_event}" >&2
+  exit 3
+fi
+
+# program:package
+needs="unshare:util-linux mount:mount losetup:mount partx:util-linux blkid:util-linux sfdisk:fdisk mkfs.ext4:e2fsprogs
+  mmdebstrap:mmdebstrap gpgv:gpgv"
+tests="busybox:busybox-static mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs mkfs.vfat:dosfstools"
+long="qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils mformat:mtools ssh:openssh-client"
+case ${1:-run} in
+  run) ;;
+  test) needs="$needs $tests" ;;
+  long) needs="$needs $tests $long" ;;
+esac
+
+missing=
+for need in $needs; do
+  command -v "${need%%:*}" >/dev/null || missing="$missing ${need#*:}"
+done
+# mmdebstrap trusts Debian's keys by this package, which has no program.
+[ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing="$missing debian-archive-keyring"
+if [ -n "$missing" ]; then
+  echo "Installing$missing"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get -qq update
+  # shellcheck disable=SC2086
+  apt-get -qq install --no-install-recommends $missing >/dev/null
+fi
+
+if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+  echo "Installing node packages"
+  npm ci --silent --no-fund --no-audit
+fi
+
+if [ ! -e dist/main.js ] || [ -n "$(find src scripts package.json -newer dist/main.js -print -quit)" ]; then
+  echo "Building"
+  npm run --silent build
+fi

@@ -1,0 +1,155 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { RecipeError } from '../../src/dsl/diagnostic.js';
+import { linkModule } from '../../src/dsl/link.js';
+import { loadModule } from '../../src/dsl/module.js';
+import { makePlan, type Plan } from '../../src/dsl/plan.js';
+import { language } from '../../src/tasks/language.js';
+import { repository } from '../support/program.js';
+import { suite } from '../support/suite.js';
+
+/** The plan of recipe texts by file name; `r.yml` is run. */
+function plan(files: Readonly<Record<string, string>>, goals: readonly string[] = []): Plan {
+  const read = (path: string) => {
+    const text = files[path.replace(/^\//, '')];
+    if (text === undefined) throw Object.assign(new Error('none'), { code: 'ENOENT' });
+    return `version: 1\n${text}`;
+  };
+  const { module, faults } = loadModule('/r.yml', language, read);
+  return makePlan(
+    module,
+    linkModule(module, faults, () => false),
+    goals,
+  );
+}
+
+const order = (made: Plan) => made.nodes.map((node) => node.id).join(' ');
+const edges = (made: Plan) => made.nodes.flatMap((node) => node.after.map((edge) => `${node.id} after ${edge.from}: ${edge.because}`));
+
+/** A library that starts from an image, as the chroot method does. */
+const library = `inputs: {size: {type: integer, default: 1}, label: {type: string, default: none}}
+tasks:
+  volume: {uses: ec2.volume, with: {size: "{{ inputs.size }}"}}
+  disk: {uses: ec2.attachment, with: {volume: "{{ volume.id }}"}, internal: true}
+  root: {uses: mount, with: {device: "{{ disk.device }}"}, internal: true}
+  sys: {uses: chroot, with: {root: "{{ root.path }}"}}
+  snapshot: {uses: ec2.snapshot, with: {volume: "{{ volume.id }}", description: "{{ inputs.label }}"}}
+  image: {uses: ec2.image, with: {name: web, snapshot: "{{ snapshot.id }}"}}
+outputs: {image_id: "{{ image.id }}"}
+`;
+
+suite('plan', (test) => {
+  test('recipes/base.yml: the whole order', () => {
+    const { module, faults } = loadModule(join(repository, 'recipes/base.yml'), language, (path) => readFileSync(path, 'utf8'));
+    const made = makePlan(
+      module,
+      linkModule(module, faults, () => false),
+      [],
+    );
+    assert.is(
+      order(made),
+      'volume disk parts rootfs root bootstrap sys grub version sys.released root.released rootfs.released parts.released disk.released snapshot image volume.released',
+    );
+    const why = edges(made);
+    for (const edge of [
+      'disk after volume: refers to volume.id',
+      'grub after sys: runs in sys',
+      'grub after disk: refers to disk.device',
+      'version after grub: needs grub',
+      'sys.released after grub: "grub" stands on it',
+      'root.released after sys.released: "sys" stands on it',
+      'snapshot after sys.released: freezes "volume" (volume)',
+      'snapshot after disk.released: freezes "volume" (volume)',
+      'image after version: refers to version.debian',
+      'volume.released after snapshot: "snapshot" stands on it',
+    ]) {
+      assert.ok(why.includes(edge), edge);
+    }
+  });
+
+  test('a frozen parameter pulls in what stands on the holds, and what that needs; nothing else pulls', () => {
+    const recipe = `includes: {ami: {recipe: lib.yml, with: {label: "{{ name.value }}"}}}
+tasks:
+  fetch: {run: "true"}
+  packages: {in: ami.sys, needs: [fetch], run: "true"}
+  notify: {needs: [ami.image], run: "true"}
+  name: {run: "true", outputs: {value: }}
+  aside: {run: "true"}
+`;
+    const made = plan({ 'r.yml': recipe, 'lib.yml': library }, ['ami.image']);
+    assert.is(
+      order(made),
+      'ami.volume ami.disk ami.root ami.sys fetch packages name ami.sys.released ami.root.released ami.disk.released ami.snapshot ami.image ami.volume.released',
+    );
+    assert.equal(
+      [...made.pulled],
+      [
+        ['ami.disk', '"ami.snapshot" freezes "ami.volume"'],
+        ['ami.root', '"ami.snapshot" freezes "ami.volume"'],
+        ['ami.sys', '"ami.snapshot" freezes "ami.volume"'],
+        ['packages', '"ami.snapshot" freezes "ami.volume"'],
+      ].filter(([id]) => made.pulled.has(id ?? '')),
+    );
+    assert.ok(made.pulled.has('packages'));
+    assert.equal(made.leftOut, ['notify', 'aside']);
+    assert.ok(edges(made).includes('ami.snapshot after name: refers to inputs.label'), 'through the input of the library');
+    assert.is(order(plan({ 'r.yml': recipe, 'lib.yml': library }, ['fetch'])), 'fetch');
+  });
+
+  test('without goals: all tasks that are not internal, and what the outputs refer to; libraries only as far as needed', () => {
+    const made = plan({
+      'r.yml': `includes: {ami: {recipe: lib.yml}}\ntasks:\n  own: {run: "true"}\n  hidden: {internal: true, run: "true"}\noutputs: {id: "{{ ami.image_id }}"}\n`,
+      'lib.yml': library,
+    });
+    assert.ok(order(made).startsWith('ami.volume ami.disk ami.root ami.sys own'), order(made));
+    assert.not.match(order(made), 'hidden');
+    assert.is(order(plan({ 'r.yml': `includes: {ami: {recipe: lib.yml}}\ntasks:\n  own: {run: "true"}\n`, 'lib.yml': library })), 'own');
+    assert.is(order(plan({ 'r.yml': `goals: [a]\ntasks:\n  b: {run: "true"}\n  a: {run: "true"}\n` })), 'a');
+  });
+
+  test('nothing passes through a step; H.released waits for a release and does not stand on it; before is needs reversed', () => {
+    const made = plan({
+      'r.yml': `tasks:
+  vol: {uses: ec2.volume, with: {size: 1}}
+  fact: {run: "echo {{ vol.id }}", outputs: {x: }}
+  late: {run: "echo {{ fact.x }}"}
+  gone: {needs: [vol.released], run: "true"}
+  first: {before: [vol], run: "true"}
+`,
+    });
+    assert.is(order(made), 'first vol fact late vol.released gone');
+    assert.equal(
+      edges(made).filter((edge) => edge.startsWith('vol.released')),
+      ['vol.released after vol: releases "vol"', 'vol.released after fact: "fact" stands on it'],
+    );
+  });
+
+  test('tasks in one chroot run one at a time, in written order where edges leave it open', () => {
+    const made = plan({
+      'r.yml': `tasks:
+  sys: {uses: chroot, with: {root: /}}
+  c: {in: sys, needs: [a], run: "true"}
+  b: {in: sys, run: "true"}
+  a: {in: sys, run: "true"}
+`,
+    });
+    assert.is(order(made), 'sys b a c sys.released');
+    assert.ok(edges(made).includes('a after b: runs in the same chroot, "sys"'));
+  });
+
+  test('unknown goals are told with what was probably meant', () => {
+    try {
+      plan({ 'r.yml': 'tasks:\n  image: {run: "true"}\n' }, ['imgae']);
+      assert.unreachable();
+    } catch (error) {
+      assert.ok(error instanceof RecipeError);
+      assert.is(error.message, 'chrootfile: there is no task "imgae" [goal]\n  help: did you mean "image"?\n');
+    }
+  });
+
+  test('a chain of 20,000 tasks is planned without running out of stack', () => {
+    const tasks = Array.from({ length: 20_000 }, (_, i) => `  t${i}: {${i > 0 ? `needs: [t${i - 1}]` : 'run: "true"'}}`).join('\n');
+    assert.is(plan({ 'r.yml': `tasks:\n${tasks}\n` }).nodes.length, 20_000);
+  }, 60_000);
+});

@@ -1,0 +1,176 @@
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { inFolder } from '../support/folder.js';
+import { differences, lookAtHost } from '../support/host.js';
+import { finished, repository, run } from '../support/program.js';
+import { runRecipe } from '../support/recipe.js';
+import { suite } from '../support/suite.js';
+
+const tiny = join(repository, 'test/fixtures/tiny.yml');
+
+suite('disk kinds', (test) => {
+  for (const type of ['ext4', 'xfs', 'btrfs']) {
+    test(
+      `a root file system of type ${type} goes through the whole pipeline`,
+      () =>
+        inFolder({}, async (folder) => {
+          const before = await lookAtHost();
+          const ran = await run(
+            ['run', tiny, '-i', `type=${type}`, '-i', 'script=mount | grep " / "; ls -l /dev/disk/by-uuid /dev/disk/by-label', '--format', 'json'],
+            { folder },
+          );
+          assert.is(ran.code, 0, ran.stdout + ran.stderr);
+          const [id = ''] = readdirSync(join(folder, 'state/runs'));
+          const log = readFileSync(join(folder, 'state/runs', id, 'logs/work.log'), 'utf8');
+          assert.match(log, `type ${type} `);
+          assert.match(log, /tiny -> \.\.\/\.\.\/loop\d+p2/);
+          assert.equal(differences(before, await lookAtHost()), []);
+        }),
+      60_000,
+    );
+  }
+
+  test(
+    'a partition table is as asked for, and vfat is made though this kernel may not mount it',
+    () =>
+      inFolder({}, async (folder) => {
+        const ran = await runRecipe(
+          folder,
+          `tasks:
+  volume: {uses: ec2.volume, with: {size: 1}}
+  disk: {uses: ec2.attachment, with: {volume: "{{ volume.id }}"}}
+  parts:
+    uses: disk.partition
+    with:
+      device: "{{ disk.device }}"
+      partitions:
+        - {name: bios, size: 1MiB, type: bios}
+        - {name: esp, size: 64MiB, type: esp}
+        - {name: own, size: 10MiB, type: 933AC7E1-2EB4-4F13-B844-0E14E2AEF915}
+        - {name: root, type: root}
+  esp: {uses: disk.filesystem, with: {device: "{{ parts.partitions.esp }}", type: vfat, label: EFI, uuid: ABCD-1234}}
+  root: {uses: disk.filesystem, with: {device: "{{ parts.partitions.root }}", type: ext4, options: [-m, "0"]}}
+  look: {run: "sfdisk --json {{ disk.device }}; blkid -p -o export {{ esp.device }} {{ root.device }}; echo uuid {{ root.uuid }}"}
+`,
+        );
+        assert.is(ran.code, 0, ran.ended.stdout);
+        const log = ran.log('look');
+        const table = JSON.parse(log.slice(0, log.indexOf('\n}') + 2)) as {
+          partitiontable: { label: string; partitions: { name: string; size: number; type: string }[] };
+        };
+        assert.is(table.partitiontable.label, 'gpt');
+        assert.equal(
+          table.partitiontable.partitions.map(({ name, size, type }) => [name, size >= 1e6 ? 'rest' : size / 2048, type.slice(0, 8)]),
+          [
+            ['bios', 1, '21686148'],
+            ['esp', 64, 'C12A7328'],
+            ['own', 10, '933AC7E1'],
+            ['root', 'rest', process.arch === 'arm64' ? 'B921B045' : '4F68BCE3'],
+          ],
+        );
+        assert.match(log, /UUID=ABCD-1234[\s\S]*TYPE=vfat/);
+        const uuid = /uuid (\S+)/.exec(log)?.[1];
+        assert.match(log, `UUID=${uuid}\n`);
+      }),
+    60_000,
+  );
+
+  for (const type of ['ext4', 'xfs', 'btrfs']) {
+    for (const mounted of [false, true]) {
+      test(
+        `disk.grow makes ${type} fill a volume larger than its snapshot, ${mounted ? 'mounted' : 'not mounted'}`,
+        () =>
+          inFolder({}, async (folder) => {
+            const base = await run(['run', tiny, '-i', `type=${type}`, '--format', 'json'], { folder });
+            const { snapshot_id } = finished(base)['outputs'] as { snapshot_id: string };
+            const root = mounted ? '  root: {uses: mount, with: {device: "{{ disk.device }}", partition: 2}}\n' : '';
+            const after = mounted ? '' : '  root: {needs: [grow], uses: mount, with: {device: "{{ disk.device }}", partition: 2}}\n';
+            const ran = await runRecipe(
+              folder,
+              `tasks:
+  volume: {uses: ec2.volume, with: {size: 3, snapshot_id: ${snapshot_id}}}
+  disk: {uses: ec2.attachment, with: {volume: "{{ volume.id }}"}}
+${root}  grow: {uses: disk.grow, needs: [${mounted ? 'root' : 'disk'}], with: {device: "{{ disk.device }}", partition: 2}}
+${after}  look: {needs: [root, grow], run: "df --output=size -k {{ root.path }} | tail -n 1; cat {{ root.path }}/etc/resolv.conf; sfdisk --verify {{ disk.device }}"}
+outputs: {bytes: "{{ grow.size }}"}
+`,
+            );
+            if (type === 'ext4' && mounted && !mayResize()) {
+              // Where even root lacks CAP_SYS_RESOURCE, the kernel refuses to grow ext4 while it is mounted.
+              assert.match(ran.errors['grow'] ?? '', 'resize2fs: Permission denied to resize filesystem');
+              return;
+            }
+            assert.is(ran.code, 0, ran.ended.stdout);
+            assert.ok((ran.outputs['bytes'] as number) > 2.99 * 1024 ** 3, String(ran.outputs['bytes']));
+            assert.ok(Number(ran.log('look').split('\n')[0]) > 2.7 * 1024 ** 2, ran.log('look'));
+            assert.match(ran.log('look'), /from the image\n.*\n?No errors detected/, ran.log('look'));
+          }),
+        60_000,
+      );
+    }
+  }
+
+  test(
+    'what cannot be done is said: a partition that is not the last, a disk mounted as a whole, an option mkfs does not know',
+    () =>
+      inFolder({}, async (folder) => {
+        const pipeline = `tasks:
+  volume: {uses: ec2.volume, with: {size: 1}}
+  disk: {uses: ec2.attachment, with: {volume: "{{ volume.id }}"}}
+  parts: {uses: disk.partition, with: {device: "{{ disk.device }}", partitions: [{name: a, size: 100MiB}, {name: b}]}}
+`;
+        const before = await lookAtHost();
+        const error = async (task: string) => (await runRecipe(folder, `${pipeline}  t: ${task}\n`)).errors['t']?.replace(/^\S+: /, '');
+        assert.match(
+          (await error('{uses: disk.grow, with: {device: "{{ parts.device }}", partition: 1}}')) ?? '',
+          /^partition 1 is not the last one on \/dev\/loop\d+: there is no room behind it$/,
+        );
+        assert.match(
+          (await error('{uses: mount, with: {device: "{{ parts.device }}"}}')) ?? '',
+          /is a disk with partitions \(1, 2\): say which one with "partition"$/,
+        );
+        const failed = await error('{uses: disk.filesystem, with: {device: "{{ parts.partitions.b }}", type: ext4, options: [--nonsense]}}');
+        assert.match(failed ?? '', /^mkfs\.ext4 -q -F -U \S+ --nonsense \/dev\/loop\d+p2: failed with exit code 1\n[\s\S]*Usage: mkfs\.ext4/);
+        assert.equal(differences(before, await lookAtHost()), []);
+      }),
+    60_000,
+  );
+
+  test(
+    'a mount below another one is made inside the image, whatever links are on the way',
+    () =>
+      inFolder({ 'outside/x': '' }, async (folder) => {
+        const ran = await runRecipe(
+          folder,
+          `tasks:
+  volume: {uses: ec2.volume, with: {size: 1}}
+  disk: {uses: ec2.attachment, with: {volume: "{{ volume.id }}"}}
+  parts: {uses: disk.partition, with: {device: "{{ disk.device }}", partitions: [{name: boot, size: 100MiB}, {name: root}]}}
+  rootfs: {uses: disk.filesystem, with: {device: "{{ parts.partitions.root }}", type: ext4}}
+  bootfs: {uses: disk.filesystem, with: {device: "{{ parts.partitions.boot }}", type: ext4}}
+  root: {uses: mount, with: {device: "{{ rootfs.device }}"}}
+  trap: {run: "mkdir -p {{ root.path }}${folder}/outside; ln -s ${folder}/outside {{ root.path }}/boot"}
+  boot: {needs: [trap], uses: mount, with: {device: "{{ bootfs.device }}", path: "{{ root.path }}/boot"}}
+  write: {run: "touch {{ boot.path }}/kernel; ls {{ root.path }}${folder}/outside"}
+outputs: {where: "{{ boot.path }}"}
+`,
+        );
+        assert.is(ran.code, 0, ran.ended.stdout);
+        assert.ok(String(ran.outputs['where']).endsWith(`/mnt/root${folder}/outside`), String(ran.outputs['where']));
+        assert.is(ran.log('write'), 'kernel\nlost+found\n');
+        assert.equal(readdirSync(join(folder, 'outside')), ['x']);
+      }),
+    60_000,
+  );
+
+  test('the tools these tests read with are there', () => {
+    execFileSync('sfdisk', ['--version']);
+  });
+});
+
+function mayResize(): boolean {
+  const effective = /CapEff:\s+([0-9a-f]+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0';
+  return (BigInt(`0x${effective}`) & (1n << 24n)) !== 0n;
+}

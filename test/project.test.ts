@@ -1,0 +1,139 @@
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import * as assert from 'uvu/assert';
+import { messagesOf } from '../src/dsl/faults.js';
+import { kinds } from '../src/tasks/index.js';
+import { language } from '../src/tasks/language.js';
+import { schema } from '../src/tasks/validators.js';
+import { inFolder } from './support/folder.js';
+import { repository, run } from './support/program.js';
+import { suite } from './support/suite.js';
+
+/** Which layers each layer may import. */
+const layers: Record<string, readonly string[]> = {
+  dsl: [],
+  runtime: ['dsl'],
+  tasks: ['dsl', 'runtime'],
+  local: [],
+  cli: ['dsl', 'runtime', 'tasks', 'local'],
+};
+
+const sources = readdirSync(join(repository, 'src'), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
+
+suite('the project', (test) => {
+  test('imports go one way: cli, tasks, runtime, dsl; local stands alone', () => {
+    const wrong: string[] = [];
+    for (const file of sources) {
+      const text = readFileSync(join(repository, 'src', file), 'utf8');
+      for (const [, target = ''] of text.matchAll(/(?:from|import\()\s*'(\.[^']*)'/g)) {
+        const to = relative(join(repository, 'src'), resolve(join(repository, 'src', dirname(file)), target)).split('/')[0] ?? '';
+        const from = file.split('/')[0] ?? '';
+        if (to !== from && !layers[from]?.includes(to)) wrong.push(`${file} imports ${target}`);
+      }
+    }
+    assert.equal(wrong, []);
+    assert.ok(sources.length > 50);
+  });
+
+  test('no import of values goes round in a circle', () => {
+    const graph = new Map(
+      sources.map((file) => {
+        const text = readFileSync(join(repository, 'src', file), 'utf8');
+        const targets = [...text.matchAll(/^(?:import|export) (?!type )[^;]*?from '(\.[^']*)'/gm)].filter(
+          ([statement]) => !/^import \{( type \w+,?)+ \}/.test(statement),
+        );
+        return [file, targets.map(([, target = '']) => relative('.', join(dirname(file), target)).replace(/\.js$/, '.ts'))] as const;
+      }),
+    );
+    const open: string[] = [];
+    const done = new Set<string>();
+    const visit = (file: string) => {
+      assert.not.ok(open.includes(file), `${[...open, file].join(' -> ')}`);
+      if (done.has(file)) return;
+      open.push(file);
+      for (const target of graph.get(file) ?? []) visit(target);
+      open.pop();
+      done.add(file);
+    };
+    for (const file of graph.keys()) visit(file);
+  });
+
+  test('schemas/recipe.schema.json is what the kinds say (npm run generate)', () => {
+    assert.equal(JSON.parse(readFileSync(join(repository, 'schemas/recipe.schema.json'), 'utf8')), JSON.parse(JSON.stringify(schema)));
+  });
+
+  test('every key of the schema has hover text with an example', () => {
+    const missing: string[] = [];
+    const visit = (node: Record<string, unknown>, path: string) => {
+      for (const [name, child] of Object.entries((node['properties'] as Record<string, Record<string, unknown>>) ?? {})) {
+        if (typeof child['markdownDescription'] !== 'string') missing.push(`${path}.${name}`);
+        visit(child, `${path}.${name}`);
+        const more = child['additionalProperties'] ?? child['items'];
+        if (typeof more === 'object' && more !== null) visit(more as Record<string, unknown>, `${path}.${name}.*`);
+      }
+    };
+    visit(schema, '');
+    for (const [name, definition] of Object.entries(schema['$defs'] as Record<string, Record<string, unknown>>)) visit(definition, name);
+    assert.equal(missing, []);
+  });
+
+  for (const kind of kinds) {
+    test(`${kind.name}: its example is valid, its parameters and outputs are described`, () => {
+      const values = JSON.parse(
+        JSON.stringify(kind.example).replace(
+          /\{\{ (\w+)\.[\w.]+ \}\}/g,
+          (_, task: string) =>
+            ({ volume: 'vol-0123', snapshot: 'snap-0123', disk: '/dev/loop0', parts: '/dev/loop0p1', rootfs: '/dev/loop0p2', root: '/mnt', run: '1' })[task] ??
+            'x',
+        ),
+      ) as Record<string, unknown>;
+      assert.equal(messagesOf(language.validateParams(kind.name, values)), []);
+      for (const [name, property] of [...Object.entries(kind.params.properties), ...Object.entries(kind.outputs.properties)]) {
+        assert.ok((property as { description?: string }).description, `${kind.name}.${name}`);
+      }
+      assert.ok(kind.lifetime === 'hold' || kind.takesBack !== undefined || kind.undo === undefined);
+      assert.is(kind.undo === undefined, kind.takesBack === undefined, 'what is undone is told in the plan');
+    });
+  }
+
+  test('every shipped recipe is free of faults and begins with the editor line', () =>
+    inFolder({}, async (folder) => {
+      const files = readdirSync(join(repository, 'recipes'), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.yml'));
+      assert.ok(files.length > 0);
+      for (const file of files) {
+        const path = join(repository, 'recipes', file);
+        assert.match(readFileSync(path, 'utf8'), /^# yaml-language-server: \$schema=(\.\.\/)+schemas\/recipe\.schema\.json\n/);
+        const checked = await run(['check', path], { folder });
+        assert.is(checked.code, 0, checked.stderr);
+      }
+    }));
+
+  test('every yaml block of README.md and docs/ is a recipe without faults', () =>
+    inFolder({}, async (folder) => {
+      const { writeFileSync } = await import('node:fs');
+      const pages = [
+        'README.md',
+        ...readdirSync(join(repository, 'docs'))
+          .filter((file) => file.endsWith('.md'))
+          .map((file) => join('docs', file)),
+      ];
+      let blocks = 0;
+      for (const page of pages) {
+        for (const [, block = ''] of readFileSync(join(repository, page), 'utf8').matchAll(/```yaml\n([\s\S]*?)```/g)) {
+          blocks += 1;
+          writeFileSync(join(folder, 'block.yml'), block);
+          const checked = await run(['check', 'block.yml'], { folder });
+          assert.is(checked.code, 0, `${page}: ${checked.stderr}`);
+        }
+      }
+      assert.ok(blocks > 0);
+    }));
+
+  test('every command of README.md is one that this version has', () => {
+    const readme = readFileSync(join(repository, 'README.md'), 'utf8');
+    const verbs = [...readme.matchAll(/chrootfile ([a-z]+)/g)].map(([, verb = '']) => verb);
+    const help = execFileSync(join(repository, 'bin/chrootfile'), ['--help'], { encoding: 'utf8' });
+    for (const verb of new Set(verbs)) assert.match(help, new RegExp(`^ {2}${verb}\\b`, 'm'), verb);
+  });
+});
