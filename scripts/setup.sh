@@ -36,7 +36,7 @@ fi
 
 if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
   echo "Installing node packages"
-  npm ci --silent --no-fund --no-audit
+  npm ci --loglevel=error
 fi
 
 if [ ! -e dist/main.js ] || [ -n "$(find src scripts package.json -newer dist/main.js -print -quit)" ]; then

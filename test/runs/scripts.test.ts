@@ -143,7 +143,7 @@ tasks:
       );
       assert.is(ran.code, 0, ran.ended.stdout);
       const left = ran.events.find((event) => event['type'] === 'task.left_processes');
-const names = (left?.['processes'] ?? []) as string[];
+      const names = (left?.['processes'] ?? []) as string[];
       assert.ok(names.includes('sh') && names.includes('sleep'), names.join());
       assert.is(ran.log('b'), '0\n0\n');
       assert.equal(differences(before, await lookAtHost()), []);

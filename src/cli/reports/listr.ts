@@ -13,6 +13,8 @@ interface Node {
   readonly title: string;
   readonly ended: PromiseWithResolver<{ outcome: string; reason?: string | undefined; error?: string | undefined }>;
   lastDrawn: number;
+  /** 0 while it waits. */
+  attempt: number;
 }
 
 interface PromiseWithResolver<T> {
@@ -38,13 +40,14 @@ export function listrReport(): Report {
   const draw = (list: readonly Node[]) => {
     const listr = new Listr(
       list.map((node) => ({
-        title: styled('dim', node.title),
+        title: node.id === 'undo' ? node.title : styled('dim', `${node.title} · waiting`),
         task: async (_: unknown, wrapper: Wrapper) => {
           wrappers.set(node.id, wrapper);
+          if (node.attempt > 0) wrapper.title = titleOf(node);
           const { outcome, reason, error } = await node.ended.promise;
           if (outcome === 'skipped' || outcome === 'unreached')
             wrapper.skip(`${node.title} ${styled('dim', `${outcome === 'skipped' ? 'skipped' : 'not run'}: ${reason ?? ''}`)}`);
-          if (outcome === 'failed') throw new Error(error?.split('\n')[0] ?? 'failed');
+          if (outcome === 'failed') throw new Error(`${node.title} ${styled('red', error?.split('\n')[0] ?? 'failed')}`);
         },
         rendererOptions: { bottomBar: false, persistentOutput: false, outputBar: 1 },
       })),
@@ -53,7 +56,7 @@ export function listrReport(): Report {
         exitOnError: false,
         collectErrors: false,
         registerSignalListeners: false,
-        rendererOptions: { removeEmptyLines: true, collapseSkips: false, collapseErrors: false },
+        rendererOptions: { removeEmptyLines: true, collapseSkips: true, collapseErrors: true },
       },
     );
     return listr.run().catch(() => {});
@@ -67,9 +70,12 @@ export function listrReport(): Report {
         drawn = draw([...nodes.values()]);
         return;
       case 'task.started': {
-        const wrapper = wrappers.get(event.task);
         const known = nodes.get(event.task);
-        if (wrapper !== undefined && known !== undefined) wrapper.title = event.attempt > 1 ? `${known.title} (attempt ${event.attempt})` : known.title;
+        const wrapper = wrappers.get(event.task);
+        if (known === undefined) return;
+        known.attempt = event.attempt;
+        // Listr may not have begun with it yet.
+        if (wrapper !== undefined) wrapper.title = titleOf(known);
         return;
       }
       case 'task.output':
@@ -135,7 +141,12 @@ function node(id: string, description: string | undefined): Node {
     title: id === 'undo' ? (description ?? id) : description === undefined ? id : `${id}  ${styled('dim', description)}`,
     ended: withResolver(),
     lastDrawn: 0,
+    attempt: 0,
   };
+}
+
+function titleOf(node: Node): string {
+  return node.attempt > 1 ? `${node.title} (attempt ${node.attempt})` : node.title;
 }
 
 function withResolver<T>(): PromiseWithResolver<T> {
