@@ -26,8 +26,21 @@ try {
   rows.push(compare('check of a 30-task recipe', ours('check', tasks(30, 'run: "echo {{ run.id }}"')), ['node', '-e', '0'], '≤ 3 × node -e 0'));
   rows.push(compare('1,000 tasks with only needs', ours('run', tasks(1000, 'if: true'), '-q'), ['node', '-e', '0'], '≤ 3 × node -e 0'));
   if (has('make')) {
-    writeFileSync(join(folder, 'Makefile'), `all: ${names(1000).join(' ')}\n${names(1000).map((name) => `${name}:\n\t@true; true\n`).join('')}`);
-    rows.push(compare('1,000 tasks of `true; true`', ours('run', tasks(1000, 'run: "true; true"', false), '-q', '-j', '2'), ['make', '-s', '-j2', '-C', folder], '≤ 6 × make -j2', 3));
+    writeFileSync(
+      join(folder, 'Makefile'),
+      `all: ${names(1000).join(' ')}\n${names(1000)
+        .map((name) => `${name}:\n\t@true; true\n`)
+        .join('')}`,
+    );
+    rows.push(
+      compare(
+        '1,000 tasks of `true; true`',
+        ours('run', tasks(1000, 'run: "true; true"', false), '-q', '-j', '2'),
+        ['make', '-s', '-j2', '-C', folder],
+        '≤ 6 × make -j2',
+        3,
+      ),
+    );
   }
   console.error('memory of a run with 10^6 lines of output…');
   const peak = await peakMemory();
@@ -53,7 +66,12 @@ function compare(work: string, a: readonly string[], b: readonly string[], bound
 
 function seconds([command = '', ...args]: readonly string[]): number {
   const started = performance.now();
-  const done = spawnSync(command, args, { cwd: folder, env: { ...process.env, CHROOTFILE_STATE: join(folder, 'state') }, stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8' });
+  const done = spawnSync(command, args, {
+    cwd: folder,
+    env: { ...process.env, CHROOTFILE_STATE: join(folder, 'state') },
+    stdio: ['ignore', 'ignore', 'pipe'],
+    encoding: 'utf8',
+  });
   if (done.status !== 0) throw new Error(`${command} ${args.join(' ')}: ${done.stderr}`);
   return (performance.now() - started) / 1000;
 }
@@ -96,7 +114,12 @@ function base(): void {
   console.error('base.sh…');
   mkdirSync(join(folder, 'script'));
   const script = execFileSync(join(import.meta.dirname, 'base.sh'), [join(folder, 'script')], { encoding: 'utf8' });
-  const phases = new Map(script.trim().split('\n').map((line) => [line.split(' ')[0] ?? '', Number(line.split(' ')[1])]));
+  const phases = new Map(
+    script
+      .trim()
+      .split('\n')
+      .map((line) => [line.split(' ')[0] ?? '', Number(line.split(' ')[1])]),
+  );
   console.error('recipes/base.yml…');
   const started = performance.now();
   const events = execFileSync(program, ['run', resolve(import.meta.dirname, '../recipes/base.yml'), '--format', 'json'], {
@@ -105,7 +128,10 @@ function base(): void {
     env: { ...process.env, CHROOTFILE_STATE: join(folder, 'state') },
   });
   const whole = (performance.now() - started) / 1000;
-  const ended = events.split('\n').filter((line) => line.includes('"task.finished"')).map((line) => JSON.parse(line) as { task: string; seconds: number });
+  const ended = events
+    .split('\n')
+    .filter((line) => line.includes('"task.finished"'))
+    .map((line) => JSON.parse(line) as { task: string; seconds: number });
   const of = (...tasks: string[]) => ended.filter(({ task }) => tasks.includes(task)).reduce((sum, { seconds }) => sum + seconds, 0);
   console.log('phase: script, recipe (seconds)');
   console.log(`  disk: ${phases.get('disk')}, ${of('volume', 'disk', 'parts', 'rootfs', 'root').toFixed(2)}`);
@@ -115,11 +141,18 @@ function base(): void {
   console.log(`  snapshot: ${phases.get('snapshot')}, ${of('snapshot').toFixed(2)}`);
   console.log(`  image, volume: ${phases.get('remove')}, ${Math.max(of('image'), of('volume.released')).toFixed(2)}`);
   const rest = [...phases].filter(([name]) => name !== 'bootstrap' && name !== 'grub').reduce((sum, [, seconds]) => sum + seconds, 0);
-  rows.push({ work: 'base.yml beyond mmdebstrap and grub', ours: whole - of('bootstrap', 'grub'), theirs: rest, against: 'bench/base.sh', bound: '≤ script + 1.5 s' });
+  rows.push({
+    work: 'base.yml beyond mmdebstrap and grub',
+    ours: whole - of('bootstrap', 'grub'),
+    theirs: rest,
+    against: 'bench/base.sh',
+    bound: '≤ script + 1.5 s',
+  });
 }
 
 function report(peak: number): void {
-  if (process.argv.includes('--json')) return console.log(JSON.stringify({ date: new Date().toISOString(), node: process.version, rows, peak_mb: peak }, undefined, 2));
+  if (process.argv.includes('--json'))
+    return console.log(JSON.stringify({ date: new Date().toISOString(), node: process.version, rows, peak_mb: peak }, undefined, 2));
   for (const { work, ours, theirs, against, bound } of rows) {
     console.log(`${work}: ${ours.toFixed(3)} s, ${against}: ${theirs.toFixed(3)} s, ratio ${(ours / theirs).toFixed(2)}   (bound: ${bound})`);
   }

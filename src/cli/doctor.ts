@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync } from 'node:fs';
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { listRuns } from '../runtime/runs.js';
 import { hostShell } from '../runtime/shell.js';
@@ -87,6 +87,7 @@ function stateIs(state: string): Finding {
   let folder = state;
   while (!existsSync(folder)) folder = dirname(folder);
   try {
+    if (!statSync(folder).isDirectory()) throw new Error('not a folder');
     accessSync(folder, constants.W_OK);
     return { name: 'state', ok: true, detail: state };
   } catch {

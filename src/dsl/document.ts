@@ -35,7 +35,6 @@ export function parseDocument(source: Source): { document?: ParsedDocument; diag
   const diagnostics: Diagnostic[] = [];
   const parsed = parseAllDocuments(source.text, {
     version: '1.2',
-    keepSourceTokens: true,
     prettyErrors: false,
   }) as Document.Parsed[] & { lineCounter?: LineCounter };
   const doc = Array.isArray(parsed) ? parsed[0] : undefined;

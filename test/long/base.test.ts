@@ -27,7 +27,7 @@ suite('recipes/base.yml', (test) => {
         try {
           assert.is(machine.ssh('cloud-init status --wait; systemctl is-system-running --wait || true').trim().split('\n').at(-1), 'running');
           assert.is(machine.ssh('systemctl --failed --no-legend --plain'), '');
-          assert.is(machine.ssh('find /etc/systemd /run/systemd -lname /dev/null'), '', 'no unit is masked but by packages themselves');
+          assert.is(machine.ssh('find /etc/systemd -lname /dev/null'), '', 'no unit is masked but by packages themselves');
           assert.is(machine.ssh('systemctl is-active multi-user.target ssh.service'), 'active\nactive\n');
           assert.is(machine.ssh('hostname').trim(), 'booted');
           assert.match(machine.ssh('cat /etc/machine-id'), /^[0-9a-f]{32}$/m);

@@ -1,0 +1,116 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { inFolder } from '../support/folder.js';
+import { finished, repository, run } from '../support/program.js';
+import { suite } from '../support/suite.js';
+
+const base = join(repository, 'recipes/base.yml');
+
+suite('verbs', (test) => {
+  test('plan tells order, reasons and undo; run --dry-run is the same', () =>
+    inFolder({}, async (folder) => {
+      const { stdout, code } = await run(['plan', base], { folder });
+      assert.is(code, 0);
+      assert.match(stdout, /^\S+base\.yml: 11 tasks, 6 releases$/m);
+      assert.match(
+        stdout,
+        / {2}2 disk {2}ec2\.attachment\n {6}The volume, attached to this machine\n {6}after volume: refers to volume\.id\n {6}undo at its release: detach the volume\n/,
+      );
+      assert.match(
+        stdout,
+        /15 snapshot {2}ec2\.snapshot\n[\s\S]*after disk\.released: freezes "volume" \(volume\)\n[\s\S]*undo when the run fails: delete the snapshot\n/,
+      );
+      assert.is((await run(['run', '-n', base], { folder })).stdout, stdout);
+      const json = JSON.parse((await run(['plan', base, 'volume', '--json'], { folder })).stdout) as { nodes: { id: string }[]; left_out: string[] };
+      assert.equal(
+        json.nodes.map((node) => node.id),
+        ['volume', 'volume.released'],
+      );
+      assert.is(json.left_out.length, 10);
+    }));
+
+  test('list, kinds and schema tell what there is, for people and for programs', () =>
+    inFolder({}, async (folder) => {
+      assert.match((await run(['list', base], { folder })).stdout, /^bootstrap +run +Debian, unpacked and set up$/m);
+      assert.is((JSON.parse((await run(['list', base, '--json'], { folder })).stdout) as { tasks: unknown[] }).tasks.length, 11);
+      assert.match((await run(['kinds'], { folder })).stdout, /^ec2\.snapshot +step +Makes a snapshot of a volume/m);
+      const manual = (await run(['kinds', 'chroot.upload'], { folder })).stdout;
+      assert.match(manual, '  from (required): File or folder of the host, relative to the recipe\n');
+      assert.match(manual, 'uses: chroot.upload');
+      const unknown = await run(['kinds', 'chroot.uplaod'], { folder });
+      assert.equal([unknown.code, unknown.stderr], [2, 'chrootfile: there is no kind "chroot.uplaod"\n  help: did you mean "chroot.upload"?\n']);
+      assert.equal(JSON.parse((await run(['schema'], { folder })).stdout), JSON.parse(readFileSync(join(repository, 'schemas/recipe.schema.json'), 'utf8')));
+    }));
+
+  test('check gives the same faults as JSON and as annotations', () =>
+    inFolder({ 'r.yml': 'version: 1\ntasks:\n  a: {run: "true", deps: [b]}\n' }, async (folder) => {
+      const json = await run(['check', 'r.yml', '--format', 'json'], { folder });
+      assert.is(json.code, 2);
+      assert.equal(JSON.parse(json.stdout), [
+        {
+          code: 'unknown-key',
+          message: 'unknown key "deps"',
+          file: 'r.yml',
+          line: 3,
+          column: 20,
+          end: { line: 3, column: 24 },
+          help: `Taskfile's "deps" is "needs" here`,
+        },
+      ]);
+      assert.is(
+        (await run(['check', 'r.yml', '--format', 'github'], { folder })).stdout,
+        `::error file=r.yml,line=3,col=20,title=unknown-key::unknown key "deps" (Taskfile's "deps" is "needs" here)\n`,
+      );
+    }));
+
+  test('doctor finds this host able, and says what is wrong where something is', () =>
+    inFolder({}, async (folder) => {
+      const well = await run(['doctor', '--json'], { folder });
+      assert.is(well.code, 0, well.stdout);
+      const { ok, findings } = JSON.parse(well.stdout) as { ok: boolean; findings: { name: string; ok: boolean }[] };
+      assert.ok(ok && findings.every((finding) => finding.ok) && findings.length >= 7);
+      const ill = await run(['doctor', '--state', '/dev/null/state'], { folder });
+      assert.is(ill.code, 3);
+      assert.match(ill.stdout, '✖ state: /dev/null/state cannot be written');
+    }));
+
+  test(
+    'local lists, exports (raw, byte for byte) and resets; logs prints what tasks said',
+    () =>
+      inFolder({}, async (folder) => {
+        const built = await run(['run', join(repository, 'test/fixtures/tiny.yml'), '-i', 'script=echo hello', '--format', 'json'], { folder });
+        const { image_id, snapshot_id } = finished(built)['outputs'] as Record<string, string>;
+        assert.match((await run(['local', 'images'], { folder })).stdout, new RegExp(`^${image_id} .*${snapshot_id} +tiny-`, 'm'));
+        assert.is((JSON.parse((await run(['local', 'snapshots', '--json'], { folder })).stdout) as { id: string }[])[0]?.id, snapshot_id);
+        assert.is((await run(['local', 'volumes'], { folder })).stdout, 'no volumes\n');
+        assert.is((await run(['local', 'export', image_id ?? '', 'out.img'], { folder })).code, 0);
+        execFileSync('cmp', [join(folder, 'out.img'), join(folder, 'state/local/local-1/disks', `${snapshot_id}.img`)]);
+        assert.is(statSync(join(folder, 'out.img')).size, 1024 ** 3);
+        assert.is((await run(['local', 'export', image_id ?? '', 'out.img'], { folder })).stderr, 'chrootfile: out.img exists already\n');
+        assert.match((await run(['local', 'export', 'ami-none', 'other.img'], { folder })).stderr, 'there is no image ami-none');
+        assert.match((await run(['logs'], { folder })).stdout, '==> work <==\nhello\n');
+        const id = String(finished(built)['run']);
+        assert.is((await run(['logs', id.slice(0, -2), 'work'], { folder })).stdout, 'hello\n');
+        assert.is((await run(['logs', id, 'wrok'], { folder })).code, 2);
+        assert.match((await run(['local', 'reset'], { folder })).stderr, 'this removes 1 images, 1 snapshots, 0 volumes');
+        assert.is((await run(['local', 'reset', '--yes'], { folder })).code, 0);
+        assert.is((await run(['local', 'images'], { folder })).stdout, 'no images\n');
+      }),
+    60_000,
+  );
+
+  test('every verb has help with examples', () =>
+    inFolder({}, async (folder) => {
+      const verbs = [...(await run(['--help'], { folder })).stdout.matchAll(/^ {2}([a-z]+) /gm)]
+        .map(([, verb = '']) => verb)
+        .filter((verb) => verb !== 'help' && verb !== 'local' && verb !== 'sudo' && verb !== 'chrootfile');
+      assert.ok(verbs.length >= 10, verbs.join());
+      for (const verb of [...verbs, 'local export', 'local images', 'local reset']) {
+        const help = await run([...verb.split(' '), '--help'], { folder });
+        assert.is(help.code, 0);
+        assert.match(help.stdout, 'Examples:\n', verb);
+      }
+    }));
+});
