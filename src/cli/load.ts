@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { dirname, relative, resolve } from 'node:path';
 import { parse } from 'yaml';
 import { RecipeError } from '../dsl/diagnostic.js';
@@ -42,7 +42,8 @@ export function loadRecipe(file: string): LoadedRecipe {
  */
 export function fileAndTasks(words: readonly string[]): { file: string; tasks: string[] } {
   const [first, ...rest] = words;
-  if (first !== undefined && (/\.ya?ml$/.test(first) || first.includes('/') || existsSync(first))) return { file: first, tasks: rest };
+  if (first !== undefined && (/\.ya?ml$/.test(first) || first.includes('/') || statSync(first, { throwIfNoEntry: false })?.isFile()))
+    return { file: first, tasks: rest };
   return { file: defaultFile, tasks: [...words] };
 }
 

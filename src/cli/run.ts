@@ -9,13 +9,14 @@ import { RunFacts } from '../runtime/facts.js';
 import { Journal } from '../runtime/journal.js';
 import { removeMountPoint } from '../runtime/mounts.js';
 import { PipeMaker } from '../runtime/pipe.js';
+import { policy } from '../runtime/policy.js';
 import { ownIdentity } from '../runtime/process.js';
 import { Redactor } from '../runtime/redact.js';
 import { RunRecord, redacting } from '../runtime/report.js';
 import { listRuns, newRunId, RunFolder } from '../runtime/runs.js';
 import { hostShell, killCancelled } from '../runtime/shell.js';
 import { undoersOf } from '../runtime/undo.js';
-import { scriptUndoer } from '../runtime/user_script.js';
+import { type RenderedUndo, scriptUndoer } from '../runtime/user_script.js';
 import { kinds } from '../tasks/index.js';
 import { language } from '../tasks/language.js';
 import { ExitError, exits } from './exits.js';
@@ -77,8 +78,10 @@ const signalNumbers = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 function watchSignals(timeoutMs: number | undefined): Interruption {
   const controller = new AbortController();
   let exit: number | undefined;
+  let last = 0;
   const interrupt = (code: number, reason: string) => {
-    if (controller.signal.aborted) killCancelled();
+    if (controller.signal.aborted && Date.now() - last > policy.sameSignalMs) killCancelled();
+    last = Date.now();
     exit ??= code;
     controller.abort(new Error(reason));
   };
@@ -103,7 +106,7 @@ function openSession(loaded: LoadedRecipe, plan: Plan, inputs: Map<string, unkno
   const state = stateFolder(options.state);
   const started = new Date();
   const folder = new RunFolder(state, newRunId(recipe.name, started));
-  const cloud: Cloud = { ...(recipe.cloud ?? { provider: 'local' }), ...(options.cloud === undefined ? {} : { provider: options.cloud }) };
+  const cloud = withDefaults({ ...(recipe.cloud ?? { provider: 'local' }), ...(options.cloud === undefined ? {} : { provider: options.cloud }) });
   const redactor = new Redactor();
   for (const [name, declared] of recipe.inputs) if (declared.secret) redactor.add(inputs.get(name));
 
@@ -135,16 +138,18 @@ function openSession(loaded: LoadedRecipe, plan: Plan, inputs: Map<string, unkno
         const world = openWorld(cloud, state, signal);
         const facts = new RunFacts(inputs, process.env, redactor, folder, started);
         const secret = (name: string) => (inputs.get(name) === null ? undefined : (inputs.get(name) as string | undefined));
+        const rendered = new Map<number, RenderedUndo>();
         const undoers = undoersOf(kinds);
         undoers.set(
           'script',
-          scriptUndoer(pipes, secret, process.env, (task, lines) => emit({ type: 'task.output', task, lines })),
+          scriptUndoer(rendered, pipes, secret, process.env, (task, lines) => emit({ type: 'task.output', task, lines })),
         );
         const outcome = await execute({
           plan,
           language,
           kinds: new Map(kinds.map((kind) => [kind.name, kind])),
           undoers,
+          rendered,
           facts,
           journal,
           folder,
@@ -180,6 +185,14 @@ function openSession(loaded: LoadedRecipe, plan: Plan, inputs: Map<string, unkno
   };
 }
 
+/** What the environment says of the cloud is written down with the run: its undo may run in another one. */
+function withDefaults(cloud: Cloud): Cloud {
+  if (cloud.provider === 'local') return cloud;
+  const region = cloud.region ?? process.env['AWS_REGION'] ?? process.env['AWS_DEFAULT_REGION'];
+  const profile = cloud.profile ?? process.env['AWS_PROFILE'];
+  return { ...cloud, ...(region === undefined ? {} : { region }), ...(profile === undefined ? {} : { profile }) };
+}
+
 function exitOf(outcome: { readonly ok: boolean; readonly left: readonly Left[] }, interruption: Interruption, options: RunOptions): number {
   if (outcome.ok) return exits.done;
   if (outcome.left.length > 0 && options.onFailure !== 'keep') return exits.left;
@@ -190,7 +203,8 @@ function exitOf(outcome: { readonly ok: boolean; readonly left: readonly Left[] 
 function keepInputs(folder: RunFolder, loaded: LoadedRecipe, plan: Plan, inputs: ReadonlyMap<string, unknown>, redactor: Redactor): void {
   const write = (name: string, text: string) => writeFileSync(join(folder.path, name), redactor.redact(text), { mode: 0o600 });
   write('recipe.yml', loaded.module.recipe.document.source.text);
-  write('inputs.json', `${JSON.stringify(Object.fromEntries(inputs), undefined, 2)}\n`);
+  const shown = [...inputs].map(([name, value]) => [name, loaded.module.recipe.inputs.get(name)?.secret && value !== null ? '***' : value]);
+  write('inputs.json', `${JSON.stringify(Object.fromEntries(shown), undefined, 2)}\n`);
   write('plan.json', `${JSON.stringify(planJson(plan), undefined, 1)}\n`);
 }
 

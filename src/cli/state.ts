@@ -1,3 +1,4 @@
+import { existsSync, realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 
@@ -9,7 +10,7 @@ export function isRoot(): boolean {
 /** The folder that keeps runs and the embedded EC2: as told, else the system's for root, else the user's. */
 export function stateFolder(told: string | undefined): string {
   const named = told ?? process.env['CHROOTFILE_STATE'];
-  if (named) return resolve(named);
+  if (named) return existsSync(named) ? realpathSync(named) : resolve(named);
   if (isRoot()) return '/var/lib/chrootfile';
   return join(process.env['XDG_STATE_HOME'] || join(homedir(), '.local/state'), 'chrootfile');
 }

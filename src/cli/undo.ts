@@ -11,7 +11,7 @@ import { closeNotesIn, undoersOf, undoNotes } from '../runtime/undo.js';
 import { scriptUndoer } from '../runtime/user_script.js';
 import { kinds } from '../tasks/index.js';
 import { ExitError, exits } from './exits.js';
-import { print, printJson, styled } from './output.js';
+import { print, printError, printJson, styled } from './output.js';
 import { printLeft } from './reports/summary.js';
 import { findRun } from './runs.js';
 import { isRoot, stateFolder } from './state.js';
@@ -32,7 +32,16 @@ export async function undo(id: string | undefined, options: UndoOptions): Promis
   if (!options.all && id === undefined) throw new ExitError(exits.invalid, 'say which run, or --all\n  help: chrootfile runs');
   const folders = options.all ? listRuns(state).filter((run) => isUnfinished(run)) : [findRun(state, id)];
   const results: { run: string; undone: number; left: Left[] }[] = [];
-  for (const folder of folders) results.push({ run: folder.id, ...(await undoRun(folder, options)) });
+  for (const folder of folders) {
+    try {
+      results.push({ run: folder.id, ...(await undoRun(folder, options)) });
+    } catch (error) {
+      // One run that cannot be undone does not keep the others from it.
+      if (!options.all) throw error;
+      results.push({ run: folder.id, undone: 0, left: [{ task: '', kind: '', error: (error as Error).message, by_hand: [] }] });
+      printError(`chrootfile: ${folder.id}: ${(error as Error).message}`);
+    }
+  }
   const left = results.flatMap((result) => result.left);
   if (options.json) printJson(results);
   else if (results.length === 0) print('nothing to undo');
@@ -54,15 +63,20 @@ async function undoRun(folder: RunFolder, options: UndoOptions): Promise<{ undon
   try {
     if (journal.ended === 'committed') throw new ExitError(exits.invalid, `run ${folder.id} ended well; what it made is yours to keep`);
     const { cloud, sandbox } = journal.head;
-    const world = openWorld(cloud, folder.state, new AbortController().signal);
+    const world = openWorld(cloud, folder.state, new AbortController().signal, sandbox);
     const secrets = secretsFrom(options.input);
     for (const value of secrets.values()) redactor.add(value);
     const undoers = undoersOf(kinds);
     undoers.set(
       'script',
       scriptUndoer(
+        new Map(),
         pipes,
-        (name) => secrets.get(name) ?? process.env[`CHROOTFILE_INPUT_${name.toUpperCase()}`],
+        (name) => {
+          const value = secrets.get(name) ?? process.env[`CHROOTFILE_INPUT_${name.toUpperCase()}`];
+          redactor.add(value);
+          return value;
+        },
         process.env,
         (task, lines) => emit({ type: 'task.output', task, lines }),
       ),

@@ -6,11 +6,12 @@ import { hostShell } from '../runtime/shell.js';
 import { openLocalEc2 } from './local_ec2.js';
 
 /** What a run, or an undo, works with. The SDK is loaded when EC2 is first asked for. */
-export function openWorld(cloud: Cloud, state: string, signal: AbortSignal): World {
+export function openWorld(cloud: Cloud, state: string, signal: AbortSignal, mountsGone = false): World {
   let ec2: Promise<Ec2> | undefined;
   return {
     shell: hostShell,
     signal,
+    mountsGone,
     ec2: () => {
       const region = cloud.region ?? localRegion;
       ec2 ??= openEc2(cloud, { handler: openLocalEc2(state, region).requestHandler as never, region });

@@ -1,7 +1,7 @@
 import { placeOf } from './diagnostic.js';
 import { faultOfInput, fromText } from './inputs.js';
 import type { Module } from './module.js';
-import { type Meaning, meaningOf, type RunFact } from './names.js';
+import { isSecret, type Meaning, meaningOf, type RunFact } from './names.js';
 import { parseTemplate, type Reference } from './template.js';
 import { referencesIn, render, type Value } from './values.js';
 
@@ -25,7 +25,7 @@ export interface Facts {
  * @throws Error naming the place, when a name has no value or a library's input gets an unfit one.
  */
 export function evaluate(value: Value, module: Module, facts: Facts): unknown {
-  return new Evaluation(facts).value(value, module);
+  return new Evaluation(facts, value).value(value, module);
 }
 
 /** The outputs of tasks that a value reads but that are null, as `task.output`. */
@@ -41,7 +41,13 @@ class Evaluation {
   /** Whether a secret was read since this was last set to false. */
   private secret = false;
 
-  constructor(private readonly facts: Facts) {}
+  constructor(
+    private readonly facts: Facts,
+    whole: Value,
+  ) {
+    // Inside a variable of the recipe's env its name means the program's: PATH may be built from PATH.
+    this.openEnv = new Set([whole]);
+  }
 
   value(value: Value, module: Module): unknown {
     const secrets = new Set<Reference>();
@@ -81,7 +87,6 @@ class Evaluation {
         return facts.run[meaning.fact];
       case 'env': {
         const declared = module.recipe.env.get(meaning.name);
-        // Inside the recipe's own env the name means the program's: PATH may be built from PATH.
         const inside = declared !== undefined && this.openEnv.has(declared);
         if (declared === undefined || inside) return facts.environment(meaning.name);
         this.openEnv.add(declared);
@@ -97,8 +102,12 @@ class Evaluation {
         if (declared?.secret) this.markSecret(value);
         return value;
       }
-      case 'var':
-        return meaning.variable.sh ? facts.commandOutput(meaning.module, meaning.name) : this.value(meaning.variable.value, meaning.module);
+      case 'var': {
+        if (!meaning.variable.sh) return this.value(meaning.variable.value, meaning.module);
+        const output = facts.commandOutput(meaning.module, meaning.name);
+        if (isSecret(meaning)) this.markSecret(output);
+        return output;
+      }
       case 'expression':
         return this.given(this.value(meaning.value, meaning.module), meaning);
       case 'task': {
@@ -110,7 +119,7 @@ class Evaluation {
     }
   }
 
-  private readonly openEnv = new Set<Value>();
+  private readonly openEnv: Set<Value>;
 
   /** What an include gives for an input, checked against the library's declaration. */
   private given(value: unknown, { input }: Extract<Meaning, { type: 'expression' }>): unknown {
@@ -124,6 +133,8 @@ class Evaluation {
   }
 
   private markSecret(value: unknown): void {
+    // What was not given hides nothing; neither does what stands in for it.
+    if (value === null || value === undefined) return;
     this.secret = true;
     this.facts.secret(value);
   }
@@ -150,7 +161,7 @@ function into(value: unknown, rest: readonly string[], reference: Reference): un
  */
 export interface Sealed {
   /** A template, or (`plain`) a text without any. */
-  readonly text: string;
+  readonly text: string | null;
   readonly plain: boolean;
   readonly values: Readonly<Record<string, unknown>>;
   readonly secrets: Readonly<Record<string, string>>;
@@ -159,7 +170,7 @@ export interface Sealed {
 
 /** Seals a value; see {@link Sealed}. */
 export function seal(value: Value, module: Module, facts: Facts): Sealed {
-  if (value.type === 'literal') return { text: String(value.value ?? ''), plain: true, values: {}, secrets: {}, lost: [] };
+  if (value.type === 'literal') return { text: value.value === null ? null : String(value.value), plain: true, values: {}, secrets: {}, lost: [] };
   const values: Record<string, unknown> = {};
   const secrets: Record<string, string> = {};
   const lost: string[] = [];
@@ -167,7 +178,8 @@ export function seal(value: Value, module: Module, facts: Facts): Sealed {
     const name = reference.path.join('.');
     const input = secretInput(reference, module);
     let secret = false;
-    const result = new Evaluation({ ...bound(facts), secret: () => (secret = true) }).value(only(reference, value), module);
+    const single = only(reference, value);
+    const result = new Evaluation({ ...bound(facts), secret: () => (secret = true) }, single).value(single, module);
     if (input !== undefined) secrets[name] = input;
     else if (secret) lost.push(name);
     else values[name] = result;
@@ -180,25 +192,25 @@ export function seal(value: Value, module: Module, facts: Facts): Sealed {
  * @param secret gives the value of a secret input of the recipe that was run.
  * @throws Error when a secret is missing.
  */
-export function unseal(sealed: Sealed, secret: (input: string) => string | undefined): string {
+export function unseal(sealed: Sealed, secret: (input: string) => string | undefined): string | null {
   if (sealed.plain) return sealed.text;
   if (sealed.lost.length > 0) throw new Error(`it needs ${sealed.lost.join(', ')}, a secret that was not kept`);
-  const { template } = parseTemplate(sealed.text);
-  return String(
-    template?.render((reference) => {
-      const name = reference.path.join('.');
-      const input = sealed.secrets[name];
-      if (input === undefined) return sealed.values[name];
-      const value = secret(input);
-      if (value === undefined) throw new Error(`it needs the secret input "${input}": give it with -i ${input}=…`);
-      return value;
-    }) ?? sealed.text,
-  );
+  const { template } = parseTemplate(sealed.text ?? '');
+  const text = template?.render((reference) => {
+    const name = reference.path.join('.');
+    const input = sealed.secrets[name];
+    if (input === undefined) return sealed.values[name];
+    const value = secret(input);
+    if (value === undefined) throw new Error(`it needs the secret input "${input}": give it with -i ${input}=…`);
+    return value;
+  });
+  return text === null || text === undefined ? null : String(text);
 }
 
 /** The secret input of the outermost recipe that a reference comes down to, by plain names alone. */
 function secretInput(reference: Reference, module: Module): string | undefined {
   const meaning = meaningOf(reference, module);
+  if (meaning.type === 'fault' || meaning.rest.length > 0) return undefined;
   if (meaning.type === 'input' && meaning.module.parent === undefined) {
     return meaning.module.recipe.inputs.get(meaning.name)?.secret ? meaning.name : undefined;
   }

@@ -158,6 +158,7 @@ function exclusiveHelp(name: string): string | undefined {
 
 function typeHelp(parent: Schema | undefined, written: unknown): string | undefined {
   const types = [parent?.['type']].flat();
+  if (parent?.['pattern'] === durationPattern && typeof written === 'number') return `write ${written}s`;
   if (types.includes('array') && typeof written === 'string') return `write [${written}]`;
   if (types.length === 1 && types[0] === 'string' && (typeof written === 'number' || typeof written === 'boolean')) return `write "${String(written)}"`;
   return undefined;

@@ -44,6 +44,8 @@ export function fromText(text: string, type: ValueType): unknown {
 
 /** What is wrong with a value for an input, in words that follow `input "size" `; undefined when nothing is. */
 export function faultOfInput(value: unknown, declared: InputDeclaration): string | undefined {
+  // A type that is none has its own fault.
+  if (!['string', 'integer', 'number', 'boolean', 'list', 'map'].includes(declared.type)) return undefined;
   if (!isOfType(value, declared.type)) return `must be ${article(declared.type)}`;
   if (declared.enum !== undefined && !declared.enum.some((allowed) => JSON.stringify(allowed) === JSON.stringify(value))) {
     return `must be one of ${declared.enum.map((allowed) => JSON.stringify(allowed)).join(', ')}`;
@@ -53,7 +55,8 @@ export function faultOfInput(value: unknown, declared: InputDeclaration): string
   }
   if (typeof value === 'number' && declared.minimum !== undefined && value < declared.minimum) return `must be at least ${declared.minimum}`;
   if (typeof value === 'number' && declared.maximum !== undefined && value > declared.maximum) return `must be at most ${declared.maximum}`;
-  if (declared.secret && typeof value === 'string' && value.length < leastSecret) return `is a secret and must have at least ${leastSecret} characters`;
+  if (declared.secret && value !== null && typeof value !== 'object' && String(value).length < leastSecret)
+    return `is a secret and must have at least ${leastSecret} characters`;
   return undefined;
 }
 

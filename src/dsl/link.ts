@@ -69,7 +69,9 @@ class Linker {
     const { recipe } = module;
     const early = { tasks: false, secrets: true };
     for (const variable of recipe.vars.values()) this.check(variable.value, module, { ...early, place: '"vars"' });
-    for (const value of recipe.env.values()) this.check(value, module, { ...early, place: 'the "env" of a recipe' }, this.hasEnv);
+    for (const [name, value] of recipe.env) {
+      this.check(value, module, { ...early, place: 'the "env" of a recipe' }, (other) => this.hasEnv(other) || (other !== name && recipe.env.has(other)));
+    }
     for (const include of recipe.includes.values()) {
       for (const value of include.with.values()) this.check(value, module, { tasks: true, secrets: true, place: '"with"' });
     }
@@ -80,6 +82,7 @@ class Linker {
     for (const goal of recipe.goals ?? []) {
       const found = taskNamed(goal.name, module);
       if (found.type === 'fault') this.diagnostics.push({ ...found, span: spanOf(goal) });
+      else if (found.released) this.diagnostics.push({ code: 'goal', message: `"${goal.name}" is a release, not a task`, span: spanOf(goal) });
     }
   }
 

@@ -6,6 +6,7 @@ import type { Language } from './kind.js';
 import { type Include, type Recipe, readRecipe } from './recipe.js';
 import type { Source } from './source.js';
 import { hintFor } from './suggest.js';
+import { referencesIn, render } from './values.js';
 
 /** A recipe in its place among those that include it. One file may be several modules. */
 export interface Module {
@@ -106,13 +107,15 @@ class Loader {
           span: document.keySpanOf(at),
           help: hintFor(name, [...library.inputs.keys()]),
         });
-      } else if (value.type === 'literal' && value.value !== null) {
-        const fault = faultOfInput(value.value, declared);
+      } else if (referencesIn(value).length === 0) {
+        const plain = render(value, () => null);
+        const fault = plain === null ? undefined : faultOfInput(plain, declared);
         if (fault !== undefined) this.diagnostics.push({ code: 'input', message: `input "${name}" ${fault}`, span: document.spanOf(at) });
       }
     }
     for (const [name, declared] of library.inputs) {
-      if (!declared.required || declared.default !== undefined || include.with.has(name)) continue;
+      const given = include.with.get(name);
+      if (!declared.required || declared.default !== undefined || (given !== undefined && !(given.type === 'literal' && given.value === null))) continue;
       this.diagnostics.push({
         code: 'missing-key',
         message: `the library needs the input "${name}"`,

@@ -13,7 +13,7 @@ export type RunFact = (typeof runFacts)[number];
 /** What a reference means in the module it stands in. `rest` is the way into the value, e.g. of a map. */
 export type Meaning =
   | { readonly type: 'run'; readonly fact: RunFact; readonly rest: readonly string[] }
-  | { readonly type: 'env'; readonly name: string; readonly rest: readonly string[] }
+  | { readonly type: 'env'; readonly module: Module; readonly name: string; readonly rest: readonly string[] }
   /** An input of the recipe that is run, or of a library that was left to its default. */
   | { readonly type: 'input'; readonly module: Module; readonly name: string; readonly rest: readonly string[] }
   /** An expression that stands elsewhere: what an include gives for an input, or an output a library declares. */
@@ -46,7 +46,7 @@ export function meaningOf(reference: Reference, module: Module): Meaning | Meani
       return { type: 'run', fact: second as RunFact, rest };
     case 'env':
       if (second === undefined) return fault('unknown-name', '"env" needs a name after it', 'e.g. env.HOME');
-      return { type: 'env', name: second, rest };
+      return { type: 'env', module, name: second, rest };
     case 'inputs': {
       const declared = second === undefined ? undefined : recipe.inputs.get(second);
       if (second === undefined || declared === undefined) return missing('input', second, [...recipe.inputs.keys()]);
@@ -149,9 +149,8 @@ export function checkValue(value: Value, module: Module, allowed: Allowed, env: 
     const meaning = meaningOf(reference, module);
     const say = (code: Diagnostic['code'], message: string, help?: string) => diagnostics.push({ code, message, span: reference.span, help });
     if (meaning.type === 'fault') say(meaning.code, meaning.message, meaning.help);
-    else if (meaning.type === 'env') {
-      if (!reference.optional && !env(meaning.name))
-        say('unknown-name', `"env.${meaning.name}" is not set`, `set it, or write {{ default env.${meaning.name} "…" }}`);
+    else if (meaning.type === 'env' && !reference.optional && !env(meaning.name)) {
+      say('unknown-name', `"env.${meaning.name}" is not set`, `set it, or write {{ default env.${meaning.name} "…" }}`);
     } else {
       const outcome = traits(meaning);
       if (outcome.cycle) say('cycle', `"${reference.path.join('.')}" refers to itself`);
@@ -160,6 +159,35 @@ export function checkValue(value: Value, module: Module, allowed: Allowed, env: 
         say('secret', `a secret cannot be used in ${allowed.place}`, 'use it in "run", "env" or the "with" of an include');
     }
   }
+}
+
+/** Whether what a name means comes from a secret. */
+export function isSecret(meaning: Meaning): boolean {
+  return traits(meaning).secret;
+}
+
+/** The `{sh: …}` variables a value reads, each after those that its command reads. */
+export function commandVariablesIn(value: Value, module: Module, seen = new Set<Value>()): { module: Module; name: string; command: Value }[] {
+  if (seen.has(value)) return [];
+  seen.add(value);
+  return referencesIn(value).flatMap((reference) => {
+    const meaning = meaningOf(reference, module);
+    switch (meaning.type) {
+      case 'expression':
+        return commandVariablesIn(meaning.value, meaning.module, seen);
+      case 'env': {
+        const inner = meaning.module.recipe.env.get(meaning.name);
+        return inner === undefined ? [] : commandVariablesIn(inner, meaning.module, seen);
+      }
+      case 'var': {
+        const { variable, name } = meaning;
+        const inner = commandVariablesIn(variable.value, meaning.module, seen);
+        return variable.sh ? [...inner, { module: meaning.module, name, command: variable.value }] : inner;
+      }
+      default:
+        return [];
+    }
+  });
 }
 
 interface Traits {
@@ -176,9 +204,12 @@ function traits(meaning: Meaning, open: readonly Value[] = []): Traits {
     }
     case 'input':
       return { tasks: false, secret: meaning.module.recipe.inputs.get(meaning.name)?.secret ?? false, cycle: false };
+    case 'env':
     case 'expression':
     case 'var': {
-      const value = meaning.type === 'var' ? meaning.variable.value : meaning.value;
+      const value = meaning.type === 'var' ? meaning.variable.value : meaning.type === 'env' ? meaning.module.recipe.env.get(meaning.name) : meaning.value;
+      // A variable of the environment that names itself means the program's own.
+      if (value === undefined || (open.includes(value) && meaning.type === 'env')) return { tasks: false, secret: false, cycle: false };
       if (open.includes(value)) return { tasks: false, secret: false, cycle: true };
       const all = referencesIn(value)
         .map((reference) => meaningOf(reference, meaning.module))

@@ -52,6 +52,7 @@ export function makePlan(module: Module, all: ReadonlyMap<string, LinkedTask>, g
   }
   failOnCycle(graph);
   const rankOf = ranks(graph, all.size);
+  orderChroots(graph);
   chainChroots(sortNodes(graph, rankOf));
   const nodes = sortNodes(graph, rankOf);
   const leftOut = [...module.recipe.tasks.keys()].filter((name) => !planned.has(taskId(module, name)));
@@ -127,7 +128,7 @@ function edgesOf(task: LinkedTask, tasks: ReadonlyMap<string, LinkedTask>): Edge
   const add = (edge: Edge) => {
     if (!edges.has(edge.from)) edges.set(edge.from, edge);
   };
-  for (const { to, released, because, span } of task.links) add({ from: released ? `${to}.released` : to, because, requires: !released, span });
+  for (const { to, released, because, span } of task.links) add({ from: released ? `${to}.released` : to, because, requires: true, span });
   for (const { hold, parameter, span } of task.freezes) {
     const because = `freezes "${hold}" (${parameter})`;
     for (const user of holdsOn(hold, tasks)) add({ from: `${user.id}.released`, because, requires: true, span });
@@ -148,20 +149,44 @@ function releaseEdges(hold: LinkedTask, tasks: ReadonlyMap<string, LinkedTask>):
   return edges;
 }
 
-/**
- * Tasks in one chroot run one at a time, in written order where the other edges leave it open. The nodes are
- * sorted already, so an edge from each to the next one closes no cycle.
- */
+/** Where the other edges leave it open, tasks in one chroot run in written order: each waits for the one before. */
+function orderChroots(graph: ReadonlyMap<string, PlanNode & { after: Edge[] }>): void {
+  const last = new Map<string, PlanNode>();
+  for (const node of graph.values()) {
+    const chroot = node.type === 'task' ? node.task.in : undefined;
+    if (chroot === undefined) continue;
+    const before = last.get(chroot);
+    if (before !== undefined && !comesAfter(before.id, node.id, graph)) node.after.push(chrootEdge(node, before.id, chroot));
+    last.set(chroot, node);
+  }
+}
+
+/** Whether a node must wait for another, directly or not. */
+function comesAfter(node: string, other: string, graph: ReadonlyMap<string, PlanNode>): boolean {
+  const seen = new Set<string>();
+  const open = [node];
+  for (let id = open.pop(); id !== undefined; id = open.pop()) {
+    if (id === other) return true;
+    if (seen.has(id)) continue;
+    seen.add(id);
+    open.push(...(graph.get(id)?.after.map((edge) => edge.from) ?? []));
+  }
+  return false;
+}
+
+function chrootEdge(node: PlanNode, from: string, chroot: string): Edge {
+  const { at } = node.task.task;
+  return { from, because: `runs in the same chroot, "${chroot}"`, requires: false, span: at.document.keySpanOf(at.pointer) };
+}
+
+/** Tasks in one chroot run one at a time. The nodes are sorted already, so an edge from each to the next closes no cycle. */
 function chainChroots(nodes: readonly (PlanNode & { after: Edge[] })[]): void {
   const last = new Map<string, string>();
   for (const node of nodes) {
     const chroot = node.type === 'task' ? node.task.in : undefined;
     if (chroot === undefined) continue;
     const before = last.get(chroot);
-    const { at } = node.task.task;
-    if (before !== undefined && !node.after.some((edge) => edge.from === before)) {
-      node.after.push({ from: before, because: `runs in the same chroot, "${chroot}"`, requires: false, span: at.document.keySpanOf(at.pointer) });
-    }
+    if (before !== undefined && !node.after.some((edge) => edge.from === before)) node.after.push(chrootEdge(node, before, chroot));
     last.set(chroot, node.id);
   }
 }

@@ -6,7 +6,7 @@ import { faultOfInput, type InputDeclaration, type ValueType } from './inputs.js
 import type { KindDeclaration, Language } from './kind.js';
 import { helperNames } from './template.js';
 import { below, type Place, readValue, readValues, type Value } from './values.js';
-import { durationMs, reservedNames } from './words.js';
+import { durationMs, durationPattern, reservedNames } from './words.js';
 
 /** Where volumes and images live. */
 export interface Cloud {
@@ -93,11 +93,15 @@ export function readRecipe(document: ParsedDocument, language: Language, diagnos
   const faults = language.validateRecipe(document.value);
   diagnostics.push(...diagnosticsOf(faults, document));
   // What is not a map of maps cannot be read further; other faults leave enough to look for more.
-  const broken = faults.some(({ keyword, instancePath }) => keyword === 'type' && !/^\/tasks\/[^/]+\/with\//.test(instancePath));
+  const broken = faults.some(({ keyword, instancePath }) => keyword === 'type' && outline.test(instancePath));
   if (broken || typeof document.value !== 'object' || document.value === null) return undefined;
   const reader = new Reader(document, language, diagnostics, document.value as RecipeText);
   return reader.recipe();
 }
+
+/** The places whose types everything else in a recipe builds on. */
+const outline =
+  /^(\/(inputs|vars|includes|env|tasks|goals|outputs|cloud|name)(\/[^/]+)?|\/inputs\/[^/]+\/pattern|\/includes\/[^/]+\/(recipe|with)|\/tasks\/[^/]+\/(uses|with|in|needs(\/\d+)?|before(\/\d+)?|env|shell|retries|outputs(\/[^/]+)?|undo(\/run)?))?$/;
 
 interface RecipeText {
   readonly name?: string;
@@ -213,6 +217,14 @@ class Reader {
       Object.entries(this.text.vars ?? {}).map(([name, plain]): [string, Variable] => {
         const sh = typeof plain === 'object' && plain !== null && Object.keys(plain).join() === 'sh' ? (plain as { sh: unknown }).sh : undefined;
         const place = below(at, name);
+        if (sh !== undefined && typeof sh !== 'string') {
+          this.diagnostics.push({
+            code: 'type',
+            message: 'must be a string',
+            span: this.document.spanOf(below(place, 'sh').pointer),
+            help: 'the command whose output is the value',
+          });
+        }
         return sh === undefined
           ? [name, { sh: false, value: readValue(plain, place, this.diagnostics) }]
           : [name, { sh: true, value: readValue(String(sh), below(place, 'sh'), this.diagnostics) }];
@@ -233,11 +245,24 @@ class Reader {
       needs: (text.needs ?? []).map((need, i) => ({ name: need, at: below(below(at, 'needs'), i) })),
       before: (text.before ?? []).map((later, i) => ({ name: later, at: below(below(at, 'before'), i) })),
       if: text.if === undefined ? undefined : readValue(text.if, below(at, 'if'), this.diagnostics),
-      timeoutMs: text.timeout === undefined ? undefined : durationMs(text.timeout),
-      retries: { limit: retries?.limit ?? 0, delayMs: durationMs(retries?.delay ?? '') ?? 0, backoff: retries?.backoff ?? 1 },
+      timeoutMs: this.duration(text.timeout, below(at, 'timeout')),
+      retries: {
+        limit: retries?.limit ?? 0,
+        delayMs: this.duration(retries?.delay, below(below(at, 'retries'), 'delay')) ?? 0,
+        backoff: retries?.backoff ?? 1,
+      },
       continueOnError: text.continue_on_error ?? false,
       internal: text.internal ?? false,
     };
+  }
+
+  private duration(text: string | undefined, at: Place): number | undefined {
+    const ms = text === undefined ? undefined : durationMs(text);
+    // Texts that are no durations were told already.
+    if (ms === undefined && text !== undefined && new RegExp(durationPattern).test(text)) {
+      this.diagnostics.push({ code: 'range', message: 'this is longer than 24 days', span: this.document.spanOf(at.pointer) });
+    }
+    return ms;
   }
 
   private action(text: TaskText, at: Place): Action {
@@ -249,7 +274,15 @@ class Reader {
     if (text.uses !== undefined) return { type: 'unknown' };
     if (text.run === undefined) {
       const known = ['description', 'needs', 'before', 'if', 'internal', 'continue_on_error'];
-      if (!Object.keys(text).every((key) => known.includes(key))) return { type: 'unknown' };
+      const more = Object.keys(text).filter((key) => !known.includes(key));
+      for (const key of more.filter((k) => ['in', 'timeout', 'retries'].includes(k))) {
+        this.diagnostics.push({
+          code: 'exclusive',
+          message: `"${key}" does not stand without "run" or "uses"`,
+          span: this.document.keySpanOf(below(at, key).pointer),
+        });
+      }
+      if (more.length > 0) return { type: 'unknown' };
       if (text.needs === undefined) {
         this.diagnostics.push({
           code: 'missing-key',

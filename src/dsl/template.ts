@@ -136,6 +136,7 @@ class Reader {
         if (name !== 'if' && name !== 'unless') {
           return this.refuse(node, `the block "${name}" is not part of the language; there are #if and #unless`);
         }
+        if (block.params.length !== 1 || block.hash?.pairs.length) return this.refuse(node, `"#${name}" takes one value`, 'e.g. {{#if (and a b)}}');
         for (const param of block.params) this.expression(param, true);
         this.program(block.program);
         this.program(block.inverse);

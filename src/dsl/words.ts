@@ -13,10 +13,14 @@ export const templatePattern = '\\{\\{';
 /** Names with a meaning of their own, which nothing in a recipe may take. */
 export const reservedNames: ReadonlySet<string> = new Set('inputs vars env run matrix released this true false null undefined else'.split(' '));
 
+/** Timers take no more than this, 24 days. */
+export const longestTimerMs = 2 ** 31 - 1;
+
 /** Milliseconds of a duration as the language writes it; undefined when it is not one. */
 export function durationMs(text: string): number | undefined {
   const match = /^([0-9]+)(ms|s|m|h)$/.exec(text);
   if (match === null) return undefined;
   const unit = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[match[2] as 'ms' | 's' | 'm' | 'h'];
-  return Number(match[1]) * unit;
+  const ms = Number(match[1]) * unit;
+  return ms <= longestTimerMs ? ms : undefined;
 }

@@ -15,7 +15,7 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Runs a program of the host and gives its standard output; fails when it does. `allow`: exit codes that are no failure. */
@@ -42,10 +42,14 @@ export function removeDisk(file: string): void {
   rmSync(file, { force: true });
 }
 
-/** The loop device a disk is attached to, e.g. `/dev/loop0`; from the kernel, so that it is true after a crash too. */
+/**
+ * The loop device a disk is attached to, e.g. `/dev/loop0`; from the kernel, so that it is true after a crash too.
+ * Told by the name of the file alone, which is a random id: the path before it is lost with the mount namespace
+ * that the device was made in.
+ */
 export function deviceOf(file: string): string | undefined {
   for (const name of readdirSync('/sys/block')) {
-    if (name.startsWith('loop') && backingFile(name) === file) return `/dev/${name}`;
+    if (name.startsWith('loop') && isBackedBy(name, file)) return `/dev/${name}`;
   }
   return undefined;
 }
@@ -91,19 +95,18 @@ export async function detachDisk(run: RunCommand, file: string, device: string, 
   await run(['losetup', '--detach', device]);
   // losetup answers before the kernel has let go, and also when it will only do so at the last close.
   const name = device.slice('/dev/'.length);
-  for (let waited = 0; backingFile(name) === file; waited += 10) {
+  for (let waited = 0; isBackedBy(name, file); waited += 10) {
     if (waited > 10_000) throw new Error(`${device} does not let go of ${file}`);
     await sleep(10);
   }
 }
 
-function backingFile(name: string): string | undefined {
+function isBackedBy(name: string, file: string): boolean {
   try {
-    return readFileSync(`/sys/block/${name}/loop/backing_file`, 'utf8')
-      .trimEnd()
-      .replace(/ \(deleted\)$/, '');
+    const backing = readFileSync(`/sys/block/${name}/loop/backing_file`, 'utf8').trimEnd();
+    return basename(backing.replace(/ \(deleted\)$/, '')) === basename(file);
   } catch {
-    return undefined;
+    return false;
   }
 }
 
@@ -115,9 +118,16 @@ function linkName(volume: string): string {
 }
 
 function linkDevice(device: string, volume: string): void {
-  mkdirSync(byId, { recursive: true });
-  rmSync(linkName(volume), { force: true });
-  symlinkSync(`../..${device.slice('/dev'.length)}`, linkName(volume));
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      mkdirSync(byId, { recursive: true });
+      rmSync(linkName(volume), { force: true });
+      return symlinkSync(`../..${device.slice('/dev'.length)}`, linkName(volume));
+    } catch (error) {
+      // Another run has just taken the empty folder away.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || attempt === 10) throw error;
+    }
+  }
 }
 
 function unlinkDevice(volume: string): void {

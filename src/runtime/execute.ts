@@ -6,9 +6,11 @@ import { messagesOf } from '../dsl/faults.js';
 import type { Language } from '../dsl/kind.js';
 import type { LinkedTask } from '../dsl/link.js';
 import type { Module } from '../dsl/module.js';
-import { outputsOf, tasksIn } from '../dsl/names.js';
+import { commandVariablesIn, outputsOf, tasksIn } from '../dsl/names.js';
 import type { Plan, PlanNode } from '../dsl/plan.js';
 import type { Action } from '../dsl/recipe.js';
+import type { Value } from '../dsl/values.js';
+import { longestTimerMs } from '../dsl/words.js';
 import type { EventSink, Left, NodeOutcome } from './events.js';
 import type { RunFacts } from './facts.js';
 import type { Journal } from './journal.js';
@@ -20,7 +22,7 @@ import type { RunFolder } from './runs.js';
 import { type Job, runJobs } from './scheduler.js';
 import { runScript, ScriptError } from './script.js';
 import { type Undoer, undoNotes } from './undo.js';
-import { noteOfUndo, outputsIn, scriptOf } from './user_script.js';
+import { definedOf, noteOfUndo, outputsIn, type RenderedUndo, scriptOf } from './user_script.js';
 
 /** What a run needs. */
 export interface Execution {
@@ -32,6 +34,8 @@ export interface Execution {
   readonly journal: Journal;
   readonly folder: RunFolder;
   readonly pipes: PipeMaker;
+  /** The undo scripts of this run as rendered, by note: notes on disk hold no secrets. */
+  readonly rendered: Map<number, RenderedUndo>;
   /** Shell and EC2; its signal is the user's wish to cancel. */
   readonly world: World;
   readonly emit: EventSink;
@@ -150,9 +154,9 @@ class Executor {
       facts.setOutputs(task.id, outputs);
       return finish('done', { outputs });
     } catch (error) {
-      const outcome = task.task.continueOnError && !this.cancel.signal.aborted ? 'tolerated' : 'failed';
-      if (outcome === 'tolerated') await this.undoNotesOf(task.id);
-      return finish(outcome, { error: this.errorText(task, error as Error) });
+      // What cannot be taken back cannot be put up with.
+      const tolerated = task.task.continueOnError && !this.cancel.signal.aborted && (await this.undoNotesOf(task.id)).length === 0;
+      return finish(tolerated ? 'tolerated' : 'failed', { error: this.errorText(task, error as Error) });
     }
   }
 
@@ -173,9 +177,9 @@ class Executor {
         return await this.attempt(task);
       } catch (error) {
         if (attempt > limit || this.cancel.signal.aborted) throw error;
-        await this.undoNotesOf(task.id);
+        if ((await this.undoNotesOf(task.id)).length > 0) throw error;
         this.x.emit({ type: 'task.retrying', task: task.id, error: (error as Error).message, inMs: delay });
-        await sleep(delay, undefined, { signal: this.cancel.signal }).catch(() => {
+        await sleep(Math.min(delay, longestTimerMs), undefined, { signal: this.cancel.signal }).catch(() => {
           throw error;
         });
       }
@@ -219,7 +223,10 @@ class Executor {
   private async runScript(task: LinkedTask, action: Extract<Action, { type: 'run' }>, root: string | undefined): Promise<Record<string, unknown>> {
     const { facts, emit, pipes } = this.x;
     const script = scriptOf(task, action, facts, root);
-    if (action.undo !== undefined) this.addNote(task, 'script', noteOfUndo(task, action, action.undo.script, facts, root));
+    if (action.undo !== undefined) {
+      const id = this.addNote(task, 'script', noteOfUndo(task, action, action.undo.script, facts, root));
+      this.x.rendered.set(id, { text: String(evaluate(action.undo.script, task.module, facts) ?? ''), env: script.env });
+    }
     const tail: string[] = [];
     const onLines = (lines: readonly string[]) => {
       tail.push(...lines.slice(-policy.tailLines));
@@ -260,8 +267,15 @@ class Executor {
 
   private addNote(task: LinkedTask, kind: string, data: object): number {
     const below = this.ancestorsOf(task.id);
-    const on = this.x.journal.open.filter((note) => note.task === task.id || below.has(note.task)).map((note) => note.id);
-    return this.x.journal.add({ task: task.id, kind, hold: task.lifetime === 'hold', on, in: kind === 'script' ? task.in : undefined, data }).id;
+    const { open } = this.x.journal;
+    return this.x.journal.add({
+      task: task.id,
+      kind,
+      on: open.filter((note) => note.task === task.id || below.has(note.task)).map((note) => note.id),
+      standsOn: task.lifetime === 'hold' ? open.filter((note) => task.standsOn.has(note.task)).map((note) => note.id) : [],
+      in: kind === 'script' ? task.in : undefined,
+      data,
+    }).id;
   }
 
   /** The tasks a task relies on, directly or not. */
@@ -318,25 +332,29 @@ class Executor {
     return Object.fromEntries(known.map(([name, value]) => [name, evaluate(value, module, facts)]));
   }
 
-  /** Runs the commands of `{sh: …}` variables, in written order, for every module that takes part. */
+  /** Runs the commands of `{sh: …}` variables that something planned uses, each after those it uses itself. */
   private async commandVariables(): Promise<void> {
-    const modules = new Set<Module>([this.x.plan.module]);
-    for (const task of this.x.plan.tasks.values()) modules.add(task.module);
-    for (const module of modules) {
-      for (const [name, variable] of module.recipe.vars) {
-        if (variable.sh) this.x.facts.setCommandOutput(module, name, await this.commandVariable(module, name));
+    const { plan, facts } = this.x;
+    for (const [value, module] of valuesOf(plan)) {
+      for (const { module: owner, name, command } of commandVariablesIn(value, module)) {
+        if (facts.commandOutput(owner, name) === undefined) facts.setCommandOutput(owner, name, await this.commandVariable(owner, name, command));
       }
     }
   }
 
-  private async commandVariable(module: Module, name: string): Promise<string> {
-    const { value } = module.recipe.vars.get(name) as { value: Parameters<typeof evaluate>[0] };
-    const text = String(evaluate(value, module, this.x.facts));
-    const place = placeOf(value.at.document.spanOf(value.at.pointer));
+  private async commandVariable(module: Module, name: string, command: Value): Promise<string> {
+    const { facts, world } = this.x;
+    const text = String(evaluate(command, module, facts));
+    const place = placeOf(command.at.document.spanOf(command.at.pointer));
     try {
-      return (
-        await this.x.world.shell.run(['/bin/sh', '-e', '-c', text], { cwd: dirname(module.recipe.document.source.path), signal: this.cancel.signal })
-      ).trimEnd();
+      // By the environment, not as an argument: anybody may read those.
+      const output = await world.shell.run(['/bin/sh', '-e', '-c', 'eval "$CHROOTFILE_COMMAND"'], {
+        cwd: dirname(module.recipe.document.source.path),
+        env: { ...definedOf(facts.variables), CHROOTFILE_COMMAND: text },
+        shownAs: ['sh', '-c', text],
+        signal: this.cancel.signal,
+      });
+      return output.trimEnd();
     } catch (error) {
       throw new Error(`${place}: variable "${name}": ${(error as Error).message}`, { cause: error });
     }
@@ -349,6 +367,22 @@ class Executor {
     const reason = error.name === 'TimeoutError' ? `timed out after ${(task.task.timeoutMs ?? 0) / 1000} s` : error.message;
     return `${place}: ${this.cancel.signal.aborted && error === this.cancel.signal.reason ? 'cancelled' : reason}`;
   }
+}
+
+/** Every value that a run of a plan may come to evaluate, with the module it stands in. */
+function valuesOf(plan: Plan): (readonly [Value, Module])[] {
+  const values: (readonly [Value, Module])[] = [...plan.module.recipe.outputs.values()].map((value) => [value, plan.module] as const);
+  for (const { task, module } of plan.tasks.values()) {
+    const { action } = task;
+    const own =
+      action.type === 'kind'
+        ? [...action.with.values()]
+        : action.type === 'run'
+          ? [action.script, action.dir, action.undo?.script, ...action.env.values(), ...module.recipe.env.values()]
+          : [];
+    for (const value of [task.if, ...own]) if (value !== undefined) values.push([value, module]);
+  }
+  return values;
 }
 
 /** A script as it is shown with a failure: what it was, not all of what it was. */

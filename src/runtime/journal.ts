@@ -18,8 +18,8 @@ export interface Note {
   readonly id: number;
   readonly task: string;
   readonly kind: string;
-  /** Whether the task is a hold: what it stands on must not be released before it. */
-  readonly hold: boolean;
+  /** For holds: the notes of the holds it stands on, which are not released before it. */
+  readonly standsOn: readonly number[];
   /** Notes this one stands on: they are not touched while this one is open. */
   readonly on: readonly number[];
   /** The chroot task a script ran in: what it changed goes with that. */
@@ -39,6 +39,8 @@ type Line =
 export class Journal {
   private readonly notes = new Map<number, Note>();
   private nextId = 1;
+  /** Whether the last line may not be whole. */
+  private torn = false;
   ended: 'committed' | 'undone' | undefined;
 
   private constructor(
@@ -58,11 +60,13 @@ export class Journal {
 
   /** Reads the journal of a run. A last line that was cut off by a crash was relied on by nothing. */
   static open(file: string): Journal {
-    const lines = readFileSync(file, 'utf8').split('\n').flatMap(parseLine);
+    const text = readFileSync(file, 'utf8');
+    const lines = text.split('\n').flatMap(parseLine);
     const [head] = lines;
     if (head?.type !== 'run') throw new Error(`${file} is not a journal`);
     const journal = new Journal(openSync(file, 'a', 0o600), head);
     for (const line of lines) journal.replay(line);
+    journal.torn = !text.endsWith('\n');
     return journal;
   }
 
@@ -108,7 +112,10 @@ export class Journal {
   }
 
   private write(line: Line): void {
-    writeSync(this.fd, `${JSON.stringify(line)}\n`);
+    const bytes = Buffer.from(`${this.torn ? '\n' : ''}${JSON.stringify(line)}\n`);
+    this.torn = true;
+    for (let written = 0; written < bytes.length; ) written += writeSync(this.fd, bytes, written);
+    this.torn = false;
     fsyncSync(this.fd);
   }
 

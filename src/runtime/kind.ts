@@ -7,6 +7,8 @@ export interface World {
   readonly shell: Shell;
   /** Aborts when the work shall end. */
   readonly signal: AbortSignal;
+  /** Whether the mounts of the run went with its last process: then what is mounted at its paths is somebody else's. */
+  readonly mountsGone: boolean;
   /** The recipe's EC2; opened when first asked for. */
   ec2(): Promise<Ec2>;
 }

@@ -19,6 +19,8 @@ export class LockedError extends Error {
 
 /** What the owner file beside a lock says. */
 export interface LockOwner extends ProcessIdentity {
+  /** The inode of the lock's folder: an owner file may be older than the lock. */
+  readonly inode: number;
   readonly purpose: string;
   readonly since: string;
 }
@@ -63,7 +65,19 @@ export function ownerOf(path: string): LockOwner | undefined {
   }
 }
 
+/** Whether a lock is held by somebody who lives, as far as can be told. */
+export function isHeld(path: string): boolean {
+  const folder = statSync(lockFolder(path), { throwIfNoEntry: false });
+  const owner = ownerOf(path);
+  if (folder === undefined) return false;
+  if (owner === undefined || owner.inode !== folder.ino || stateOf(owner) === 'unknown') return Date.now() - folder.mtimeMs < policy.lockStaleMs;
+  return stateOf(owner) === 'alive';
+}
+
 async function tryLock(path: string, purpose: string): Promise<Release | undefined> {
+  const holder = ownerOf(path);
+  // One that lives and was only stopped for a while is not thrown out, however old its lock looks.
+  if (holder !== undefined && holder.inode === inodeOf(lockFolder(path)) && stateOf(holder) === 'alive') return undefined;
   let release: Release;
   try {
     release = await lockfile.lock(path, {
@@ -77,10 +91,16 @@ async function tryLock(path: string, purpose: string): Promise<Release | undefin
     if ((error as NodeJS.ErrnoException).code === 'ELOCKED') return undefined;
     throw error;
   }
-  const owner: LockOwner = { ...ownIdentity(), purpose, since: new Date().toISOString() };
-  writeFileSync(ownerFile(path), JSON.stringify(owner));
+  const inode = inodeOf(lockFolder(path)) ?? 0;
+  const owner: LockOwner = { ...ownIdentity(), inode, purpose, since: new Date().toISOString() };
+  try {
+    writeFileSync(ownerFile(path), JSON.stringify(owner));
+  } catch (error) {
+    await release();
+    throw error;
+  }
   return async () => {
-    rmSync(ownerFile(path), { force: true });
+    if (ownerOf(path)?.inode === inode) rmSync(ownerFile(path), { force: true });
     // Released twice, or taken away while the machine slept: nothing is left to give back.
     await release().catch(() => {});
   };
@@ -90,7 +110,7 @@ async function tryLock(path: string, purpose: string): Promise<Release | undefin
 function breakIfDead(path: string): boolean {
   const inode = inodeOf(lockFolder(path));
   const owner = ownerOf(path);
-  if (inode === undefined || owner === undefined || stateOf(owner) !== 'dead') return inode === undefined;
+  if (inode === undefined || owner?.inode !== inode || stateOf(owner) !== 'dead') return inode === undefined;
   const grave = `${lockFolder(path)}.${process.pid}`;
   try {
     renameSync(lockFolder(path), grave);

@@ -30,9 +30,13 @@ export function mountsUnder(path: string): Mount[] {
     .reverse();
 }
 
-/** Unmounts whatever is mounted at a path and below it, deepest first. Nothing mounted is fine. */
-export async function unmountTree(path: string, shell: Shell): Promise<void> {
-  const paths = mountsUnder(path).map((mount) => mount.path);
+/**
+ * Unmounts what is mounted at a path and below it, the last made first. Nothing mounted is fine.
+ * @param keep how many of the first made are somebody else's.
+ */
+export async function unmountTree(path: string, shell: Shell, keep: number): Promise<void> {
+  const all = mountsUnder(path).map((mount) => mount.path);
+  const paths = all.slice(0, Math.max(0, all.length - keep));
   if (paths.length > 0) await shell.run(['umount', '--', ...paths]);
 }
 

@@ -4,6 +4,10 @@ export const policy = {
   termToKillMs: 10_000,
   /** How long output may still come after its command has ended, kept open by a process that escaped. */
   outputAfterEndMs: 1_000,
+  /** The longest a user's undo script may take: nothing else ends it. */
+  undoScriptMs: 10 * 60_000,
+  /** A terminal that closes may send HUP twice; the same signal within this time is one. */
+  sameSignalMs: 300,
   /** How often one undo is tried; a device may be busy for a moment after its last user is gone. */
   undoAttempts: 6,
   undoFirstDelayMs: 100,

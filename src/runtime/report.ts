@@ -41,7 +41,32 @@ export class RunRecord {
 /** A sink that takes secrets out of every event and hands it on. */
 export function redacting(redactor: Redactor, sinks: readonly EventSink[]): EventSink {
   return (event) => {
-    const clean = redactor.redactValue(event);
-    for (const sink of sinks) sink(clean);
+    const clean = redacted(event, redactor);
+    for (const sink of sinks) {
+      try {
+        sink(clean);
+      } catch {
+        // A full disk or a lost terminal: whoever is told of it cannot be told, and the undo must go on.
+      }
+    }
   };
+}
+
+/** What people and scripts wrote in an event; its own words (type, task, outcome) stay as they are. */
+const free = new Set(['lines', 'text', 'error', 'reason', 'message', 'outputs', 'left', 'processes', 'nodes']);
+
+function redacted(event: RunEvent, redactor: Redactor): RunEvent {
+  return Object.fromEntries(
+    Object.entries(event).map(([name, value]) => [
+      name,
+      !free.has(name) ? value : name === 'left' || name === 'nodes' ? redactRows(value, redactor) : redactor.redactValue(value),
+    ]),
+  ) as unknown as RunEvent;
+}
+
+/** Rows whose names of tasks and kinds stay as they are. */
+function redactRows(rows: readonly Record<string, unknown>[], redactor: Redactor): unknown {
+  return rows.map((row) =>
+    Object.fromEntries(Object.entries(row).map(([name, value]) => [name, ['id', 'task', 'kind'].includes(name) ? value : redactor.redactValue(value)])),
+  );
 }

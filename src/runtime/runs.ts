@@ -1,8 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Journal, type JournalHead } from './journal.js';
-import { lock, ownerOf, type Release } from './locks.js';
-import { stateOf } from './process.js';
+import { isHeld, lock, type Release } from './locks.js';
 
 /** What became of a run. `dead`: its process is gone and what it made may still be there. */
 export type RunState = 'running' | 'committed' | 'undone' | 'left' | 'dead';
@@ -73,8 +72,7 @@ export class RunFolder {
 
   /** Whether the run goes on, or somebody undoes it. */
   get busy(): boolean {
-    const owner = ownerOf(join(this.path, 'run'));
-    return owner !== undefined && stateOf(owner) !== 'dead' && existsSync(join(this.path, 'run.lock'));
+    return isHeld(join(this.path, 'run'));
   }
 
   remove(): void {

@@ -16,6 +16,10 @@ export interface CommandOptions {
   readonly cwd?: string;
   /** Exit codes that are no failure, besides 0. */
   readonly allow?: readonly number[];
+  /** Environment instead of the usual small one. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** The command as it is told in errors. */
+  readonly shownAs?: readonly string[];
 }
 
 /** A program of the host that failed. */
@@ -41,14 +45,14 @@ const environment = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/
 
 /** The host's shell: each program dies with this process, in a session of its own, with nothing on standard input. */
 export const hostShell: Shell = {
-  async run(command, { input, signal, cwd, allow = [] } = {}) {
+  async run(command, { input, signal, cwd, allow = [], env = environment, shownAs = command } = {}) {
     signal?.throwIfAborted();
     const child = execa('setpriv', ['--pdeathsig', 'KILL', '--', ...command], {
       detached: true,
       cleanup: false,
       reject: false,
       extendEnv: false,
-      env: environment,
+      env,
       stripFinalNewline: false,
       ...(input === undefined ? { stdin: 'ignore' as const } : { input }),
       ...(cwd === undefined ? {} : { cwd }),
@@ -57,9 +61,9 @@ export const hostShell: Shell = {
     const result = await child;
     stop?.();
     signal?.throwIfAborted();
-    if (result.exitCode === undefined && result.signal === undefined) throw new CommandError(command, undefined, String(result.cause ?? ''));
-    if (result.signal !== undefined) throw new CommandError(command, undefined, result.stderr, `was ended by ${result.signal}`);
-    if (result.exitCode !== 0 && !allow.includes(result.exitCode as number)) throw new CommandError(command, result.exitCode, result.stderr || result.stdout);
+    if (result.exitCode === undefined && result.signal === undefined) throw new CommandError(shownAs, undefined, String(result.cause ?? ''));
+    if (result.signal !== undefined) throw new CommandError(shownAs, undefined, result.stderr, `was ended by ${result.signal}`);
+    if (result.exitCode !== 0 && !allow.includes(result.exitCode as number)) throw new CommandError(shownAs, result.exitCode, result.stderr || result.stdout);
     return result.stdout;
   },
 };

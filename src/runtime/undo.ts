@@ -42,7 +42,7 @@ export async function undoNotes(notes: readonly Note[], options: UndoOptions): P
     // It may have been closed with the chroot it was made in.
     if (!journal.open.some((open) => open.id === note.id)) continue;
     const undoer = undoers.get(note.kind);
-    const above = journal.open.find((open) => open.on.includes(note.id) && (options.gates === 'all' || open.hold));
+    const above = journal.open.find((open) => (options.gates === 'all' ? open.on : open.standsOn).includes(note.id));
     const error = above === undefined ? await tryUndo(note, undoer, options.world) : `"${above.task}" stands on it and could not be undone`;
     emit({ type: 'undo.entry', task: note.task, kind: note.kind, ok: error === undefined, error });
     if (error !== undefined) {

@@ -8,6 +8,7 @@ import type { RunFacts } from './facts.js';
 import type { Note } from './journal.js';
 import type { World } from './kind.js';
 import type { PipeMaker } from './pipe.js';
+import { policy } from './policy.js';
 import { runScript, type Script } from './script.js';
 import type { Undoer } from './undo.js';
 
@@ -37,13 +38,17 @@ export function scriptOf(task: LinkedTask, action: RunAction, facts: RunFacts, r
  */
 export function outputsIn(text: string, action: RunAction): Record<string, unknown> {
   const outputs: Record<string, unknown> = Object.fromEntries([...action.outputs.keys()].map((name) => [name, null]));
-  for (const line of text.split('\n').filter((l) => l.trim() !== '')) {
+  const guarded = [...action.outputs.values()].some(({ secret }) => secret);
+  for (const [i, line] of text.split('\n').entries()) {
+    if (line.trim() === '') continue;
+    // Where a secret may be among them, no line is shown.
+    const shown = guarded ? `line ${i + 1} of it` : `"${line.slice(0, 80)}"`;
     const [, name, value] = /^([a-z][a-z0-9_]*)=(.*)$/.exec(line) ?? [];
-    if (name === undefined || value === undefined) throw new Error(`$CHROOTFILE_OUTPUT takes lines name=value, not "${line.slice(0, 80)}"`);
+    if (name === undefined || value === undefined) throw new Error(`$CHROOTFILE_OUTPUT takes lines name=value, not ${shown}`);
     const declared = action.outputs.get(name);
     if (declared === undefined) throw new Error(`the script gave the output "${name}", which the task does not declare in "outputs"`);
     const typed = fromText(value, declared.type);
-    if (typed === undefined) throw new Error(`output "${name}" is not of type ${declared.type}: ${value.slice(0, 80)}`);
+    if (typed === undefined) throw new Error(`output "${name}" is not of type ${declared.type}: ${shown}`);
     outputs[name] = typed;
   }
   return outputs;
@@ -70,11 +75,19 @@ export function noteOfUndo(task: LinkedTask, action: RunAction, undo: Value, fac
   };
 }
 
+/** An undo script of a run that goes on, secrets and all. */
+export interface RenderedUndo {
+  readonly text: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
 /**
  * Undoes what users' scripts did, by their own scripts.
+ * @param rendered the scripts as rendered, where the run itself undoes them.
  * @param secret gives the value of a secret input.
  */
 export function scriptUndoer(
+  rendered: ReadonlyMap<number, RenderedUndo>,
   pipes: PipeMaker,
   secret: (input: string) => string | undefined,
   program: Readonly<Record<string, string | undefined>>,
@@ -83,31 +96,38 @@ export function scriptUndoer(
   return {
     async undo(note: Note, world: World) {
       const { script, env, shell, dir, root } = note.data as ScriptNote;
-      const own = Object.fromEntries(Object.entries(env).map(([name, sealed]) => [name, unseal(sealed, secret)]));
+      const known = rendered.get(note.id) ?? {
+        text: unseal(script, secret) ?? '',
+        env: { ...baseEnvironment(program, root !== undefined), ...definedOf(mapped(env, (sealed) => unseal(sealed, secret))) },
+      };
       await runScript(
-        {
-          text: unseal(script, secret),
-          shell,
-          dir,
-          root,
-          env: { ...baseEnvironment(program, root !== undefined), ...own },
-          signal: world.signal,
-          onLines: (lines) => onLines(note.task, lines),
-        },
+        { ...known, shell, dir, root, timeoutMs: policy.undoScriptMs, signal: world.signal, onLines: (lines) => onLines(note.task, lines) },
         pipes,
       );
     },
     byHand(note: Note) {
       const { script, dir } = note.data as ScriptNote;
-      return [`cd ${dir}`, ...script.text.trimEnd().split('\n')];
+      const text = unseal({ ...script, lost: [] }, (input) => `<${input}>`) ?? '';
+      return [`cd ${dir}`, ...text.trimEnd().split('\n')];
     },
   };
+}
+
+/** Those entries of a map that have a value. */
+export function definedOf(map: Readonly<Record<string, string | null | undefined>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(map).filter((entry): entry is [string, string] => entry[1] !== null && entry[1] !== undefined));
+}
+
+function mapped<A, B>(map: Readonly<Record<string, A>>, by: (value: A) => B): Record<string, B> {
+  return Object.fromEntries(Object.entries(map).map(([name, value]) => [name, by(value)]));
 }
 
 function environmentOf(task: LinkedTask, action: RunAction, facts: RunFacts, inside: boolean): Record<string, string> {
   const env = baseEnvironment(facts.variables, inside);
   for (const [name, value] of [...task.module.recipe.env, ...action.env]) {
     const text = evaluate(value, task.module, facts);
+    if (typeof text === 'object' && text !== null)
+      throw new Error(`"env.${name}" is a ${Array.isArray(text) ? 'list' : 'map'}; use "json"${Array.isArray(text) ? ' or "join"' : ''}`);
     if (text !== null && text !== undefined) env[name] = String(text);
   }
   return env;
@@ -117,7 +137,7 @@ function baseEnvironment(program: Readonly<Record<string, string | undefined>>, 
   const base = inside
     ? { PATH: chrootPath, HOME: '/root', TERM: program['TERM'] ?? 'dumb', LANG: 'C.UTF-8', ...Object.fromEntries(proxies.map((name) => [name, program[name]])) }
     : program;
-  return Object.fromEntries(Object.entries(base).filter((entry): entry is [string, string] => entry[1] !== undefined));
+  return definedOf(base);
 }
 
 function dirOf(task: LinkedTask, action: RunAction, facts: Facts, inside: boolean): string {

@@ -134,8 +134,8 @@ tasks:
   a: {in: sys, run: "true"}
 `,
     });
-    assert.is(order(made), 'sys b a c sys.released');
-    assert.ok(edges(made).includes('a after b: runs in the same chroot, "sys"'));
+    assert.is(order(made), 'sys a c b sys.released');
+    assert.ok(edges(made).includes('b after c: runs in the same chroot, "sys"'));
   });
 
   test('unknown goals are told with what was probably meant', () => {

@@ -60,6 +60,23 @@ suite('chroot', (test) => {
       assert.equal(differences(before, await lookAtHost()), []);
     }));
 
+  test(
+    'a folder that a script puts a link in the place of is not followed to the host when files are put back',
+    () =>
+      inFolder({ 'etc/resolv.conf': 'of the host\n' }, async (folder) => {
+        const root = makeRoot(folder);
+        rmSync(join(root, 'etc/resolv.conf'));
+        const ran = await runRecipe(
+          folder,
+          `tasks:\n  sys: {uses: chroot, with: {root: ${root}}}\n  a: {in: sys, run: "mkdir -p /bin/..${folder}/etc; mv /etc /etc2; ln -s ${folder}/etc /etc"}\n`,
+        );
+        assert.is(ran.code, 5, ran.ended.stdout);
+        assert.match(ran.left[0]?.error ?? '', '/etc of the image is not the folder it was: /etc/resolv.conf cannot be put back');
+        assert.is(readFileSync(join(folder, 'etc/resolv.conf'), 'utf8'), 'of the host\n');
+      }),
+    60_000,
+  );
+
   test('has its own /dev, /sys read-only and an empty /run, or the mounts it is given', () =>
     inFolder({ 'bound/x': 'bound\n' }, async (folder) => {
       const root = makeRoot(folder);

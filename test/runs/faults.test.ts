@@ -15,7 +15,7 @@ function resources(folder: string): string[] {
   const local = join(folder, 'state/local/local-1');
   try {
     return readdirSync(local, { recursive: true, encoding: 'utf8' })
-      .filter((name) => /-0[0-9a-f]{16}/.test(name))
+      .filter((name) => /-0[0-9a-f]{16}\.(json|img)$/.test(name))
       .sort();
   } catch {
     return [];

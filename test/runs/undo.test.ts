@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -59,6 +60,87 @@ tasks:
         assert.is(again.code, 0, again.stdout + again.stderr);
         assert.is(readFileSync(join(folder, 'undone'), 'utf8'), 'beside\nabove\nbelow\n');
         assert.is((await run(['undo', '--all'], { folder })).stdout, 'nothing to undo\n');
+      }),
+    60_000,
+  );
+
+  test('a hold behind a step does not keep another one from its release', () =>
+    inFolder({}, async (folder) => {
+      const ran = await runRecipe(
+        folder,
+        `tasks:
+  a: {run: "true", undo: {run: "echo a >> undone", when: always}}
+  s: {needs: [a], run: "true"}
+  b: {needs: [s], run: "true", undo: {run: "echo b >> undone", when: always}}
+  long: {needs: [b], run: sleep 0.5}
+`,
+      );
+      assert.is(ran.code, 0, ran.ended.stdout);
+      assert.is(readFileSync(join(folder, 'undone'), 'utf8'), 'a\nb\n');
+    }));
+
+  test('uses what the run knew: derived secrets too, by environment and by command, which are shown nowhere', () =>
+    inFolder({}, async (folder) => {
+      const ran = await runRecipe(
+        folder,
+        `inputs: {token: {type: string, secret: true}}
+vars: {header: "Bearer {{ inputs.token }}", session: {sh: "echo session-of-{{ inputs.token }} | tr a-z A-Z"}}
+env: {TOKEN: "{{ upper inputs.token }}"}
+tasks:
+  a: {run: "echo {{ vars.session }} $TOKEN", undo: {run: "echo {{ vars.header }} {{ vars.session }} {{ env.TOKEN }} $TOKEN > undone", when: always}}
+`,
+        ['-i', 'token=hunter22'],
+      );
+      assert.is(ran.code, 0, ran.ended.stdout);
+      assert.is(readFileSync(join(folder, 'undone'), 'utf8'), 'Bearer hunter22 SESSION-OF-HUNTER22 HUNTER22 HUNTER22\n');
+      assert.is(ran.log('a'), '*** ***\n');
+      const journal = readFileSync(join(folder, 'state/runs', String(ran.events[0]?.['run']), 'journal.jsonl'), 'utf8');
+      assert.not.match(journal.toLowerCase(), 'hunter22');
+    }));
+
+  test(
+    'a failed undo of what the recipe puts up with fails the run, and is listed',
+    () =>
+      inFolder({}, async (folder) => {
+        const ran = await runRecipe(folder, 'tasks:\n  a: {run: "exit 1", continue_on_error: true, undo: {run: "exit 2"}}\n  b: {needs: [a], run: "true"}\n');
+        assert.equal([ran.code, ran.nodes, ran.left.map(({ task }) => task)], [5, ['a failed', 'b unreached'], ['a']]);
+      }),
+    60_000,
+  );
+
+  test('does not unmount what the host has mounted at the place since', () =>
+    inFolder({ 'm/keep': '' }, async (folder) => {
+      const place = join(folder, 'm');
+      writeFileSync(
+        join(folder, 'r.yml'),
+        `version: 1\nname: r\ntasks:\n  t: {uses: mount, with: {device: none, type: tmpfs, path: ${place}}}\n  a: {needs: [t], run: "echo ready; sleep 30"}\n`,
+      );
+      const started = start(['run', 'r.yml'], { folder });
+      await started.saw('a | ready');
+      started.child.kill('SIGKILL');
+      await started.ended;
+      execFileSync('mount', ['-t', 'tmpfs', 'of-the-host', place]);
+      try {
+        assert.is((await run(['undo', '--all'], { folder })).code, 0);
+        assert.match(readFileSync('/proc/self/mountinfo', 'utf8'), 'of-the-host');
+      } finally {
+        execFileSync('umount', [place]);
+      }
+      assert.ok(existsSync(join(place, 'keep')));
+    }));
+
+  test(
+    'does not detach a volume that somebody else has attached',
+    () =>
+      inFolder({}, async (folder) => {
+        const other = start(['run', join(repository, 'test/fixtures/tiny.yml'), '-i', 'script=echo ready; sleep 3; echo still here'], { folder });
+        await other.saw('work | ready');
+        const [volume] = JSON.parse((await run(['local', 'volumes', '--json'], { folder })).stdout) as { id: string }[];
+        const ran = await runRecipe(folder, `tasks:\n  d: {uses: ec2.attachment, with: {volume: ${volume?.id}}}\n`);
+        assert.is(ran.code, 1);
+        assert.match(ran.errors['d'] ?? '', /AttachVolume: VolumeInUse: vol-\w+ is already attached to an instance$/);
+        const ended = await other.ended;
+        assert.is(ended.code, 0, ended.stdout + ended.stderr);
       }),
     60_000,
   );

@@ -52,8 +52,8 @@ const deleteSnapshot = action({ DryRun: 'boolean', SnapshotId: 'string' }, async
   await here.store.exclusive(() => {
     const image = here.store.list('images').find((i) => i.mappings.some((mapping) => mapping.snapshot === snapshot.id));
     if (image !== undefined) throw new Ec2Error('InvalidSnapshot.InUse', `The snapshot ${snapshot.id} is currently in use by ${image.id}`);
-    here.store.remove('snapshots', snapshot.id);
     removeDisk(here.store.diskOf(snapshot.id));
+    here.store.remove('snapshots', snapshot.id);
   });
   return { return: true };
 });

@@ -137,8 +137,11 @@ const detachVolume = action({ DryRun: 'boolean', VolumeId: 'string', InstanceId:
   const volume = existing(here, 'volumes', request.VolumeId);
   stopDryRun(request);
   if (!isAttached(volume, here)) throw new Ec2Error('IncorrectState', `Volume '${volume.id}' is in the 'available' state.`);
-  volume.attachment = { device: '', since: volume.created, ...volume.attachment, detaching: true };
-  here.store.put('volumes', volume);
+  await here.store.exclusive(() => {
+    const { attachment } = existing(here, 'volumes', volume.id);
+    volume.attachment = { device: '', since: volume.created, ...attachment, detaching: true };
+    here.store.put('volumes', volume);
+  });
   const after = await settled(volume, here);
   return attachmentBody(volume, here, after.attachment === undefined ? 'detaching' : 'busy');
 });
@@ -148,8 +151,9 @@ const deleteVolume = action({ DryRun: 'boolean', VolumeId: 'string' }, async (re
   stopDryRun(request);
   await here.store.exclusive(() => {
     if (isAttached(volume, here)) throw new Ec2Error('VolumeInUse', `Volume ${volume.id} is currently attached to ${here.instance}`);
-    here.store.remove('volumes', volume.id);
+    // The disk first: a record without one can still be deleted, a disk without a record is found by nobody.
     removeDisk(here.store.diskOf(volume.id));
+    here.store.remove('volumes', volume.id);
   });
   return { return: true };
 });
@@ -176,9 +180,11 @@ async function settled(volume: Volume, here: Here): Promise<Volume> {
     if (isBusy(device)) return volume;
     await detachDisk(here.run, disk, device, volume.id);
   }
-  const { attachment: _, ...detached } = volume;
-  if (here.store.get('volumes', volume.id) !== undefined) here.store.put('volumes', detached);
-  return detached;
+  return here.store.exclusive(() => {
+    const { attachment: _, ...detached } = here.store.get('volumes', volume.id) ?? volume;
+    if (here.store.get('volumes', volume.id) !== undefined) here.store.put('volumes', detached);
+    return detached;
+  });
 }
 
 function isAttached(volume: Volume, here: Here): boolean {

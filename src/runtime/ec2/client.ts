@@ -49,12 +49,14 @@ export async function openEc2(cloud: Cloud, local: { readonly handler: RequestHa
 
 /** EC2's code of a refusal, e.g. `InvalidVolume.NotFound`; undefined for other errors. */
 export function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && '$metadata' in error ? error.name : undefined;
+  // The SDK hangs its metadata on errors of the network too; only an answer has a status.
+  const status = (error as { $metadata?: { httpStatusCode?: number } } | null)?.$metadata?.httpStatusCode;
+  return error instanceof Error && status !== undefined ? error.name : undefined;
 }
 
 /** Whether EC2 says that a thing does not exist. */
 export function isNotFound(error: unknown): boolean {
-  return /(NotFound|Unavailable|Malformed)$/.test(codeOf(error) ?? '');
+  return /^Invalid\w+\.(NotFound|Unavailable|Malformed)$/.test(codeOf(error) ?? '');
 }
 
 /** Whether EC2 says no for good, so that asking again is of no use. */
@@ -65,7 +67,7 @@ export function isRefusal(error: unknown): boolean {
 /** Whether the answer of a call was lost, so that what it asked for may have been done. */
 export function isLost(error: unknown): boolean {
   const code = codeOf(error);
-  return code === undefined || /^(Internal|ServiceUnavailable|RequestTimeout|TimeoutError)/.test(code);
+  return code === undefined || /^(Internal|ServiceUnavailable|Unavailable|RequestTimeout|TimeoutError)/.test(code);
 }
 
 /** An error of EC2 told with the call it came from. */

@@ -81,8 +81,18 @@ export async function waitForAttachment(ec2: Ec2, volume: string, signal: AbortS
   });
 }
 
-/** Detaches a volume and waits until it is free. A volume that is gone or free already is as good as detached. */
-export async function detachVolume(ec2: Ec2, volume: string, signal: AbortSignal): Promise<void> {
+/** Where a volume was attached. */
+export interface Attached {
+  readonly volume: string;
+  readonly instance: string;
+  readonly device: string;
+}
+
+/**
+ * Takes an attachment back and waits until it is gone. A volume that is gone, free, or attached elsewhere by
+ * somebody else is left alone.
+ */
+export async function detachVolume(ec2: Ec2, { volume, instance, device }: Attached, signal: AbortSignal): Promise<void> {
   let seen: Volume | undefined;
   try {
     seen = await describeVolume(ec2, volume);
@@ -90,9 +100,10 @@ export async function detachVolume(ec2: Ec2, volume: string, signal: AbortSignal
     if (isNotFound(error)) return;
     throw inCall('DescribeVolumes', error);
   }
-  if (seen === undefined || seen.State === 'available') return;
+  const ours = (now: Volume) => now.Attachments?.find((attachment) => attachment.InstanceId === instance && attachment.Device === device);
+  if (seen === undefined || ours(seen) === undefined) return;
   try {
-    await ec2.client.send(new ec2.sdk.DetachVolumeCommand({ VolumeId: volume }));
+    await ec2.client.send(new ec2.sdk.DetachVolumeCommand({ VolumeId: volume, InstanceId: instance, Device: device }));
   } catch (error) {
     if (codeOf(error) !== 'IncorrectState' && !isNotFound(error)) throw inCall('DetachVolume', error);
   }
@@ -102,8 +113,8 @@ export async function detachVolume(ec2: Ec2, volume: string, signal: AbortSignal
     look: () => describeVolume(ec2, volume),
     done: (now) => {
       // "busy": the guest has it mounted still; EC2 waits for that without end.
-      if (now.Attachments?.some((attachment) => attachment.State === 'busy')) throw new Error(`volume ${volume} is still in use on this machine`);
-      return now.State === 'available';
+      if (ours(now)?.State === 'busy') throw new Error(`volume ${volume} is still in use on this machine`);
+      return ours(now) === undefined;
     },
     gone: true,
     limitMs: policy.attachMs,

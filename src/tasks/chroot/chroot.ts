@@ -1,17 +1,24 @@
-import { existsSync, lstatSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { ownDevCommands, quoted } from '../../runtime/chroot_dev.js';
 import { insideRoot, makeInside } from '../../runtime/inside.js';
 import { defineKind } from '../../runtime/kind.js';
-import { mountsUnder } from '../../runtime/mounts.js';
+import { mountsUnder, unmountTree } from '../../runtime/mounts.js';
 import type { Shell } from '../../runtime/shell.js';
 
 interface Note {
   readonly root: string;
-  /** The file system the root is on: after a crash another one may be at its path. */
+  readonly id: FolderId;
+  /** How many mounts were at the root and below it before. */
+  readonly before: number;
+  /** The image's files that others stand in for, by their paths inside it, and the folder each was in. */
+  readonly replaced: readonly { readonly file: string; readonly had: boolean; readonly folder: FolderId }[];
+}
+
+/** Which folder it is: at undo another one may be at the same path, or a link to one of the host. */
+interface FolderId {
   readonly device: number;
-  /** Files of the image that others stand in for, with where the image's own were put; null where it had none. */
-  readonly replaced: readonly { readonly path: string; readonly kept: string | null }[];
+  readonly inode: number;
 }
 
 const policyRc = '#!/bin/sh\n# Services do not start while an image is built.\nexit 101\n';
@@ -61,11 +68,12 @@ export const chroot = defineKind({
     properties: { path: { type: 'string', description: 'The folder' } },
   },
   example: { root: '{{ root.path }}' },
-  run: async ({ root, mounts, add_mounts, copy_files, services }, context) => {
-    const folder = statSync(root, { throwIfNoEntry: false });
-    if (!folder?.isDirectory()) throw new Error(`${root} is not a folder`);
-    const standIns = [...copy_files.map((path) => standInFor(root, path)), ...(services ? [] : policyFor(root))];
-    context.note({ root, device: folder.dev, replaced: standIns.map(({ path, kept }) => ({ path, kept })) } satisfies Note);
+  run: async ({ root: given, mounts, add_mounts, copy_files, services }, context) => {
+    if (!statSync(given, { throwIfNoEntry: false })?.isDirectory()) throw new Error(`${given} is not a folder`);
+    const root = realpathSync(given);
+    const standIns = [...copy_files.map((file) => standInFor(root, file)), ...(services ? [] : policyFor(root))];
+    const replaced = standIns.map(({ file, had, folder }) => ({ file, had, folder: idOf(folder) }));
+    context.note({ root, id: idOf(root), before: mountsUnder(root).length, replaced } satisfies Note);
     for (const standIn of standIns) replace(standIn);
     const usual = mounts === undefined ? await usualMounts(root, context.shell) : [];
     const asked = [...(mounts ?? []), ...add_mounts].map((mount) => mountCommand(root, mount));
@@ -73,26 +81,25 @@ export const chroot = defineKind({
     if (script !== '') await context.shell.run(['/bin/sh', '-ec', script], { signal: context.signal });
     return { path: root };
   },
-  undo: async ({ root, device, replaced }: Note, { shell }) => {
-    // The root itself is somebody else's; only what is below it was mounted here.
-    const below = mountsUnder(root).filter((mount) => mount.path !== root);
-    if (below.length > 0) await shell.run(['umount', '--', ...below.map((mount) => mount.path)]);
-    if (statSync(root, { throwIfNoEntry: false })?.dev !== device) return;
-    for (const { path, kept } of [...replaced].reverse()) {
-      if (kept === null) rmSync(path, { force: true });
-      else if (lstatSync(kept, { throwIfNoEntry: false }) !== undefined) renameSync(kept, path);
-    }
+  undo: async ({ root, id, before, replaced }: Note, { shell, mountsGone }) => {
+    if (!mountsGone) await unmountTree(root, shell, before);
+    // Another root at the path: the image went with its volume, and its files with it.
+    if (!existsSync(root) || !isSame(idOf(root), id)) return;
+    for (const { file, had, folder } of [...replaced].reverse()) restore(root, file, had, folder);
   },
   byHand: ({ root, replaced }: Note) => [
     `umount -R ${root}/dev ${root}/sys ${root}/run`,
-    ...replaced.map(({ path, kept }) => (kept === null ? `rm -f ${path}` : `mv ${kept} ${path}`)),
+    ...replaced.map(({ file, had }) => (had ? `mv ${root}${dirname(file)}/${keptName(file)} ${root}${file}` : `rm -f ${root}${file}`)),
   ],
 });
 
 interface StandIn {
-  readonly path: string;
-  /** Where the image's own is put meanwhile; null where it has none. */
-  readonly kept: string | null;
+  /** Its path inside the image. */
+  readonly file: string;
+  /** The host's path of the folder it is in. */
+  readonly folder: string;
+  /** Whether the image has one of its own. */
+  readonly had: boolean;
   readonly content: Buffer | string;
   readonly mode: number;
 }
@@ -102,30 +109,56 @@ function standInFor(root: string, file: string): StandIn {
   if (!existsSync(file)) throw new Error(`copy_files: this host has no ${file}`);
   const folder = insideRoot(root, dirname(file));
   if (!existsSync(folder)) throw new Error(`copy_files: the image has no folder ${dirname(file)}`);
-  return standInAt(join(folder, basename(file)), readFileSync(file), statSync(file).mode & 0o777);
+  return { file, folder, had: hasOwn(folder, file), content: readFileSync(file), mode: statSync(file).mode & 0o777 };
 }
 
 function policyFor(root: string): StandIn[] {
+  const file = '/usr/sbin/policy-rc.d';
   let folder: string;
   try {
-    folder = insideRoot(root, '/usr/sbin');
+    folder = insideRoot(root, dirname(file));
   } catch {
     return [];
   }
-  return existsSync(folder) ? [standInAt(join(folder, 'policy-rc.d'), policyRc, 0o755)] : [];
+  return existsSync(folder) ? [{ file, folder, had: hasOwn(folder, file), content: policyRc, mode: 0o755 }] : [];
 }
 
-function standInAt(path: string, content: Buffer | string, mode: number): StandIn {
-  const kept = join(dirname(path), `.${basename(path)}.chrootfile-kept`);
-  const known = [path, kept].some((p) => lstatSync(p, { throwIfNoEntry: false }) !== undefined);
-  return { path, kept: known ? kept : null, content, mode };
+/** What the image's own file is called meanwhile. */
+function keptName(file: string): string {
+  return `.${basename(file)}.chrootfile-kept`;
 }
 
-function replace({ path, kept, content, mode }: StandIn): void {
+function hasOwn(folder: string, file: string): boolean {
+  return [basename(file), keptName(file)].some((name) => lstatSync(join(folder, name), { throwIfNoEntry: false }) !== undefined);
+}
+
+function replace({ file, folder, had, content, mode }: StandIn): void {
+  const [path, kept] = [join(folder, basename(file)), join(folder, keptName(file))];
   // Where a crash left the image's own file aside, it is that one that must come back.
-  if (kept !== null && lstatSync(kept, { throwIfNoEntry: false }) === undefined) renameSync(path, kept);
+  if (had && lstatSync(kept, { throwIfNoEntry: false }) === undefined) renameSync(path, kept);
   rmSync(path, { force: true });
   writeFileSync(path, content, { flag: 'wx', mode });
+}
+
+/**
+ * Puts the image's own file back.
+ * @throws Error when its folder is no longer the one it was: a link in its place may lead anywhere.
+ */
+function restore(root: string, file: string, had: boolean, id: FolderId): void {
+  const folder = insideRoot(root, dirname(file));
+  if (!existsSync(folder) || !isSame(idOf(folder), id)) throw new Error(`${dirname(file)} of the image is not the folder it was: ${file} cannot be put back`);
+  const [path, kept] = [join(folder, basename(file)), join(folder, keptName(file))];
+  if (!had) rmSync(path, { force: true });
+  else if (lstatSync(kept, { throwIfNoEntry: false }) !== undefined) renameSync(kept, path);
+}
+
+function isSame(a: FolderId, b: FolderId): boolean {
+  return a.device === b.device && a.inode === b.inode;
+}
+
+function idOf(folder: string): FolderId {
+  const { dev: device, ino: inode } = statSync(folder);
+  return { device, inode };
 }
 
 async function usualMounts(root: string, shell: Shell): Promise<string[]> {

@@ -1,13 +1,9 @@
 import { existsSync } from 'node:fs';
 import { deviceNames, deviceOfVolume } from '../../runtime/devices.js';
-import type { Ec2 } from '../../runtime/ec2/client.js';
+import { type Ec2, isLost } from '../../runtime/ec2/client.js';
 import { devicesTaken, findHost } from '../../runtime/ec2/instance.js';
-import { attachVolume, detachVolume, waitForAttachment } from '../../runtime/ec2/volumes.js';
-import { defineKind } from '../../runtime/kind.js';
-
-interface Note {
-  readonly volume: string;
-}
+import { type Attached, attachVolume, detachVolume, waitForAttachment } from '../../runtime/ec2/volumes.js';
+import { defineKind, type TaskContext } from '../../runtime/kind.js';
 
 export const attachment = defineKind({
   name: 'ec2.attachment',
@@ -40,30 +36,38 @@ export const attachment = defineKind({
   run: async ({ volume, device_name }, context) => {
     const ec2 = await context.ec2();
     const { instance_id: instance } = await findHost(ec2);
-    context.note({ volume } satisfies Note);
-    const attach = async () => attachSomewhere(ec2, { volume, instance, names: device_name === undefined ? undefined : [device_name] }, context.signal);
+    const attach = () => attachSomewhere(ec2, { volume, instance, names: device_name === undefined ? undefined : [device_name] }, context);
     const name = await context.exclusive('devices', attach);
     await waitForAttachment(ec2, volume, context.signal);
     const device = await deviceOfVolume(volume, name, context.signal);
     return { device, device_name: name, name: device.slice('/dev/'.length) };
   },
-  undo: async ({ volume }: Note, world) => detachVolume(await world.ec2(), volume, world.signal),
-  byHand: ({ volume }: Note) => [`aws ec2 detach-volume --volume-id ${volume}`],
+  undo: async (note: Attached, world) => detachVolume(await world.ec2(), note, world.signal),
+  byHand: ({ volume }: Attached) => [`aws ec2 detach-volume --volume-id ${volume}`],
 });
 
+interface Wanted {
+  readonly volume: string;
+  readonly instance: string;
+  readonly names: readonly string[] | undefined;
+}
+
 /** Attaches at the first name that is free, both for EC2 and on this machine; somebody else may be quicker. */
-async function attachSomewhere(
-  ec2: Ec2,
-  want: { volume: string; instance: string; names: readonly string[] | undefined },
-  signal: AbortSignal,
-): Promise<string> {
-  const taken = want.names === undefined ? await devicesTaken(ec2, want.instance) : [];
-  for (const device of want.names ?? deviceNames) {
+async function attachSomewhere(ec2: Ec2, { volume, instance, names }: Wanted, context: TaskContext): Promise<string> {
+  const taken = names === undefined ? await devicesTaken(ec2, instance) : [];
+  for (const device of names ?? deviceNames) {
     if (taken.includes(device)) continue;
-    if (want.names === undefined && (existsSync(device) || existsSync(device.replace('/dev/sd', '/dev/xvd')))) continue;
-    if (await attachVolume(ec2, { volume: want.volume, instance: want.instance, device }, signal)) return device;
+    if (names === undefined && (existsSync(device) || existsSync(device.replace('/dev/sd', '/dev/xvd')))) continue;
+    const wanted: Attached = { volume, instance, device };
+    const note = context.note(wanted);
+    try {
+      if (await attachVolume(ec2, wanted, context.signal)) return device;
+    } catch (error) {
+      // A plain no has changed nothing; what the volume may be attached to is somebody else's.
+      if (!isLost(error instanceof Error ? error.cause : error)) note.remove();
+      throw error;
+    }
+    note.remove();
   }
-  throw new Error(
-    want.names === undefined ? `all device names from ${deviceNames[0]} to ${deviceNames.at(-1)} are taken` : `the device name ${want.names[0]} is taken`,
-  );
+  throw new Error(names === undefined ? `all device names from ${deviceNames[0]} to ${deviceNames.at(-1)} are taken` : `the device name ${names[0]} is taken`);
 }

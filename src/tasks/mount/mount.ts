@@ -1,14 +1,16 @@
-import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, realpathSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { partitionOf, partitionsOf } from '../../runtime/devices.js';
 import { makeInside } from '../../runtime/inside.js';
 import { defineKind } from '../../runtime/kind.js';
-import { mounts, removeMountPoint, unmountTree } from '../../runtime/mounts.js';
+import { mounts, mountsUnder, removeMountPoint, unmountTree } from '../../runtime/mounts.js';
 
 interface Note {
   readonly path: string;
   /** Whether the folder was made for it. */
   readonly made: boolean;
+  /** How many mounts were at the path and below it before: those are not ours. */
+  readonly before: number;
 }
 
 export const mount = defineKind({
@@ -45,17 +47,18 @@ export const mount = defineKind({
       const known = [...partitionsOf(device).keys()].join(', ');
       throw new Error(`${device} is a disk with partitions (${known}): say which one with "partition"`);
     }
-    const path = params.path === undefined ? context.mountPoint : placeFor(params.path, dirname(context.mountPoint));
+    let path = params.path === undefined ? context.mountPoint : placeFor(params.path, dirname(context.mountPoint));
     const made = !existsSync(path);
-    context.note({ path, made } satisfies Note);
     mkdirSync(path, { recursive: true, mode: 0o755 });
+    path = realpathSync(path);
+    context.note({ path, made, before: mountsUnder(path).length } satisfies Note);
     if (!statSync(path).isDirectory()) throw new Error(`${path} is not a folder`);
     const options = params.options.length > 0 ? ['-o', params.options.join(',')] : [];
     await context.shell.run(['mount', ...(params.type === undefined ? [] : ['-t', params.type]), ...options, '--', device, path], { signal });
     return { path, device };
   },
-  undo: async ({ path, made }: Note, { shell }) => {
-    await unmountTree(path, shell);
+  undo: async ({ path, made, before }: Note, { shell, mountsGone }) => {
+    if (!mountsGone) await unmountTree(path, shell, before);
     if (made) removeMountPoint(path);
   },
   byHand: ({ path }: Note) => [`umount -R ${path}`],
