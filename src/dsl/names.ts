@@ -166,8 +166,15 @@ export function isSecret(meaning: Meaning): boolean {
   return traits(meaning).secret;
 }
 
+/** A `{sh: …}` variable, and the module it stands in. */
+export interface CommandVariable {
+  readonly module: Module;
+  readonly name: string;
+  readonly command: Value;
+}
+
 /** The `{sh: …}` variables a value reads, each after those that its command reads. */
-export function commandVariablesIn(value: Value, module: Module, seen = new Set<Value>()): { module: Module; name: string; command: Value }[] {
+export function commandVariablesIn(value: Value, module: Module, seen = new Set<Value>()): CommandVariable[] {
   if (seen.has(value)) return [];
   seen.add(value);
   return referencesIn(value).flatMap((reference) => {

@@ -62,11 +62,19 @@ function processes(): Set<string> {
   for (const pid of pids()) {
     const [, state = ''] = /\) (\S)/.exec(lines(`/proc/${pid}/stat`)[0] ?? '') ?? [];
     const command = (lines(`/proc/${pid}/cmdline`)[0] ?? '').replaceAll('\0', ' ').trim();
-    // Processes of the test runner itself come and go: the compiler's service, and what asks machines by ssh.
-    const runner = /esbuild|\/tsx\/|test\/run\.ts|^ssh /.test(command) && namespaceOf(pid) === mine;
-    if (state !== 'Z' && command !== '' && !runner && pid !== String(process.pid) && !command.includes('test/run.ts')) seen.add(`${pid} ${command}`);
+    const ours = namespaceOf(pid) !== mine || /chrootfile|dist\/main\.js|proc\/1\/fd|setpriv|unshare/.test(command) || hasOurEnvironment(pid);
+    if (state !== 'Z' && command !== '' && ours && pid !== String(process.pid) && !command.includes('test/run.ts')) seen.add(`${pid} ${command}`);
   }
   return seen;
+}
+
+/** Programs of the host that chrootfile runs (mkfs, mount, …) are told by the three variables they are given. */
+function hasOurEnvironment(pid: string): boolean {
+  const names = (lines(`/proc/${pid}/environ`)[0] ?? '')
+    .split('\0')
+    .filter(Boolean)
+    .map((entry) => entry.split('=')[0]);
+  return names.sort().join() === 'HOME,LC_ALL,PATH';
 }
 
 function temporary(): Set<string> {

@@ -1,0 +1,254 @@
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { placeOf } from '../dsl/diagnostic.js';
+import { evaluate, nullOutputsIn } from '../dsl/evaluate.js';
+import { messagesOf } from '../dsl/faults.js';
+import type { Language } from '../dsl/kind.js';
+import type { LinkedTask } from '../dsl/link.js';
+import { outputsOf } from '../dsl/names.js';
+import type { Plan } from '../dsl/plan.js';
+import type { Action } from '../dsl/recipe.js';
+import { longestTimerMs } from '../dsl/words.js';
+import type { EventSink, Left, NodeOutcome } from './events.js';
+import type { RunFacts } from './facts.js';
+import type { Journal } from './journal.js';
+import type { AnyKind, TaskContext, World } from './kind.js';
+import { withLock } from './locks.js';
+import type { PipeMaker } from './pipe.js';
+import { policy } from './policy.js';
+import type { RunFolder } from './runs.js';
+import { runScript, ScriptError } from './script.js';
+import { type Undoer, undoNotes } from './undo.js';
+import { noteOfUndo, outputsIn, type RenderedUndo, scriptOf } from './user_script.js';
+
+/** What a run needs. */
+export interface Execution {
+  readonly plan: Plan;
+  readonly language: Language;
+  readonly kinds: ReadonlyMap<string, AnyKind>;
+  readonly undoers: ReadonlyMap<string, Undoer>;
+  readonly facts: RunFacts;
+  readonly journal: Journal;
+  readonly folder: RunFolder;
+  readonly pipes: PipeMaker;
+  /** The undo scripts of this run as rendered, by note: notes on disk hold no secrets. */
+  readonly rendered: Map<number, RenderedUndo>;
+  /** Shell and EC2; its signal is the user's wish to cancel. */
+  readonly world: World;
+  readonly emit: EventSink;
+  readonly places: number;
+  readonly keepGoing: boolean;
+  /** Whether what was made stays when the run fails. */
+  readonly keep: boolean;
+}
+
+/** The user's cancel has aborted the run's signal already, and the undo must still be done. */
+export function undoWorld(world: World): World {
+  return { ...world, signal: new AbortController().signal };
+}
+
+/** Runs tasks, one at a call: condition, attempts, what the kind or the script does, and the notes of it. */
+export class TaskRunner {
+  private readonly ancestors = new Map<string, ReadonlySet<string>>();
+
+  /** @param cancelled aborts on the user's cancel and on the first failure. */
+  constructor(
+    private readonly x: Execution,
+    private readonly cancelled: AbortSignal,
+  ) {}
+
+  /** Runs a task and says how it ended; never rejects. */
+  async run(task: LinkedTask): Promise<NodeOutcome> {
+    const { emit, facts } = this.x;
+    const started = performance.now();
+    const finish = (outcome: NodeOutcome, more: { reason?: string; error?: string; outputs?: Record<string, unknown> } = {}) => {
+      if (more.outputs === undefined) facts.setOutputs(task.id, Object.fromEntries(outputsOf(task.task).map((name) => [name, null])));
+      emit({ type: 'task.finished', task: task.id, outcome, seconds: (performance.now() - started) / 1000, ...more });
+      return outcome;
+    };
+    try {
+      if (!this.condition(task)) return finish('skipped', { reason: '"if" is false' });
+      const outputs = await this.attempts(task);
+      facts.setOutputs(task.id, outputs);
+      return finish('done', { outputs });
+    } catch (error) {
+      // What cannot be taken back cannot be put up with.
+      const tolerated = task.task.continueOnError && !this.cancelled.aborted && (await this.undoNotesOf(task.id)).length === 0;
+      return finish(tolerated ? 'tolerated' : 'failed', { error: this.errorText(task, error as Error) });
+    }
+  }
+
+  private condition(task: LinkedTask): boolean {
+    const condition = task.task.if;
+    if (condition === undefined) return true;
+    const value = evaluate(condition, task.module, this.x.facts);
+    if (value === true || value === 'true') return true;
+    if (value === false || value === 'false') return false;
+    throw new Error(`"if" must render to true or false, not ${JSON.stringify(value)}`);
+  }
+
+  private async attempts(task: LinkedTask): Promise<Record<string, unknown>> {
+    const { limit, delayMs, backoff } = task.task.retries;
+    for (let attempt = 1, delay = delayMs; ; attempt += 1, delay *= backoff) {
+      this.x.emit({ type: 'task.started', task: task.id, attempt });
+      try {
+        return await this.attempt(task);
+      } catch (error) {
+        if (attempt > limit || this.cancelled.aborted) throw error;
+        if ((await this.undoNotesOf(task.id)).length > 0) throw error;
+        this.x.emit({ type: 'task.retrying', task: task.id, error: (error as Error).message, inMs: delay });
+        await sleep(Math.min(delay, longestTimerMs), undefined, { signal: this.cancelled }).catch(() => {
+          throw error;
+        });
+      }
+    }
+  }
+
+  private attempt(task: LinkedTask): Promise<Record<string, unknown>> {
+    const { action } = task.task;
+    const root = this.rootFor(task);
+    switch (action.type) {
+      case 'unknown':
+        throw new Error('internal error: a task with faults was planned');
+      case 'group':
+        return Promise.resolve({});
+      case 'run':
+        return this.runScript(task, action, root);
+      case 'kind':
+        return this.runKind(task, action, root);
+    }
+  }
+
+  private async runKind(task: LinkedTask, action: Extract<Action, { type: 'kind' }>, root: string | undefined): Promise<Record<string, unknown>> {
+    const { facts, language, kinds } = this.x;
+    const kind = kinds.get(action.kind.name) as AnyKind;
+    const params: Record<string, unknown> = {};
+    for (const [name, value] of action.with) {
+      const rendered = withoutNulls(evaluate(value, task.module, facts));
+      if (rendered !== null) params[name] = rendered;
+      else if (kind.params.required?.includes(name)) {
+        const [skipped] = nullOutputsIn(value, task.module, facts);
+        throw new Error(`"${name}" has no value${skipped === undefined ? '' : `: task "${skipped}" was skipped or failed`}`);
+      }
+    }
+    const faults = messagesOf(language.validateParams(kind.name, params));
+    if (faults.length > 0) throw new Error(faults.join('; '));
+    const { timeoutMs } = task.task;
+    const signal = timeoutMs === undefined ? this.cancelled : AbortSignal.any([this.cancelled, AbortSignal.timeout(timeoutMs)]);
+    return (await kind.run(params, this.contextOf(task, signal, root))) as Record<string, unknown>;
+  }
+
+  private async runScript(task: LinkedTask, action: Extract<Action, { type: 'run' }>, root: string | undefined): Promise<Record<string, unknown>> {
+    const { facts, emit, pipes } = this.x;
+    const script = scriptOf(task, action, facts, root);
+    if (action.undo !== undefined) {
+      const id = this.addNote(task, 'script', noteOfUndo(task, action, action.undo.script, facts, root));
+      this.x.rendered.set(id, { text: String(evaluate(action.undo.script, task.module, facts) ?? ''), env: script.env });
+    }
+    const tail: string[] = [];
+    const onLines = (lines: readonly string[]) => {
+      tail.push(...lines.slice(-policy.tailLines));
+      tail.splice(0, tail.length - policy.tailLines);
+      emit({ type: 'task.output', task: task.id, lines });
+    };
+    try {
+      const { output, left } = await runScript({ ...script, signal: this.cancelled, onLines }, pipes);
+      if (left.length > 0) emit({ type: 'task.left_processes', task: task.id, processes: left });
+      const outputs = outputsIn(output, action);
+      for (const [name, { secret }] of action.outputs) if (secret) facts.secret(outputs[name]);
+      return outputs;
+    } catch (error) {
+      if (!(error instanceof ScriptError)) throw error;
+      throw new Error([error.how, ...shownScript(script.text), ...tail.map((line) => `  | ${line}`)].join('\n'), { cause: error });
+    }
+  }
+
+  private contextOf(task: LinkedTask, signal: AbortSignal, root: string | undefined): TaskContext {
+    const { world, folder, emit, journal } = this.x;
+    return {
+      ...world,
+      signal,
+      run: folder.id,
+      task: task.id,
+      mountPoint: join(folder.mounts, task.id),
+      folder: dirname(task.module.recipe.document.source.path),
+      root,
+      exclusive: (what, action) => withLock(join(folder.state, 'locks', what), `${folder.id} ${task.id}`, action),
+      progress: (text) => emit({ type: 'task.progress', task: task.id, text }),
+      warn: (message) => emit({ type: 'warning', message: `${task.id}: ${message}` }),
+      note: (data) => {
+        const id = this.addNote(task, task.task.action.type === 'kind' ? task.task.action.kind.name : 'script', data);
+        return { update: (next) => journal.update(id, next), remove: () => journal.undone(id) };
+      },
+    };
+  }
+
+  private addNote(task: LinkedTask, kind: string, data: object): number {
+    const below = this.ancestorsOf(task.id);
+    const { open } = this.x.journal;
+    return this.x.journal.add({
+      task: task.id,
+      kind,
+      on: open.filter((note) => note.task === task.id || below.has(note.task)).map((note) => note.id),
+      standsOn: task.lifetime === 'hold' ? open.filter((note) => task.standsOn.has(note.task)).map((note) => note.id) : [],
+      in: kind === 'script' ? task.in : undefined,
+      data,
+    }).id;
+  }
+
+  /** The tasks a task relies on, directly or not. */
+  private ancestorsOf(id: string): ReadonlySet<string> {
+    const known = this.ancestors.get(id);
+    if (known !== undefined) return known;
+    const found = new Set<string>();
+    const open = [id];
+    for (let at = open.pop(); at !== undefined; at = open.pop()) {
+      for (const link of this.x.plan.tasks.get(at)?.links ?? []) {
+        if (link.released || found.has(link.to)) continue;
+        found.add(link.to);
+        open.push(link.to);
+      }
+    }
+    this.ancestors.set(id, found);
+    return found;
+  }
+
+  /** Takes back all that a task did; gives what could not be. */
+  undoNotesOf(task: string): Promise<Left[]> {
+    const { journal, undoers } = this.x;
+    const notes = journal.open.filter((note) => note.task === task);
+    return undoNotes(notes, { journal, undoers, world: undoWorld(this.x.world), emit: () => {}, gates: 'holds' });
+  }
+
+  private rootFor(task: LinkedTask): string | undefined {
+    if (task.in === undefined) return undefined;
+    const root = this.x.facts.output(task.in, 'path');
+    if (typeof root !== 'string') throw new Error(`it runs in "${task.in}", which was skipped or failed`);
+    return root;
+  }
+
+  private errorText(task: LinkedTask, error: Error): string {
+    const { at, action } = task.task;
+    const key = action.type === 'run' ? `${at.pointer}/run` : at.pointer;
+    const place = placeOf(action.type === 'run' ? at.document.keySpanOf(key) : at.document.keySpanOf(at.pointer));
+    const reason = error.name === 'TimeoutError' ? `timed out after ${(task.task.timeoutMs ?? 0) / 1000} s` : error.message;
+    return `${place}: ${this.cancelled.aborted && error === this.cancelled.reason ? 'cancelled' : reason}`;
+  }
+}
+
+/** A script as it is shown with a failure: what it was, not all of what it was. */
+function shownScript(text: string): string[] {
+  const lines = text.trimEnd().split('\n');
+  return [...lines.slice(0, 10).map((line) => `  $ ${line}`), ...(lines.length > 10 ? [`  $ … ${lines.length - 10} more lines`] : [])];
+}
+
+/** Null means "left out" at every depth. */
+function withoutNulls(value: unknown): unknown {
+  if (Array.isArray(value)) return value.filter((item) => item !== null).map(withoutNulls);
+  if (typeof value !== 'object' || value === null) return value ?? null;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, inner]) => inner !== null && inner !== undefined)
+      .map(([name, inner]) => [name, withoutNulls(inner)]),
+  );
+}

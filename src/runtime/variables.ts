@@ -1,0 +1,53 @@
+import { dirname } from 'node:path';
+import { placeOf } from '../dsl/diagnostic.js';
+import { evaluate } from '../dsl/evaluate.js';
+import type { Module } from '../dsl/module.js';
+import { type CommandVariable, commandVariablesIn } from '../dsl/names.js';
+import type { Plan } from '../dsl/plan.js';
+import type { Value } from '../dsl/values.js';
+import type { Execution } from './task_runner.js';
+import { definedOf } from './user_script.js';
+
+/** Runs the commands of `{sh: …}` variables that something planned uses, each after those it uses itself. */
+export async function runCommandVariables(execution: Execution, signal: AbortSignal): Promise<void> {
+  const { plan, facts } = execution;
+  for (const [value, module] of valuesOf(plan)) {
+    for (const { module: owner, name, command } of commandVariablesIn(value, module)) {
+      if (facts.commandOutput(owner, name) === undefined)
+        facts.setCommandOutput(owner, name, await commandVariable(execution, { module: owner, name, command }, signal));
+    }
+  }
+}
+
+async function commandVariable({ facts, world }: Execution, { module, name, command }: CommandVariable, signal: AbortSignal): Promise<string> {
+  const text = String(evaluate(command, module, facts));
+  const place = placeOf(command.at.document.spanOf(command.at.pointer));
+  try {
+    // By the environment, not as an argument: anybody may read those.
+    const output = await world.shell.run(['/bin/sh', '-e', '-c', 'eval "$CHROOTFILE_COMMAND"'], {
+      cwd: dirname(module.recipe.document.source.path),
+      env: { ...definedOf(facts.variables), CHROOTFILE_COMMAND: text },
+      shownAs: ['sh', '-c', text],
+      signal,
+    });
+    return output.trimEnd();
+  } catch (error) {
+    throw new Error(`${place}: variable "${name}": ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** Every value that a run of a plan may come to evaluate, with the module it stands in. */
+function valuesOf(plan: Plan): (readonly [Value, Module])[] {
+  const values: (readonly [Value, Module])[] = [...plan.module.recipe.outputs.values()].map((value) => [value, plan.module] as const);
+  for (const { task, module } of plan.tasks.values()) {
+    const { action } = task;
+    const own =
+      action.type === 'kind'
+        ? [...action.with.values()]
+        : action.type === 'run'
+          ? [action.script, action.dir, action.undo?.script, ...action.env.values(), ...module.recipe.env.values()]
+          : [];
+    for (const value of [task.if, ...own]) if (value !== undefined) values.push([value, module]);
+  }
+  return values;
+}
