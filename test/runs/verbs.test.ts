@@ -1,9 +1,9 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { inFolder } from '../support/folder.js';
-import { finished, repository, run } from '../support/program.js';
+import { finished, program, repository, run } from '../support/program.js';
 import { suite } from '../support/suite.js';
 
 const base = join(repository, 'recipes/base.yml');
@@ -100,6 +100,46 @@ suite('verbs', (test) => {
       }),
     60_000,
   );
+
+  test('on a terminal the plan is drawn: what waits, runs, was skipped, failed and was undone', () =>
+    inFolder(
+      {
+        'r.yml': `version: 1
+name: r
+inputs: {end: {type: string, default: "true"}}
+tasks:
+  a: {description: Begin, run: "echo working; sleep 0.4; echo x=1 >> $CHROOTFILE_OUTPUT", outputs: {x: }, undo: {run: "true"}}
+  b: {if: "{{ eq 1 2 }}", run: "true"}
+  c: {needs: [a, b], run: "{{ inputs.end }}"}
+outputs: {result: "{{ a.x }}"}
+`,
+      },
+      (folder) => {
+        const draw = (args: string) => {
+          // script(1) gives it a terminal; the clean-up codes are taken out.
+          const done = spawnSync('script', ['-qfec', `stty cols 100 rows 30; ${program} run r.yml ${args}`, '/dev/null'], {
+            cwd: folder,
+            env: { ...process.env, CHROOTFILE_STATE: join(folder, 'state'), NO_COLOR: '', TERM: 'xterm' },
+            encoding: 'utf8',
+          });
+          // biome-ignore lint/suspicious/noControlCharactersInRegex: terminals are told what to do by them
+          return { code: done.status, screen: done.stdout.replace(/\u001b\[[0-9;?]*[A-Za-z]/g, '').replaceAll('\r', '') };
+        };
+        const good = draw('');
+        assert.is(good.code, 0, good.screen);
+        for (const text of ['c · waiting', '› working', '✔ a  Begin 0.', '↓ b skipped: "if" is false', '✔ c 0.', 'result = 1']) assert.match(good.screen, text);
+        const bad = draw('-i "end=echo oops; exit 3"');
+        assert.is(bad.code, 1, bad.screen);
+        for (const text of [
+          '✖ c r.yml:7:22: exit code 3',
+          '✔ undo: a task failed, 1 to take back',
+          '✖ c failed\n',
+          '  | oops\n',
+          'everything it made was undone',
+        ])
+          assert.match(bad.screen, text, bad.screen);
+      },
+    ));
 
   test('every verb has help with examples', () =>
     inFolder({}, async (folder) => {

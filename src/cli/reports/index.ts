@@ -14,7 +14,9 @@ export interface Report {
 /** The report for a format: listr2 on a terminal, plain lines elsewhere and with `-v`, NDJSON where asked for. */
 export async function openReport(format: ReportFormat, { verbose, quiet }: { readonly verbose: boolean; readonly quiet: boolean }): Promise<Report> {
   if (format === 'json') return jsonReport();
-  if (format === 'plain' || verbose || quiet || !process.stdout.isTTY) return plainReport({ quiet });
+  // A terminal that does not know its width (a serial line, a bare pty) cannot be drawn on.
+  const drawable = process.stdout.isTTY && process.stdout.columns > 0;
+  if (format === 'plain' || verbose || quiet || !drawable) return plainReport({ quiet });
   const { listrReport } = await import('./listr.js');
   return listrReport();
 }

@@ -12,7 +12,9 @@ interface Node {
   readonly id: string;
   readonly title: string;
   readonly ended: PromiseWithResolver<{ outcome: string; reason?: string | undefined; error?: string | undefined }>;
-  lastDrawn: number;
+  /** The last line it said, and the timer that will show it. */
+  latest: string;
+  redraw: NodeJS.Timeout | undefined;
   /** 0 while it waits. */
   attempt: number;
 }
@@ -96,6 +98,7 @@ export function listrReport(): Report {
           wrapper.title = `${known.title} ${styled('dim', duration(event.seconds))}`;
           wrapper.output = '';
         }
+        clearTimeout(known?.redraw);
         known?.ended.resolve(event);
         return;
       }
@@ -110,18 +113,23 @@ export function listrReport(): Report {
         return;
       case 'run.finished':
         finished = event;
+        clearTimeout(undo?.redraw);
         undo?.ended.resolve({ outcome: event.left.length === 0 ? 'done' : 'failed', error: 'not all could be undone' });
         for (const known of nodes.values()) known.ended.resolve({ outcome: 'unreached', reason: 'the run is over' });
         return;
     }
   };
 
+  // The latest line only, and not more often than the screen is worth redrawing.
   const show = (id: string, text: string) => {
     const known = id === 'undo' ? undo : nodes.get(id);
-    const wrapper = wrappers.get(id);
-    if (known === undefined || wrapper === undefined || performance.now() - known.lastDrawn < policy.redrawMs) return;
-    known.lastDrawn = performance.now();
-    wrapper.output = text.slice(0, process.stdout.columns ?? 80);
+    if (known === undefined) return;
+    known.latest = text.slice(0, process.stdout.columns);
+    known.redraw ??= setTimeout(() => {
+      known.redraw = undefined;
+      const wrapper = wrappers.get(id);
+      if (wrapper !== undefined) wrapper.output = known.latest;
+    }, policy.redrawMs);
   };
 
   return {
@@ -140,7 +148,8 @@ function node(id: string, description: string | undefined): Node {
     id,
     title: id === 'undo' ? (description ?? id) : description === undefined ? id : `${id}  ${styled('dim', description)}`,
     ended: withResolver(),
-    lastDrawn: 0,
+    latest: '',
+    redraw: undefined,
     attempt: 0,
   };
 }
