@@ -50,23 +50,35 @@ export async function deleteVolume(ec2: Ec2, id: string): Promise<void> {
   }
 }
 
+/** Where a volume was attached. */
+export interface Attached {
+  readonly volume: string;
+  readonly instance: string;
+  readonly device: string;
+}
+
 /**
  * Attaches a volume.
  * @returns false when the device name is taken.
  */
-export async function attachVolume(
-  ec2: Ec2,
-  want: { readonly volume: string; readonly instance: string; readonly device: string },
-  signal: AbortSignal,
-): Promise<boolean> {
+export async function attachVolume(ec2: Ec2, want: Attached, signal: AbortSignal): Promise<boolean> {
+  const asked = Date.now();
   try {
-    await ec2.client.send(new ec2.sdk.AttachVolumeCommand({ VolumeId: want.volume, InstanceId: want.instance, Device: want.device }), { abortSignal: signal });
+    const input = { VolumeId: want.volume, InstanceId: want.instance, Device: want.device };
+    await ec2.client.send(new ec2.sdk.AttachVolumeCommand(input), { abortSignal: signal });
     return true;
   } catch (error) {
-    const taken = codeOf(error) === 'InvalidParameterValue' && /already in use/.test((error as Error).message);
-    if (taken) return false;
+    if (codeOf(error) === 'InvalidParameterValue' && /already in use/.test((error as Error).message)) return false;
+    // The first answer may have been lost, and the second try met what the first one did.
+    if (codeOf(error) === 'VolumeInUse' && (await attachedSince(ec2, want, asked))) return true;
     throw inCall('AttachVolume', error);
   }
+}
+
+/** Whether a volume was attached as wanted, not long before a time; clocks may differ by a minute. */
+async function attachedSince(ec2: Ec2, { volume, instance, device }: Attached, since: number): Promise<boolean> {
+  const attachments = (await describeVolume(ec2, volume))?.Attachments ?? [];
+  return attachments.some((a) => a.InstanceId === instance && a.Device === device && (a.AttachTime?.getTime() ?? 0) > since - 60_000);
 }
 
 /** Waits until an attachment is there. */
@@ -79,13 +91,6 @@ export async function waitForAttachment(ec2: Ec2, volume: string, signal: AbortS
     limitMs: policy.attachMs,
     signal,
   });
-}
-
-/** Where a volume was attached. */
-export interface Attached {
-  readonly volume: string;
-  readonly instance: string;
-  readonly device: string;
 }
 
 /**
