@@ -1,6 +1,6 @@
 import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { listRuns } from '../runtime/runs.js';
+import { isUnfinished, listRuns } from '../runtime/runs.js';
 import { hostShell } from '../runtime/shell.js';
 import { kinds } from '../tasks/index.js';
 import { exits } from './exits.js';
@@ -98,7 +98,7 @@ function stateIs(state: string): Finding {
 function deadRuns(state: string): Finding {
   const dead = listRuns(state)
     .flatMap((run) => run.summary() ?? [])
-    .filter((run) => (run.state === 'dead' || run.state === 'left') && run.open > 0);
+    .filter((run) => isUnfinished(run) && run.open > 0);
   return {
     name: 'earlier runs',
     ok: dead.length === 0,

@@ -1,5 +1,5 @@
 import { readFileSync, statSync } from 'node:fs';
-import { dirname, relative, resolve } from 'node:path';
+import { relative } from 'node:path';
 import { parse } from 'yaml';
 import { RecipeError } from '../dsl/diagnostic.js';
 import { resolveInputs } from '../dsl/inputs.js';
@@ -58,7 +58,8 @@ export function inputsOf(module: Module, given: readonly string[], file: string 
   return values;
 }
 
-function pair(text: string): [string, string] {
+/** The name and the value of `name=value`, as given to `-i`. */
+export function pair(text: string): [string, string] {
   const at = text.indexOf('=');
   if (at < 1) throw new ExitError(exits.invalid, `-i takes name=value, not "${text}"`);
   return [text.slice(0, at), text.slice(at + 1)];
@@ -79,9 +80,4 @@ function inputsFile(file: string): Record<string, unknown> {
 function shown(path: string): string {
   const near = relative(process.cwd(), path);
   return near.startsWith('../../') ? path : near;
-}
-
-/** The folder of a recipe. */
-export function folderOf(file: string): string {
-  return dirname(resolve(file));
 }

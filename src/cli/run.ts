@@ -13,7 +13,7 @@ import { policy } from '../runtime/policy.js';
 import { ownIdentity } from '../runtime/process.js';
 import { Redactor } from '../runtime/redact.js';
 import { RunRecord, redacting } from '../runtime/report.js';
-import { listRuns, newRunId, RunFolder } from '../runtime/runs.js';
+import { isUnfinished, listRuns, newRunId, RunFolder } from '../runtime/runs.js';
 import { hostShell, killCancelled } from '../runtime/shell.js';
 import { undoersOf } from '../runtime/undo.js';
 import { type RenderedUndo, scriptUndoer } from '../runtime/user_script.js';
@@ -211,7 +211,7 @@ function keepInputs(folder: RunFolder, loaded: LoadedRecipe, plan: Plan, inputs:
 function warnOfDeadRuns(state: string, emit: EventSink): void {
   for (const run of listRuns(state)) {
     const summary = run.summary();
-    if (summary === undefined || summary.open === 0 || !['dead', 'left'].includes(summary.state)) continue;
+    if (summary === undefined || summary.open === 0 || !isUnfinished(summary)) continue;
     emit({ type: 'warning', message: `run ${summary.run} left ${summary.open} thing${summary.open === 1 ? '' : 's'} behind: chrootfile undo ${summary.run}` });
   }
 }

@@ -1,6 +1,7 @@
 import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import type { Plan } from '../dsl/plan.js';
+import { systemPath } from '../runtime/shell.js';
 
 /** A program of the host, and the Debian package that has it. */
 export interface Tool {
@@ -40,7 +41,7 @@ export function missingTools(tools: readonly Tool[]): Tool[] {
 
 /** Whether a program is in one of the folders that programs of the system are in. */
 function isThere(program: string): boolean {
-  return ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'].some((folder) => {
+  return systemPath.split(':').some((folder) => {
     try {
       accessSync(join(folder, program), constants.X_OK);
       return true;

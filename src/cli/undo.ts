@@ -5,12 +5,13 @@ import { removeMountPoint } from '../runtime/mounts.js';
 import { PipeMaker } from '../runtime/pipe.js';
 import { Redactor } from '../runtime/redact.js';
 import { RunRecord, redacting } from '../runtime/report.js';
-import { listRuns, type RunFolder } from '../runtime/runs.js';
+import { isUnfinished, listRuns, type RunFolder } from '../runtime/runs.js';
 import { hostShell } from '../runtime/shell.js';
 import { closeNotesIn, undoersOf, undoNotes } from '../runtime/undo.js';
 import { scriptUndoer } from '../runtime/user_script.js';
 import { kinds } from '../tasks/index.js';
 import { ExitError, exits } from './exits.js';
+import { pair } from './load.js';
 import { print, printError, printJson, styled } from './output.js';
 import { printLeft } from './reports/summary.js';
 import { findRun } from './runs.js';
@@ -30,7 +31,7 @@ export async function undo(id: string | undefined, options: UndoOptions): Promis
   const state = stateFolder(options.state);
   if (options.all && id !== undefined) throw new ExitError(exits.invalid, 'undo takes a run or --all, not both');
   if (!options.all && id === undefined) throw new ExitError(exits.invalid, 'say which run, or --all\n  help: chrootfile runs');
-  const folders = options.all ? listRuns(state).filter((run) => isUnfinished(run)) : [findRun(state, id)];
+  const folders = options.all ? unfinishedRuns(state) : [findRun(state, id)];
   const results: { run: string; undone: number; left: Left[] }[] = [];
   for (const folder of folders) {
     try {
@@ -48,9 +49,11 @@ export async function undo(id: string | undefined, options: UndoOptions): Promis
   return left.length === 0 ? exits.done : exits.left;
 }
 
-function isUnfinished(run: RunFolder): boolean {
-  const summary = run.summary();
-  return summary !== undefined && (summary.state === 'dead' || summary.state === 'left');
+function unfinishedRuns(state: string): RunFolder[] {
+  return listRuns(state).filter((run) => {
+    const summary = run.summary();
+    return summary !== undefined && isUnfinished(summary);
+  });
 }
 
 async function undoRun(folder: RunFolder, options: UndoOptions): Promise<{ undone: number; left: Left[] }> {
@@ -64,7 +67,7 @@ async function undoRun(folder: RunFolder, options: UndoOptions): Promise<{ undon
     if (journal.ended === 'committed') throw new ExitError(exits.invalid, `run ${folder.id} ended well; what it made is yours to keep`);
     const { cloud, sandbox } = journal.head;
     const world = openWorld(cloud, folder.state, new AbortController().signal, sandbox);
-    const secrets = secretsFrom(options.input);
+    const secrets = new Map(options.input.map(pair));
     for (const value of secrets.values()) redactor.add(value);
     const undoers = undoersOf(kinds);
     undoers.set(
@@ -103,8 +106,4 @@ async function undoRun(folder: RunFolder, options: UndoOptions): Promise<{ undon
 
 function say(event: RunEvent): void {
   if (event.type === 'undo.entry' && event.ok) print(`${styled('yellow', '<')} undo ${event.task} (${event.kind})`);
-}
-
-function secretsFrom(given: readonly string[]): Map<string, string> {
-  return new Map(given.map((text) => [text.slice(0, text.indexOf('=')), text.slice(text.indexOf('=') + 1)]));
 }

@@ -1,4 +1,4 @@
-import { type Alias, type Document, isAlias, isMap, isScalar, isSeq, type LineCounter, type Node, type Pair, parseAllDocuments, type Scalar } from 'yaml';
+import { type Alias, type Document, isAlias, isMap, isScalar, isSeq, type Node, type Pair, parseAllDocuments, type Scalar } from 'yaml';
 import type { Diagnostic } from './diagnostic.js';
 import { type Source, type Span, startOf } from './source.js';
 
@@ -36,7 +36,7 @@ export function parseDocument(source: Source): { document?: ParsedDocument; diag
   const parsed = parseAllDocuments(source.text, {
     version: '1.2',
     prettyErrors: false,
-  }) as Document.Parsed[] & { lineCounter?: LineCounter };
+  });
   const doc = Array.isArray(parsed) ? parsed[0] : undefined;
   if (doc === undefined) {
     return { diagnostics: [{ code: 'yaml', message: 'the recipe is empty', span: startOf(source), help: 'begin with "version: 1"' }] };

@@ -76,10 +76,6 @@ export class Heap<Item> {
     for (const item of items) this.put(item);
   }
 
-  get size(): number {
-    return this.items.length;
-  }
-
   put(item: Item): void {
     let at = this.items.push(item) - 1;
     while (at > 0) {

@@ -19,11 +19,6 @@ export class Redactor {
     }
   }
 
-  /** Whether a text holds a secret. */
-  finds(text: string): boolean {
-    return this.redact(text) !== text;
-  }
-
   /** The text with each secret as `***`. */
   redact(text: string): string {
     if (this.secrets.size === 0) return text;

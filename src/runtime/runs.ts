@@ -1,6 +1,6 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { Journal, type JournalHead } from './journal.js';
+import { Journal } from './journal.js';
 import { isHeld, lock, type Release } from './locks.js';
 
 /** What became of a run. `dead`: its process is gone and what it made may still be there. */
@@ -14,6 +14,11 @@ export interface RunSummary {
   readonly state: RunState;
   /** How many changes are not undone. */
   readonly open: number;
+}
+
+/** Whether a run is over and its undo is not. */
+export function isUnfinished({ state }: RunSummary): boolean {
+  return state === 'dead' || state === 'left';
 }
 
 /** The folder of one run: everything it did, readable after a crash. */
@@ -75,10 +80,6 @@ export class RunFolder {
     return isHeld(join(this.path, 'run'));
   }
 
-  remove(): void {
-    rmSync(this.path, { recursive: true, force: true });
-  }
-
   private stateOf(journal: Journal): RunState {
     if (this.busy) return 'running';
     if (journal.ended === 'committed') return 'committed';
@@ -102,9 +103,4 @@ export function newRunId(name: string, now: Date): string {
   const time = now.toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
   const letters = Math.random().toString(36).slice(2, 6).padEnd(4, '0');
   return `${time}-${name}-${letters}`;
-}
-
-/** The head of a run's journal. */
-export function headOf(run: RunFolder): JournalHead {
-  return JSON.parse(readFileSync(run.journal, 'utf8').split('\n')[0] ?? '') as JournalHead;
 }

@@ -40,8 +40,11 @@ export class CommandError extends Error {
   }
 }
 
+/** Where programs of a system are, in this order. */
+export const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
 /** What children of ours get: a known PATH, messages in English, nothing else of the environment. */
-const environment = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8', HOME: '/root' };
+const environment = { PATH: systemPath, LC_ALL: 'C.UTF-8', HOME: '/root' };
 
 /** The host's shell: each program dies with this process, in a session of its own, with nothing on standard input. */
 export const hostShell: Shell = {

@@ -10,12 +10,12 @@ import type { World } from './kind.js';
 import type { PipeMaker } from './pipe.js';
 import { policy } from './policy.js';
 import { runScript, type Script } from './script.js';
+import { systemPath } from './shell.js';
 import type { Undoer } from './undo.js';
 
 type RunAction = Extract<Action, { type: 'run' }>;
 
 /** What a script gets wherever it runs inside an image: nothing of the host but how to reach the network. */
-const chrootPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const proxies = ['http_proxy', 'https_proxy', 'no_proxy'];
 const defaultShell = ['/bin/sh', '-e'];
 
@@ -135,7 +135,7 @@ function environmentOf(task: LinkedTask, action: RunAction, facts: RunFacts, ins
 
 function baseEnvironment(program: Readonly<Record<string, string | undefined>>, inside: boolean): Record<string, string> {
   const base = inside
-    ? { PATH: chrootPath, HOME: '/root', TERM: program['TERM'] ?? 'dumb', LANG: 'C.UTF-8', ...Object.fromEntries(proxies.map((name) => [name, program[name]])) }
+    ? { PATH: systemPath, HOME: '/root', TERM: program['TERM'] ?? 'dumb', LANG: 'C.UTF-8', ...Object.fromEntries(proxies.map((name) => [name, program[name]])) }
     : program;
   return definedOf(base);
 }

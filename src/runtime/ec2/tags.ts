@@ -1,5 +1,7 @@
 import type { Tag } from '@aws-sdk/client-ec2';
+import type { World } from '../kind.js';
 import { policy } from '../policy.js';
+import type { Ec2 } from './client.js';
 import { waitFor } from './wait.js';
 
 /** The tags of everything a run makes, by which it is found again. */
@@ -26,6 +28,21 @@ export function madeBy({ run, task }: { readonly run: string; readonly task: str
     { Name: `tag:${runTag}`, Values: [run] },
     { Name: `tag:${taskTag}`, Values: [task] },
   ];
+}
+
+/** Takes back what a note is about: each thing it made, by id or found by its tags. */
+export async function removeMade(
+  note: MadeNote,
+  world: World,
+  how: {
+    readonly call: string;
+    readonly look: (ec2: Ec2, note: MadeNote) => Promise<readonly string[]>;
+    readonly remove: (ec2: Ec2, id: string) => Promise<void>;
+  },
+): Promise<void> {
+  const ec2 = await world.ec2();
+  const ids = await idsOf(note, { consistent: ec2.consistent, call: how.call, signal: world.signal, look: () => how.look(ec2, note) });
+  for (const id of ids) await how.remove(ec2, id);
 }
 
 /**

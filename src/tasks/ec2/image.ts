@@ -1,6 +1,6 @@
 import type { ArchitectureValues, BootModeValues, VolumeType } from '@aws-sdk/client-ec2';
 import { deregisterImage, findImages, imagesMadeBy, registerImage, waitForImage } from '../../runtime/ec2/images.js';
-import { idsOf, type MadeNote, tagsOf } from '../../runtime/ec2/tags.js';
+import { type MadeNote, removeMade, tagsOf } from '../../runtime/ec2/tags.js';
 import { defineKind } from '../../runtime/kind.js';
 
 export const image = defineKind({
@@ -80,11 +80,7 @@ export const image = defineKind({
     await waitForImage(ec2, id, context.signal);
     return { id, name: params.name };
   },
-  undo: async (note: MadeNote, world) => {
-    const ec2 = await world.ec2();
-    const look = () => imagesMadeBy(ec2, note);
-    for (const id of await idsOf(note, { consistent: ec2.consistent, call: 'DescribeImages', signal: world.signal, look })) await deregisterImage(ec2, id);
-  },
+  undo: (note: MadeNote, world) => removeMade(note, world, { call: 'DescribeImages', look: imagesMadeBy, remove: deregisterImage }),
   byHand: (note: MadeNote) => [
     note.id === undefined
       ? `aws ec2 describe-images --owners self --filters Name=tag:chrootfile:run,Values=${note.run}   # then deregister-image`

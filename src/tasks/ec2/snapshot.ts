@@ -1,5 +1,5 @@
 import { createSnapshot, deleteSnapshot, snapshotsMadeBy, waitForSnapshot } from '../../runtime/ec2/images.js';
-import { idsOf, type MadeNote, tagsOf } from '../../runtime/ec2/tags.js';
+import { type MadeNote, removeMade, tagsOf } from '../../runtime/ec2/tags.js';
 import { defineKind } from '../../runtime/kind.js';
 
 export const snapshot = defineKind({
@@ -46,11 +46,7 @@ export const snapshot = defineKind({
     await waitForSnapshot(ec2, id, context.signal, context.progress);
     return { id };
   },
-  undo: async (note: MadeNote, world) => {
-    const ec2 = await world.ec2();
-    const look = () => snapshotsMadeBy(ec2, note);
-    for (const id of await idsOf(note, { consistent: ec2.consistent, call: 'DescribeSnapshots', signal: world.signal, look })) await deleteSnapshot(ec2, id);
-  },
+  undo: (note: MadeNote, world) => removeMade(note, world, { call: 'DescribeSnapshots', look: snapshotsMadeBy, remove: deleteSnapshot }),
   byHand: (note: MadeNote) => [
     note.id === undefined
       ? `aws ec2 describe-snapshots --owner-ids self --filters Name=tag:chrootfile:run,Values=${note.run}   # then delete-snapshot`

@@ -1,5 +1,5 @@
 import { findHost } from '../../runtime/ec2/instance.js';
-import { idsOf, type MadeNote, tagsOf } from '../../runtime/ec2/tags.js';
+import { type MadeNote, removeMade, tagsOf } from '../../runtime/ec2/tags.js';
 import { createVolume, deleteVolume, volumesMadeBy, waitForVolume } from '../../runtime/ec2/volumes.js';
 import { defineKind } from '../../runtime/kind.js';
 
@@ -59,11 +59,7 @@ export const volume = defineKind({
     const ready = await waitForVolume(ec2, id, context.signal);
     return { id, size: ready.Size ?? params.size ?? 0 };
   },
-  undo: async (note: MadeNote, world) => {
-    const ec2 = await world.ec2();
-    const look = () => volumesMadeBy(ec2, note);
-    for (const id of await idsOf(note, { consistent: ec2.consistent, call: 'DescribeVolumes', signal: world.signal, look })) await deleteVolume(ec2, id);
-  },
+  undo: (note: MadeNote, world) => removeMade(note, world, { call: 'DescribeVolumes', look: volumesMadeBy, remove: deleteVolume }),
   byHand: (note: MadeNote) => [
     note.id === undefined
       ? `aws ec2 describe-volumes --filters Name=tag:chrootfile:run,Values=${note.run}   # then delete-volume`
