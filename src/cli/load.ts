@@ -1,10 +1,11 @@
 import { readFileSync, statSync } from 'node:fs';
-import { relative } from 'node:path';
+import { dirname, relative } from 'node:path';
 import { parse } from 'yaml';
 import { RecipeError } from '../dsl/diagnostic.js';
 import { resolveInputs } from '../dsl/inputs.js';
 import { type LinkedTask, linkModule } from '../dsl/link.js';
 import { loadModule, type Module } from '../dsl/module.js';
+import type { Plan } from '../dsl/plan.js';
 import { language } from '../tasks/language.js';
 import { ExitError, exits } from './exits.js';
 
@@ -52,10 +53,23 @@ export function inputsOf(module: Module, given: readonly string[], file: string 
   const { values, faults } = resolveInputs(module.recipe.inputs, {
     commandLine: new Map(given.map(pair)),
     file: file === undefined ? {} : inputsFile(file),
+    folders: { file: dirname(file ?? '.'), recipe: dirname(module.recipe.document.source.path) },
     environment: (name) => process.env[name],
   });
   if (faults.length > 0) throw new RecipeError(faults);
   return values;
+}
+
+/** @throws RecipeError when tasks of a plan run in a chroot that only an include can give. */
+export function mustBePlaced(plan: Plan): void {
+  const open = [...plan.tasks.values()].filter(({ task, in: chroot }) => task.in !== undefined && chroot === undefined);
+  if (open.length === 0) return;
+  const faults = open.map(({ id, task }) => ({
+    code: 'in' as const,
+    message: `task "${id}" runs in a chroot that only a recipe which includes this one can give`,
+    span: task.at.document.spanOf(`${task.at.pointer}/in`),
+  }));
+  throw new RecipeError(faults);
 }
 
 /** The name and the value of `name=value`, as given to `-i`. */

@@ -1,19 +1,22 @@
 import { existsSync, rmSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { deviceOf } from '../local/disks.js';
 import type { LocalEc2 } from '../local/ec2.js';
+import { hasPool, makePool, type PoolType, removePool } from '../local/pool.js';
+import type { Store } from '../local/store.js';
 import { listRuns } from '../runtime/runs.js';
 import { hostShell } from '../runtime/shell.js';
 import { ExitError, exits } from './exits.js';
-import { openLocalEc2 } from './local_ec2.js';
+import { localFolder, openLocalEc2, runCommand } from './local_ec2.js';
 import { print, printJson, table } from './output.js';
-import { stateFolder } from './state.js';
+import { isRoot, stateFolder } from './state.js';
+import { missingTools } from './tools.js';
 
 type Listed = 'images' | 'volumes' | 'snapshots';
 
 /** `chrootfile local images|volumes|snapshots`: what the embedded EC2 holds. */
-export function listLocal(what: Listed, told: string | undefined, json: boolean): void {
-  const { store } = openLocalEc2(stateFolder(told));
+export async function listLocal(what: Listed, told: string | undefined, json: boolean): Promise<void> {
+  const { store } = await openLocalEc2(stateFolder(told));
   const all = [...store.list(what)].sort((a, b) => (a.created < b.created ? -1 : 1));
   if (json) return printJson(all);
   if (all.length === 0) return print(`no ${what}`);
@@ -36,7 +39,7 @@ export function listLocal(what: Listed, told: string | undefined, json: boolean)
 
 /** `chrootfile local export`: writes the disk of an image to a file: raw, or qcow2 by its ending. */
 export async function exportImage(image: string, file: string, told: string | undefined): Promise<void> {
-  const disk = diskOfImage(openLocalEc2(stateFolder(told)), image);
+  const disk = diskOfImage(await openLocalEc2(stateFolder(told)), image);
   const target = resolve(file);
   if (existsSync(target)) throw new ExitError(exits.invalid, `${file} exists already`);
   try {
@@ -56,18 +59,42 @@ function diskOfImage(ec2: LocalEc2, image: string): string {
   return ec2.store.diskOf(root?.snapshot ?? '');
 }
 
-/** `chrootfile local reset`: removes all images, snapshots and volumes of the embedded EC2. */
-export function resetLocal(told: string | undefined, yes: boolean): void {
+/** `chrootfile local init`: keeps the embedded EC2 on a file system that shares blocks, in a sparse file. */
+export async function initLocal(told: string | undefined, { size, fs }: { readonly size: number; readonly fs: PoolType }): Promise<void> {
+  if (!isRoot()) throw new ExitError(exits.host, `init needs root\n  help: sudo chrootfile local init --fs ${fs}`);
+  const missing = missingTools([{ program: `mkfs.${fs}`, package: poolPackages[fs] }]);
+  if (missing.length > 0) throw new ExitError(exits.host, `this host lacks mkfs.${fs}\n  help: apt-get install ${poolPackages[fs]}`);
   const state = stateFolder(told);
-  const { store } = openLocalEc2(state);
+  if (hasPool(localFolder(state))) throw new ExitError(exits.invalid, `${localFolder(state)} is on a pool already`);
+  await mustBeIdle(state);
+  try {
+    await makePool(runCommand, localFolder(state), fs, size);
+  } catch (error) {
+    throw new ExitError(exits.host, `the pool cannot be made here: ${(error as Error).message}`);
+  }
+  print(`${localFolder(state)} is on ${fs} now: volumes and snapshots share their blocks`);
+}
+
+const poolPackages: Readonly<Record<PoolType, string>> = { xfs: 'xfsprogs', btrfs: 'btrfs-progs' };
+
+/** The store of a state folder that no run uses. @throws ExitError when one does. */
+async function mustBeIdle(state: string): Promise<Store> {
+  const { store } = await openLocalEc2(state);
   const busy = listRuns(state).find((run) => run.busy);
   if (busy !== undefined) throw new ExitError(exits.locked, `run ${busy.id} goes on`);
   const attached = store.list('volumes').filter((volume) => deviceOf(store.diskOf(volume.id)) !== undefined);
   if (attached.length > 0) {
     throw new ExitError(exits.invalid, `attached: ${attached.map((volume) => volume.id).join(', ')}\n  help: chrootfile undo --all`);
   }
+  return store;
+}
+
+/** `chrootfile local reset`: removes all images, snapshots and volumes of the embedded EC2, and its pool. */
+export async function resetLocal(told: string | undefined, yes: boolean): Promise<void> {
+  const state = stateFolder(told);
+  const store = await mustBeIdle(state);
   const counts = (['images', 'snapshots', 'volumes'] as const).map((what) => `${store.list(what).length} ${what}`).join(', ');
   if (!yes) throw new ExitError(exits.invalid, `this removes ${counts}\n  help: chrootfile local reset --yes`);
-  rmSync(join(state, 'local'), { recursive: true, force: true });
+  await removePool(runCommand, localFolder(state));
   print(`removed ${counts}`);
 }

@@ -165,8 +165,19 @@ local
   .addHelpText('after', '\nExamples:\n  sudo chrootfile local export ami-0123456789abcdef0 base.img\n  sudo chrootfile local export base-1763799000 base.qcow2')
   .action(async (image: string, file: string, options) => (await import('./local.js')).exportImage(image, file, options.state));
 local
+  .command('init')
+  .description('keep it on a file system that shares blocks, in a file: volumes and snapshots are made at once then')
+  .addOption(new Option('--size <size>', 'most room it may take, e.g. 50G; it takes what is used').argParser(bytes).default(50 * 2 ** 30, '50G'))
+  .addOption(new Option('--fs <type>', 'the file system').choices(['xfs', 'btrfs']).default('xfs'))
+  .addOption(state())
+  .addHelpText(
+    'after',
+    '\nExamples:\n  sudo chrootfile local init --size 50G --fs xfs\n\nWhat is there moves along; `local reset` takes the file system away again.',
+  )
+  .action(async (options) => (await import('./local.js')).initLocal(options.state, options));
+local
   .command('reset')
-  .description('remove all its images, snapshots and volumes')
+  .description('remove all its images, snapshots and volumes, and what init made')
   .addOption(new Option('--yes', 'do it').default(false))
   .addOption(state())
   .addHelpText('after', '\nExamples:\n  sudo chrootfile local reset --yes')
@@ -181,6 +192,12 @@ function duration(text: string): number {
   const ms = durationMs(text);
   if (ms === undefined) throw new InvalidArgumentError('It must be a duration such as 90s, 20m or 2h.');
   return ms;
+}
+
+function bytes(text: string): number {
+  const [, number, unit] = /^([1-9][0-9]*)(G|T)$/.exec(text) ?? [];
+  if (number === undefined) throw new InvalidArgumentError('It must be a size such as 50G or 1T.');
+  return Number(number) * 2 ** (unit === 'G' ? 30 : 40);
 }
 
 function exit(code: number): void {

@@ -1,6 +1,6 @@
 import type { Plan, PlanNode } from '../dsl/plan.js';
 import { makePlan } from '../dsl/plan.js';
-import { inputsOf, loadRecipe } from './load.js';
+import { inputsOf, loadRecipe, mustBePlaced } from './load.js';
 import { print, printJson, styled } from './output.js';
 
 export interface PlanOptions {
@@ -14,6 +14,7 @@ export function plan(file: string, goals: readonly string[], options: PlanOption
   const { module, tasks } = loadRecipe(file);
   inputsOf(module, options.input, options.inputs);
   const made = makePlan(module, tasks, goals);
+  mustBePlaced(made);
   if (options.json) return printJson(planJson(made));
   const releases = made.nodes.filter((node) => node.type === 'release').length;
   print(`${file}: ${made.nodes.length - releases} tasks, ${releases} releases`, '');

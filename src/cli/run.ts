@@ -20,7 +20,7 @@ import { type RenderedUndo, scriptUndoer } from '../runtime/user_script.js';
 import { kinds } from '../tasks/index.js';
 import { language } from '../tasks/language.js';
 import { ExitError, exits } from './exits.js';
-import { inputsOf, type LoadedRecipe, loadRecipe } from './load.js';
+import { inputsOf, type LoadedRecipe, loadRecipe, mustBePlaced } from './load.js';
 import { planJson } from './plan.js';
 import { openReport, type ReportFormat } from './reports/index.js';
 import { isRoot, stateFolder } from './state.js';
@@ -47,6 +47,7 @@ export async function run(file: string, goals: readonly string[], options: RunOp
   const loaded = loadRecipe(file);
   const inputs = inputsOf(loaded.module, options.input, options.inputs);
   const plan = makePlan(loaded.module, loaded.tasks, goals);
+  mustBePlaced(plan);
   checkHost(file, plan);
   const interruption = watchSignals(options.timeout);
   const session = openSession(loaded, plan, inputs, options, interruption.signal);

@@ -14,8 +14,14 @@ export function openWorld(cloud: Cloud, state: string, signal: AbortSignal, moun
     mountsGone,
     ec2: () => {
       const region = cloud.region ?? localRegion;
-      ec2 ??= openEc2(cloud, { handler: openLocalEc2(state, region).requestHandler as never, region });
+      ec2 ??= open(cloud, state, region);
       return ec2;
     },
   };
+}
+
+async function open(cloud: Cloud, state: string, region: string): Promise<Ec2> {
+  if (cloud.provider !== 'local') return openEc2(cloud);
+  const { requestHandler } = await openLocalEc2(state, region);
+  return openEc2(cloud, { handler: requestHandler as never, region });
 }

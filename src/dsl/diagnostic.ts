@@ -15,6 +15,7 @@ export type DiagnosticCode =
   | 'mode'
   | 'name'
   | 'range'
+  | 'script-file'
   | 'secret'
   | 'template'
   | 'type'

@@ -1,5 +1,6 @@
+import { dirname } from 'node:path';
 import { placeOf } from './diagnostic.js';
-import { faultOfInput, fromText } from './inputs.js';
+import { faultOfInput, fromText, type InputDeclaration, placed } from './inputs.js';
 import type { Module } from './module.js';
 import { isSecret, type Meaning, meaningOf, type RunFact } from './names.js';
 import { parseTemplate, type Reference } from './template.js';
@@ -98,7 +99,7 @@ class Evaluation {
       }
       case 'input': {
         const declared = meaning.module.recipe.inputs.get(meaning.name);
-        const value = meaning.module.parent === undefined ? facts.inputs.get(meaning.name) : (declared?.default ?? null);
+        const value = meaning.module.parent === undefined ? facts.inputs.get(meaning.name) : ownDefault(declared, meaning.module);
         if (declared?.secret) this.markSecret(value);
         return value;
       }
@@ -122,14 +123,14 @@ class Evaluation {
   private readonly openEnv: Set<Value>;
 
   /** What an include gives for an input, checked against the library's declaration. */
-  private given(value: unknown, { input }: Extract<Meaning, { type: 'expression' }>): unknown {
+  private given(value: unknown, { input, module }: Extract<Meaning, { type: 'expression' }>): unknown {
     const declared = input?.module.recipe.inputs.get(input.name);
     if (input === undefined || declared === undefined || value === null) return value;
     const typed = typeof value === 'string' && declared.type !== 'string' ? (fromText(value, declared.type) ?? value) : value;
     if (declared.secret) this.markSecret(typed);
     const fault = faultOfInput(typed, declared);
     if (fault !== undefined) throw new Error(`input "${input.name}" of "${input.module.namespace}" ${fault}`);
-    return typed;
+    return placed(typed, declared, folderOf(module));
   }
 
   private markSecret(value: unknown): void {
@@ -138,6 +139,15 @@ class Evaluation {
     this.secret = true;
     this.facts.secret(value);
   }
+}
+
+/** What an input of a library is when its include does not give it. */
+function ownDefault(declared: InputDeclaration | undefined, module: Module): unknown {
+  return declared?.default === undefined ? null : placed(declared.default, declared, folderOf(module));
+}
+
+function folderOf(module: Module): string {
+  return dirname(module.recipe.document.source.path);
 }
 
 class PlacedError extends Error {}

@@ -1,8 +1,9 @@
+import { resolve } from 'node:path';
 import type { Diagnostic } from './diagnostic.js';
 import { hintFor } from './suggest.js';
 
 /** Types of inputs and of the outputs of shell tasks. */
-export type ValueType = 'string' | 'integer' | 'number' | 'boolean' | 'list' | 'map';
+export type ValueType = 'string' | 'path' | 'integer' | 'number' | 'boolean' | 'list' | 'map';
 
 /** An input as a recipe declares it. */
 export interface InputDeclaration {
@@ -24,6 +25,7 @@ export interface InputDeclaration {
 export function fromText(text: string, type: ValueType): unknown {
   switch (type) {
     case 'string':
+    case 'path':
       return text;
     case 'integer':
       return /^[+-]?[0-9]+$/.test(text) ? Number(text) : undefined;
@@ -45,7 +47,7 @@ export function fromText(text: string, type: ValueType): unknown {
 /** What is wrong with a value for an input, in words that follow `input "size" `; undefined when nothing is. */
 export function faultOfInput(value: unknown, declared: InputDeclaration): string | undefined {
   // A type that is none has its own fault.
-  if (!['string', 'integer', 'number', 'boolean', 'list', 'map'].includes(declared.type)) return undefined;
+  if (!['string', 'path', 'integer', 'number', 'boolean', 'list', 'map'].includes(declared.type)) return undefined;
   if (!isOfType(value, declared.type)) return `must be ${article(declared.type)}`;
   if (declared.enum !== undefined && !declared.enum.some((allowed) => JSON.stringify(allowed) === JSON.stringify(value))) {
     return `must be one of ${declared.enum.map((allowed) => JSON.stringify(allowed)).join(', ')}`;
@@ -63,6 +65,11 @@ export function faultOfInput(value: unknown, declared: InputDeclaration): string
 /** Shorter secrets would be found everywhere in logs, and hide nothing. */
 export const leastSecret = 4;
 
+/** The value of an input; a path is made absolute, given the folder of the file that says it. */
+export function placed(value: unknown, declared: InputDeclaration, folder: string): unknown {
+  return declared.type === 'path' && typeof value === 'string' ? resolve(folder, value) : value;
+}
+
 /** `a string`, `an integer`, … */
 export function article(type: string): string {
   return /^[aeiou]/.test(type) ? `an ${type}` : `a ${type}`;
@@ -76,6 +83,8 @@ function isOfType(value: unknown, type: ValueType): boolean {
       return typeof value === 'object' && value !== null && !Array.isArray(value);
     case 'integer':
       return Number.isInteger(value);
+    case 'path':
+      return typeof value === 'string' && value !== '';
     default:
       return typeof value === type;
   }
@@ -87,6 +96,8 @@ export interface InputSources {
   readonly commandLine: ReadonlyMap<string, string>;
   /** The contents of `--inputs FILE`. */
   readonly file: Readonly<Record<string, unknown>>;
+  /** The folder of that file, and of the recipe: what relative paths in them are relative to. */
+  readonly folders: { readonly file: string; readonly recipe: string };
   /** The program's environment; asked for `CHROOTFILE_INPUT_NAME`. */
   readonly environment: (name: string) => string | undefined;
 }
@@ -106,10 +117,11 @@ export function resolveInputs(declared: ReadonlyMap<string, InputDeclaration>, s
     const fromEnvironment = sources.environment(variable);
     let value: unknown;
     let origin = '';
-    if (text !== undefined) [value, origin] = [fromText(text, input.type), ''];
-    else if (Object.hasOwn(sources.file, name)) [value, origin] = [sources.file[name], ''];
+    let folder = '.';
+    if (text !== undefined) value = fromText(text, input.type);
+    else if (Object.hasOwn(sources.file, name)) [value, folder] = [sources.file[name], sources.folders.file];
     else if (fromEnvironment !== undefined) [value, origin] = [fromText(fromEnvironment, input.type), ` (from ${variable})`];
-    else if (input.default !== undefined) value = input.default;
+    else if (input.default !== undefined) [value, folder] = [input.default, sources.folders.recipe];
     else if (input.required) {
       faults.push({ code: 'input', message: `input "${name}" needs a value`, help: `-i ${name}=…${input.description ? `   ${input.description}` : ''}` });
       continue;
@@ -119,7 +131,7 @@ export function resolveInputs(declared: ReadonlyMap<string, InputDeclaration>, s
     }
     const fault = faultOfInput(value, input);
     if (fault !== undefined) faults.push({ code: 'input', message: `input "${name}" ${fault}${origin}`, help: input.description });
-    else values.set(name, value);
+    else values.set(name, placed(value, input, folder));
   }
   return { values, faults };
 }

@@ -1,7 +1,7 @@
 import { type Diagnostic, RecipeError } from './diagnostic.js';
 import { cycleIn } from './graph.js';
 import { type Module, taskId } from './module.js';
-import { checkValue, lifetimeOf, taskNamed, tasksIn } from './names.js';
+import { checkValue, chrootNamed, lifetimeOf, taskNamed, tasksIn } from './names.js';
 import type { Name, Task } from './recipe.js';
 import type { Span } from './source.js';
 import { referencesIn, type Value } from './values.js';
@@ -125,17 +125,14 @@ class Linker {
   }
 
   private linkIn(draft: Draft, name: Name): void {
-    const found = taskNamed(name.name, draft.module);
+    const found = chrootNamed(name.name, draft.module);
     const span = spanOf(name);
     if (found.type === 'fault') {
-      this.diagnostics.push({ ...found, span });
+      this.diagnostics.push({ ...found, span: found.span ?? span });
       return;
     }
-    const { action } = found.task;
-    if (action.type !== 'unknown' && (action.type !== 'kind' || action.kind.name !== 'chroot' || found.released)) {
-      this.diagnostics.push({ code: 'in', message: `"${name.name}" is not a chroot task`, span, help: '"in" names a task with "uses: chroot"' });
-      return;
-    }
+    // A library by itself: only a recipe that includes it can say which chroot is meant.
+    if (found.type === 'open') return;
     draft.in = found.id;
     draft.links.push({ to: found.id, released: false, because: `runs in ${name.name}`, span });
   }

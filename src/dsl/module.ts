@@ -3,7 +3,7 @@ import { type Diagnostic, RecipeError } from './diagnostic.js';
 import { parseDocument } from './document.js';
 import { faultOfInput } from './inputs.js';
 import type { Language } from './kind.js';
-import { readRecipe } from './read_recipe.js';
+import { type ReadText, readRecipe } from './read_recipe.js';
 import type { Include, Recipe } from './recipe.js';
 import type { Source } from './source.js';
 import { hintFor } from './suggest.js';
@@ -17,9 +17,6 @@ export interface Module {
   readonly parent?: { readonly module: Module; readonly include: Include };
   readonly children: ReadonlyMap<string, Module>;
 }
-
-/** Reads a text by its absolute path; throws as `fs.readFileSync` does. */
-export type ReadText = (path: string) => string;
 
 /**
  * Loads a recipe and all it includes, each checked by itself; gives the faults of every file too.
@@ -61,7 +58,7 @@ class Loader {
   module(source: Source, namespace: string, trail: readonly string[], parent?: { module: Module; include: Include }): Module | undefined {
     const { document, diagnostics } = parseDocument(source);
     this.diagnostics.push(...diagnostics);
-    const recipe = document && readRecipe(document, this.language, this.diagnostics);
+    const recipe = document && readRecipe(document, this.language, this.read, this.diagnostics);
     if (recipe === undefined) return undefined;
     const children = new Map<string, Module>();
     const module: Module = { namespace, recipe, children, ...(parent ? { parent } : {}) };

@@ -94,6 +94,46 @@ export function taskNamed(name: string, module: Module): NamedTask | Meaningless
   return { type: 'task', module: at, task, id: taskId(at, task.name), released };
 }
 
+/** The chroot that `in` means. */
+export type NamedChroot =
+  | { readonly type: 'chroot'; readonly id: string }
+  /** An input of a library that nobody includes. */
+  | { readonly type: 'open' }
+  | (Meaningless & { readonly span?: Span });
+
+/** Finds the chroot that a name in `in` means: a task, or (`inputs.NAME`) the one whose path an include gives for an input. */
+export function chrootNamed(name: string, module: Module): NamedChroot {
+  const path = name.split('.');
+  if (path[0] !== 'inputs') {
+    const found = taskNamed(name, module);
+    if (found.type === 'fault') return found;
+    if (isChroot(found.task) && !found.released) return { type: 'chroot', id: found.id };
+    return fault('in', `"${name}" is not a chroot task`, '"in" names a task with "uses: chroot"');
+  }
+  const meaning = meaningOf({ path, start: 0, end: 0, optional: false }, module);
+  if (meaning.type === 'fault') return meaning;
+  if (meaning.type === 'input' && module.parent === undefined) return { type: 'open' };
+  const id = meaning.type === 'expression' && meaning.rest.length === 0 ? chrootIn(meaning.value, meaning.module) : undefined;
+  if (id !== undefined) return { type: 'chroot', id };
+  const given = meaning.type === 'expression' ? { span: meaning.value.at.document.spanOf(meaning.value.at.pointer) } : {};
+  return { ...fault('in', `"${name}" must be the path of a chroot: the library runs tasks in it`, 'e.g. "{{ ami.chroot.path }}"'), ...given };
+}
+
+/** The chroot task whose path a value is, and nothing else; through inputs and outputs of libraries too. */
+function chrootIn(value: Value, module: Module): string | undefined {
+  const [reference, ...more] = referencesIn(value);
+  const single = value.type === 'template' && reference !== undefined && more.length === 0;
+  if (!single || value.template.text.replace(/[{}\s]/g, '') !== reference.path.join('.')) return undefined;
+  const meaning = meaningOf(reference, module);
+  if (meaning.type === 'expression' && meaning.rest.length === 0) return chrootIn(meaning.value, meaning.module);
+  return meaning.type === 'task' && isChroot(meaning.task) && meaning.output === 'path' ? meaning.id : undefined;
+}
+
+/** Tasks with faults of their own may be anything. */
+function isChroot({ action }: Task): boolean {
+  return action.type === 'unknown' || (action.type === 'kind' && action.kind.name === 'chroot');
+}
+
 /** Whether a task holds something until what stands on it has ended. */
 export function lifetimeOf(task: Task): 'step' | 'hold' {
   if (task.action.type === 'kind') return task.action.kind.lifetime;

@@ -156,7 +156,8 @@ function orderChroots(graph: ReadonlyMap<string, PlanNode & { after: Edge[] }>):
     const chroot = node.type === 'task' ? node.task.in : undefined;
     if (chroot === undefined) continue;
     const before = last.get(chroot);
-    if (before !== undefined && !comesAfter(before.id, node.id, graph)) node.after.push(chrootEdge(node, before.id, chroot));
+    const known = before !== undefined && node.after.some((edge) => edge.from === before.id);
+    if (before !== undefined && !known && !comesAfter(before.id, node.id, graph)) node.after.push(chrootEdge(node, before.id, chroot));
     last.set(chroot, node);
   }
 }

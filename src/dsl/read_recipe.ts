@@ -1,4 +1,4 @@
-import { basename } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import type { Diagnostic } from './diagnostic.js';
 import { type ParsedDocument, pointerStep } from './document.js';
 import { diagnosticsOf } from './faults.js';
@@ -9,20 +9,23 @@ import { helperNames } from './template.js';
 import { below, type Place, readValue, readValues, type Value } from './values.js';
 import { durationMs, durationPattern, reservedNames } from './words.js';
 
+/** Reads a text by its absolute path; throws as `fs.readFileSync` does. */
+export type ReadText = (path: string) => string;
+
 /** Checks a document against the language and gives the recipe in it; all faults are added to `diagnostics`. */
-export function readRecipe(document: ParsedDocument, language: Language, diagnostics: Diagnostic[]): Recipe | undefined {
+export function readRecipe(document: ParsedDocument, language: Language, read: ReadText, diagnostics: Diagnostic[]): Recipe | undefined {
   const faults = language.validateRecipe(document.value);
   diagnostics.push(...diagnosticsOf(faults, document));
   // What is not a map of maps cannot be read further; other faults leave enough to look for more.
   const broken = faults.some(({ keyword, instancePath }) => keyword === 'type' && outline.test(instancePath));
   if (broken || typeof document.value !== 'object' || document.value === null) return undefined;
-  const reader = new Reader(document, language, diagnostics, document.value as RecipeText);
+  const reader = new Reader(document, language, read, diagnostics, document.value as RecipeText);
   return reader.recipe();
 }
 
 /** The places whose types everything else in a recipe builds on. */
 const outline =
-  /^(\/(inputs|vars|includes|env|tasks|goals|outputs|cloud|name)(\/[^/]+)?|\/inputs\/[^/]+\/pattern|\/includes\/[^/]+\/(recipe|with)|\/tasks\/[^/]+\/(uses|with|in|needs(\/\d+)?|before(\/\d+)?|env|shell|retries|outputs(\/[^/]+)?|undo(\/run)?))?$/;
+  /^(\/(inputs|vars|includes|env|tasks|goals|outputs|cloud|name)(\/[^/]+)?|\/inputs\/[^/]+\/pattern|\/includes\/[^/]+\/(recipe|with)|\/tasks\/[^/]+\/(uses|with|in|needs(\/\d+)?|before(\/\d+)?|env|shell|retries|outputs(\/[^/]+)?|run(\/file)?|undo(\/run(\/file)?)?))?$/;
 
 interface RecipeText {
   readonly name?: string;
@@ -37,11 +40,14 @@ interface RecipeText {
   readonly outputs?: object;
 }
 
+/** A script, or the file it is in. */
+type ScriptText = string | { readonly file: string };
+
 interface TaskText {
   readonly description?: string;
   readonly uses?: string;
   readonly with?: object;
-  readonly run?: string;
+  readonly run?: ScriptText;
   readonly in?: string;
   readonly needs?: readonly string[];
   readonly before?: readonly string[];
@@ -53,7 +59,7 @@ interface TaskText {
   readonly retries?: number | { limit: number; delay?: string; backoff?: number };
   readonly continue_on_error?: boolean;
   readonly outputs?: Record<string, { type?: ValueType; secret?: boolean } | null>;
-  readonly undo?: { run: string; when?: 'failure' | 'always' };
+  readonly undo?: { run: ScriptText; when?: 'failure' | 'always' };
   readonly internal?: boolean;
   readonly template?: boolean;
 }
@@ -64,6 +70,7 @@ class Reader {
   constructor(
     private readonly document: ParsedDocument,
     private readonly language: Language,
+    private readonly read: ReadText,
     private readonly diagnostics: Diagnostic[],
     private readonly text: RecipeText,
   ) {
@@ -214,20 +221,33 @@ class Reader {
       }
       return { type: 'group' };
     }
-    const value = (plain: unknown, key: Place) => readValue(plain, key, this.diagnostics);
-    const literal = (plain: string, key: Place): Value => ({ type: 'literal', value: plain, at: key });
-    const script = text.template === false ? literal : value;
+    const script = (plain: ScriptText, key: Place) => this.script(plain, key, text.template !== false);
     return {
       type: 'run',
       script: script(text.run, below(at, 'run')),
       shell: text.shell,
-      dir: text.dir === undefined ? undefined : value(text.dir, below(at, 'dir')),
+      dir: text.dir === undefined ? undefined : readValue(text.dir, below(at, 'dir'), this.diagnostics),
       env: readValues(text.env, below(at, 'env'), this.diagnostics),
       outputs: new Map(
         Object.entries(text.outputs ?? {}).map(([name, declared]) => [name, { type: declared?.type ?? 'string', secret: declared?.secret ?? false }]),
       ),
       undo: text.undo && { script: script(text.undo.run, below(below(at, 'undo'), 'run')), when: text.undo.when ?? 'failure' },
     };
+  }
+
+  /** A script of a file is taken as it is: braces mean something else in most of them. */
+  private script(plain: ScriptText, at: Place, template: boolean): Value {
+    const literal = (text: string): Value => ({ type: 'literal', value: text, at });
+    if (typeof plain === 'string') return template ? readValue(plain, at, this.diagnostics) : literal(plain);
+    const path = resolve(dirname(this.document.source.path), String(plain.file ?? ''));
+    try {
+      return literal(this.read(path));
+    } catch (error) {
+      const reason = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : (error as Error).message;
+      const span = this.document.spanOf(below(at, 'file').pointer);
+      this.diagnostics.push({ code: 'script-file', message: `cannot read "${plain.file}": ${reason}`, span, help: 'it is relative to this file' });
+      return literal('');
+    }
   }
 
   private checkNulls(kind: KindDeclaration, given: object | undefined, at: Place): void {

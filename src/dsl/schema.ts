@@ -95,7 +95,9 @@ function inputSchema(): Schema {
     additionalProperties: false,
     required: ['type'],
     properties: {
-      type: word('The type of the value.', 'type: integer', { enum: ['string', 'integer', 'number', 'boolean', 'list', 'map'] }),
+      type: word('The type of the value. A `path` is relative to the file that says it, on the command line to the working folder.', 'type: integer', {
+        enum: ['string', 'path', 'integer', 'number', 'boolean', 'list', 'map'],
+      }),
       description: word('What the value means, with its unit.', 'description: Root volume size in GiB', { type: 'string' }),
       default: word('The value when none is given.', 'default: 8', {}),
       required: word('Whether a value must be given.', 'required: true', { type: 'boolean' }),
@@ -120,8 +122,11 @@ function taskSchema(kinds: readonly KindDeclaration[]): Schema {
         markdownEnumDescriptions: kinds.map((kind) => `${kind.summary}\n\n${kind.docs}`),
       }),
       with: word('Parameters of the kind. A value that is null is left out.', 'with: {device: "{{ disk.device }}"}', { type: 'object' }),
-      run: word('A shell script. On the host, or in the chroot named by `in`.', 'run: apt-get install -y nginx', { type: 'string' }),
-      in: word('The chroot task this one runs in.', 'in: sys', { type: 'string', pattern: taskPattern }),
+      run: scriptSchema('A script, on the host or in the chroot named by `in`; `{file: …}` takes it from a file.', 'run: apt-get install -y nginx'),
+      in: word('The chroot task this one runs in; in a library also an input, given as `{{ ami.chroot.path }}`.', 'in: ami.chroot', {
+        type: 'string',
+        pattern: taskPattern,
+      }),
       needs: tasksSchema('Tasks that must have ended well before this one; `NAME.released` waits for the release of a hold.', 'needs: [packages]'),
       before: tasksSchema('Tasks that shall wait for this one: the reverse of `needs`, also into a library.', 'before: [ami.image]'),
       if: word('Skips the task unless this renders to `true`.', 'if: "{{ eq inputs.flavor \'full\' }}"', {
@@ -174,7 +179,7 @@ function taskSchema(kinds: readonly KindDeclaration[]): Schema {
           required: ['run'],
           additionalProperties: false,
           properties: {
-            run: word('The script that undoes it. It must work twice.', 'run: vgchange -an build', { type: 'string' }),
+            run: scriptSchema('The script that undoes it. It must work twice.', 'run: vgchange -an build'),
             when: word('`failure`, the default; `always` makes the task a hold.', 'when: always', { enum: ['failure', 'always'], default: 'failure' }),
           },
         },
@@ -199,6 +204,20 @@ function taskSchema(kinds: readonly KindDeclaration[]): Schema {
       body: { uses: kind.name, with: kind.example },
     })),
   };
+}
+
+function scriptSchema(text: string, example: string): Schema {
+  return word(text, example, {
+    type: ['string', 'object'],
+    required: ['file'],
+    additionalProperties: false,
+    properties: {
+      file: word('Path of the script, relative to this file. It is no template; its `#!` line names the interpreter.', 'file: scripts/packages.sh', {
+        type: 'string',
+        minLength: 1,
+      }),
+    },
+  });
 }
 
 function tasksSchema(text: string, example: string): Schema {

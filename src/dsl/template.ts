@@ -44,7 +44,7 @@ const helpers: Record<string, { readonly arity: readonly [number, number]; reado
   replace: { arity: [3, 3], call: (a: unknown, from: unknown, to: unknown) => textOf(a).replaceAll(textOf(from), textOf(to)) },
   join: { arity: [2, 2], call: (list: unknown, by: unknown) => (Array.isArray(list) ? list.map(textOf).join(textOf(by)) : textOf(list)) },
   json: { arity: [1, 1], call: (a: unknown) => JSON.stringify(a) },
-  quote: { arity: [1, 1], call: (a: unknown) => `'${textOf(a).replaceAll("'", `'\\''`)}'` },
+  quote: { arity: [1, 1], call: (a: unknown) => (Array.isArray(a) ? a.map(shellWord).join(' ') : shellWord(a)) },
   basename: { arity: [1, 1], call: (a: unknown) => textOf(a).replace(/\/+$/, '').split('/').at(-1) },
 };
 
@@ -239,6 +239,10 @@ function offsetOf(text: string, line: number, column: number): number {
   let offset = 0;
   for (let i = 1; i < line; i += 1) offset = text.indexOf('\n', offset) + 1;
   return offset + column;
+}
+
+function shellWord(value: unknown): string {
+  return `'${textOf(value).replaceAll("'", `'\\''`)}'`;
 }
 
 /** A value inside other text: null is nothing, lists and maps must be made text first. */

@@ -10,6 +10,15 @@ import { policy } from './policy.js';
 export const deviceNames: readonly string[] = [...'fghijklmnop'].map((letter) => `/dev/sd${letter}`);
 
 /**
+ * GPT types of root partitions by Node's names of architectures, as blkid writes them.
+ * Source: Discoverable Partitions Specification, UAPI group.
+ */
+export const rootTypes: Readonly<Record<string, string>> = {
+  x64: '4f68bce3-e8cd-4db1-96e7-fbcaf984b709',
+  arm64: 'b921b045-1df0-41c3-af44-4c6f280d3fae',
+};
+
+/**
  * The kernel's device of an attached volume; waits for it to appear.
  * @param name as given to EC2, e.g. `/dev/sdf`; on Nitro instances the kernel has another one.
  */

@@ -15,6 +15,8 @@ export interface Script {
   readonly dir: string;
   /** The chroot to run in; absent for the host. */
   readonly root?: string | undefined;
+  /** Whether what it mounts stays for the run; else its mounts end with it. */
+  readonly keepsMounts: boolean;
   readonly signal: AbortSignal;
   readonly timeoutMs?: number | undefined;
   readonly onLines: (lines: string[]) => void;
@@ -55,7 +57,7 @@ done 2>/dev/null
 exit $s`;
 
 /**
- * Runs a script in mount and pid namespaces of its own: its mounts and its processes end with it.
+ * Runs a script in mount and pid namespaces of its own: its processes end with it, and its mounts unless it keeps them.
  * @throws ScriptError when it fails; a cancelled or timed-out script failed, whatever its exit code.
  */
 export async function runScript(script: Script, pipes: PipeMaker): Promise<ScriptResult> {
@@ -100,10 +102,10 @@ export async function runScript(script: Script, pipes: PipeMaker): Promise<Scrip
   }
 }
 
-function commandOf({ shell, root, dir }: Script): string[] {
+function commandOf({ shell, root, dir, keepsMounts }: Script): string[] {
   return [
     ...['--pdeathsig', 'KILL', '--'],
-    ...['unshare', '--mount', '--propagation', 'slave', '--pid', '--fork', '--kill-child'],
+    ...['unshare', '--mount', '--propagation', keepsMounts ? 'unchanged' : 'slave', '--pid', '--fork', '--kill-child'],
     ...(root === undefined ? [] : ['--root', root, '--wd', dir]),
     ...['--mount-proc', '--', '/bin/sh', '-c', init, 'init'],
     ...[...shell, '/proc/1/fd/3'],

@@ -19,17 +19,30 @@ type RunAction = Extract<Action, { type: 'run' }>;
 const proxies = ['http_proxy', 'https_proxy', 'no_proxy'];
 const defaultShell = ['/bin/sh', '-e'];
 
+/** The shell a task names, else the program (with at most one argument, as for the kernel) in the script's `#!` line. */
+function shellFor(named: readonly string[] | undefined, text: string): readonly string[] {
+  if (named !== undefined) return named;
+  const [, program, argument] = /^#![ \t]*(\S+)(?:[ \t]+(.*\S))?/.exec(text) ?? [];
+  return program === undefined ? defaultShell : [program, ...(argument === undefined ? [] : [argument])];
+}
+
 /** The script of a shell task, rendered. `root` is the chroot it runs in. */
 export function scriptOf(task: LinkedTask, action: RunAction, facts: RunFacts, root: string | undefined): Omit<Script, 'signal' | 'onLines'> {
   const text = String(evaluate(action.script, task.module, facts) ?? '');
   return {
     text,
-    shell: action.shell ?? defaultShell,
+    shell: shellFor(action.shell, text),
     env: environmentOf(task, action, facts, root !== undefined),
     dir: dirOf(task, action, facts, root !== undefined),
     root,
+    keepsMounts: keepsMounts(action, root),
     timeoutMs: task.task.timeoutMs,
   };
+}
+
+/** A hold on the host may mount something for those that stand on it; in a chroot, mounts end with the script. */
+function keepsMounts(action: RunAction, root: string | undefined): boolean {
+  return action.undo?.when === 'always' && root === undefined;
 }
 
 /**
@@ -58,9 +71,11 @@ export function outputsIn(text: string, action: RunAction): Record<string, unkno
 export interface ScriptNote {
   readonly script: Sealed;
   readonly env: Readonly<Record<string, Sealed>>;
-  readonly shell: readonly string[];
+  readonly shell?: readonly string[] | undefined;
   readonly dir: string;
   readonly root?: string | undefined;
+  /** Whether its mounts are the run's, and not the script's alone. */
+  readonly keepsMounts: boolean;
 }
 
 /** The note of a shell task's undo, rendered now: undo runs when the recipe may have changed. */
@@ -69,9 +84,10 @@ export function noteOfUndo(task: LinkedTask, action: RunAction, undo: Value, fac
   return {
     script: seal(undo, task.module, facts),
     env: Object.fromEntries(env),
-    shell: action.shell ?? defaultShell,
+    shell: action.shell,
     dir: dirOf(task, action, facts, root !== undefined),
     root,
+    keepsMounts: keepsMounts(action, root),
   };
 }
 
@@ -95,13 +111,22 @@ export function scriptUndoer(
 ): Undoer {
   return {
     async undo(note: Note, world: World) {
-      const { script, env, shell, dir, root } = note.data as ScriptNote;
+      const { script, env, shell, dir, root, keepsMounts } = note.data as ScriptNote;
       const known = rendered.get(note.id) ?? {
         text: unseal(script, secret) ?? '',
         env: { ...baseEnvironment(program, root !== undefined), ...definedOf(mapped(env, (sealed) => unseal(sealed, secret))) },
       };
       await runScript(
-        { ...known, shell, dir, root, timeoutMs: policy.undoScriptMs, signal: world.signal, onLines: (lines) => onLines(note.task, lines) },
+        {
+          ...known,
+          shell: shellFor(shell, known.text),
+          dir,
+          root,
+          keepsMounts,
+          timeoutMs: policy.undoScriptMs,
+          signal: world.signal,
+          onLines: (lines) => onLines(note.task, lines),
+        },
         pipes,
       );
     },

@@ -5,6 +5,7 @@ import { upload } from './chroot/upload.js';
 import { filesystem } from './disk/filesystem.js';
 import { grow } from './disk/grow.js';
 import { partition } from './disk/partition.js';
+import { root } from './disk/root.js';
 import { attachment } from './ec2/attachment.js';
 import { host } from './ec2/host.js';
 import { image } from './ec2/image.js';
@@ -14,4 +15,19 @@ import { volume } from './ec2/volume.js';
 import { mount } from './mount/mount.js';
 
 /** The words of the language, in the order they are listed. */
-export const kinds: readonly AnyKind[] = [host, sourceImage, volume, attachment, snapshot, image, partition, filesystem, grow, mount, chroot, upload, download];
+export const kinds: readonly AnyKind[] = [
+  host,
+  sourceImage,
+  volume,
+  attachment,
+  snapshot,
+  image,
+  partition,
+  filesystem,
+  root,
+  grow,
+  mount,
+  chroot,
+  upload,
+  download,
+];

@@ -68,6 +68,39 @@ suite('plan', (test) => {
     }
   });
 
+  test('recipes/web.yml: one goal in the library is the whole image, with what is put on it and cleaned up after', () => {
+    const path = join(repository, 'recipes/web.yml');
+    const { module, faults } = loadModule(path, language, (file) => readFileSync(file, 'utf8'));
+    const linked = linkModule(module, faults, () => false);
+    const whole =
+      'ami.source ami.volume ami.disk ami.rootfs ami.grow ami.root ami.chroot packages pages smoke cleanup.all ' +
+      'ami.chroot.released ami.root.released ami.rootfs.released ami.disk.released ami.snapshot ami.image ami.volume.released';
+    assert.is(order(makePlan(module, linked, ['ami.image'])), whole);
+    assert.is(order(makePlan(module, linked, [])), whole);
+    assert.is(makePlan(module, linked, ['ami.image']).pulled.get('cleanup.all'), '"ami.snapshot" freezes "ami.volume"');
+    assert.is(
+      order(makePlan(module, linked, ['packages'])),
+      'ami.source ami.volume ami.disk ami.rootfs ami.grow ami.root ami.chroot packages ' +
+        'ami.chroot.released ami.root.released ami.rootfs.released ami.disk.released ami.volume.released',
+    );
+  });
+
+  test('a library runs tasks in the chroot whose path it is given, through other libraries and their outputs too', () => {
+    const made = plan({
+      'r.yml': `includes:
+  ami: {recipe: lib.yml}
+  outer: {recipe: outer.yml, with: {root: "{{ ami.path }}"}}
+tasks:
+  last: {in: ami.sys, needs: [outer.inner.packages], run: "true"}
+`,
+      'lib.yml': `${library}  path: "{{ sys.path }}"\n`.replace('outputs: {image_id: "{{ image.id }}"}\n', 'outputs:\n  image_id: "{{ image.id }}"\n'),
+      'outer.yml': `inputs: {root: {type: string}}\nincludes: {inner: {recipe: inner.yml, with: {chroot: "{{ inputs.root }}"}}}\ntasks: {}\n`,
+      'inner.yml': `inputs: {chroot: {type: string, required: true}}\ntasks:\n  packages: {in: inputs.chroot, run: "true"}\n`,
+    });
+    assert.is(made.tasks.get('outer.inner.packages')?.in, 'ami.sys');
+    assert.ok(order(made).includes('ami.sys outer.inner.packages last ami.sys.released'), order(made));
+  });
+
   test('a frozen parameter pulls in what stands on the holds, and what that needs; nothing else pulls', () => {
     const recipe = `includes: {ami: {recipe: lib.yml, with: {label: "{{ name.value }}"}}}
 tasks:

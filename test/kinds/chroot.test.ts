@@ -1,4 +1,18 @@
-import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { inFolder } from '../support/folder.js';
@@ -37,6 +51,60 @@ suite('chroot', (test) => {
         assert.is(readFileSync(join(folder, 'victim'), 'utf8'), 'of the host\n');
       }));
   }
+
+  test('a copy_files entry whose folder is an absolute link stands in within the image; the folder of the host is untouched', () =>
+    inFolder({ 'host/app.conf': 'of the host\n' }, async (folder) => {
+      const root = makeRoot(folder);
+      const host = join(folder, 'host');
+      // On the host the link leads to the folder; in the image the same path is a folder of its own.
+      symlinkSync(host, join(folder, 'settings'));
+      mkdirSync(join(root, host), { recursive: true });
+      writeFileSync(join(root, host, 'app.conf'), 'of the image\n');
+      mkdirSync(join(root, folder), { recursive: true });
+      symlinkSync(host, join(root, folder, 'settings'));
+      const ran = await runRecipe(
+        folder,
+        `tasks:
+  sys: {uses: chroot, with: {root: ${root}, copy_files: [${folder}/settings/app.conf]}}
+  a: {in: sys, run: "cat ${folder}/settings/app.conf; echo changed > ${folder}/settings/app.conf"}
+`,
+      );
+      assert.is(ran.code, 0, ran.ended.stdout);
+      assert.is(ran.log('a'), 'of the host\n');
+      assert.equal(fingerprint(host), ['app.conf: of the host\n']);
+      assert.equal(fingerprint(join(root, host)), ['app.conf: of the image\n']);
+    }));
+
+  test('scripts run in an image whose /proc, /dev, /sys, /run and /tmp are links to folders of the host', () =>
+    inFolder({ 'file.conf': 'x\n' }, async (folder) => {
+      const root = makeRoot(folder);
+      // Not below /tmp: on the way there the image's own link would be met.
+      const host = mkdtempSync('/var/tmp/chrootfile-test-');
+      try {
+        for (const name of ['proc', 'dev', 'sys', 'run', 'tmp']) {
+          rmSync(join(root, name), { recursive: true, force: true });
+          mkdirSync(join(root, host, name), { recursive: true });
+          mkdirSync(join(host, name));
+          symlinkSync(join(host, name), join(root, name));
+        }
+        const before = await lookAtHost();
+        const ran = await runRecipe(
+          folder,
+          `tasks:
+  sys: {uses: chroot, with: {root: ${root}}}
+  a: {in: sys, run: "ls /proc | grep -c '^1$'; echo x > /dev/null; echo made > /tmp/made; echo made > /run/made; rm -rf /dev/shm/*"}
+  up: {uses: chroot.upload, in: sys, needs: [a], with: {from: file.conf, to: /tmp/file.conf}}
+`,
+        );
+        assert.is(ran.code, 0, ran.ended.stdout);
+        assert.is(ran.log('a'), '1\n');
+        assert.equal(readdirSync(host, { recursive: true }).sort(), ['dev', 'proc', 'run', 'sys', 'tmp']);
+        assert.equal(readdirSync(join(root, host, 'tmp')).sort(), ['file.conf', 'made']);
+        assert.equal(differences(before, await lookAtHost()), []);
+      } finally {
+        rmSync(host, { recursive: true });
+      }
+    }));
 
   test('folders that are links to folders of the host lead into the image instead', () =>
     inFolder({ 'host/kept': 'kept\n', 'file.conf': 'x\n' }, async (folder) => {
@@ -149,6 +217,32 @@ outputs: {tree_path: "{{ tree.path }}", one_path: "{{ one.path }}"}
       assert.is(failed.code, 1);
       assert.not.ok(existsSync(join(folder, 'results/made')), 'a failed run takes back what it downloaded');
       assert.ok(existsSync(join(folder, 'pw')), 'what was there before stays');
+    }));
+
+  test('keep owners when told to, and leave folders that are there as they are', () =>
+    inFolder({ 'files/a.txt': 'a\n', 'files/etc/own.conf': 'own\n' }, async (folder) => {
+      const root = makeRoot(folder);
+      chownSync(join(folder, 'files/a.txt'), 1234, 4321);
+      chmodSync(join(folder, 'files/a.txt'), 0o4750);
+      chmodSync(join(folder, 'files/etc'), 0o700);
+      chmodSync(join(root, 'etc'), 0o751);
+      const ran = await runRecipe(
+        folder,
+        `tasks:
+  sys: {uses: chroot, with: {root: ${root}}}
+  tree: {uses: chroot.upload, in: sys, with: {from: files, to: /, owner: keep}}
+`,
+      );
+      assert.is(ran.code, 0, ran.ended.stdout);
+      const file = statSync(join(root, 'files/a.txt'));
+      assert.equal([file.uid, file.gid, file.mode & 0o7777], [1234, 4321, 0o4750]);
+      const merged = await runRecipe(
+        folder,
+        `tasks:\n  sys: {uses: chroot, with: {root: ${root}}}\n  tree: {uses: chroot.upload, in: sys, with: {from: files/etc, to: /etc, owner: web}}\n`,
+      );
+      assert.is(merged.code, 0, merged.ended.stdout);
+      const [etc, own] = [statSync(join(root, 'etc')), statSync(join(root, 'etc/own.conf'))];
+      assert.equal([etc.uid, etc.mode & 0o7777, own.uid], [0, 0o751, 33]);
     }));
 
   test('say what is wrong: no source, an unknown owner, a device', () =>

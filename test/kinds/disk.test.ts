@@ -125,11 +125,11 @@ outputs: {bytes: "{{ grow.size }}"}
         const error = async (task: string) => (await runRecipe(folder, `${pipeline}  t: ${task}\n`)).errors['t']?.replace(/^\S+: /, '');
         assert.match(
           (await error('{uses: disk.grow, with: {device: "{{ parts.device }}", partition: 1}}')) ?? '',
-          /^partition 1 is not the last one on \/dev\/loop\d+: there is no room behind it$/,
+          /^partition 1 is not at the end of \/dev\/loop\d+: partition 2 is behind it$/,
         );
         assert.match(
           (await error('{uses: mount, with: {device: "{{ parts.device }}"}}')) ?? '',
-          /is a disk with partitions \(1, 2\): say which one with "partition"$/,
+          /is a disk with partitions \(1, 2\): say which one with "partition", or find it with disk\.root$/,
         );
         const failed = await error('{uses: disk.filesystem, with: {device: "{{ parts.partitions.b }}", type: ext4, options: [--nonsense]}}');
         assert.match(failed ?? '', /^mkfs\.ext4 -q -F -U \S+ --nonsense \/dev\/loop\d+p2: failed with exit code 1\n[\s\S]*Usage: mkfs\.ext4/);

@@ -81,6 +81,88 @@ tasks:
       );
     }));
 
+  test('come from files beside the recipe, run by the program in their first line and never taken for templates', () =>
+    inFolder(
+      {
+        'lib/setup.sh': '#!/bin/bash -u\n[[ $0 == /proc/1/fd/3 ]] && echo "{{ $WHO }} $BASH_VERSION" | cut -c1-13\n',
+        'lib/plain.sh': 'false\necho not reached\n',
+        'lib/undo.sh': '#!/bin/bash\n[[ -n $WHO ]] && rm made\n',
+        'lib/lib.yml': `version: 1
+env: {WHO: library}
+tasks:
+  setup: {run: {file: setup.sh}}
+  plain: {needs: [setup], run: {file: plain.sh}, continue_on_error: true}
+  hold: {run: "touch made", undo: {run: {file: undo.sh}, when: always}}
+`,
+      },
+      async (folder) => {
+        const ran = await runRecipe(
+          folder,
+          `includes: {l: {recipe: lib/lib.yml}}
+tasks:
+  python:
+    run: |
+      #!/usr/bin/env python3
+      import sys
+      print(sys.argv[0])
+  all: {needs: [l.plain, l.hold]}
+`,
+        );
+        assert.match(ran.log('l.setup'), /^\{\{ library \}\}\n$/);
+        assert.match(ran.errors['l.plain'] ?? '', /lib\/lib\.yml:5:\d+: exit code 1\n {2}\$ false/);
+        assert.ok(ran.nodes.includes('l.hold.released done') && !existsSync(join(folder, 'lib/made')), ran.nodes.join());
+        assert.is(ran.log('python'), existsSync('/usr/bin/python3') ? '/proc/1/fd/3\n' : '');
+      },
+    ));
+
+  test('paths are relative to the file that says them: the recipe, its library, the file of inputs, the command line', () =>
+    inFolder(
+      {
+        'lib/lib.yml': `version: 1
+inputs: {given: {type: path, required: true}, own: {type: path, default: own.txt}}
+tasks: {say: {run: "echo {{ inputs.given }} {{ inputs.own }}"}}
+`,
+        'values/in.yml': 'from_file: f.txt\n',
+      },
+      async (folder) => {
+        const ran = await runRecipe(
+          folder,
+          `inputs: {line: {type: path}, from_file: {type: path}, preset: {type: path, default: ../p.txt}}
+includes: {l: {recipe: lib/lib.yml, with: {given: site.yml}}, m: {recipe: lib/lib.yml, with: {given: "{{ inputs.line }}"}}}
+tasks: {say: {needs: [l.say, m.say], run: "echo {{ inputs.line }} {{ inputs.from_file }} {{ inputs.preset }}"}}
+`,
+          ['-i', 'line=x/l.txt', '--inputs', join(folder, 'values/in.yml')],
+        );
+        assert.is(ran.log('l.say'), `${folder}/site.yml ${folder}/lib/own.txt\n`);
+        assert.is(ran.log('m.say'), `${folder}/x/l.txt ${folder}/lib/own.txt\n`);
+        assert.is(ran.log('say'), `${folder}/x/l.txt ${folder}/values/f.txt ${join(folder, '../p.txt')}\n`);
+      },
+    ));
+
+  test('a hold may mount something for the tasks that stand on it; it is gone with its release, and after a failure', () =>
+    inFolder({}, async (folder) => {
+      const before = await lookAtHost();
+      const recipe = (end: string) => `tasks:
+  scratch:
+    env: {AT: "{{ run.dir }}/scratch"}
+    run: |
+      mkdir -p "$AT"; mount -t tmpfs scratch "$AT"; mkdir "$AT/sub"; mount -t tmpfs below "$AT/sub"
+      echo "path=$AT" >> "$CHROOTFILE_OUTPUT"
+    outputs: {path: }
+    undo: {when: always, run: if mountpoint -q $AT; then umount -R $AT; fi; rmdir $AT}
+  use: {run: "mountpoint -q {{ scratch.path }} && touch {{ scratch.path }}/sub/x && ls {{ scratch.path }}/sub; ls /proc | grep -c '^[0-9]'"}
+  after: {needs: [scratch.released], run: "ls -d {{ run.dir }}/scratch || ${end}"}
+`;
+      const ran = await runRecipe(folder, recipe('true'));
+      assert.is(ran.code, 0, ran.ended.stdout);
+      assert.match(ran.log('use'), /^x\n[1-6]\n$/);
+      assert.match(ran.log('after'), 'No such file');
+      const failed = await runRecipe(folder, recipe('true').replace('ls /proc', 'exit 1; ls /proc'));
+      assert.equal([failed.code, failed.undone], [1, []]);
+      assert.ok(failed.nodes.includes('scratch.released done'), failed.nodes.join());
+      assert.equal(differences(before, await lookAtHost()), []);
+    }));
+
   test('fail when their time is over, whatever they exit with, and are tried again as often as said', () =>
     inFolder({}, async (folder) => {
       const ran = await runRecipe(

@@ -18,12 +18,12 @@ export interface Ec2 {
 
 /**
  * Opens the EC2 of a recipe's cloud.
- * @param local the embedded EC2's handler and region, for provider `local`.
+ * @param local the embedded EC2's handler and region, where that is meant.
  */
-export async function openEc2(cloud: Cloud, local: { readonly handler: RequestHandler; readonly region: string }): Promise<Ec2> {
+export async function openEc2(cloud: Cloud, local?: { readonly handler: RequestHandler; readonly region: string }): Promise<Ec2> {
   const sdk = await import('./sdk.js');
   const config: EC2ClientConfig =
-    cloud.provider === 'local'
+    local !== undefined
       ? {
           region: local.region,
           // Never asked: the handler answers before there is a connection.
@@ -43,7 +43,7 @@ export async function openEc2(cloud: Cloud, local: { readonly handler: RequestHa
     cloud,
     client: new sdk.EC2Client(config),
     once: new sdk.EC2Client({ ...config, maxAttempts: 1 }),
-    consistent: cloud.provider === 'local',
+    consistent: local !== undefined,
   };
 }
 

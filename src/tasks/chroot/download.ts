@@ -40,7 +40,7 @@ export const download = defineKind({
     const target = to.endsWith('/') ? join(resolve(context.folder, to), basename(from)) : resolve(context.folder, to);
     if (!existsSync(target)) context.note({ path: target } satisfies Note);
     mkdirSync(dirname(target), { recursive: true });
-    copyTree(source, target, { ...(mode === undefined ? {} : { fileMode: Number.parseInt(mode, 8) }), signal: context.signal });
+    await copyTree(source, target, { ...(mode === undefined ? {} : { fileMode: Number.parseInt(mode, 8) }), signal: context.signal });
     return { path: target };
   },
   undo: async ({ path }: Note) => rmSync(path, { recursive: true, force: true }),

@@ -7,7 +7,7 @@ import { defineKind } from '../../runtime/kind.js';
 export const upload = defineKind({
   name: 'chroot.upload',
   summary: 'Copies a file or a folder of the host into a chroot',
-  docs: 'What is there already is replaced, never written through: a link in the image leads nowhere outside. Folders above are made. Nothing is undone; the image goes with its volume.',
+  docs: 'Modes and links of a folder are kept. What is there already is replaced, never written through: a link in the image leads nowhere outside. Folders above are made. Nothing is undone; the image goes with its volume.',
   lifetime: 'step',
   in: 'required',
   tools: {},
@@ -23,7 +23,7 @@ export const upload = defineKind({
         type: 'string',
         pattern: '^[A-Za-z0-9_.-]+(:[A-Za-z0-9_.-]+)?$',
         default: 'root:root',
-        description: 'User, or user and group, by name (of the image) or number',
+        description: 'User, or user and group, by name (of the image) or number; `keep` for the numbers that each source has',
       },
     },
   },
@@ -42,9 +42,9 @@ export const upload = defineKind({
     const inside = to.endsWith('/') ? join(to, basename(source)) : to;
     const [user = 'root', group = user] = owner.split(':');
     const target = join(makeInside(root, dirname(inside)), basename(inside));
-    copyTree(source, target, {
+    await copyTree(source, target, {
       ...(mode === undefined ? {} : { fileMode: Number.parseInt(mode, 8) }),
-      owner: { user: idInside(root, 'passwd', user), group: idInside(root, 'group', group) },
+      owner: owner === 'keep' ? 'keep' : { user: idInside(root, 'passwd', user), group: idInside(root, 'group', group) },
       signal: context.signal,
     });
     return { path: `/${insideRoot(root, inside, 'keep').slice(root.length + 1)}` };

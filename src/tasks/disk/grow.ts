@@ -8,17 +8,20 @@ import type { Shell } from '../../runtime/shell.js';
 export const grow = defineKind({
   name: 'disk.grow',
   summary: 'Grows a partition to the end of its disk, and the file system in it',
-  docs: 'For a volume larger than the snapshot it was made from. Takes ext4, xfs and btrfs, mounted or not. Nothing is undone.',
+  docs: 'For a volume larger than the snapshot it was made from. Takes ext4, xfs and btrfs, mounted or not. Without room behind the partition nothing happens. Nothing is undone.',
   lifetime: 'step',
   in: 'none',
   tools: { sfdisk: 'fdisk', partx: 'util-linux', blkid: 'util-linux' },
   params: {
     type: 'object',
     additionalProperties: false,
-    required: ['device', 'partition'],
+    required: ['device'],
     properties: {
       device: { type: 'string', pattern: '^/dev/', description: 'The disk' },
-      partition: { type: ['integer', 'string'], description: 'The last partition on it: its number, or its device' },
+      partition: {
+        type: ['integer', 'string'],
+        description: 'The partition at the end of it: its number, or its device; none where the disk is one file system',
+      },
     },
   },
   outputs: {
@@ -30,13 +33,18 @@ export const grow = defineKind({
   example: { device: '{{ disk.device }}', partition: 2 },
   run: async ({ device, partition }, { shell, signal }) => {
     const disk = diskOf(device);
+    if (partition === undefined || partition === disk) {
+      if (partitionsOf(disk).size > 0) throw new Error(`${disk} has partitions: say which one grows with "partition"`);
+      await growFileSystem(disk, shell, signal);
+      return { size: sizeOf(disk) };
+    }
     const number = numberOf(disk, partition);
     // The second copy of the table stands where the disk used to end; sfdisk moves it when it writes.
     await shell.run(['sfdisk', '--quiet', '--no-reread', '--no-tell-kernel', '--force', '-N', String(number), disk], { input: ', +\n', signal });
     await shell.run(['partx', '--update', disk], { signal });
     const node = await partitionOf(disk, number, signal);
     await growFileSystem(node, shell, signal);
-    return { size: Number(readFileSync(`/sys/class/block/${basename(node)}/size`, 'utf8')) * 512 };
+    return { size: sizeOf(node) };
   },
 });
 
@@ -44,8 +52,19 @@ function numberOf(disk: string, partition: string | number): number {
   const all = partitionsOf(disk);
   const number = /^[0-9]+$/.test(String(partition)) ? Number(partition) : [...all].find(([, node]) => node === partition)?.[0];
   if (number === undefined || !all.has(number)) throw new Error(`${disk} has no partition ${partition}; it has ${[...all.keys()].join(', ') || 'none'}`);
-  if (number !== Math.max(...all.keys())) throw new Error(`partition ${number} is not the last one on ${disk}: there is no room behind it`);
+  // Not the last by number: clouds' images have the root first, and put small ones before it as 14 and 15.
+  const behind = [...all].find(([, node]) => startOf(node) > startOf(all.get(number) as string));
+  if (behind !== undefined) throw new Error(`partition ${number} is not at the end of ${disk}: partition ${behind[0]} is behind it`);
   return number;
+}
+
+function startOf(node: string): number {
+  return Number(readFileSync(`/sys/class/block/${basename(node)}/start`, 'utf8'));
+}
+
+/** In bytes. The kernel counts in 512 of them, whatever the disk does. */
+function sizeOf(node: string): number {
+  return Number(readFileSync(`/sys/class/block/${basename(node)}/size`, 'utf8')) * 512;
 }
 
 async function growFileSystem(node: string, shell: Shell, signal: AbortSignal): Promise<void> {

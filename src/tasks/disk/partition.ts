@@ -1,4 +1,4 @@
-import { partitionOf } from '../../runtime/devices.js';
+import { partitionOf, rootTypes } from '../../runtime/devices.js';
 import { defineKind } from '../../runtime/kind.js';
 
 /**
@@ -9,7 +9,7 @@ const types: Record<string, string> = {
   bios: '21686148-6449-6E6F-744E-656564454649',
   esp: 'C12A7328-F81F-11D2-BA4B-00A0C93EC93B',
   linux: '0FC63DAF-8483-4772-8E79-3D69D8477DE4',
-  root: process.arch === 'arm64' ? 'B921B045-1DF0-41C3-AF44-4C6F280D3FAE' : '4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709',
+  root: rootTypes[process.arch] ?? '0FC63DAF-8483-4772-8E79-3D69D8477DE4',
   boot: 'BC13C2FF-59E6-4262-A352-B275FD6F7172',
   swap: '0657FD6D-A4AB-43C4-84E5-0933C84B4F4F',
   home: '933AC7E1-2EB4-4F13-B844-0E14E2AEF915',

@@ -1,4 +1,4 @@
-import type { ArchitectureValues, BootModeValues, VolumeType } from '@aws-sdk/client-ec2';
+import type { ArchitectureValues, BlockDeviceMapping, BootModeValues, Image, VolumeType } from '@aws-sdk/client-ec2';
 import { deregisterImage, findImages, imagesMadeBy, registerImage, waitForImage } from '../../runtime/ec2/images.js';
 import { type MadeNote, removeMade, tagsOf } from '../../runtime/ec2/tags.js';
 import { defineKind } from '../../runtime/kind.js';
@@ -6,7 +6,7 @@ import { defineKind } from '../../runtime/kind.js';
 export const image = defineKind({
   name: 'ec2.image',
   summary: 'Registers an image from a snapshot',
-  docs: 'Everything is said in one call. What is not given is taken from the source image where one is named: architecture, virtualization, boot mode, ENA and SR-IOV support, TPM and metadata version. Deregistered when the run fails.',
+  docs: 'Everything is said in one call. What is not given is taken from the source image where one is named: architecture, virtualization, boot mode, ENA and SR-IOV support, TPM, metadata version, and its other volumes. Deregistered when the run fails.',
   lifetime: 'step',
   takesBack: 'deregister the image',
   in: 'none',
@@ -70,6 +70,7 @@ export const image = defineKind({
             DeviceName: root,
             Ebs: { SnapshotId: params.snapshot, VolumeSize: params.volume_size, VolumeType: params.volume_type as VolumeType, DeleteOnTermination: true },
           },
+          ...otherVolumes(source),
         ],
         TagSpecifications: [{ ResourceType: 'image', Tags: tagsOf(context.run, context.task, params.name, params.tags ?? {}) }],
       },
@@ -87,3 +88,13 @@ export const image = defineKind({
       : `aws ec2 deregister-image --image-id ${note.id}`,
   ],
 });
+
+/** The volumes of an image besides its root. EC2 refuses to be told of encryption where there is a snapshot. */
+function otherVolumes(source: Image | undefined): BlockDeviceMapping[] {
+  const others = (source?.BlockDeviceMappings ?? []).filter((mapping) => mapping.DeviceName !== source?.RootDeviceName);
+  return others.map(({ Ebs: ebs, ...mapping }) => {
+    if (ebs?.SnapshotId === undefined) return ebs === undefined ? mapping : { ...mapping, Ebs: ebs };
+    const { Encrypted: _, ...rest } = ebs;
+    return { ...mapping, Ebs: rest };
+  });
+}

@@ -45,7 +45,7 @@ export const mount = defineKind({
     const device = params.partition === undefined ? params.device : await partitionOf(params.device, params.partition, signal);
     if (params.partition === undefined && existsSync(device) && partitionsOf(device).size > 0) {
       const known = [...partitionsOf(device).keys()].join(', ');
-      throw new Error(`${device} is a disk with partitions (${known}): say which one with "partition"`);
+      throw new Error(`${device} is a disk with partitions (${known}): say which one with "partition", or find it with disk.root`);
     }
     let path = params.path === undefined ? context.mountPoint : placeFor(params.path, dirname(context.mountPoint));
     const made = !existsSync(path);

@@ -1,0 +1,84 @@
+import { basename } from 'node:path';
+import { diskOf, partitionOf, partitionsOf, rootTypes } from '../../runtime/devices.js';
+import { defineKind } from '../../runtime/kind.js';
+import type { Shell } from '../../runtime/shell.js';
+
+export const root = defineKind({
+  name: 'disk.root',
+  summary: 'Finds the root file system on a disk',
+  docs: 'The only one in a partition whose type (GPT) is that of a root; else the only one with an `/etc/os-release`. A hold, because the device it hands on is good only as long as the disk is attached; nothing is undone. Root file systems on LVM or in LUKS are opened by tasks of your own.',
+  lifetime: 'hold',
+  in: 'none',
+  tools: { blkid: 'util-linux', unshare: 'util-linux', mount: 'mount' },
+  params: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['device'],
+    properties: {
+      device: { type: 'string', pattern: '^/dev/', description: 'The disk' },
+      partition: { type: 'integer', minimum: 1, description: 'Number of the partition, where you know better' },
+    },
+  },
+  outputs: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['device', 'type'],
+    properties: {
+      device: { type: 'string', description: 'The partition; the disk itself where it has none' },
+      type: { type: 'string', description: 'Type of the file system, e.g. `ext4`' },
+    },
+  },
+  example: { device: '{{ disk.device }}' },
+  run: async ({ device, partition }, { shell, signal }) => {
+    const disk = diskOf(device);
+    if (partition !== undefined) {
+      const [named] = await probe([await partitionOf(disk, partition, signal)], shell, signal);
+      if (named?.['USAGE'] !== 'filesystem') throw new Error(`partition ${partition} of ${disk} holds ${named?.['TYPE'] ?? 'no file system'}`);
+      return factsOf(named);
+    }
+    const partitions = [...partitionsOf(disk).values()];
+    const all = await probe(partitions.length > 0 ? partitions : [disk], shell, signal);
+    const found = all.filter((facts) => facts['USAGE'] === 'filesystem' && rootFileSystems.includes(facts['TYPE'] ?? ''));
+    const [typed, ...others] = found.filter((facts) => Object.values(rootTypes).includes(facts['PART_ENTRY_TYPE'] ?? ''));
+    if (typed !== undefined && others.length === 0) return factsOf(typed);
+    const systems = await withOsRelease(found, shell, signal);
+    const [only, ...more] = systems;
+    if (only !== undefined && more.length === 0) return factsOf(only);
+    const holds = all.map((facts) => `${basename(facts['DEVNAME'] ?? '')}: ${facts['TYPE'] ?? 'nothing known'}`).join(', ');
+    const which = only === undefined ? 'no root file system is found' : `${systems.map(({ DEVNAME }) => DEVNAME).join(' and ')} each hold a system`;
+    throw new Error(`${which} on ${disk} (${holds}): say which with "partition", or open and mount it by tasks of your own`);
+  },
+});
+
+/** Types a Linux system has its root on; vfat, say, is only ever a boot partition. */
+const rootFileSystems = ['ext2', 'ext3', 'ext4', 'xfs', 'btrfs', 'f2fs'];
+
+type ProbedFacts = Readonly<Record<string, string>>;
+
+function factsOf({ DEVNAME = '', TYPE = '' }: ProbedFacts): { device: string; type: string } {
+  return { device: DEVNAME, type: TYPE };
+}
+
+/** What blkid finds on each device, by its own names: DEVNAME, TYPE, USAGE, PART_ENTRY_TYPE, … */
+async function probe(devices: readonly string[], shell: Shell, signal: AbortSignal): Promise<ProbedFacts[]> {
+  // 2: there is nothing on any of them.
+  const text = await shell.run(['blkid', '-p', '-o', 'export', ...devices], { signal, allow: [2] });
+  return text
+    .split('\n\n')
+    .filter((block) => block.trim() !== '')
+    .map((block) => Object.fromEntries(block.split('\n').map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)])));
+}
+
+/** Those that hold a system; each is mounted to look, read-only, in a namespace that ends with the command. */
+async function withOsRelease(found: readonly ProbedFacts[], shell: Shell, signal: AbortSignal): Promise<readonly ProbedFacts[]> {
+  const script = `for device; do
+  mount -o ro -- "$device" /mnt 2>/dev/null || continue
+  for file in /mnt/etc/os-release /mnt/usr/lib/os-release; do
+    if [ -e "$file" ] || [ -L "$file" ]; then echo "$device"; break; fi
+  done
+  umount /mnt
+done`;
+  const devices = found.map(({ DEVNAME = '' }) => DEVNAME);
+  const lines = await shell.run(['unshare', '--mount', '--', '/bin/sh', '-ec', script, 'look', ...devices], { signal });
+  return found.filter(({ DEVNAME = '' }) => lines.split('\n').includes(DEVNAME));
+}
