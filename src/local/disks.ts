@@ -65,9 +65,9 @@ export async function attachDisk(run: RunCommand, file: string, volume: string):
   return device;
 }
 
-/** Makes the kernel know the partitions in a device's table. An empty disk has none, which partx calls a failure. */
+/** Makes the kernel know the partitions of a device just attached. An empty disk has none, which partx calls a failure. */
 async function showPartitions(run: RunCommand, device: string): Promise<void> {
-  await run(['partx', '--update', device], { allow: [1] });
+  await run(['partx', '--add', device], { allow: [1] });
 }
 
 /** Whether somebody has the device or a partition of it mounted or open for himself, in any namespace. */

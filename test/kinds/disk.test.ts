@@ -112,6 +112,74 @@ outputs: {bytes: "{{ grow.size }}"}
     }
   }
 
+  /** A disk whose table is as clouds' images have it: the root is partition 1, and the last one on the disk. */
+  const cloudDisk = `  volume: {uses: ec2.volume, with: {size: 1}}
+  disk: {uses: ec2.attachment, with: {volume: "{{ volume.id }}"}}
+  table:
+    run: |
+      printf 'label: gpt\\nx1: start=300MiB, size=200MiB\\nx14: start=1MiB, size=4MiB\\nx15: start=8MiB, size=100MiB\\n' | sfdisk -q --no-reread --no-tell-kernel {{ disk.device }}
+      partx --add {{ disk.device }}
+      mkfs.ext4 -q {{ disk.device }}p1
+      mkfs.ext4 -q {{ disk.device }}p15
+`;
+
+  test(
+    'disk.root finds the system by what is in it, where the table does not say; disk.grow grows what is last on the disk, not by number',
+    () =>
+      inFolder({}, async (folder) => {
+        const ran = await runRecipe(
+          folder,
+          `tasks:
+${cloudDisk}  system: {run: "mkdir -p at; mount {{ disk.device }}p1 at; mkdir at/etc; ln -s ../usr/lib/os-release at/etc/os-release; umount at", needs: [table]}
+  rootfs: {uses: disk.root, needs: [system], with: {device: "{{ disk.device }}"}}
+  grow: {uses: disk.grow, with: {device: "{{ disk.device }}", partition: "{{ rootfs.device }}"}}
+  told: {uses: disk.root, needs: [grow], with: {device: "{{ disk.device }}", partition: 15}}
+  root: {uses: mount, needs: [told], with: {device: "{{ rootfs.device }}"}}
+  size: {run: "df --output=size -k {{ root.path }} | tail -n 1"}
+outputs: {whole: "{{ disk.device }}", found: "{{ rootfs.device }}", type: "{{ rootfs.type }}", fifteen: "{{ told.device }}", bytes: "{{ grow.size }}"}
+`,
+        );
+        assert.is(ran.code, 0, ran.ended.stdout);
+        const { whole, bytes, ...found } = ran.outputs;
+        assert.equal(found, { found: `${whole}p1`, type: 'ext4', fifteen: `${whole}p15` });
+        assert.ok((bytes as number) > 720 * 2 ** 20, String(bytes));
+        assert.ok(Number(ran.log('size')) > 650 * 2 ** 10, ran.log('size'));
+      }),
+    60_000,
+  );
+
+  test(
+    'disk.root and disk.grow take a disk that is one file system; disk.root says what it saw where it finds no system, or two',
+    () =>
+      inFolder({}, async (folder) => {
+        const whole = await runRecipe(
+          folder,
+          `tasks:
+  volume: {uses: ec2.volume, with: {size: 1}}
+  disk: {uses: ec2.attachment, with: {volume: "{{ volume.id }}"}}
+  make: {run: "mkfs.ext4 -q {{ disk.device }} 300M; mkdir -p at; mount {{ disk.device }} at; mkdir -p at/usr/lib; touch at/usr/lib/os-release; umount at"}
+  rootfs: {uses: disk.root, needs: [make], with: {device: "{{ disk.device }}"}}
+  grow: {uses: disk.grow, with: {device: "{{ disk.device }}", partition: "{{ rootfs.device }}"}}
+  size: {needs: [grow], run: "dumpe2fs -h {{ disk.device }} 2>/dev/null | grep 'Block count'"}
+outputs: {same: "{{ eq rootfs.device disk.device }}"}
+`,
+        );
+        assert.equal([whole.code, whole.outputs], [0, { same: true }], whole.ended.stdout);
+        assert.match(whole.log('size'), / (1048576|262144)$/m);
+        const error = async (make: string) => {
+          const ran = await runRecipe(
+            folder,
+            `tasks:\n${cloudDisk}  make: {run: "for n in ${make}; do mkdir -p at; mount {{ disk.device }}p$n at; mkdir at/etc; touch at/etc/os-release; umount at; done", needs: [table]}\n  rootfs: {uses: disk.root, needs: [make], with: {device: "{{ disk.device }}"}}\n`,
+          );
+          return ran.errors['rootfs']?.replace(/^.*?: /, '').replaceAll(/\/dev\/loop\d+|loop\d+/g, 'DISK');
+        };
+        const help = 'say which with "partition", or open and mount it by tasks of your own';
+        assert.is(await error(''), `no root file system is found on DISK (DISKp1: ext4, DISKp14: nothing known, DISKp15: ext4): ${help}`);
+        assert.is(await error('1 15'), `DISKp1 and DISKp15 each hold a system on DISK (DISKp1: ext4, DISKp14: nothing known, DISKp15: ext4): ${help}`);
+      }),
+    60_000,
+  );
+
   test(
     'what cannot be done is said: a partition that is not the last, a disk mounted as a whole, an option mkfs does not know',
     () =>

@@ -41,7 +41,7 @@ export const grow = defineKind({
     const number = numberOf(disk, partition);
     // The second copy of the table stands where the disk used to end; sfdisk moves it when it writes.
     await shell.run(['sfdisk', '--quiet', '--no-reread', '--no-tell-kernel', '--force', '-N', String(number), disk], { input: ', +\n', signal });
-    await shell.run(['partx', '--update', disk], { signal });
+    await shell.run(['partx', '--update', '--nr', String(number), disk], { signal });
     const node = await partitionOf(disk, number, signal);
     await growFileSystem(node, shell, signal);
     return { size: sizeOf(node) };

@@ -82,7 +82,9 @@ export const partition = defineKind({
     // of all file systems of the host, too.
     const write = ['sfdisk', '--quiet', '--no-reread', '--no-tell-kernel', '--wipe', 'always', '--wipe-partitions', 'always', device];
     await context.shell.run(write, { input: `label: gpt\n${lines.join('\n')}\n`, signal: context.signal });
-    await context.shell.run(['partx', '--update', device], { signal: context.signal });
+    // Not --update, which looks no further than there are partitions: it misses 14 and 15 beside 1. A failure is
+    // none where there was nothing to delete, or where udev has been quicker to add.
+    for (const change of ['--delete', '--add']) await context.shell.run(['partx', change, device], { signal: context.signal, allow: [1] });
     const made: Record<string, string> = {};
     for (const [i, name] of names.entries()) made[name] = await partitionOf(device, i + 1, context.signal);
     return { partitions: made, device };
