@@ -10,7 +10,7 @@ export const editorKeywords = ['markdownDescription', 'markdownEnumDescriptions'
 export function recipeSchema(kinds: readonly KindDeclaration[]): Schema {
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
-    title: 'chrootfile recipe',
+    description: 'A recipe of chrootfile',
     type: 'object',
     required: ['version', 'tasks'],
     additionalProperties: false,
