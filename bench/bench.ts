@@ -2,11 +2,13 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { type Comparison, compareWeb, printComparison } from './web.js';
 
 /**
  * Times chrootfile beside bare commands, both in turn in one run, so that ratios hold when the machine's speed drifts.
  *   npm run bench             everything that takes seconds
  *   npm run bench -- base     recipes/base.yml beside a hand-written script too: some minutes
+ *   npm run bench -- web      recipes/web.yml beside another, on two file systems: some minutes
  *   npm run bench -- --json   for programs
  */
 const program = resolve(import.meta.dirname, '../bin/chrootfile');
@@ -45,7 +47,7 @@ try {
   console.error('memory of a run with 10^6 lines of output…');
   const peak = await peakMemory();
   if (process.argv.includes('base')) base();
-  report(peak);
+  report(peak, process.argv.includes('web') ? compareWeb(folder, 5) : []);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
@@ -150,12 +152,13 @@ function base(): void {
   });
 }
 
-function report(peak: number): void {
+function report(peak: number, web: readonly Comparison[]): void {
   if (process.argv.includes('--json'))
-    return console.log(JSON.stringify({ date: new Date().toISOString(), node: process.version, rows, peak_mb: peak }, undefined, 2));
+    return console.log(JSON.stringify({ date: new Date().toISOString(), node: process.version, rows, web, peak_mb: peak }, undefined, 2));
   for (const { work, ours, theirs, against, bound } of rows) {
     console.log(`${work}: ${ours.toFixed(3)} s, ${against}: ${theirs.toFixed(3)} s, ratio ${(ours / theirs).toFixed(2)}   (bound: ${bound})`);
   }
+  for (const comparison of web) printComparison(comparison);
   console.log(`peak memory of a run with 10^6 lines: ${peak} MB   (bound: < 150 MB)`);
 }
 

@@ -1,9 +1,11 @@
-import { accessSync, constants, existsSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { hasPool } from '../local/pool.js';
 import { isUnfinished, listRuns } from '../runtime/runs.js';
 import { hostShell } from '../runtime/shell.js';
 import { kinds } from '../tasks/index.js';
 import { exits } from './exits.js';
+import { localFolder } from './local_ec2.js';
 import { print, printJson, styled } from './output.js';
 import { isRoot, stateFolder } from './state.js';
 import { localTools, missingTools, runTools } from './tools.js';
@@ -18,7 +20,7 @@ interface Finding {
 /** `chrootfile doctor`: whether this host can do the work, and what to install where it cannot. */
 export async function doctor(told: string | undefined, json: boolean): Promise<number> {
   const state = stateFolder(told);
-  const findings = [root(), node(), tools(), ...(await kernel()), stateIs(state), deadRuns(state)];
+  const findings = [root(), node(), tools(), ...(await kernel()), stateIs(state), copies(state), deadRuns(state)];
   const ok = findings.every((finding) => finding.ok);
   if (json) printJson({ ok, findings });
   else {
@@ -84,8 +86,7 @@ async function works(command: readonly string[]): Promise<string | undefined> {
 }
 
 function stateIs(state: string): Finding {
-  let folder = state;
-  while (!existsSync(folder)) folder = dirname(folder);
+  const folder = existing(state);
   try {
     if (!statSync(folder).isDirectory()) throw new Error('not a folder');
     accessSync(folder, constants.W_OK);
@@ -93,6 +94,21 @@ function stateIs(state: string): Finding {
   } catch {
     return { name: 'state', ok: false, detail: `${state} cannot be written`, help: 'name another folder with --state or CHROOTFILE_STATE' };
   }
+}
+
+/** Source: statfs(2), XFS_SUPER_MAGIC and BTRFS_SUPER_MAGIC. */
+const sharing: Readonly<Record<number, string>> = { 1481003842: 'xfs', 2435016766: 'btrfs' };
+
+/** How the embedded EC2 copies disks. */
+function copies(state: string): Finding {
+  const shares = hasPool(localFolder(state)) ? 'a pool' : sharing[statfsSync(existing(state)).type];
+  if (shares !== undefined) return { name: 'copies of disks', ok: true, detail: `at once, sharing blocks on ${shares}` };
+  return { name: 'copies of disks', ok: true, detail: 'some seconds each', help: 'chrootfile local init makes them take no time' };
+}
+
+/** The folder, or the nearest one above it that is there. */
+function existing(folder: string): string {
+  return existsSync(folder) ? folder : existing(dirname(folder));
 }
 
 function deadRuns(state: string): Finding {

@@ -1,7 +1,7 @@
 import { type Diagnostic, RecipeError } from './diagnostic.js';
 import { cycleIn, sorted } from './graph.js';
 import { cycleDiagnostic, type LinkedTask } from './link.js';
-import { type Module, taskId } from './module.js';
+import type { Module } from './module.js';
 import { taskNamed, tasksIn } from './names.js';
 import type { Span } from './source.js';
 
@@ -14,7 +14,7 @@ export interface Plan {
   readonly goals: readonly string[];
   /** Why a task that no goal needs is there: `frozen by snapshot` and the like. */
   readonly pulled: ReadonlyMap<string, string>;
-  /** Tasks of the recipe that are not run. */
+  /** Tasks that are not run: the recipe's own, and those its libraries show. */
   readonly leftOut: readonly string[];
 }
 
@@ -55,7 +55,7 @@ export function makePlan(module: Module, all: ReadonlyMap<string, LinkedTask>, g
   orderChroots(graph);
   chainChroots(sortNodes(graph, rankOf));
   const nodes = sortNodes(graph, rankOf);
-  const leftOut = [...module.recipe.tasks.keys()].filter((name) => !planned.has(taskId(module, name)));
+  const leftOut = [...all.values()].filter(({ id, task, module: own }) => !planned.has(id) && (own === module || !task.internal)).map(({ id }) => id);
   return { module, tasks, nodes, goals: wanted, pulled, leftOut };
 }
 

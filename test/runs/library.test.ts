@@ -61,6 +61,39 @@ tasks:
   );
 
   test(
+    'has the other volumes of the source too, and its properties where they are rare',
+    () =>
+      inFolder({}, async (folder) => {
+        const { image_id: source, snapshot_id: snapshot } = await makeBase(folder);
+        // As an image of somebody else's might be.
+        const file = join(folder, 'state/local/local-1/images', `${source}.json`);
+        const image = JSON.parse(readFileSync(file, 'utf8')) as { mappings: object[] };
+        const data = { device: '/dev/sdb', snapshot, size: 5, type: 'gp3', encrypted: false, deleteOnTermination: false };
+        const scratch = { device: '/dev/sdc', virtualName: 'ephemeral0', encrypted: false, deleteOnTermination: false };
+        writeFileSync(
+          file,
+          JSON.stringify({ ...image, mappings: [...image.mappings, data, scratch], bootMode: 'uefi', tpm: 'v2.0', imds: 'v2.0', sriov: 'simple' }),
+        );
+        const ran = await runRecipe(folder, `${includes()}outputs: {image: "{{ ami.image_id }}"}\ntasks: {a: {in: ami.chroot, run: "true"}}\n`);
+        assert.is(ran.code, 0, ran.ended.stdout);
+        const made = JSON.parse(readFileSync(join(folder, 'state/local/local-1/images', `${ran.outputs['image']}.json`), 'utf8')) as Record<string, unknown> & {
+          mappings: Record<string, unknown>[];
+        };
+        assert.equal([made['bootMode'], made['tpm'], made['imds'], made['sriov']], ['uefi', 'v2.0', 'v2.0', 'simple']);
+        const [root, ...others] = made.mappings;
+        assert.not.equal(root?.['snapshot'], snapshot);
+        assert.equal(
+          others.map(({ device, snapshot: of, size, virtualName, deleteOnTermination }) => ({ device, of, size, virtualName, deleteOnTermination })),
+          [
+            { device: '/dev/sdb', of: snapshot, size: 5, virtualName: undefined, deleteOnTermination: false },
+            { device: '/dev/sdc', of: undefined, size: undefined, virtualName: 'ephemeral0', deleteOnTermination: true },
+          ],
+        );
+      }),
+    60_000,
+  );
+
+  test(
     'is made though its provisioners leave daemons and mounts behind: they are ended and named, and nothing holds the volume',
     () =>
       inFolder({}, async (folder) => {

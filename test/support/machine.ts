@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,17 +15,31 @@ export interface Machine {
   stop(): Promise<void>;
 }
 
+export interface BootOptions {
+  /** A port of the machine to reach besides ssh's. */
+  readonly forward?: number;
+  /** Who logs in by ssh. */
+  readonly user?: string;
+  /** Size of the machine's disk, where it is larger than the image. */
+  readonly sizeGiB?: number;
+}
+
+/** The private key in a folder that machines started there are reached with; its public half has `.pub` at the end. */
+export function keyIn(folder: string): string {
+  const key = join(folder, 'key');
+  if (!existsSync(key)) execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', key]);
+  return key;
+}
+
 /**
  * Boots a disk under qemu without hardware help (TCG) and BIOS, on an overlay, so that the disk itself is not
  * written, with a NoCloud seed disk as its metadata. Resolves when ssh answers with the seed's key.
- * @param forward a port of the machine to reach besides ssh's.
  */
-export async function boot(disk: string, folder: string, forward = 80): Promise<Machine> {
+export async function boot(disk: string, folder: string, { forward = 80, user = 'debian', sizeGiB }: BootOptions = {}): Promise<Machine> {
   const [sshPort, port] = [await freePort(), await freePort()];
   const overlay = join(folder, 'overlay.qcow2');
-  execFileSync('qemu-img', ['create', '-q', '-f', 'qcow2', '-b', disk, '-F', 'raw', overlay]);
-  const key = join(folder, 'key');
-  execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', key]);
+  execFileSync('qemu-img', ['create', '-q', '-f', 'qcow2', '-b', disk, '-F', 'raw', overlay, ...(sizeGiB === undefined ? [] : [`${sizeGiB}G`])]);
+  const key = keyIn(folder);
   const log = join(folder, 'console.log');
   writeFileSync(log, '');
   const qemu = spawn('qemu-system-x86_64', [
@@ -55,7 +69,7 @@ export async function boot(disk: string, folder: string, forward = 80): Promise<
           'ConnectTimeout=5',
           '-o',
           'BatchMode=yes',
-          'debian@127.0.0.1',
+          `${user}@127.0.0.1`,
           command,
         ],
         { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] },

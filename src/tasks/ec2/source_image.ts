@@ -19,7 +19,12 @@ export const sourceImage = defineKind({
         description: 'Filters of DescribeImages, by name; `*` and `?` are wild in values',
         additionalProperties: { type: 'string', description: 'A value' },
       },
-      owners: { type: 'array', description: 'Account ids, or `self`, `amazon`, `aws-marketplace`', minItems: 1, items: { type: 'string' } },
+      owners: {
+        type: 'array',
+        description: 'Whose images the filters may match: account ids, or `self`, `amazon`, `aws-marketplace`',
+        minItems: 1,
+        items: { type: 'string' },
+      },
       most_recent: { type: 'boolean', default: false, description: 'Take the newest of several matches' },
     },
   },
@@ -45,8 +50,8 @@ export const sourceImage = defineKind({
     if (id === undefined && filters === undefined) throw new Error('give "id" or "filters"');
     if (filters !== undefined && owners === undefined) throw new Error('"filters" need "owners": anybody can publish an image of any name');
     const images = await findImages(await context.ec2(), {
-      ...(id === undefined ? {} : { ImageIds: [id] }),
-      ...(owners === undefined ? {} : { Owners: [...owners] }),
+      // An id is one image, whosever it is.
+      ...(id === undefined ? { Owners: [...(owners ?? [])] } : { ImageIds: [id] }),
       ...(filters === undefined ? {} : { Filters: Object.entries(filters).map(([Name, value]) => ({ Name, Values: [String(value)] })) }),
     });
     return factsOf(chosen(images, most_recent));

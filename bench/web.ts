@@ -1,0 +1,137 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+const program = resolve(import.meta.dirname, '../bin/chrootfile');
+const recipes = resolve(import.meta.dirname, '../recipes');
+
+/** Seconds of one piece of work, by a script and by the recipe; medians. */
+export interface Comparison {
+  readonly on: string;
+  readonly phases: readonly { readonly phase: string; readonly script: number; readonly recipe: number }[];
+  readonly script: number;
+  readonly recipe: number;
+}
+
+/** Which tasks of recipes/web.yml do what a phase of web.sh does. */
+const phases: Readonly<Record<string, readonly string[]>> = {
+  clone: ['ami.volume'],
+  attach: ['ami.disk'],
+  mount: ['ami.rootfs', 'ami.grow', 'ami.root'],
+  prepare: ['ami.chroot'],
+  packages: ['packages'],
+  finish: ['pages', 'smoke', 'cleanup.all', 'ami.chroot.released'],
+  unmount: ['ami.root.released', 'ami.rootfs.released'],
+  detach: ['ami.disk.released'],
+  snapshot: ['ami.snapshot'],
+  remove: ['ami.image', 'ami.volume.released'],
+};
+
+/**
+ * Times recipes/web.yml beside bench/web.sh, in turn, on an image whose package lists and packages are there already:
+ * once on the file system of the folder, once on a pool of XFS.
+ */
+export function compareWeb(folder: string, rounds: number): Comparison[] {
+  const state = join(folder, 'web-state');
+  const env = { ...process.env, CHROOTFILE_STATE: state };
+  const chrootfile = (...args: string[]) => execFileSync(program, args, { encoding: 'utf8', env, cwd: folder, maxBuffer: 1e9 });
+  try {
+    console.error('recipes/base.yml…');
+    chrootfile('run', join(recipes, 'base.yml'), '-q');
+    const warm = `version: 1
+includes: {ami: {recipe: ${join(recipes, 'lib/image_from_image.yml')}, with: {source_filters: {name: "base-*"}, name: warm}}}
+tasks: {warm: {in: ami.chroot, run: "apt-get update; apt-get install -y --no-install-recommends --download-only nginx-light"}}
+goals: [ami.image]
+`;
+    writeFileSync(join(folder, 'warm.yml'), warm);
+    chrootfile('run', 'warm.yml', '-q');
+    const source = sourceDisk(state);
+    const compare = (on: string) => {
+      console.error(`web.sh and recipes/web.yml on ${on}…`);
+      const work = join(state, 'local/bench');
+      mkdirSync(work);
+      const script: Map<string, number>[] = [];
+      const recipe: Map<string, number>[] = [];
+      for (let i = 0; i <= rounds; i += 1) {
+        const both = [byScript(source, work), byRecipe(folder, env)] as const;
+        // The first of each is not counted.
+        if (i === 0) continue;
+        script.push(both[0]);
+        recipe.push(both[1]);
+      }
+      rmSync(work, { recursive: true });
+      const of = (runs: readonly Map<string, number>[], phase: string) => median(runs.map((run) => run.get(phase) ?? 0));
+      const names = [...Object.keys(phases), 'rest'];
+      return {
+        on,
+        phases: names.map((phase) => ({ phase, script: of(script, phase), recipe: of(recipe, phase) })),
+        script: of(script, 'whole'),
+        recipe: of(recipe, 'whole'),
+      };
+    };
+    const plain = compare(spawnSync('stat', ['-f', '-c', '%T', folder], { encoding: 'utf8' }).stdout.trim());
+    chrootfile('local', 'init', '--size', '30G', '--fs', 'xfs');
+    return [plain, compare('a pool of xfs')];
+  } finally {
+    chrootfile('local', 'reset', '--yes');
+  }
+}
+
+function byScript(source: string, work: string): Map<string, number> {
+  const started = performance.now();
+  const text = execFileSync(join(import.meta.dirname, 'web.sh'), [source, work], { encoding: 'utf8' });
+  const whole = (performance.now() - started) / 1000;
+  const seconds = new Map(
+    text
+      .trim()
+      .split('\n')
+      .map((line) => [line.split(' ')[0] ?? '', Number(line.split(' ')[1])]),
+  );
+  return withWhole(seconds, whole);
+}
+
+function byRecipe(folder: string, env: NodeJS.ProcessEnv): Map<string, number> {
+  const started = performance.now();
+  const events = execFileSync(program, ['run', join(recipes, 'web.yml'), '-i', 'source=warm', '--format', 'json'], {
+    encoding: 'utf8',
+    env,
+    cwd: folder,
+    maxBuffer: 1e9,
+  });
+  const whole = (performance.now() - started) / 1000;
+  const ended = new Map(
+    events
+      .split('\n')
+      .filter((line) => line.includes('"task.finished"'))
+      .map((line) => JSON.parse(line) as { task: string; seconds: number })
+      .map(({ task, seconds }) => [task, seconds]),
+  );
+  const seconds = new Map(Object.entries(phases).map(([phase, tasks]) => [phase, tasks.reduce((sum, task) => sum + (ended.get(task) ?? 0), 0)]));
+  return withWhole(seconds, whole);
+}
+
+/** With the time of the whole, and of what is in no phase: starting, loading, planning, finding the image. */
+function withWhole(seconds: Map<string, number>, whole: number): Map<string, number> {
+  const known = [...seconds.values()].reduce((sum, each) => sum + each, 0);
+  return seconds.set('whole', whole).set('rest', whole - known);
+}
+
+/** The disk behind the image called "warm". */
+function sourceDisk(state: string): string {
+  const images = JSON.parse(execFileSync(program, ['local', 'images', '--json', '--state', state], { encoding: 'utf8' })) as {
+    name: string;
+    mappings: { snapshot: string }[];
+  }[];
+  const snapshot = images.find((image) => image.name === 'warm')?.mappings[0]?.snapshot;
+  return join(state, 'local/local-1/disks', `${snapshot}.img`);
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+}
+
+/** A comparison as a table. */
+export function printComparison({ on, phases: rows, script, recipe }: Comparison): void {
+  console.log(`web.yml on ${on}: ${recipe.toFixed(2)} s, bench/web.sh: ${script.toFixed(2)} s, more by ${(recipe - script).toFixed(2)} s   (bound: 0.6 s)`);
+  for (const { phase, script: theirs, recipe: ours } of rows) console.log(`  ${phase.padEnd(9)} script ${theirs.toFixed(3)}  recipe ${ours.toFixed(3)}`);
+}
