@@ -73,6 +73,7 @@ goals: [ami.image]
     chrootfile('local', 'init', '--size', '30G', '--fs', 'xfs');
     return [plain, compare('a pool of xfs')];
   } finally {
+    chrootfile('undo', '--all');
     chrootfile('local', 'reset', '--yes');
   }
 }

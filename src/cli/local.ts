@@ -2,13 +2,14 @@ import { existsSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { deviceOf } from '../local/disks.js';
 import type { LocalEc2 } from '../local/ec2.js';
-import { hasPool, makePool, type PoolType, removePool } from '../local/pool.js';
-import type { Store } from '../local/store.js';
+import { draftPool, hasPool, openPool, type PoolType, removePool, takePool } from '../local/pool.js';
+import { regionsIn } from '../local/store.js';
 import { listRuns } from '../runtime/runs.js';
 import { hostShell } from '../runtime/shell.js';
 import { ExitError, exits } from './exits.js';
-import { localFolder, openLocalEc2, runCommand } from './local_ec2.js';
+import { localEc2, localFolder, openLocalEc2, runCommand, whilePoolStays } from './local_ec2.js';
 import { print, printJson, table } from './output.js';
+import { watchSignals } from './signals.js';
 import { isRoot, stateFolder } from './state.js';
 import { missingTools } from './tools.js';
 
@@ -65,36 +66,53 @@ export async function initLocal(told: string | undefined, { size, fs }: { readon
   const missing = missingTools([{ program: `mkfs.${fs}`, package: poolPackages[fs] }]);
   if (missing.length > 0) throw new ExitError(exits.host, `this host lacks mkfs.${fs}\n  help: apt-get install ${poolPackages[fs]}`);
   const state = stateFolder(told);
-  if (hasPool(localFolder(state))) throw new ExitError(exits.invalid, `${localFolder(state)} is on a pool already`);
-  await mustBeIdle(state);
+  const root = localFolder(state);
+  const interruption = watchSignals();
+  const { signal } = interruption;
   try {
-    await makePool(runCommand, localFolder(state), fs, size);
+    await whilePoolStays(state, async () => {
+      await openPool(runCommand, root);
+      if (hasPool(root)) throw new ExitError(exits.invalid, `${root} is on a pool already`);
+      mustBeIdle(state);
+      await draftPool((command, options) => runCommand(command, { ...options, signal }), root, fs, size);
+      await takePool(runCommand, root);
+    });
   } catch (error) {
-    throw new ExitError(exits.host, `the pool cannot be made here: ${(error as Error).message}`);
+    if (error instanceof ExitError || (error as Error).name === 'LockedError') throw error;
+    throw new ExitError(interruption.exit() ?? exits.host, `the pool cannot be made here: ${(error as Error).message}`);
+  } finally {
+    interruption.stop();
   }
-  print(`${localFolder(state)} is on ${fs} now: volumes and snapshots share their blocks`);
+  print(`${root} is on ${fs} now: volumes and snapshots share their blocks`);
 }
 
 const poolPackages: Readonly<Record<PoolType, string>> = { xfs: 'xfsprogs', btrfs: 'btrfs-progs' };
 
-/** The store of a state folder that no run uses. @throws ExitError when one does. */
-async function mustBeIdle(state: string): Promise<Store> {
-  const { store } = await openLocalEc2(state);
+/** @throws ExitError when a run uses the state of the embedded EC2, or a volume of any region is attached. */
+function mustBeIdle(state: string): void {
   const busy = listRuns(state).find((run) => run.busy);
   if (busy !== undefined) throw new ExitError(exits.locked, `run ${busy.id} goes on`);
-  const attached = store.list('volumes').filter((volume) => deviceOf(store.diskOf(volume.id)) !== undefined);
+  const attached = regionsIn(localFolder(state)).flatMap((region) => {
+    const { store } = localEc2(state, region);
+    return store.list('volumes').filter((volume) => deviceOf(store.diskOf(volume.id)) !== undefined);
+  });
   if (attached.length > 0) {
     throw new ExitError(exits.invalid, `attached: ${attached.map((volume) => volume.id).join(', ')}\n  help: chrootfile undo --all`);
   }
-  return store;
 }
 
 /** `chrootfile local reset`: removes all images, snapshots and volumes of the embedded EC2, and its pool. */
 export async function resetLocal(told: string | undefined, yes: boolean): Promise<void> {
   const state = stateFolder(told);
-  const store = await mustBeIdle(state);
-  const counts = (['images', 'snapshots', 'volumes'] as const).map((what) => `${store.list(what).length} ${what}`).join(', ');
-  if (!yes) throw new ExitError(exits.invalid, `this removes ${counts}\n  help: chrootfile local reset --yes`);
-  await removePool(runCommand, localFolder(state));
-  print(`removed ${counts}`);
+  const root = localFolder(state);
+  await whilePoolStays(state, async () => {
+    await openPool(runCommand, root);
+    mustBeIdle(state);
+    const stores = regionsIn(root).map((region) => localEc2(state, region).store);
+    const count = (what: Listed) => stores.reduce((sum, store) => sum + store.list(what).length, 0);
+    const counts = (['images', 'snapshots', 'volumes'] as const).map((what) => `${count(what)} ${what}`).join(', ');
+    if (!yes) throw new ExitError(exits.invalid, `this removes ${counts}\n  help: chrootfile local reset --yes`);
+    await removePool(runCommand, root);
+    print(`removed ${counts}`);
+  });
 }

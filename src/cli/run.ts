@@ -7,14 +7,13 @@ import type { EventSink, Left } from '../runtime/events.js';
 import { execute } from '../runtime/execute.js';
 import { RunFacts } from '../runtime/facts.js';
 import { Journal } from '../runtime/journal.js';
-import { removeMountPoint } from '../runtime/mounts.js';
+import { isShared, removeMountPoint } from '../runtime/mounts.js';
 import { PipeMaker } from '../runtime/pipe.js';
-import { policy } from '../runtime/policy.js';
 import { ownIdentity } from '../runtime/process.js';
 import { Redactor } from '../runtime/redact.js';
 import { RunRecord, redacting } from '../runtime/report.js';
 import { isUnfinished, listRuns, newRunId, RunFolder } from '../runtime/runs.js';
-import { hostShell, killCancelled } from '../runtime/shell.js';
+import { hostShell } from '../runtime/shell.js';
 import { undoersOf } from '../runtime/undo.js';
 import { type RenderedUndo, scriptUndoer } from '../runtime/user_script.js';
 import { kinds } from '../tasks/index.js';
@@ -23,6 +22,7 @@ import { ExitError, exits } from './exits.js';
 import { inputsOf, type LoadedRecipe, loadRecipe, mustBePlaced } from './load.js';
 import { planJson } from './plan.js';
 import { openReport, type ReportFormat } from './reports/index.js';
+import { type Interruption, watchSignals } from './signals.js';
 import { isRoot, stateFolder } from './state.js';
 import { missingTools, toolsFor } from './tools.js';
 import { openWorld } from './world.js';
@@ -48,7 +48,7 @@ export async function run(file: string, goals: readonly string[], options: RunOp
   const inputs = inputsOf(loaded.module, options.input, options.inputs);
   const plan = makePlan(loaded.module, loaded.tasks, goals);
   mustBePlaced(plan);
-  checkHost(file, plan);
+  checkHost(file, plan, options.sandbox);
   const interruption = watchSignals(options.timeout);
   const session = openSession(loaded, plan, inputs, options, interruption.signal);
   try {
@@ -58,48 +58,17 @@ export async function run(file: string, goals: readonly string[], options: RunOp
   }
 }
 
-function checkHost(file: string, plan: Plan): void {
+function checkHost(file: string, plan: Plan, sandbox: boolean): void {
   if (!isRoot()) throw new ExitError(exits.host, `run needs root: it mounts, attaches and changes root\n  help: sudo chrootfile run ${file}`);
+  const holder = [...plan.tasks.values()].find((task) => task.lifetime === 'hold' && task.task.action.type === 'run' && task.in === undefined);
+  if (!sandbox && holder !== undefined && !isShared('/')) {
+    const help = 'leave out --no-sandbox, or mount --make-rshared / first';
+    throw new ExitError(exits.host, `without the sandbox "${holder.id}" cannot mount anything for the tasks that stand on it\n  help: ${help}`);
+  }
   const missing = missingTools(toolsFor(plan));
   if (missing.length === 0) return;
   const packages = [...new Set(missing.map((tool) => tool.package))].join(' ');
   throw new ExitError(exits.host, `this host lacks ${missing.map((tool) => tool.program).join(', ')}\n  help: apt-get install ${packages}`);
-}
-
-interface Interruption {
-  readonly signal: AbortSignal;
-  /** The exit code that says what interrupted the run; undefined when nothing did. */
-  readonly exit: () => number | undefined;
-  readonly stop: () => void;
-}
-
-const signalNumbers = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
-
-/** The first INT, TERM or HUP cancels; a second one kills what was told to end. Undo is never skipped. */
-function watchSignals(timeoutMs: number | undefined): Interruption {
-  const controller = new AbortController();
-  let exit: number | undefined;
-  let last = 0;
-  const interrupt = (code: number, reason: string) => {
-    if (controller.signal.aborted && Date.now() - last > policy.sameSignalMs) killCancelled();
-    last = Date.now();
-    exit ??= code;
-    controller.abort(new Error(reason));
-  };
-  const handlers = Object.entries(signalNumbers).map(([name, number]) => {
-    const handler = () => interrupt(128 + number, `interrupted by ${name}`);
-    process.on(name, handler);
-    return () => process.off(name, handler);
-  });
-  const timer = timeoutMs === undefined ? undefined : setTimeout(() => interrupt(exits.timeout, 'the run took too long'), timeoutMs);
-  return {
-    signal: controller.signal,
-    exit: () => exit,
-    stop: () => {
-      clearTimeout(timer);
-      for (const off of handlers) off();
-    },
-  };
 }
 
 function openSession(loaded: LoadedRecipe, plan: Plan, inputs: Map<string, unknown>, options: RunOptions, signal: AbortSignal) {

@@ -4,7 +4,7 @@ import { faultOfInput, fromText, type InputDeclaration, placed } from './inputs.
 import type { Module } from './module.js';
 import { isSecret, type Meaning, meaningOf, type RunFact } from './names.js';
 import { parseTemplate, type Reference } from './template.js';
-import { referencesIn, render, type Value } from './values.js';
+import { onlyReferenceIn, referencesIn, render, type Value } from './values.js';
 
 /** What is known while a run goes on. */
 export interface Facts {
@@ -225,10 +225,8 @@ function secretInput(reference: Reference, module: Module): string | undefined {
     return meaning.module.recipe.inputs.get(meaning.name)?.secret ? meaning.name : undefined;
   }
   const value = meaning.type === 'expression' ? meaning.value : meaning.type === 'var' && !meaning.variable.sh ? meaning.variable.value : undefined;
-  if (value?.type !== 'template' || meaning.type === 'task') return undefined;
-  const [single, ...more] = value.template.references;
-  const plain = single !== undefined && more.length === 0 && value.template.text.replace(/[{}\s]/g, '') === single.path.join('.');
-  return plain ? secretInput(single, (meaning as { module: Module }).module) : undefined;
+  const single = value && onlyReferenceIn(value);
+  return single && secretInput(single, (meaning as { module: Module }).module);
 }
 
 function only(reference: Reference, value: Value): Value {

@@ -4,7 +4,7 @@ import type { Task, Variable } from './recipe.js';
 import type { Span } from './source.js';
 import { hintFor } from './suggest.js';
 import type { Reference } from './template.js';
-import { type PlacedReference, referencesIn, type Value } from './values.js';
+import { onlyReferenceIn, type PlacedReference, referencesIn, type Value } from './values.js';
 
 /** Facts of a run that templates may name: `{{ run.id }}`. */
 export const runFacts = ['id', 'timestamp', 'started', 'dir', 'isotime', 'uuid'] as const;
@@ -112,21 +112,20 @@ export function chrootNamed(name: string, module: Module): NamedChroot {
   }
   const meaning = meaningOf({ path, start: 0, end: 0, optional: false }, module);
   if (meaning.type === 'fault') return meaning;
-  if (meaning.type === 'input' && module.parent === undefined) return { type: 'open' };
-  const id = meaning.type === 'expression' && meaning.rest.length === 0 ? chrootIn(meaning.value, meaning.module) : undefined;
-  if (id !== undefined) return { type: 'chroot', id };
+  const chroot = chrootMeant(meaning, []);
+  if (chroot !== undefined) return chroot;
   const given = meaning.type === 'expression' ? { span: meaning.value.at.document.spanOf(meaning.value.at.pointer) } : {};
   return { ...fault('in', `"${name}" must be the path of a chroot: the library runs tasks in it`, 'e.g. "{{ ami.chroot.path }}"'), ...given };
 }
 
-/** The chroot task whose path a value is, and nothing else; through inputs and outputs of libraries too. */
-function chrootIn(value: Value, module: Module): string | undefined {
-  const [reference, ...more] = referencesIn(value);
-  const single = value.type === 'template' && reference !== undefined && more.length === 0;
-  if (!single || value.template.text.replace(/[{}\s]/g, '') !== reference.path.join('.')) return undefined;
-  const meaning = meaningOf(reference, module);
-  if (meaning.type === 'expression' && meaning.rest.length === 0) return chrootIn(meaning.value, meaning.module);
-  return meaning.type === 'task' && isChroot(meaning.task) && meaning.output === 'path' ? meaning.id : undefined;
+/** The chroot whose path a name means, and nothing else; through inputs and outputs of libraries too. */
+function chrootMeant(meaning: Meaning | Meaningless, open: readonly Value[]): NamedChroot | undefined {
+  if (meaning.type === 'task' && isChroot(meaning.task) && meaning.output === 'path') return { type: 'chroot', id: meaning.id };
+  if (meaning.type === 'input' && meaning.module.parent === undefined) return { type: 'open' };
+  // Values that refer to each other are told by `checkValue`.
+  if (meaning.type !== 'expression' || meaning.rest.length > 0 || open.includes(meaning.value)) return undefined;
+  const reference = onlyReferenceIn(meaning.value);
+  return reference && chrootMeant(meaningOf(reference, meaning.module), [...open, meaning.value]);
 }
 
 /** Tasks with faults of their own may be anything. */

@@ -53,6 +53,14 @@ export function referencesIn(value: Value): PlacedReference[] {
   }
 }
 
+/** The reference that a value is, where it is nothing but one. */
+export function onlyReferenceIn(value: Value): Reference | undefined {
+  if (value.type !== 'template') return undefined;
+  const [reference, ...more] = value.template.references;
+  const plain = more.length === 0 && value.template.text.replace(/[{}\s]/g, '') === reference?.path.join('.');
+  return plain ? reference : undefined;
+}
+
 /**
  * The plain value, each template rendered.
  * @param valueOf gives the value of a reference.

@@ -67,6 +67,8 @@ export async function attachDisk(run: RunCommand, file: string, volume: string):
 
 /** Makes the kernel know the partitions of a device just attached. An empty disk has none, which partx calls a failure. */
 async function showPartitions(run: RunCommand, device: string): Promise<void> {
+  // Those of a disk that was detached by hand are still there.
+  if (readdirSync(`/sys/block/${basename(device)}`).some((entry) => entry.startsWith(`${basename(device)}p`))) await run(['partx', '--delete', device]);
   await run(['partx', '--add', device], { allow: [1] });
 }
 

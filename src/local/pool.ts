@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, renameSync, rmdirSync, rmSync, statfsSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { RunCommand } from './disks.js';
 
@@ -9,11 +9,15 @@ const makers = {
 } as const;
 
 export type PoolType = keyof typeof makers;
-export const poolTypes = Object.keys(makers) as PoolType[];
 
 /** The file with the file system that the state is kept on, where there is one. */
 function poolFile(root: string): string {
   return `${root}.img`;
+}
+
+/** The pool while it is made; it is removed when somebody finds it later. */
+function draftFile(root: string): string {
+  return `${root}.img.new`;
 }
 
 /** Whether the state of the embedded EC2 is on a pool. */
@@ -22,53 +26,77 @@ export function hasPool(root: string): boolean {
 }
 
 /**
- * Puts the state on a file system of its own in a sparse file, so that volumes and snapshots share their blocks and
- * are made at once. What is there already moves along.
- * @throws Error when the file system cannot be made or mounted, or shares no blocks; nothing is changed then.
+ * Makes a file system in a sparse file, with all of the state on it, for {@link takePool}. On it volumes and snapshots
+ * share their blocks and are made at once. To be called by one process at a time, while nothing uses the state.
+ * @throws Error when it cannot be made or mounted, or shares no blocks; nothing is changed then.
  */
-export async function makePool(run: RunCommand, root: string, type: PoolType, bytes: number): Promise<void> {
-  const draft = `${poolFile(root)}.new`;
+export async function draftPool(run: RunCommand, root: string, type: PoolType, bytes: number): Promise<void> {
   mkdirSync(root, { recursive: true, mode: 0o700 });
-  rmSync(draft, { force: true });
+  if (isMounted(root) || lstatSync(root).isSymbolicLink()) throw new Error(`${root} is a mount or a link of its own`);
+  await mustHaveRoom(run, root);
+  const draft = draftFile(root);
   try {
     writeFileSync(draft, '', { mode: 0o600, flag: 'wx' });
     truncateSync(draft, bytes);
     await run([...makers[type], draft]);
-    await run(['unshare', '--mount', '--', '/bin/sh', '-ec', moveScript, 'move', draft, root]);
+    await run(['unshare', '--mount', '--pid', '--fork', '--kill-child', '--', '/bin/sh', '-ec', moveScript, 'move', draft, root]);
   } catch (error) {
     rmSync(draft, { force: true });
     throw error;
   }
-  renameSync(draft, poolFile(root));
-  renameSync(root, `${root}.old`);
-  await openPool(run, root);
-  rmSync(`${root}.old`, { recursive: true, force: true });
 }
 
-/** In a mount namespace that ends with it: whatever happens, no mount is left. */
-const moveScript = `mount -o loop -- "$1" /mnt
+/** Takes a draft for the pool: mounts it where the state was, and removes the state it holds a copy of. */
+export async function takePool(run: RunCommand, root: string): Promise<void> {
+  const old = `${root}.old`;
+  renameSync(draftFile(root), poolFile(root));
+  renameSync(root, old);
+  try {
+    await openPool(run, root);
+  } catch (error) {
+    rmdirSync(root);
+    renameSync(old, root);
+    rmSync(poolFile(root));
+    throw error;
+  }
+  rmSync(old, { recursive: true });
+}
+
+/** What is there is copied before it is removed; a sparse file promises room that the host may not have. */
+async function mustHaveRoom(run: RunCommand, root: string): Promise<void> {
+  const used = Number((await run(['du', '--summarize', '--block-size=1', '--', root])).split('\t')[0]);
+  const { bavail, bsize } = statfsSync(root);
+  if (used > bavail * bsize) throw new Error(`${Math.ceil(used / 2 ** 30)} GiB must be copied, and ${Math.floor((bavail * bsize) / 2 ** 30)} GiB are free`);
+}
+
+/** In namespaces that end with it: whatever happens, no mount is left. What cannot be written shows at the sync. */
+const moveScript = `cd -- "$2"
+mount -o loop -- "$1" /mnt
 echo shared > /mnt/try
 cp --reflink=always /mnt/try /mnt/try2
 rm /mnt/try /mnt/try2
 chmod 700 /mnt
-cp -a --sparse=always -- "$2/." /mnt/`;
+cp -a --sparse=always . /mnt/
+sync --file-system /mnt
+umount /mnt`;
 
 /**
  * Mounts the pool where it is not mounted yet, as after a start of the machine; without a pool nothing happens.
- * To be called by one process at a time. mount takes the loop device that another mount namespace uses already,
- * and the kernel lets go of it with the last of them.
+ * What a killed {@link draftPool} left is removed. To be called by one process at a time. mount takes the loop device
+ * that another mount namespace uses already, and the kernel lets go of it with the last of them.
  */
 export async function openPool(run: RunCommand, root: string): Promise<void> {
+  rmSync(draftFile(root), { force: true });
   if (!hasPool(root) || isMounted(root)) return;
   mkdirSync(root, { recursive: true, mode: 0o700 });
   // With discard, what is deleted on the pool takes no room on the host.
   await run(['mount', '-o', 'loop,noatime,discard', '--', poolFile(root), root]);
 }
 
-/** Removes all state, and the pool with it. */
+/** Removes all state, and the pool with it. To be called by one process at a time, while nothing uses it. */
 export async function removePool(run: RunCommand, root: string): Promise<void> {
   if (hasPool(root) && isMounted(root)) await run(['umount', '--', root]);
-  for (const path of [poolFile(root), `${poolFile(root)}.new`, root, `${root}.old`]) rmSync(path, { recursive: true, force: true });
+  for (const path of [poolFile(root), root, `${root}.old`]) rmSync(path, { recursive: true, force: true });
 }
 
 function isMounted(root: string): boolean {

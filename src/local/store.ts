@@ -76,6 +76,14 @@ export type Kind = keyof Resources;
 
 const prefixes: Record<Kind, string> = { volumes: 'vol', snapshots: 'snap', images: 'ami' };
 
+/** The regions that a folder of state holds anything of. */
+export function regionsIn(root: string): string[] {
+  if (!existsSync(root)) return [];
+  return readdirSync(root, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && existsSync(join(root, entry.name, 'disks')))
+    .map((entry) => entry.name);
+}
+
 /** Runs something while no other process of the host changes the store. Held for moments, never across a command. */
 export type Exclusive = <T>(action: () => T) => Promise<T>;
 

@@ -23,6 +23,13 @@ export function mounts(): Mount[] {
     });
 }
 
+/** Whether what is mounted below a mount shows up in other namespaces too. */
+export function isShared(path: string): boolean {
+  const lines = readFileSync('/proc/self/mountinfo', 'utf8').split('\n');
+  const own = lines.findLast((line) => decoded(line.split(' ')[4] ?? '') === path);
+  return own !== undefined && / shared:\d+/.test(own.split(' - ')[0] ?? '');
+}
+
 /** The mounts at a path and below it, the last made first. */
 export function mountsUnder(path: string): Mount[] {
   return mounts()

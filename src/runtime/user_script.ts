@@ -122,7 +122,8 @@ export function scriptUndoer(
           shell: shellFor(shell, known.text),
           dir,
           root,
-          keepsMounts,
+          // What the run had mounted went with it: what is mounted there now is somebody else's.
+          keepsMounts: keepsMounts && !world.mountsGone,
           timeoutMs: policy.undoScriptMs,
           signal: world.signal,
           onLines: (lines) => onLines(note.task, lines),

@@ -101,6 +101,17 @@ tasks:
     assert.ok(order(made).includes('ami.sys outer.inner.packages last ami.sys.released'), order(made));
   });
 
+  test('a library by itself, with libraries of its own, leaves open which chroot is meant; one that is given back to itself is told', () => {
+    const inner = `inputs: {chroot: {type: string, required: true}}\ntasks:\n  packages: {in: inputs.chroot, run: "true"}\noutputs: {root: "{{ inputs.chroot }}"}\n`;
+    const outer = `inputs: {chroot: {type: string, required: true}}
+includes: {inner: {recipe: inner.yml, with: {chroot: "{{ inputs.chroot }}"}}}
+tasks: {all: {needs: [inner.packages]}}
+`;
+    assert.is(plan({ 'r.yml': outer, 'inner.yml': inner }).tasks.get('inner.packages')?.in, undefined);
+    const circle = `includes: {inner: {recipe: inner.yml, with: {chroot: "{{ inner.root }}"}}}\ntasks: {all: {needs: [inner.packages]}}\n`;
+    assert.throws(() => plan({ 'r.yml': circle, 'inner.yml': inner }), /refers to itself/);
+  });
+
   test('a frozen parameter pulls in what stands on the holds, and what that needs; nothing else pulls', () => {
     const recipe = `includes: {ami: {recipe: lib.yml, with: {label: "{{ name.value }}"}}}
 tasks:

@@ -1,6 +1,7 @@
 import {
   chmodSync,
   chownSync,
+  cpSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -168,6 +169,25 @@ suite('chroot', (test) => {
 `,
       );
       assert.is(own.log('a'), 'old\n1\n');
+    }));
+
+  test('bind mounts do not meet: what is mounted in one image is seen neither where it comes from nor in another image', () =>
+    inFolder({}, async (folder) => {
+      const [one, other] = [makeRoot(folder), join(folder, 'other')];
+      cpSync(one, other, { recursive: true });
+      const before = await lookAtHost();
+      const mounts = 'mounts: [{source: /dev, target: /dev}, {source: devpts, type: devpts, target: /dev/pts}]';
+      const apart = await runRecipe(
+        folder,
+        `tasks:
+  one: {uses: chroot, with: {root: ${one}, ${mounts}}}
+  other: {uses: chroot, with: {root: ${other}, ${mounts}}}
+  first: {in: one, run: "mount | grep -c ' /dev/pts '"}
+  look: {in: other, needs: [one.released], run: "mount | grep -c ' /dev/pts '"}
+`,
+      );
+      assert.equal([apart.code, apart.log('first'), apart.log('look')], [0, '1\n', '1\n'], apart.ended.stdout);
+      assert.equal(differences(before, await lookAtHost()), []);
     }));
 
   test('what goes wrong is said: no such root, no such file, no such folder in the image', () =>

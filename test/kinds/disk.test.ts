@@ -112,6 +112,33 @@ outputs: {bytes: "{{ grow.size }}"}
     }
   }
 
+  test(
+    'two volumes of one image are mounted at the same time, on XFS too, which refuses the UUID of another; one grows meanwhile',
+    () =>
+      inFolder({}, async (folder) => {
+        const base = await run(['run', tiny, '-i', 'type=xfs', '--format', 'json'], { folder });
+        const { snapshot_id } = finished(base)['outputs'] as { snapshot_id: string };
+        const ran = await runRecipe(
+          folder,
+          `tasks:
+  vol_a: {uses: ec2.volume, with: {snapshot_id: ${snapshot_id}}}
+  vol_b: {uses: ec2.volume, with: {snapshot_id: ${snapshot_id}, size: 2}}
+  disk_a: {uses: ec2.attachment, with: {volume: "{{ vol_a.id }}"}}
+  disk_b: {uses: ec2.attachment, with: {volume: "{{ vol_b.id }}"}}
+  a: {uses: mount, with: {device: "{{ disk_a.device }}", partition: 2}}
+  fs_b: {uses: disk.root, needs: [a], with: {device: "{{ disk_b.device }}"}}
+  grow: {uses: disk.grow, with: {device: "{{ disk_b.device }}", partition: "{{ fs_b.device }}"}}
+  b: {uses: mount, needs: [grow], with: {device: "{{ fs_b.device }}", options: [noatime]}}
+  look: {run: "df --output=size -k {{ a.path }} {{ b.path }} | tail -n 2"}
+`,
+        );
+        assert.is(ran.code, 0, ran.ended.stdout);
+        const [first = 0, second = 0] = ran.log('look').trim().split('\n').map(Number);
+        assert.ok(first < 2 ** 20 && second > 1.9 * 2 ** 20, ran.log('look'));
+      }),
+    60_000,
+  );
+
   /** A disk whose table is as clouds' images have it: the root is partition 1, and the last one on the disk. */
   const cloudDisk = `  volume: {uses: ec2.volume, with: {size: 1}}
   disk: {uses: ec2.attachment, with: {volume: "{{ volume.id }}"}}

@@ -95,6 +95,25 @@ tasks:
   );
 
   test(
+    'is made while nobody else looks: who comes meanwhile waits, and finds it',
+    () =>
+      inFolder({}, async (folder) => {
+        assert.is((await run(['run', tiny, '--format', 'json'], { folder })).code, 0);
+        const made = run(['local', 'init', '--size', '1G'], { folder });
+        try {
+          while (!existsSync(join(folder, 'state/local.img.new'))) await sleep(5);
+          const next = await run(['run', tiny, '--format', 'json'], { folder });
+          assert.equal([(await made).code, next.code], [0, 0], next.stdout + next.stderr);
+          assert.is((JSON.parse((await run(['local', 'images', '--json'], { folder })).stdout) as unknown[]).length, 2);
+        } finally {
+          await made;
+          await run(['local', 'reset', '--yes'], { folder });
+        }
+      }),
+    60_000,
+  );
+
+  test(
     'is refused, and nothing changed, where it cannot be: too small for what is there, in use, no such file system',
     () =>
       inFolder({}, async (folder) => {
@@ -108,6 +127,19 @@ tasks:
         assert.match(full.stderr, /^chrootfile: the pool cannot be made here: unshare .*failed with exit code 1\n(.*\n)*.*No space left on device/);
         assert.equal(readdirSync(disks).sort(), ['filler.img', ...kept].sort());
         assert.not.ok(existsSync(join(folder, 'state/local.img.new')) || existsSync(join(folder, 'state/local.img')));
+        // Cut off while it copies, by a signal and by a kill: what it had made so far is gone, at the latest with the next use.
+        const cut = start(['local', 'init', '--size', '3G'], { folder });
+        while (!existsSync(join(folder, 'state/local.img.new'))) await sleep(5);
+        cut.child.kill('SIGTERM');
+        assert.is((await cut.ended).code, 143);
+        assert.not.ok(existsSync(join(folder, 'state/local.img.new')));
+        const killed = start(['local', 'init', '--size', '3G'], { folder });
+        while (!existsSync(join(folder, 'state/local.img.new'))) await sleep(5);
+        killed.child.kill('SIGKILL');
+        await killed.ended;
+        assert.is((await run(['local', 'images'], { folder })).code, 0);
+        assert.equal(readdirSync(join(folder, 'state')).sort(), ['local', 'locks', 'runs']);
+        assert.equal(readdirSync(disks).sort(), ['filler.img', ...kept].sort());
         const busy = start(['run', tiny, '-i', 'script=echo here; sleep 100'], { folder });
         await busy.saw('here');
         const used = await run(['local', 'init'], { folder });
@@ -122,7 +154,6 @@ tasks:
         const blocked = await run(['local', 'init', '--state', join(folder, 'other')], { folder });
         assert.is(blocked.code, 3, blocked.stderr);
         assert.is(readFileSync(join(folder, 'other/local'), 'utf8'), 'a file\n');
-        await sleep(0);
         assert.equal(await settledDifferences(before, 1000), []);
       }),
     60_000,

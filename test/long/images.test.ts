@@ -214,6 +214,7 @@ tasks:
   test(
     'leave nothing once they are reset',
     async () => {
+      await run(['undo', '--all'], { folder: shop, env: state });
       const reset = await run(['local', 'reset', '--yes'], { folder: shop, env: state });
       assert.is(reset.code, 0, reset.stderr);
       assert.not.ok(existsSync(join(state.CHROOTFILE_STATE, 'local')));

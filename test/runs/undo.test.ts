@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
@@ -11,6 +11,35 @@ import { makeRoot } from '../support/root.js';
 import { suite } from '../support/suite.js';
 
 suite('undo', (test) => {
+  test('the undo of a killed run does not unmount what the host has where a hold had mounted something', () =>
+    inFolder({}, async (folder) => {
+      // Shared, as most hosts' root is: an unmount in another namespace shows up here.
+      const shared = join(folder, 'shared');
+      const at = join(shared, 'at');
+      mkdirSync(shared);
+      execFileSync('mount', ['-t', 'tmpfs', '--make-shared', 'shared', shared]);
+      mkdirSync(at);
+      execFileSync('mount', ['-t', 'tmpfs', 'of-the-host', at]);
+      try {
+        writeFileSync(
+          join(folder, 'r.yml'),
+          `version: 1
+tasks:
+  hold: {run: "mount -t tmpfs of-the-run ${at}", undo: {when: always, run: if mountpoint -q ${at}; then umount ${at}; fi}}
+  wait: {needs: [hold], run: "echo waiting; sleep 100"}
+`,
+        );
+        const killed = start(['run', 'r.yml'], { folder });
+        await killed.saw('wait | waiting');
+        killed.child.kill('SIGKILL');
+        await killed.ended;
+        assert.is((await run(['undo', '--all'], { folder })).code, 0);
+        assert.match(readFileSync('/proc/self/mountinfo', 'utf8'), `${at} `);
+      } finally {
+        execFileSync('umount', ['--recursive', shared]);
+      }
+    }));
+
   test('of shell tasks: steps when the run fails, holds always and as soon as nothing stands on them; newest first', () =>
     inFolder({}, async (folder) => {
       const recipe = `inputs: {end: {type: string, default: "true"}}

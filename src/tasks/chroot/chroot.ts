@@ -174,7 +174,8 @@ function mountCommand(
   root: string,
   mount: { readonly source: string; readonly target: string; readonly type: string; readonly options: readonly string[] },
 ): string {
-  const how = mount.type === 'bind' ? ['--bind'] : ['-t', mount.type];
+  // What is mounted below a bind mount must not show up where it comes from, nor in another image bound to that.
+  const how = mount.type === 'bind' ? ['--bind', '--make-slave', '--make-shared'] : ['-t', mount.type];
   const options = mount.options.length > 0 ? ['-o', mount.options.join(',')] : [];
   return ['mount', ...how, ...options, '--', mount.source, makeInside(root, mount.target)].map(quoted).join(' ');
 }

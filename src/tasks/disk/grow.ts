@@ -76,8 +76,10 @@ async function growFileSystem(node: string, shell: Shell, signal: AbortSignal): 
     return;
   }
   const command = { xfs: 'xfs_growfs', btrfs: 'btrfs filesystem resize max' }[type];
+  // The machine itself, or another build, may stand on the same image: with a file system of the same UUID.
+  const option = type === 'xfs' ? 'nouuid' : 'noatime';
   if (command === undefined) throw new Error(`${node} holds ${type === '' ? 'no file system' : type}, which cannot be grown here`);
   if (mounted !== undefined) await shell.run([...command.split(' '), mounted], { signal });
   // These two grow only while mounted: in a namespace of its own, where the mount ends with the command.
-  else await shell.run(['unshare', '--mount', '--', '/bin/sh', '-ec', `mount -- "$1" /mnt; ${command} /mnt`, 'grow', node], { signal });
+  else await shell.run(['unshare', '--mount', '--', '/bin/sh', '-ec', `mount -o ${option} -- "$1" /mnt; ${command} /mnt`, 'grow', node], { signal });
 }

@@ -1,4 +1,4 @@
-import { partitionOf, rootTypes } from '../../runtime/devices.js';
+import { partitionOf, partitionsOf, rootTypes } from '../../runtime/devices.js';
 import { defineKind } from '../../runtime/kind.js';
 
 /**
@@ -82,9 +82,11 @@ export const partition = defineKind({
     // of all file systems of the host, too.
     const write = ['sfdisk', '--quiet', '--no-reread', '--no-tell-kernel', '--wipe', 'always', '--wipe-partitions', 'always', device];
     await context.shell.run(write, { input: `label: gpt\n${lines.join('\n')}\n`, signal: context.signal });
-    // Not --update, which looks no further than there are partitions: it misses 14 and 15 beside 1. A failure is
-    // none where there was nothing to delete, or where udev has been quicker to add.
-    for (const change of ['--delete', '--add']) await context.shell.run(['partx', change, device], { signal: context.signal, allow: [1] });
+    // Not --update, which looks no further than there are partitions: it misses 14 and 15 beside 1.
+    const { shell, signal } = context;
+    if (partitionsOf(device).size > 0) await shell.run(['partx', '--delete', device], { signal });
+    // It fails where udev has been quicker.
+    await shell.run(['partx', '--add', device], { signal, allow: [1] });
     const made: Record<string, string> = {};
     for (const [i, name] of names.entries()) made[name] = await partitionOf(device, i + 1, context.signal);
     return { partitions: made, device };

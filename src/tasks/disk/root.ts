@@ -72,7 +72,8 @@ async function probe(devices: readonly string[], shell: Shell, signal: AbortSign
 /** Those that hold a system; each is mounted to look, read-only, in a namespace that ends with the command. */
 async function withOsRelease(found: readonly ProbedFacts[], shell: Shell, signal: AbortSignal): Promise<readonly ProbedFacts[]> {
   const script = `for device; do
-  mount -o ro -- "$device" /mnt 2>/dev/null || continue
+  # XFS refuses a UUID that is mounted already, as on a machine that was started from the same image.
+  mount -o ro -- "$device" /mnt 2>/dev/null || mount -o ro,nouuid -- "$device" /mnt || continue
   for file in /mnt/etc/os-release /mnt/usr/lib/os-release; do
     if [ -e "$file" ] || [ -L "$file" ]; then echo "$device"; break; fi
   done

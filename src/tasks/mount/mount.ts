@@ -4,6 +4,7 @@ import { partitionOf, partitionsOf } from '../../runtime/devices.js';
 import { makeInside } from '../../runtime/inside.js';
 import { defineKind } from '../../runtime/kind.js';
 import { mounts, mountsUnder, removeMountPoint, unmountTree } from '../../runtime/mounts.js';
+import type { Shell } from '../../runtime/shell.js';
 
 interface Note {
   readonly path: string;
@@ -20,7 +21,7 @@ export const mount = defineKind({
   lifetime: 'hold',
   takesBack: 'unmount it and all below it',
   in: 'none',
-  tools: { mount: 'mount', umount: 'mount' },
+  tools: { mount: 'mount', umount: 'mount', blkid: 'util-linux' },
   params: {
     type: 'object',
     additionalProperties: false,
@@ -53,8 +54,17 @@ export const mount = defineKind({
     path = realpathSync(path);
     context.note({ path, made, before: mountsUnder(path).length } satisfies Note);
     if (!statSync(path).isDirectory()) throw new Error(`${path} is not a folder`);
-    const options = params.options.length > 0 ? ['-o', params.options.join(',')] : [];
-    await context.shell.run(['mount', ...(params.type === undefined ? [] : ['-t', params.type]), ...options, '--', device, path], { signal });
+    const run = (options: readonly string[]) => {
+      const type = params.type === undefined ? [] : ['-t', params.type];
+      return context.shell.run(['mount', ...type, ...(options.length > 0 ? ['-o', options.join(',')] : []), '--', device, path], { signal });
+    };
+    try {
+      await run(params.options);
+    } catch (error) {
+      // XFS refuses a UUID that is mounted already: that of the machine itself, or of another build, from the same image.
+      if (!(await isXfs(device, context.shell)) || params.options.includes('nouuid')) throw error;
+      await run([...params.options, 'nouuid']);
+    }
     return { path, device };
   },
   undo: async ({ path, made, before }: Note, { shell, mountsGone }) => {
@@ -63,6 +73,11 @@ export const mount = defineKind({
   },
   byHand: ({ path }: Note) => [`umount -R ${path}`],
 });
+
+async function isXfs(device: string, shell: Shell): Promise<boolean> {
+  if (!existsSync(device)) return false;
+  return (await shell.run(['blkid', '-p', '-s', 'TYPE', '-o', 'value', device], { allow: [2] })).trim() === 'xfs';
+}
 
 /** A path below another mount of the run is inside an image: its links are followed there, and what is missing is made there. */
 function placeFor(path: string, folder: string): string {
