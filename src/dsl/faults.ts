@@ -22,8 +22,8 @@ export function messagesOf(faults: readonly SchemaFault[]): string[] {
 /** A fault that only says that another one, which is told too, made a whole fail. */
 function matters(fault: SchemaFault, all: readonly SchemaFault[]): boolean {
   if (fault.keyword === 'if' || fault.keyword === 'propertyNames') return false;
-  const closed = all.some((other) => other.keyword === 'anyOf' && other.instancePath === fault.instancePath);
-  if (closed) return fault.keyword === 'anyOf';
+  // Where the values are told, their type is of no interest.
+  if (fault.keyword === 'type' && all.some((other) => other.keyword === 'enum' && other.instancePath === fault.instancePath)) return false;
   // What a key may not hold is of no interest where the key may not stand at all.
   return !all.some((other) => other.keyword === 'false schema' && other !== fault && fault.instancePath.startsWith(`${other.instancePath}/`));
 }
@@ -60,10 +60,9 @@ function diagnosticOf(fault: SchemaFault, document: ParsedDocument): Diagnostic 
   if (typeof written === 'number' && /^0[0-7]+$/.test(source)) {
     return { code: 'mode', message: `${source} is a decimal number in YAML, not a file mode`, span, help: `write "${source}"` };
   }
-  if (keyword === 'enum' || keyword === 'anyOf') {
+  if (keyword === 'enum') {
     const values = allowedIn(parent);
     const kind = pointer.endsWith('/uses');
-    if (values.length === 0) return { code: 'value', message, span, help: meaningOf(parent) };
     const help = typeof written === 'string' ? hintFor(written, values.map(String)) : undefined;
     return { code: kind ? 'unknown-kind' : 'enum', message: kind ? `there is no kind "${String(written)}"` : message, span, help };
   }
@@ -94,10 +93,9 @@ function messageOf(fault: SchemaFault): string {
     case 'const':
       return `must be ${JSON.stringify(params['allowedValue'])}`;
     case 'enum':
-    case 'anyOf': {
-      const values = allowedIn(parent);
-      return values.length > 0 ? `must be one of ${values.map((v) => JSON.stringify(v)).join(', ')}` : `must match ${patternIn(parent)}`;
-    }
+      return `must be one of ${allowedIn(parent)
+        .map((value) => JSON.stringify(value))
+        .join(', ')}`;
     case 'pattern': {
       if (fault.propertyName !== undefined) return `"${fault.propertyName}" is not a name`;
       if (params['pattern'] === templatePattern) return `must be ${typesOf(parent)}, or a template`;
@@ -137,12 +135,7 @@ function meaningOf(parent: Schema | undefined): string | undefined {
 }
 
 function allowedIn(parent: Schema | undefined): unknown[] {
-  const first = (parent?.['anyOf'] as Schema[] | undefined)?.[0];
-  return ((first ?? parent)?.['enum'] as unknown[] | undefined) ?? [];
-}
-
-function patternIn(parent: Schema | undefined): string {
-  return String((parent?.['anyOf'] as Schema[] | undefined)?.[0]?.['pattern'] ?? '');
+  return (parent?.['enum'] as unknown[] | undefined) ?? [];
 }
 
 function requiredHelp(name: string): string | undefined {

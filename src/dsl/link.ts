@@ -134,7 +134,7 @@ class Linker {
     // A library by itself: only a recipe that includes it can say which chroot is meant.
     if (found.type === 'open') return;
     draft.in = found.id;
-    draft.links.push({ to: found.id, released: false, because: `runs in ${name.name}`, span });
+    draft.links.push({ to: found.id, released: false, because: `runs in ${found.id}`, span });
   }
 
   addReverseLinks(): void {

@@ -253,8 +253,12 @@ function templatable(schema: unknown, top = false): Schema {
   else if (additionalProperties !== undefined) inner['additionalProperties'] = additionalProperties;
   if (items !== undefined) inner['items'] = templatable(items);
   if (top) return { ...inner, type };
-  const closed: Schema | undefined = values !== undefined ? { enum: values } : pattern !== undefined ? { type: 'string', pattern } : undefined;
-  if (closed !== undefined) return { ...inner, anyOf: [closed, { type: 'string', pattern: templatePattern }, { type: 'null' }] };
+  const closed: Schema | undefined = values !== undefined ? { enum: values } : pattern !== undefined ? { pattern } : undefined;
+  // Not anyOf: editors show the hover text of each branch, and offer the values of all.
+  if (closed !== undefined) {
+    const offered = values === undefined ? {} : { defaultSnippets: (values as unknown[]).map((value) => ({ label: String(value), body: value })) };
+    return { ...inner, ...offered, type: ['string', 'null'], if: { type: 'string', not: { pattern: templatePattern } }, then: { description, ...closed } };
+  }
   if (type === undefined) return inner;
   const types = [type].flat();
   if (types.includes('string')) return { ...inner, type: [...types, 'null'] };
