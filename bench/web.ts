@@ -107,7 +107,12 @@ function byRecipe(folder: string, env: NodeJS.ProcessEnv): Map<string, number> {
       .map((line) => JSON.parse(line) as { task: string; seconds: number })
       .map(({ task, seconds }) => [task, seconds]),
   );
-  const seconds = new Map(Object.entries(phases).map(([phase, tasks]) => [phase, tasks.reduce((sum, task) => sum + (ended.get(task) ?? 0), 0)]));
+  const secondsOf = (task: string) => {
+    const found = ended.get(task);
+    if (found === undefined) throw new Error(`recipes/web.yml has no task ${task} any more`);
+    return found;
+  };
+  const seconds = new Map(Object.entries(phases).map(([phase, tasks]) => [phase, tasks.reduce((sum, task) => sum + secondsOf(task), 0)]));
   return withWhole(seconds, whole);
 }
 

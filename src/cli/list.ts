@@ -1,7 +1,7 @@
 import { loadRecipe } from './load.js';
 import { print, printJson, table } from './output.js';
 
-/** `chrootfile list`: the tasks of a recipe and the public ones of its libraries. */
+/** `chrootfile list`: the tasks of a recipe and the public ones of its libraries, its outputs and its inputs. */
 export function list(file: string, json: boolean): void {
   const { module, tasks } = loadRecipe(file);
   const rows = [...tasks.values()]
@@ -20,10 +20,12 @@ export function list(file: string, json: boolean): void {
     default: declared.default,
     description: declared.description,
   }));
-  if (json) return printJson({ name: module.recipe.name, description: module.recipe.description, inputs, tasks: rows });
+  const outputs = [...module.recipe.outputs.keys()];
+  if (json) return printJson({ name: module.recipe.name, description: module.recipe.description, inputs, tasks: rows, outputs });
   if (module.recipe.description !== undefined) print(module.recipe.description, '');
   const libraries = rows.filter(({ id }) => id.includes('.'));
   print(...table([['TASK', 'DOES', 'DESCRIPTION'], ...[...own, ...libraries].map(({ id, uses, description }) => [id, uses, description ?? ''])]));
+  if (outputs.length > 0) print('', `outputs: ${outputs.join(', ')}`);
   if (inputs.length === 0) return;
   print(
     '',

@@ -68,6 +68,7 @@ export function mustBePlaced(plan: Plan): void {
     code: 'in' as const,
     message: `task "${id}" runs in a chroot that only a recipe which includes this one can give`,
     span: task.at.document.spanOf(`${task.at.pointer}/in`),
+    help: `include this recipe, with: {${task.in?.name.split('.')[1]}: "{{ CHROOT.path }}"}`,
   }));
   throw new RecipeError(faults);
 }

@@ -13,7 +13,7 @@ export async function openLocalEc2(state: string, region = localRegion): Promise
 }
 
 /** The embedded EC2 of a state folder whose pool is open. */
-export function localEc2(state: string, region = localRegion): LocalEc2 {
+export function localEc2(state: string, region: string): LocalEc2 {
   return new LocalEc2({
     root: localFolder(state),
     region,

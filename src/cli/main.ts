@@ -90,7 +90,7 @@ program
 
 program
   .command('list')
-  .description('list the tasks and inputs of a recipe')
+  .description('list the tasks, outputs and inputs of a recipe')
   .argument('[file]', 'recipe file', 'chrootfile.yml')
   .addOption(json())
   .addHelpText('after', '\nExamples:\n  chrootfile list recipes/base.yml')

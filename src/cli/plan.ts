@@ -12,19 +12,19 @@ export interface PlanOptions {
 /** `chrootfile plan`: what a run would do, in which order and why, and what its undo would be. */
 export function plan(file: string, goals: readonly string[], options: PlanOptions): void {
   const { module, tasks } = loadRecipe(file);
-  inputsOf(module, options.input, options.inputs);
   const made = makePlan(module, tasks, goals);
   mustBePlaced(made);
+  inputsOf(module, options.input, options.inputs);
   if (options.json) return printJson(planJson(made));
   const releases = made.nodes.filter((node) => node.type === 'release').length;
-  print(`${file}: ${made.nodes.length - releases} tasks, ${releases} releases`, '');
+  const reach = goals.length > 0 ? `, to reach ${goals.join(', ')}` : '';
+  print(`${file}: ${made.nodes.length - releases} tasks, ${releases} releases${reach}`, '');
   for (const [i, node] of made.nodes.entries()) {
-    const pulled = made.pulled.get(node.id);
     const what = node.type === 'task' ? whatOf(node) : undoOf(node);
     print(`${String(i + 1).padStart(3)} ${styled('bold', node.id)}${what === '' ? '' : `  ${what}`}`);
     if (node.type === 'task' && node.task.task.description !== undefined) print(`      ${styled('dim', node.task.task.description)}`);
     for (const edge of node.after) print(`      after ${edge.from}: ${edge.because}`);
-    if (pulled !== undefined) print(`      in the plan because ${pulled}`);
+    if (node.type === 'task' && !made.goals.includes(node.id)) print(`      in the plan because ${made.reasons.get(node.id)}`);
     if (node.type === 'task') print(`      undo ${node.task.lifetime === 'hold' ? 'at its release' : 'when the run fails'}: ${undoOf(node)}`);
   }
   if (made.leftOut.length > 0) print('', `left out: ${made.leftOut.join(', ')}`);
@@ -41,7 +41,7 @@ export function planJson(made: Plan) {
       in: node.task.in,
       lifetime: node.task.lifetime,
       after: node.after.map(({ from, because }) => ({ from, because })),
-      pulled: made.pulled.get(node.id),
+      because: made.reasons.get(node.id),
       undo: undoOf(node),
     })),
     left_out: made.leftOut,

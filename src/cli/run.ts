@@ -45,9 +45,9 @@ export interface RunOptions {
 /** `chrootfile run`: plans a recipe and runs it; gives the exit code. */
 export async function run(file: string, goals: readonly string[], options: RunOptions): Promise<number> {
   const loaded = loadRecipe(file);
-  const inputs = inputsOf(loaded.module, options.input, options.inputs);
   const plan = makePlan(loaded.module, loaded.tasks, goals);
   mustBePlaced(plan);
+  const inputs = inputsOf(loaded.module, options.input, options.inputs);
   checkHost(file, plan, options.sandbox);
   const interruption = watchSignals(options.timeout);
   const session = openSession(loaded, plan, inputs, options, interruption.signal);

@@ -12,8 +12,8 @@ export interface Plan {
   /** In order: an edge never points forward. */
   readonly nodes: readonly PlanNode[];
   readonly goals: readonly string[];
-  /** Why a task that no goal needs is there: `frozen by snapshot` and the like. */
-  readonly pulled: ReadonlyMap<string, string>;
+  /** Why each task is there: it is a goal, another one needs it, or one freezes what it stands on. */
+  readonly reasons: ReadonlyMap<string, string>;
   /** Tasks that are not run: the recipe's own, and those its libraries show. */
   readonly leftOut: readonly string[];
 }
@@ -42,9 +42,8 @@ export interface Edge {
  */
 export function makePlan(module: Module, all: ReadonlyMap<string, LinkedTask>, goals: readonly string[]): Plan {
   const wanted = goals.length > 0 ? goalsNamed(goals, module) : defaultGoals(module);
-  const pulled = new Map<string, string>();
-  const planned = closure(wanted, all, pulled);
-  const tasks = new Map([...all].filter(([id]) => planned.has(id)));
+  const reasons = closure(wanted, all);
+  const tasks = new Map([...all].filter(([id]) => reasons.has(id)));
   const graph = new Map<string, PlanNode & { after: Edge[] }>();
   for (const task of tasks.values()) {
     graph.set(task.id, { id: task.id, type: 'task', task, after: edgesOf(task, tasks) });
@@ -55,8 +54,8 @@ export function makePlan(module: Module, all: ReadonlyMap<string, LinkedTask>, g
   orderChroots(graph);
   chainChroots(sortNodes(graph, rankOf));
   const nodes = sortNodes(graph, rankOf);
-  const leftOut = [...all.values()].filter(({ id, task, module: own }) => !planned.has(id) && (own === module || !task.internal)).map(({ id }) => id);
-  return { module, tasks, nodes, goals: wanted, pulled, leftOut };
+  const leftOut = [...all.values()].filter(({ id, task, module: own }) => !reasons.has(id) && (own === module || !task.internal)).map(({ id }) => id);
+  return { module, tasks, nodes, goals: wanted, reasons, leftOut };
 }
 
 function goalsNamed(goals: readonly string[], module: Module): string[] {
@@ -85,32 +84,29 @@ function defaultGoals(module: Module): string[] {
   return [...new Set(ids)];
 }
 
-/** The goals, what they need, and what frozen parameters pull in. */
-function closure(goals: readonly string[], all: ReadonlyMap<string, LinkedTask>, pulled: Map<string, string>): Set<string> {
-  const planned = new Set<string>();
-  const waiting = [...goals];
-  for (let id = waiting.pop(); id !== undefined; id = waiting.pop()) {
-    const task = all.get(id);
-    if (task === undefined || planned.has(id)) continue;
-    planned.add(id);
-    waiting.push(...task.links.map((link) => link.to));
+/** The goals, what they need, and what frozen parameters pull in, each with its reason. */
+function closure(goals: readonly string[], all: ReadonlyMap<string, LinkedTask>): Map<string, string> {
+  const reasons = new Map<string, string>();
+  const needed = (start: readonly string[], because: string) => {
+    const waiting = start.map((id) => ({ id, because }));
+    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+      const { id } = next;
+      const task = all.get(id);
+      if (task === undefined || reasons.has(id)) continue;
+      reasons.set(id, next.because);
+      waiting.push(...task.links.map((link) => ({ id: link.to, because: `"${id}" needs it` })));
+    }
+  };
+  needed(goals, 'it is a goal');
+  // What a goal needs by itself was not pulled. Sets grow while they are gone through: what is pulled may pull.
+  for (const id of reasons.keys()) {
+    const task = all.get(id) as LinkedTask;
     for (const { hold } of task.freezes) {
-      for (const user of usersOf(hold, task, all)) {
-        if (!planned.has(user.id)) pulled.set(user.id, `"${id}" freezes "${hold}"`);
-        waiting.push(user.id);
-      }
+      const users = usersOf(hold, task, all).map((user) => user.id);
+      for (const user of users) needed([user], `"${id}" freezes "${hold}"`);
     }
   }
-  // What a goal needs by itself was not pulled, whatever came first.
-  const needed = new Set<string>();
-  const open = [...goals];
-  for (let id = open.pop(); id !== undefined; id = open.pop()) {
-    if (needed.has(id)) continue;
-    needed.add(id);
-    pulled.delete(id);
-    open.push(...(all.get(id)?.links.map((link) => link.to) ?? []));
-  }
-  return planned;
+  return reasons;
 }
 
 /** The tasks that stand on a hold which stands on the frozen one, and those holds. */

@@ -123,7 +123,7 @@ function taskSchema(kinds: readonly KindDeclaration[]): Schema {
       }),
       with: word('Parameters of the kind. A value that is null is left out.', 'with: {device: "{{ disk.device }}"}', { type: 'object' }),
       run: scriptSchema('A script, on the host or in the chroot named by `in`; `{file: …}` takes it from a file.', 'run: apt-get install -y nginx'),
-      in: word('The chroot task this one runs in; in a library also an input, given as `{{ ami.chroot.path }}`.', 'in: ami.chroot', {
+      in: word('The chroot task this one runs in: its name, without braces; in a library also `inputs.NAME`.', 'in: ami.chroot', {
         type: 'string',
         pattern: taskPattern,
       }),

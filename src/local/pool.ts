@@ -66,8 +66,11 @@ export async function takePool(run: RunCommand, root: string): Promise<void> {
 async function mustHaveRoom(run: RunCommand, root: string): Promise<void> {
   const used = Number((await run(['du', '--summarize', '--block-size=1', '--', root])).split('\t')[0]);
   const { bavail, bsize } = statfsSync(root);
-  if (used > bavail * bsize) throw new Error(`${Math.ceil(used / 2 ** 30)} GiB must be copied, and ${Math.floor((bavail * bsize) / 2 ** 30)} GiB are free`);
+  const free = bavail * bsize;
+  if (used > free) throw new Error(`${Math.ceil(used / miB)} MiB must be copied, and ${Math.floor(free / miB)} MiB are free`);
 }
+
+const miB = 2 ** 20;
 
 /** In namespaces that end with it: whatever happens, no mount is left. What cannot be written shows at the sync. */
 const moveScript = `cd -- "$2"

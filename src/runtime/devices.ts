@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { policy } from './policy.js';
+import type { Shell } from './shell.js';
 
 /**
  * Device names EC2 recommends for EBS volumes on HVM instances: /dev/sdf to /dev/sdp.
@@ -44,6 +45,12 @@ export async function partitionOf(device: string, number: number, signal: AbortS
     const node = partitionsOf(device).get(number);
     return node !== undefined && existsSync(node) ? node : undefined;
   });
+}
+
+/** The type of the file system on a device, as blkid names it; empty for none. */
+export async function fileSystemOn(device: string, shell: Shell, signal: AbortSignal): Promise<string> {
+  // 2: there is nothing it knows.
+  return (await shell.run(['blkid', '-p', '-s', 'TYPE', '-o', 'value', device], { signal, allow: [2] })).trim();
 }
 
 /** The disk a partition is on; the device itself when it is none. */

@@ -13,8 +13,8 @@ export type RunEvent =
   | { readonly type: 'task.output'; readonly task: string; readonly lines: readonly string[] }
   | { readonly type: 'task.progress'; readonly task: string; readonly text: string }
   | { readonly type: 'task.retrying'; readonly task: string; readonly error: string; readonly inMs: number }
-  /** Processes a script left behind; they were ended with it. */
-  | { readonly type: 'task.left_processes'; readonly task: string; readonly processes: readonly string[] }
+  /** What a script left behind; it ended with it. */
+  | { readonly type: 'task.left_behind'; readonly task: string; readonly processes: readonly string[]; readonly mounts: readonly string[] }
   | {
       readonly type: 'task.finished';
       readonly task: string;

@@ -26,15 +26,20 @@ export interface Script {
 export interface ScriptResult {
   /** What it wrote to `$CHROOTFILE_OUTPUT`. */
   readonly output: string;
-  /** Names of processes it left behind; they were ended with it. */
-  readonly left: readonly string[];
+  readonly left: LeftBehind;
+}
+
+/** What a script left behind, and what ended with it all the same: names of processes, and where it had mounted. */
+export interface LeftBehind {
+  readonly processes: readonly string[];
+  readonly mounts: readonly string[];
 }
 
 /** A script that exited with another code than 0, or was ended. */
 export class ScriptError extends Error {
   constructor(
     readonly how: string,
-    readonly left: readonly string[],
+    readonly left: LeftBehind,
   ) {
     super(how);
     this.name = 'ScriptError';
@@ -44,17 +49,25 @@ export class ScriptError extends Error {
 /**
  * PID 1 of a script's own namespace. It waits for the script, so that the script's shell is not PID 1 itself
  * (which would ignore TERM), then names what still runs; the kernel ends that when PID 1 exits. The script, its
- * output file and the list of leftovers are file descriptors 3, 4 and 5 of PID 1 and of nobody else.
+ * output file and the list of leftovers are file descriptors 3, 4 and 5 of PID 1 and of nobody else. In a chroot it
+ * names mounts too; elsewhere those of other tasks come and go meanwhile.
  */
-const init = `( exec "$@" ) 3<&- 4>&- 5>&-
+const initIn = (chroot: boolean) => `${chroot ? 'while read -r i l; do k="$k $i "; done < /proc/self/mountinfo' : ''}
+( exec "$@" ) 3<&- 4>&- 5>&-
 s=$?
+${chroot ? namesMounts : ''}
 for p in /proc/[0-9]*; do
   [ "$p" != /proc/1 ] && read -r l < "$p/stat" && case "$l" in
     *') Z '*) ;;
-    *) n=\${l#*\\(}; echo "\${n%%\\)*}" >&5;;
+    *) n=\${l#*\\(}; echo "process \${n%%\\)*}" >&5;;
   esac
 done 2>/dev/null
 exit $s`;
+
+/** Those whose numbers, the first field, were not there before. Source: proc(5), /proc/pid/mountinfo. */
+const namesMounts = `while read -r i p d r m l; do
+  case "$k" in *" $i "*) ;; *) echo "mount $m" >&5;; esac
+done < /proc/self/mountinfo`;
 
 /**
  * Runs a script in mount and pid namespaces of its own: its processes end with it, and its mounts unless it keeps them.
@@ -89,7 +102,7 @@ export async function runScript(script: Script, pipes: PipeMaker): Promise<Scrip
     stop();
     await Promise.race([pipe.drained, sleep(policy.outputAfterEndMs, undefined, { ref: false })]);
     pipe.destroy();
-    const left = [...new Set(contentsOf(leftover).split('\n').filter(Boolean))];
+    const left = leftBehind(contentsOf(leftover));
     if (timeout.signal.aborted) throw new ScriptError(`timed out after ${(script.timeoutMs ?? 0) / 1000} s`, left);
     if (script.signal.aborted) throw new ScriptError('cancelled', left);
     if (result.exitCode === undefined && result.signal === undefined) throw new ScriptError(`could not be started: ${String(result.cause)}`, left);
@@ -102,12 +115,17 @@ export async function runScript(script: Script, pipes: PipeMaker): Promise<Scrip
   }
 }
 
+function leftBehind(text: string): LeftBehind {
+  const of = (what: string) => [...new Set([...text.matchAll(new RegExp(`^${what} (.*)$`, 'gm'))].map(([, name = '']) => name))];
+  return { processes: of('process'), mounts: of('mount') };
+}
+
 function commandOf({ shell, root, dir, keepsMounts }: Script): string[] {
   return [
     ...['--pdeathsig', 'KILL', '--'],
     ...['unshare', '--mount', '--propagation', keepsMounts ? 'unchanged' : 'slave', '--pid', '--fork', '--kill-child'],
     ...(root === undefined ? [] : ['--root', root, '--wd', dir]),
-    ...['--mount-proc', '--', '/bin/sh', '-c', init, 'init'],
+    ...['--mount-proc', '--', '/bin/sh', '-c', initIn(root !== undefined), 'init'],
     ...[...shell, '/proc/1/fd/3'],
   ];
 }

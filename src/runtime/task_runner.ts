@@ -17,7 +17,7 @@ import { withLock } from './locks.js';
 import type { PipeMaker } from './pipe.js';
 import { policy } from './policy.js';
 import type { RunFolder } from './runs.js';
-import { runScript, ScriptError } from './script.js';
+import { type LeftBehind, runScript, ScriptError } from './script.js';
 import { type Undoer, undoNotes } from './undo.js';
 import { noteOfUndo, outputsIn, type RenderedUndo, scriptOf } from './user_script.js';
 
@@ -153,14 +153,19 @@ export class TaskRunner {
     };
     try {
       const { output, left } = await runScript({ ...script, signal: this.cancelled, onLines }, pipes);
-      if (left.length > 0) emit({ type: 'task.left_processes', task: task.id, processes: left });
+      this.tellLeft(task, left);
       const outputs = outputsIn(output, action);
       for (const [name, { secret }] of action.outputs) if (secret) facts.secret(outputs[name]);
       return outputs;
     } catch (error) {
       if (!(error instanceof ScriptError)) throw error;
+      this.tellLeft(task, error.left);
       throw new Error([error.how, ...shownScript(script.text), ...tail.map((line) => `  | ${line}`)].join('\n'), { cause: error });
     }
+  }
+
+  private tellLeft(task: LinkedTask, { processes, mounts }: LeftBehind): void {
+    if (processes.length + mounts.length > 0) this.x.emit({ type: 'task.left_behind', task: task.id, processes, mounts });
   }
 
   private contextOf(task: LinkedTask, signal: AbortSignal, root: string | undefined): TaskContext {

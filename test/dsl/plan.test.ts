@@ -77,7 +77,7 @@ suite('plan', (test) => {
       'ami.chroot.released ami.root.released ami.rootfs.released ami.disk.released ami.snapshot ami.image ami.volume.released';
     assert.is(order(makePlan(module, linked, ['ami.image'])), whole);
     assert.is(order(makePlan(module, linked, [])), whole);
-    assert.is(makePlan(module, linked, ['ami.image']).pulled.get('cleanup.all'), '"ami.snapshot" freezes "ami.volume"');
+    assert.is(makePlan(module, linked, ['ami.image']).reasons.get('cleanup.all'), '"ami.snapshot" freezes "ami.volume"');
     assert.is(
       order(makePlan(module, linked, ['packages'])),
       'ami.source ami.volume ami.disk ami.rootfs ami.grow ami.root ami.chroot packages ' +
@@ -127,7 +127,17 @@ tasks:
       'ami.volume ami.disk ami.root ami.sys fetch packages name ami.sys.released ami.root.released ami.disk.released ami.snapshot ami.image ami.volume.released',
     );
     const because = '"ami.snapshot" freezes "ami.volume"';
-    assert.equal(Object.fromEntries(made.pulled), { 'ami.root': because, 'ami.sys': because, packages: because });
+    assert.equal(Object.fromEntries(made.reasons), {
+      'ami.image': 'it is a goal',
+      'ami.snapshot': '"ami.image" needs it',
+      'ami.volume': '"ami.snapshot" needs it',
+      name: '"ami.snapshot" needs it',
+      'ami.root': because,
+      'ami.disk': '"ami.root" needs it',
+      'ami.sys': because,
+      packages: because,
+      fetch: '"packages" needs it',
+    });
     assert.equal(made.leftOut, ['notify', 'aside']);
     assert.ok(edges(made).includes('ami.snapshot after name: refers to inputs.label'), 'through the input of the library');
     assert.is(order(plan({ 'r.yml': recipe, 'lib.yml': library }, ['fetch'])), 'fetch');

@@ -146,7 +146,7 @@ suite('yaml-language-server', (test) => {
           const { text, at } = cursor(marked);
           const said = await editor.hover(path, text, at);
           for (const piece of expect) assert.ok(said.includes(piece), `${sort}: "${said}"`);
-        assert.not.ok(said.includes(' || '), `${sort}: one text, not those of all branches: "${said}"`);
+          assert.not.ok(said.includes(' || '), `${sort}: one text, not those of all branches: "${said}"`);
         }
       }),
     60_000,

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -259,10 +258,6 @@ outputs: {where: "{{ boot.path }}"}
       }),
     60_000,
   );
-
-  test('the tools these tests read with are there', () => {
-    execFileSync('sfdisk', ['--version']);
-  });
 });
 
 function mayResize(): boolean {

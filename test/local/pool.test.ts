@@ -140,6 +140,19 @@ tasks:
         assert.is((await run(['local', 'images'], { folder })).code, 0);
         assert.equal(readdirSync(join(folder, 'state')).sort(), ['local', 'locks', 'runs']);
         assert.equal(readdirSync(disks).sort(), ['filler.img', ...kept].sort());
+        // A host with less room than there is to copy.
+        const small = join(folder, 'small');
+        mkdirSync(small);
+        execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64m', 'small', small]);
+        try {
+          mkdirSync(join(small, 'local'));
+          execFileSync('dd', ['if=/dev/urandom', `of=${small}/local/x`, 'bs=1M', 'count=40', 'status=none']);
+          const tight = await run(['local', 'init', '--state', small], { folder });
+          assert.equal([tight.code, tight.stderr], [3, 'chrootfile: the pool cannot be made here: 40 MiB must be copied, and 23 MiB are free\n']);
+          assert.equal(readdirSync(join(small, 'local')), ['x']);
+        } finally {
+          execFileSync('umount', [small]);
+        }
         const busy = start(['run', tiny, '-i', 'script=echo here; sleep 100'], { folder });
         await busy.saw('here');
         const used = await run(['local', 'init'], { folder });

@@ -161,7 +161,15 @@ outputs: {image: "{{ ami.image_id }}"}
     'recipes/variants.yml: two images from one base, built at the same time',
     async () => {
       const { outputs, events } = await build('variants.yml');
-      assert.ok(outputs['web_image'] !== outputs['cache_image']);
+      for (const [image, program] of [
+        [outputs['web_image'], 'nginx'],
+        [outputs['cache_image'], 'memcached'],
+      ]) {
+        await inFolder({}, async (folder) => {
+          const look = `includes: {ami: {recipe: ${repository}/recipes/lib/image_from_image.yml, with: {source_ami: "${image}", name: unused}}}\ntasks: {look: {in: ami.chroot, run: command -v ${program}}}\n`;
+          assert.is((await runRecipe(folder, look, [], state)).code, 0, program);
+        });
+      }
       const at = (type: string, task: string) => events.indexOf(events.split('\n').find((line) => line.includes(`"${type}","task":"${task}"`)) ?? 'none');
       for (const [one, other] of [
         ['nginx', 'memcached'],
@@ -214,7 +222,7 @@ tasks:
   test(
     'leave nothing once they are reset',
     async () => {
-      await run(['undo', '--all'], { folder: shop, env: state });
+      assert.is((await run(['undo', '--all'], { folder: shop, env: state })).stdout, 'nothing to undo\n');
       const reset = await run(['local', 'reset', '--yes'], { folder: shop, env: state });
       assert.is(reset.code, 0, reset.stderr);
       assert.not.ok(existsSync(join(state.CHROOTFILE_STATE, 'local')));

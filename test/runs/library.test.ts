@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { inFolder } from '../support/folder.js';
 import { differences, lookAtHost } from '../support/host.js';
-import { type Ended, finished, repository, run } from '../support/program.js';
+import { type Ended, finished, repository, run, start } from '../support/program.js';
 import { runRecipe } from '../support/recipe.js';
 import { suite } from '../support/suite.js';
 
@@ -49,11 +49,7 @@ tasks:
         );
         assert.is(again.log('look'), 'newest\none\nfrom the image\npolicy-rc.d\n');
         const images = JSON.parse((await run(['local', 'images', '--json'], { folder })).stdout) as Record<string, unknown>[];
-        const [source, made] = [newest, ran.outputs['image']].map((id) => images.find((image) => image['id'] === id)) as [
-          Record<string, unknown>,
-          Record<string, unknown> & { tags: { Key: string; Value: string }[] },
-        ];
-        for (const key of ['architecture', 'virtualization', 'rootDevice', 'ena', 'bootMode']) assert.is(made[key], source[key], key);
+        const made = images.find((image) => image['id'] === ran.outputs['image']) as { tags: { Key: string; Value: string }[] };
         assert.ok(made.tags.some((tag) => tag.Key === 'role' && tag.Value === 'test'));
         assert.equal(differences(before, await lookAtHost()), []);
       }),
@@ -70,18 +66,18 @@ tasks:
         const image = JSON.parse(readFileSync(file, 'utf8')) as { mappings: object[] };
         const data = { device: '/dev/sdb', snapshot, size: 5, type: 'gp3', encrypted: false, deleteOnTermination: false };
         const scratch = { device: '/dev/sdc', virtualName: 'ephemeral0', encrypted: false, deleteOnTermination: false };
-        writeFileSync(
-          file,
-          JSON.stringify({ ...image, mappings: [...image.mappings, data, scratch], bootMode: 'uefi', tpm: 'v2.0', imds: 'v2.0', sriov: 'simple' }),
-        );
+        const root = { ...image.mappings[0], device: '/dev/sda1' };
+        const rare = { architecture: 'arm64', rootDevice: '/dev/sda1', ena: false, bootMode: 'uefi', tpm: 'v2.0', imds: 'v2.0', sriov: 'simple' };
+        writeFileSync(file, JSON.stringify({ ...image, ...rare, mappings: [root, data, scratch] }));
         const ran = await runRecipe(folder, `${includes()}outputs: {image: "{{ ami.image_id }}"}\ntasks: {a: {in: ami.chroot, run: "true"}}\n`);
         assert.is(ran.code, 0, ran.ended.stdout);
         const made = JSON.parse(readFileSync(join(folder, 'state/local/local-1/images', `${ran.outputs['image']}.json`), 'utf8')) as Record<string, unknown> & {
           mappings: Record<string, unknown>[];
         };
-        assert.equal([made['bootMode'], made['tpm'], made['imds'], made['sriov']], ['uefi', 'v2.0', 'v2.0', 'simple']);
-        const [root, ...others] = made.mappings;
-        assert.not.equal(root?.['snapshot'], snapshot);
+        for (const [key, value] of Object.entries(rare)) assert.is(made[key], value, key);
+        const [first, ...others] = made.mappings;
+        assert.is(first?.['device'], '/dev/sda1');
+        assert.not.equal(first?.['snapshot'], snapshot);
         assert.equal(
           others.map(({ device, snapshot: of, size, virtualName, deleteOnTermination }) => ({ device, of, size, virtualName, deleteOnTermination })),
           [
@@ -103,20 +99,20 @@ tasks:
           folder,
           `${includes()}tasks:
   cwd: {in: ami.chroot, run: "cd /etc; (trap '' TERM HUP; while :; do sleep 1; done) &"}
-  files: {in: ami.chroot, needs: [cwd], run: "setsid sh -c 'exec 7> /held; (sleep 999 & ) ' &"}
-  mapped: {in: ami.chroot, needs: [files], run: "mkdir /copy; cp /bin/busybox /copy; /copy/busybox sleep 998 > /dev/null 2>&1 &"}
+  files: {in: ami.chroot, needs: [cwd], run: "setsid sh -c 'exec 7> /held; (sleep 999 & ) ' & until [ -e /held ]; do :; done"}
+  mapped: {in: ami.chroot, needs: [files], run: "mkdir /copy; cp /bin/busybox /copy; /copy/busybox sleep 998 > /dev/null 2>&1 & until grep -q busybox /proc/$!/comm; do :; done"}
   mounted: {in: ami.chroot, needs: [mapped], run: "mkdir -p /m /srv; mount -t tmpfs m /m; mount -o bind /bin /srv; sleep 997 > /m/open &"}
   onhost: {needs: [mounted], run: "cd {{ ami.chroot.path }}; mount -t tmpfs m tmp; setsid sleep 996 > srv/left &"}
 `,
           ['ami.image'],
         );
         assert.is(ran.code, 0, ran.ended.stdout);
-        const left = Object.fromEntries(
-          ran.events.filter((event) => event['type'] === 'task.left_processes').map((event) => [event['task'], event['processes']]),
-        );
+        const left = Object.fromEntries(ran.events.filter((event) => event['type'] === 'task.left_behind').map((event) => [event['task'], event]));
         assert.equal(Object.keys(left), ['cwd', 'files', 'mapped', 'mounted', 'onhost']);
-        assert.match(String(left['mapped']), 'busybox');
-        assert.ok(Object.values(left).every((names) => (names as string[]).length > 0));
+        const of = (task: string, what: 'processes' | 'mounts') => ((left[task] as Record<string, string[]> | undefined)?.[what] ?? []).sort();
+        assert.equal(of('mapped', 'processes'), ['busybox']);
+        assert.equal(of('mounted', 'mounts'), ['/m', '/srv']);
+        for (const task of Object.keys(left)) assert.ok(of(task, 'processes').length > 0, task);
         assert.equal(differences(before, await lookAtHost()), []);
       }),
     60_000,
@@ -150,13 +146,76 @@ outputs: {device: "{{ ami.disk.device }}", name: "{{ ami.disk.device_name }}", p
           for (const each of ended) assert.is(each.code, 0, each.stdout + each.stderr);
           const outputs = ended.map((each) => finished(each)['outputs'] as Record<string, string>);
           for (const key of ['device', 'name', 'path', 'image']) assert.is(new Set(outputs.map((each) => each[key])).size, count, key);
-          const spans = ended.map((each) => each.stdout.split('\n').filter((line) => line.includes('"task":"meet"')));
-          assert.ok(spans.every((lines) => lines.length >= 2));
+          const times = (type: string) =>
+            ended.map((each) => {
+              const line = each.stdout.split('\n').find((text) => text.includes(`"${type}","task":"meet"`));
+              return Date.parse((JSON.parse(line ?? '{}') as { time: string }).time);
+            });
+          assert.ok(Math.max(...times('task.started')) < Math.min(...times('task.finished')), 'all meet at the same time');
           assert.equal(differences(before, await lookAtHost()), []);
         }),
       120_000,
     );
   }
+
+  test(
+    'a run that takes long keeps no other from beginning and ending meanwhile',
+    () =>
+      inFolder({}, async (folder) => {
+        await makeBase(folder);
+        const recipe = (name: string, more: string) =>
+          `version: 1\nname: ${name}\n${includes()}tasks:\n  a: {in: ami.chroot, run: "true"}\n${more}goals: [ami.image]\n`;
+        writeFileSync(
+          join(folder, 'slow.yml'),
+          recipe('slow', '  wait: {needs: [ami.chroot], timeout: 60s, run: "echo waiting; until [ -e go ]; do sleep 0.02; done"}\n'),
+        );
+        writeFileSync(join(folder, 'quick.yml'), recipe('quick', ''));
+        const slow = start(['run', 'slow.yml'], { folder });
+        await slow.saw('wait | waiting');
+        for (const each of await Promise.all([0, 1].map(() => run(['run', 'quick.yml'], { folder })))) assert.is(each.code, 0, each.stdout + each.stderr);
+        writeFileSync(join(folder, 'go'), '');
+        const ended = await slow.ended;
+        assert.is(ended.code, 0, ended.stdout + ended.stderr);
+      }),
+    60_000,
+  );
+
+  test(
+    'lib/cleanup.yml takes out what makes a machine the one it is and what takes room, after the tasks that say before',
+    () =>
+      inFolder({}, async (folder) => {
+        await makeBase(folder);
+        const ran = await runRecipe(
+          folder,
+          `includes:
+  ami: {recipe: ${library}, with: {source_filters: {name: "tiny-*"}, name: "clean-{{ run.id }}"}}
+  cleanup: {recipe: ${repository}/recipes/lib/cleanup.yml, with: {chroot: "{{ ami.chroot.path }}"}}
+tasks:
+  plant:
+    in: ami.chroot
+    before: [cleanup.all]
+    run: |
+      mkdir -p /etc/ssh /var/lib/dbus /var/lib/cloud/instances/i-1 /var/lib/apt/lists /var/log/journal/x /var/tmp /root/.cache /home/me /bin
+      for file in /etc/ssh/ssh_host_rsa_key /etc/ssh/ssh_host_rsa_key.pub /etc/ssh/sshd_config /etc/machine-id /var/lib/dbus/machine-id \\
+        /var/lib/cloud/instances/i-1/x /var/lib/apt/lists/x /var/log/auth.log /var/log/old.log.1 /var/log/x.gz /var/log/journal/x/y \\
+        /tmp/x /var/tmp/x /root/.bash_history /home/me/.bash_history /home/me/kept; do echo something > "$file"; done
+      for tool in apt-get dnf; do printf '#!/bin/sh\\necho %s "$@" >> /called\\n' $tool > /bin/$tool; chmod +x /bin/$tool; done
+  look: {in: ami.chroot, needs: [cleanup.all], run: "cat /called; find /etc/ssh /etc/machine-id /var /tmp /root /home -type f | sort | while read -r f; do echo $f $(wc -c < $f); done"}
+`,
+          ['ami.image', 'look'],
+        );
+        assert.is(ran.code, 0, ran.ended.stdout);
+        assert.equal(ran.log('look').trim().split('\n'), [
+          'apt-get clean',
+          'dnf --quiet clean all',
+          '/etc/machine-id 0',
+          '/etc/ssh/sshd_config 10',
+          '/home/me/kept 10',
+          '/var/log/auth.log 0',
+        ]);
+      }),
+    60_000,
+  );
 
   test(
     'one recipe may make several at the same time, each from a chroot of its own',

@@ -223,10 +223,13 @@ tasks: {say: {needs: [l.say, m.say], run: "echo {{ inputs.line }} {{ inputs.from
 `,
       );
       assert.is(ran.code, 0, ran.ended.stdout);
-      const left = ran.events.find((event) => event['type'] === 'task.left_processes');
+      const left = ran.events.find((event) => event['type'] === 'task.left_behind');
       const names = (left?.['processes'] ?? []) as string[];
       assert.ok(names.includes('sh') && names.includes('sleep'), names.join());
+      assert.equal(left?.['mounts'], ['/tmp/m']);
       assert.is(ran.log('b'), '0\n0\n');
+      const plain = await run(['run', 'r.yml', 'a'], { folder });
+      assert.match(plain.stdout, /^! a left processes \(.+\) and mounts \(\/tmp\/m\) behind, which were ended$/m);
       assert.equal(differences(before, await lookAtHost()), []);
     }));
 

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { inFolder } from '../support/folder.js';
@@ -141,13 +141,38 @@ outputs: {result: "{{ a.x }}"}
       },
     ));
 
+  test('plan says why each task is there and what was left out; list names the outputs', () =>
+    inFolder({}, async (folder) => {
+      const web = join(repository, 'recipes/web.yml');
+      const image = (await run(['plan', web, 'ami.image'], { folder })).stdout;
+      assert.match(image, /: 13 tasks, 5 releases, to reach ami\.image\n/);
+      assert.match(image, /ami\.source .*\n(.*\n)+? {6}in the plan because "ami\.\w+" needs it\n/);
+      assert.match(image, /smoke {2}run in ami\.chroot\n(.*\n)+? {6}in the plan because "ami\.snapshot" freezes "ami\.volume"\n/);
+      assert.not.match(image, 'left out');
+      const packages = (await run(['plan', web, 'packages'], { folder })).stdout;
+      assert.match(packages, /\nleft out: ami\.snapshot, ami\.image, cleanup\.all, pages, smoke\n$/);
+      assert.match((await run(['list', web], { folder })).stdout, '\noutputs: image_id, image_name, nginx\n');
+    }));
+
+  test('a hold on the host needs the sandbox, or a root whose mounts others see', () =>
+    inFolder({}, async (folder) => {
+      writeFileSync(join(folder, 'r.yml'), 'version: 1\ntasks:\n  hold: {run: "true", undo: {run: "true", when: always}}\n');
+      const refused = spawnSync('unshare', ['--mount', '--propagation', 'private', '--', program, 'run', 'r.yml', '--no-sandbox'], {
+        cwd: folder,
+        encoding: 'utf8',
+        env: { ...process.env, CHROOTFILE_STATE: join(folder, 'state') },
+      });
+      assert.is(refused.status, 3);
+      assert.match(refused.stderr, 'without the sandbox "hold" cannot mount anything for the tasks that stand on it\n');
+    }));
+
   test('every verb has help with examples', () =>
     inFolder({}, async (folder) => {
       const verbs = [...(await run(['--help'], { folder })).stdout.matchAll(/^ {2}([a-z]+) /gm)]
         .map(([, verb = '']) => verb)
         .filter((verb) => verb !== 'help' && verb !== 'local' && verb !== 'sudo' && verb !== 'chrootfile');
       assert.ok(verbs.length >= 10, verbs.join());
-      for (const verb of [...verbs, 'local export', 'local images', 'local reset']) {
+      for (const verb of [...verbs, 'local export', 'local images', 'local init', 'local reset']) {
         const help = await run([...verb.split(' '), '--help'], { folder });
         assert.is(help.code, 0);
         assert.match(help.stdout, 'Examples:\n', verb);

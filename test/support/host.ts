@@ -17,7 +17,7 @@ export async function lookAtHost(): Promise<HostState> {
   return { mounts: mounts(), loops: loops(), dev: dev(), processes: processes(), temporary: temporary() };
 }
 
-/** What is there after that was not before, or the other way round; looks again for a second before it says so. */
+/** What is there after that was not before, or the other way round. */
 export function differences(before: HostState, after: HostState): string[] {
   return (Object.keys(before) as (keyof HostState)[]).flatMap((what) => [
     ...[...after[what]].filter((line) => !before[what].has(line)).map((line) => `+ ${what}: ${line}`),

@@ -3,7 +3,7 @@ import type { RunEvent } from '../../runtime/events.js';
 import { policy } from '../../runtime/policy.js';
 import { styled } from '../output.js';
 import type { Report } from './index.js';
-import { duration, printSummary } from './summary.js';
+import { duration, leftBehindText, printSummary } from './summary.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: the wrapper's types differ by renderer, and ours is chosen at run time
 type Wrapper = ListrTaskWrapper<any, any, any>;
@@ -86,8 +86,8 @@ export function listrReport(): Report {
         return show(event.task, event.text);
       case 'task.retrying':
         return show(event.task, `failed, tried again in ${event.inMs / 1000} s: ${event.error.split('\n')[0]}`);
-      case 'task.left_processes':
-        warnings.push(`${event.task} left processes behind, which were ended: ${event.processes.join(', ')}`);
+      case 'task.left_behind':
+        warnings.push(leftBehindText(event));
         return;
       case 'task.finished': {
         const wrapper = wrappers.get(event.task);

@@ -1,7 +1,7 @@
 import type { RunEvent } from '../../runtime/events.js';
 import { print, printError, styled } from '../output.js';
 import type { Report } from './index.js';
-import { duration, printSummary } from './summary.js';
+import { duration, leftBehindText, printSummary } from './summary.js';
 
 /** One line for each thing that happens; the output of tasks behind their names. Quiet: only what went wrong, and the outputs. */
 export function plainReport({ quiet }: { readonly quiet: boolean }): Report {
@@ -23,8 +23,8 @@ export function plainReport({ quiet }: { readonly quiet: boolean }): Report {
         return say(`  ${event.task}: ${event.text}`);
       case 'task.retrying':
         return say(`! ${event.task} failed and is tried again in ${event.inMs / 1000} s: ${event.error.split('\n')[0]}`);
-      case 'task.left_processes':
-        return say(`! ${event.task} left processes behind, which were ended: ${event.processes.join(', ')}`);
+      case 'task.left_behind':
+        return say(`! ${leftBehindText(event)}`);
       case 'task.finished':
         if (event.outcome === 'failed') failures.push({ task: event.task, error: event.error ?? '' });
         return say(finishedLine(event));

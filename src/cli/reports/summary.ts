@@ -30,3 +30,9 @@ export function duration(seconds: number): string {
   if (seconds < 60) return `${seconds.toFixed(1)} s`;
   return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
 }
+
+/** What a script left behind, in a sentence. */
+export function leftBehindText({ task, processes, mounts }: Extract<RunEvent, { type: 'task.left_behind' }>): string {
+  const things = [...(processes.length > 0 ? [`processes (${processes.join(', ')})`] : []), ...(mounts.length > 0 ? [`mounts (${mounts.join(', ')})`] : [])];
+  return `${task} left ${things.join(' and ')} behind, which were ended`;
+}

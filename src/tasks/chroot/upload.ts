@@ -7,7 +7,7 @@ import { defineKind } from '../../runtime/kind.js';
 export const upload = defineKind({
   name: 'chroot.upload',
   summary: 'Copies a file or a folder of the host into a chroot',
-  docs: 'Modes and links of a folder are kept. What is there already is replaced, never written through: a link in the image leads nowhere outside. Folders above are made. Nothing is undone; the image goes with its volume.',
+  docs: 'Modes and links of a folder are kept. Files and links that are there already are replaced, never written through: a link in the image leads nowhere outside. Folders that are there are filled, and stay as they are. Folders above are made. Nothing is undone; the image goes with its volume.',
   lifetime: 'step',
   in: 'required',
   tools: {},

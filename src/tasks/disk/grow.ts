@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import { diskOf, partitionOf, partitionsOf } from '../../runtime/devices.js';
+import { diskOf, fileSystemOn, partitionOf, partitionsOf } from '../../runtime/devices.js';
 import { defineKind } from '../../runtime/kind.js';
 import { mounts } from '../../runtime/mounts.js';
 import type { Shell } from '../../runtime/shell.js';
@@ -68,7 +68,7 @@ function sizeOf(node: string): number {
 }
 
 async function growFileSystem(node: string, shell: Shell, signal: AbortSignal): Promise<void> {
-  const type = (await shell.run(['blkid', '-p', '-s', 'TYPE', '-o', 'value', node], { signal, allow: [2] })).trim();
+  const type = await fileSystemOn(node, shell, signal);
   const mounted = mounts().find((mount) => mount.source === node)?.path;
   if (type === 'ext4') {
     if (mounted === undefined) await shell.run(['e2fsck', '-f', '-p', node], { signal, allow: [1] });

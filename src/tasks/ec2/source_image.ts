@@ -47,21 +47,22 @@ export const sourceImage = defineKind({
   },
   example: { filters: { name: 'base-*' }, owners: ['self'], most_recent: true },
   run: async ({ id, filters, owners, most_recent }, context) => {
-    if (id === undefined && filters === undefined) throw new Error('give "id" or "filters"');
+    if (id === undefined && filters === undefined) throw new Error('say which image, by "id" or by "filters"');
     if (filters !== undefined && owners === undefined) throw new Error('"filters" need "owners": anybody can publish an image of any name');
     const images = await findImages(await context.ec2(), {
       // An id is one image, whosever it is.
       ...(id === undefined ? { Owners: [...(owners ?? [])] } : { ImageIds: [id] }),
       ...(filters === undefined ? {} : { Filters: Object.entries(filters).map(([Name, value]) => ({ Name, Values: [String(value)] })) }),
     });
+    if (images.length === 0) throw new Error(`no image of ${owners?.join(', ')} matches ${JSON.stringify(filters)}`);
     return factsOf(chosen(images, most_recent));
   },
 });
 
+/** The newest of some images, which must be the only one unless that does not matter. */
 function chosen(images: readonly Image[], mostRecent: boolean): Image {
   const newest = [...images].sort((a, b) => ((a.CreationDate ?? '') < (b.CreationDate ?? '') ? 1 : -1));
-  const [first, second] = newest;
-  if (first === undefined) throw new Error('no image matches');
+  const [first, second] = newest as [Image, ...Image[]];
   if (second !== undefined && !mostRecent) {
     const some = newest.slice(0, 5).map((image) => `${image.ImageId} (${image.Name})`);
     throw new Error(`${images.length} images match: ${some.join(', ')}${images.length > 5 ? ', …' : ''}; narrow the filters or set most_recent`);

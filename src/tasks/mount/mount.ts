@@ -1,10 +1,9 @@
 import { existsSync, mkdirSync, realpathSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { partitionOf, partitionsOf } from '../../runtime/devices.js';
+import { fileSystemOn, partitionOf, partitionsOf } from '../../runtime/devices.js';
 import { makeInside } from '../../runtime/inside.js';
 import { defineKind } from '../../runtime/kind.js';
 import { mounts, mountsUnder, removeMountPoint, unmountTree } from '../../runtime/mounts.js';
-import type { Shell } from '../../runtime/shell.js';
 
 interface Note {
   readonly path: string;
@@ -62,7 +61,8 @@ export const mount = defineKind({
       await run(params.options);
     } catch (error) {
       // XFS refuses a UUID that is mounted already: that of the machine itself, or of another build, from the same image.
-      if (!(await isXfs(device, context.shell)) || params.options.includes('nouuid')) throw error;
+      const type = existsSync(device) && !signal.aborted ? await fileSystemOn(device, context.shell, signal) : '';
+      if (type !== 'xfs' || params.options.includes('nouuid')) throw error;
       await run([...params.options, 'nouuid']);
     }
     return { path, device };
@@ -73,11 +73,6 @@ export const mount = defineKind({
   },
   byHand: ({ path }: Note) => [`umount -R ${path}`],
 });
-
-async function isXfs(device: string, shell: Shell): Promise<boolean> {
-  if (!existsSync(device)) return false;
-  return (await shell.run(['blkid', '-p', '-s', 'TYPE', '-o', 'value', device], { allow: [2] })).trim() === 'xfs';
-}
 
 /** A path below another mount of the run is inside an image: its links are followed there, and what is missing is made there. */
 function placeFor(path: string, folder: string): string {
