@@ -217,6 +217,7 @@ tasks: {say: {needs: [l.say, m.say], run: "echo {{ inputs.line }} {{ inputs.from
     run: |
       sh -c "trap '' TERM; while :; do sleep 1; done" &
       setsid sleep 1000 > /tmp/held 2>&1 &
+      until grep -q sleep /proc/$!/comm; do :; done
       mkdir -p /tmp/m && mount -t tmpfs x /tmp/m
       echo done
   b: {in: sys, needs: [a], run: "ps | grep -c '[s]leep' || true; mount | grep -c /tmp/m || true"}
