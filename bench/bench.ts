@@ -2,6 +2,7 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { median, phasesIn, secondsIn } from './measure.js';
 import { type Comparison, compareWeb, printComparison } from './web.js';
 
 /**
@@ -116,12 +117,7 @@ function base(): void {
   console.error('base.sh…');
   mkdirSync(join(folder, 'script'));
   const script = execFileSync(join(import.meta.dirname, 'base.sh'), [join(folder, 'script')], { encoding: 'utf8' });
-  const phases = new Map(
-    script
-      .trim()
-      .split('\n')
-      .map((line) => [line.split(' ')[0] ?? '', Number(line.split(' ')[1])]),
-  );
+  const phases = phasesIn(script);
   console.error('recipes/base.yml…');
   const started = performance.now();
   const events = execFileSync(program, ['run', resolve(import.meta.dirname, '../recipes/base.yml'), '--format', 'json'], {
@@ -130,11 +126,8 @@ function base(): void {
     env: { ...process.env, CHROOTFILE_STATE: join(folder, 'state') },
   });
   const whole = (performance.now() - started) / 1000;
-  const ended = events
-    .split('\n')
-    .filter((line) => line.includes('"task.finished"'))
-    .map((line) => JSON.parse(line) as { task: string; seconds: number });
-  const of = (...tasks: string[]) => ended.filter(({ task }) => tasks.includes(task)).reduce((sum, { seconds }) => sum + seconds, 0);
+  const ended = secondsIn(events);
+  const of = (...tasks: string[]) => tasks.reduce((sum, task) => sum + (ended.get(task) ?? 0), 0);
   console.log('phase: script, recipe (seconds)');
   console.log(`  disk: ${phases.get('disk')}, ${of('volume', 'disk', 'parts', 'rootfs', 'root').toFixed(2)}`);
   console.log(`  bootstrap: ${phases.get('bootstrap')}, ${of('bootstrap').toFixed(2)}`);
@@ -160,10 +153,6 @@ function report(peak: number, web: readonly Comparison[]): void {
   }
   for (const comparison of web) printComparison(comparison);
   console.log(`peak memory of a run with 10^6 lines: ${peak} MB   (bound: < 150 MB)`);
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }
 
 function has(command: string): boolean {

@@ -1,6 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { median, phasesIn, secondsIn } from './measure.js';
 
 const program = resolve(import.meta.dirname, '../bin/chrootfile');
 const recipes = resolve(import.meta.dirname, '../recipes');
@@ -82,13 +83,7 @@ function byScript(source: string, work: string): Map<string, number> {
   const started = performance.now();
   const text = execFileSync(join(import.meta.dirname, 'web.sh'), [source, work], { encoding: 'utf8' });
   const whole = (performance.now() - started) / 1000;
-  const seconds = new Map(
-    text
-      .trim()
-      .split('\n')
-      .map((line) => [line.split(' ')[0] ?? '', Number(line.split(' ')[1])]),
-  );
-  return withWhole(seconds, whole);
+  return withWhole(phasesIn(text), whole);
 }
 
 function byRecipe(folder: string, env: NodeJS.ProcessEnv): Map<string, number> {
@@ -100,13 +95,7 @@ function byRecipe(folder: string, env: NodeJS.ProcessEnv): Map<string, number> {
     maxBuffer: 1e9,
   });
   const whole = (performance.now() - started) / 1000;
-  const ended = new Map(
-    events
-      .split('\n')
-      .filter((line) => line.includes('"task.finished"'))
-      .map((line) => JSON.parse(line) as { task: string; seconds: number })
-      .map(({ task, seconds }) => [task, seconds]),
-  );
+  const ended = secondsIn(events);
   const secondsOf = (task: string) => {
     const found = ended.get(task);
     if (found === undefined) throw new Error(`recipes/web.yml has no task ${task} any more`);
@@ -130,10 +119,6 @@ function sourceDisk(state: string): string {
   }[];
   const snapshot = images.find((image) => image.name === 'warm')?.mappings[0]?.snapshot;
   return join(state, 'local/local-1/disks', `${snapshot}.img`);
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }
 
 /** A comparison as a table. */

@@ -4,7 +4,7 @@ import { parse } from 'yaml';
 import { RecipeError } from '../dsl/diagnostic.js';
 import { resolveInputs } from '../dsl/inputs.js';
 import { type LinkedTask, linkModule } from '../dsl/link.js';
-import { loadModule, type Module } from '../dsl/module.js';
+import { folderOf, loadModule, type Module } from '../dsl/module.js';
 import type { Plan } from '../dsl/plan.js';
 import { language } from '../tasks/language.js';
 import { ExitError, exits } from './exits.js';
@@ -53,7 +53,7 @@ export function inputsOf(module: Module, given: readonly string[], file: string 
   const { values, faults } = resolveInputs(module.recipe.inputs, {
     commandLine: new Map(given.map(pair)),
     file: file === undefined ? {} : inputsFile(file),
-    folders: { file: dirname(file ?? '.'), recipe: dirname(module.recipe.document.source.path) },
+    folders: { file: dirname(file ?? '.'), recipe: folderOf(module) },
     environment: (name) => process.env[name],
   });
   if (faults.length > 0) throw new RecipeError(faults);

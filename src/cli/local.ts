@@ -11,7 +11,7 @@ import { localEc2, localFolder, openLocalEc2, runCommand, whilePoolStays } from 
 import { print, printJson, table } from './output.js';
 import { watchSignals } from './signals.js';
 import { isRoot, stateFolder } from './state.js';
-import { missingTools } from './tools.js';
+import { mustHave } from './tools.js';
 
 type Listed = 'images' | 'volumes' | 'snapshots';
 
@@ -63,8 +63,7 @@ function diskOfImage(ec2: LocalEc2, image: string): string {
 /** `chrootfile local init`: keeps the embedded EC2 on a file system that shares blocks, in a sparse file. */
 export async function initLocal(told: string | undefined, { size, fs }: { readonly size: number; readonly fs: PoolType }): Promise<void> {
   if (!isRoot()) throw new ExitError(exits.host, `init needs root\n  help: sudo chrootfile local init --fs ${fs}`);
-  const missing = missingTools([{ program: `mkfs.${fs}`, package: poolPackages[fs] }]);
-  if (missing.length > 0) throw new ExitError(exits.host, `this host lacks mkfs.${fs}\n  help: apt-get install ${poolPackages[fs]}`);
+  mustHave([{ program: `mkfs.${fs}`, package: poolPackages[fs] }]);
   const state = stateFolder(told);
   const root = localFolder(state);
   const interruption = watchSignals();

@@ -7,7 +7,7 @@ import type { EventSink, Left } from '../runtime/events.js';
 import { execute } from '../runtime/execute.js';
 import { RunFacts } from '../runtime/facts.js';
 import { Journal } from '../runtime/journal.js';
-import { isShared, removeMountPoint } from '../runtime/mounts.js';
+import { mounts, removeMountPoint } from '../runtime/mounts.js';
 import { PipeMaker } from '../runtime/pipe.js';
 import { ownIdentity } from '../runtime/process.js';
 import { Redactor } from '../runtime/redact.js';
@@ -24,7 +24,7 @@ import { planJson } from './plan.js';
 import { openReport, type ReportFormat } from './reports/index.js';
 import { type Interruption, watchSignals } from './signals.js';
 import { isRoot, stateFolder } from './state.js';
-import { missingTools, toolsFor } from './tools.js';
+import { mustHave, toolsFor } from './tools.js';
 import { openWorld } from './world.js';
 
 export interface RunOptions {
@@ -61,14 +61,11 @@ export async function run(file: string, goals: readonly string[], options: RunOp
 function checkHost(file: string, plan: Plan, sandbox: boolean): void {
   if (!isRoot()) throw new ExitError(exits.host, `run needs root: it mounts, attaches and changes root\n  help: sudo chrootfile run ${file}`);
   const holder = [...plan.tasks.values()].find((task) => task.lifetime === 'hold' && task.task.action.type === 'run' && task.in === undefined);
-  if (!sandbox && holder !== undefined && !isShared('/')) {
+  if (!sandbox && holder !== undefined && !mounts().findLast(({ path }) => path === '/')?.shared) {
     const help = 'leave out --no-sandbox, or mount --make-rshared / first';
     throw new ExitError(exits.host, `without the sandbox "${holder.id}" cannot mount anything for the tasks that stand on it\n  help: ${help}`);
   }
-  const missing = missingTools(toolsFor(plan));
-  if (missing.length === 0) return;
-  const packages = [...new Set(missing.map((tool) => tool.package))].join(' ');
-  throw new ExitError(exits.host, `this host lacks ${missing.map((tool) => tool.program).join(', ')}\n  help: apt-get install ${packages}`);
+  mustHave(toolsFor(plan));
 }
 
 function openSession(loaded: LoadedRecipe, plan: Plan, inputs: Map<string, unknown>, options: RunOptions, signal: AbortSignal) {

@@ -2,6 +2,7 @@ import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import type { Plan } from '../dsl/plan.js';
 import { systemPath } from '../runtime/shell.js';
+import { ExitError, exits } from './exits.js';
 
 /** A program of the host, and the Debian package that has it. */
 export interface Tool {
@@ -31,6 +32,14 @@ export function toolsFor(plan: Plan): Tool[] {
     tools.push(...Object.entries(task.action.kind.tools).map(([program, from]) => ({ program, package: from })));
   }
   return tools;
+}
+
+/** @throws ExitError with what to install, when this host lacks any of the tools. */
+export function mustHave(tools: readonly Tool[]): void {
+  const missing = missingTools(tools);
+  if (missing.length === 0) return;
+  const packages = [...new Set(missing.map((tool) => tool.package))].join(' ');
+  throw new ExitError(exits.host, `this host lacks ${missing.map((tool) => tool.program).join(', ')}\n  help: apt-get install ${packages}`);
 }
 
 /** Those of the tools that this host lacks. */

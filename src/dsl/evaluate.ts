@@ -1,7 +1,6 @@
-import { dirname } from 'node:path';
 import { placeOf } from './diagnostic.js';
 import { faultOfInput, fromText, type InputDeclaration, placed } from './inputs.js';
-import type { Module } from './module.js';
+import { folderOf, type Module } from './module.js';
 import { isSecret, type Meaning, meaningOf, type RunFact } from './names.js';
 import { parseTemplate, type Reference } from './template.js';
 import { onlyReferenceIn, referencesIn, render, type Value } from './values.js';
@@ -144,10 +143,6 @@ class Evaluation {
 /** What an input of a library is when its include does not give it. */
 function ownDefault(declared: InputDeclaration | undefined, module: Module): unknown {
   return declared?.default === undefined ? null : placed(declared.default, declared, folderOf(module));
-}
-
-function folderOf(module: Module): string {
-  return dirname(module.recipe.document.source.path);
 }
 
 class PlacedError extends Error {}

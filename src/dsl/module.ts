@@ -39,6 +39,11 @@ export function loadModule(
   return { module, faults: diagnostics };
 }
 
+/** The folder of a recipe: relative paths in it are relative to this. */
+export function folderOf({ recipe }: Pick<Module, 'recipe'>): string {
+  return dirname(recipe.document.source.path);
+}
+
 /** The id of a task as seen from the recipe that is run. */
 export function taskId(module: Module, name: string): string {
   return module.namespace === '' ? name : `${module.namespace}.${name}`;
@@ -72,7 +77,7 @@ class Loader {
   }
 
   private include(module: Module, name: string, include: Include, trail: readonly string[]): Module | undefined {
-    const path = resolve(dirname(module.recipe.document.source.path), include.recipe);
+    const path = resolve(folderOf(module), include.recipe);
     const span = include.at.document.spanOf(`${include.at.pointer}/recipe`);
     if (trail.includes(path)) {
       const files = [...trail.slice(trail.indexOf(path)), path].map(this.show);

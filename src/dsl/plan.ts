@@ -98,12 +98,11 @@ function closure(goals: readonly string[], all: ReadonlyMap<string, LinkedTask>)
     }
   };
   needed(goals, 'it is a goal');
-  // What a goal needs by itself was not pulled. Sets grow while they are gone through: what is pulled may pull.
+  // What a goal needs by itself was not pulled. The map grows while it is gone through: what is pulled may pull.
   for (const id of reasons.keys()) {
     const task = all.get(id) as LinkedTask;
     for (const { hold } of task.freezes) {
-      const users = usersOf(hold, task, all).map((user) => user.id);
-      for (const user of users) needed([user], `"${id}" freezes "${hold}"`);
+      for (const user of usersOf(hold, task, all)) needed([user.id], `"${id}" freezes "${hold}"`);
     }
   }
   return reasons;

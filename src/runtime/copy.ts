@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { constants, lstatSync } from 'node:fs';
 import { chmod, copyFile, lchown, lstat, mkdir, readdir, readlink, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -18,7 +18,7 @@ export interface CopyOptions {
 export async function copyTree(from: string, to: string, options: CopyOptions): Promise<void> {
   options.signal.throwIfAborted();
   const source = await lstat(from);
-  const there = await lstat(to).catch(() => undefined);
+  const there = lstatSync(to, { throwIfNoEntry: false });
   if (there !== undefined && !(source.isDirectory() && there.isDirectory())) {
     if (there.isDirectory()) throw new Error(`${to} is a folder, and ${from} is none`);
     await rm(to);

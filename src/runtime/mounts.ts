@@ -8,6 +8,8 @@ export interface Mount {
   readonly source: string;
   /** `major:minor` of its device. */
   readonly device: string;
+  /** Whether what is mounted below it shows up in other namespaces too. */
+  readonly shared: boolean;
 }
 
 /** All mounts of this process's namespace, in the order they were made. Source: proc(5), /proc/pid/mountinfo. */
@@ -17,17 +19,10 @@ export function mounts(): Mount[] {
     .filter(Boolean)
     .map((line) => {
       const [before = '', after = ''] = line.split(' - ');
-      const [, , device = '', , path = ''] = before.split(' ');
+      const [, , device = '', , path = '', , ...propagation] = before.split(' ');
       const [type = '', source = ''] = after.split(' ');
-      return { path: decoded(path), type, source: decoded(source), device };
+      return { path: decoded(path), type, source: decoded(source), device, shared: propagation.some((field) => field.startsWith('shared:')) };
     });
-}
-
-/** Whether what is mounted below a mount shows up in other namespaces too. */
-export function isShared(path: string): boolean {
-  const lines = readFileSync('/proc/self/mountinfo', 'utf8').split('\n');
-  const own = lines.findLast((line) => decoded(line.split(' ')[4] ?? '') === path);
-  return own !== undefined && / shared:\d+/.test(own.split(' - ')[0] ?? '');
 }
 
 /** The mounts at a path and below it, the last made first. */

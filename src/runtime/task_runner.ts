@@ -1,10 +1,11 @@
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { placeOf } from '../dsl/diagnostic.js';
 import { evaluate, nullOutputsIn } from '../dsl/evaluate.js';
 import { messagesOf } from '../dsl/faults.js';
 import type { Language } from '../dsl/kind.js';
 import type { LinkedTask } from '../dsl/link.js';
+import { folderOf } from '../dsl/module.js';
 import { outputsOf } from '../dsl/names.js';
 import type { Plan } from '../dsl/plan.js';
 import type { Action } from '../dsl/recipe.js';
@@ -176,7 +177,7 @@ export class TaskRunner {
       run: folder.id,
       task: task.id,
       mountPoint: join(folder.mounts, task.id),
-      folder: dirname(task.module.recipe.document.source.path),
+      folder: folderOf(task.module),
       root,
       exclusive: (what, action) => withLock(join(folder.state, 'locks', what), `${folder.id} ${task.id}`, action),
       progress: (text) => emit({ type: 'task.progress', task: task.id, text }),

@@ -1,7 +1,8 @@
-import { dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { evaluate, type Facts, type Sealed, seal, unseal } from '../dsl/evaluate.js';
 import { fromText } from '../dsl/inputs.js';
 import type { LinkedTask } from '../dsl/link.js';
+import { folderOf } from '../dsl/module.js';
 import type { Action } from '../dsl/recipe.js';
 import type { Value } from '../dsl/values.js';
 import type { RunFacts } from './facts.js';
@@ -168,5 +169,5 @@ function baseEnvironment(program: Readonly<Record<string, string | undefined>>, 
 
 function dirOf(task: LinkedTask, action: RunAction, facts: Facts, inside: boolean): string {
   const dir = action.dir === undefined ? undefined : String(evaluate(action.dir, task.module, facts) ?? '');
-  return inside ? (dir ?? '/') : resolve(dirname(task.module.recipe.document.source.path), dir ?? '.');
+  return inside ? (dir ?? '/') : resolve(folderOf(task.module), dir ?? '.');
 }

@@ -1,7 +1,6 @@
-import { dirname } from 'node:path';
 import { placeOf } from '../dsl/diagnostic.js';
 import { evaluate } from '../dsl/evaluate.js';
-import type { Module } from '../dsl/module.js';
+import { folderOf, type Module } from '../dsl/module.js';
 import { type CommandVariable, commandVariablesIn } from '../dsl/names.js';
 import type { Plan } from '../dsl/plan.js';
 import type { Value } from '../dsl/values.js';
@@ -25,7 +24,7 @@ async function commandVariable({ facts, world }: Execution, { module, name, comm
   try {
     // By the environment, not as an argument: anybody may read those.
     const output = await world.shell.run(['/bin/sh', '-e', '-c', 'eval "$CHROOTFILE_COMMAND"'], {
-      cwd: dirname(module.recipe.document.source.path),
+      cwd: folderOf(module),
       env: { ...definedOf(facts.variables), CHROOTFILE_COMMAND: text },
       shownAs: ['sh', '-c', text],
       signal,

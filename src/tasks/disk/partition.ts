@@ -1,6 +1,8 @@
 import { partitionOf, partitionsOf, rootTypes } from '../../runtime/devices.js';
 import { defineKind } from '../../runtime/kind.js';
 
+const linux = '0FC63DAF-8483-4772-8E79-3D69D8477DE4';
+
 /**
  * Partition types by the names people use. `root` is that of this machine's architecture, by which systemd and
  * others find the root without being told. Source: Discoverable Partitions Specification, UAPI group.
@@ -8,8 +10,8 @@ import { defineKind } from '../../runtime/kind.js';
 const types: Record<string, string> = {
   bios: '21686148-6449-6E6F-744E-656564454649',
   esp: 'C12A7328-F81F-11D2-BA4B-00A0C93EC93B',
-  linux: '0FC63DAF-8483-4772-8E79-3D69D8477DE4',
-  root: rootTypes[process.arch] ?? '0FC63DAF-8483-4772-8E79-3D69D8477DE4',
+  linux,
+  root: rootTypes[process.arch] ?? linux,
   boot: 'BC13C2FF-59E6-4262-A352-B275FD6F7172',
   swap: '0657FD6D-A4AB-43C4-84E5-0933C84B4F4F',
   home: '933AC7E1-2EB4-4F13-B844-0E14E2AEF915',
