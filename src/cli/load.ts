@@ -1,7 +1,8 @@
 import { readFileSync, statSync } from 'node:fs';
-import { dirname, relative } from 'node:path';
-import { parse } from 'yaml';
-import { RecipeError } from '../dsl/diagnostic.js';
+import { createRequire } from 'node:module';
+import { join, relative, resolve } from 'node:path';
+import { type Diagnostic, RecipeError } from '../dsl/diagnostic.js';
+import { type ParsedDocument, parseDocument } from '../dsl/document.js';
 import { resolveInputs } from '../dsl/inputs.js';
 import { type LinkedTask, linkModule } from '../dsl/link.js';
 import { folderOf, loadModule, type Module } from '../dsl/module.js';
@@ -10,32 +11,49 @@ import { language } from '../tasks/language.js';
 import { ExitError, exits } from './exits.js';
 
 /** The recipe that is meant where none is named. */
-const defaultFile = 'chrootfile.yml';
+export const defaultFile = 'chrootfile.yml';
 
 /** A recipe with its libraries, every name in it found. */
 export interface LoadedRecipe {
   readonly file: string;
   readonly module: Module;
   readonly tasks: ReadonlyMap<string, LinkedTask>;
+  /** The values of its inputs, as far as they are known, and what is wrong with them. */
+  readonly inputs: { readonly values: Map<string, unknown>; readonly faults: readonly Diagnostic[] };
+}
+
+/** What the command line says of inputs: `-i name=value`, and files. */
+export interface GivenInputs {
+  readonly input?: readonly string[];
+  readonly inputs?: readonly string[];
 }
 
 /** Loads and checks a recipe. @throws RecipeError with all faults, ExitError when the file cannot be read. */
-export function loadRecipe(file: string): LoadedRecipe {
-  const read = (path: string) => readFileSync(path, 'utf8');
-  let loaded: ReturnType<typeof loadModule>;
+export function loadRecipe(file: string, given: GivenInputs = {}): LoadedRecipe {
+  const { module, faults } = outlineOf(file);
+  const inputs = inputsFor(module, given);
+  const known = { inputs: inputs.values, environment: (name: string) => process.env[name] };
+  return { file, module, tasks: linkModule(module, faults, known), inputs };
+}
+
+/** Loads a recipe and its libraries, without looking for the names in them. */
+export function outlineOf(file: string): { module: Module; faults: Diagnostic[] } {
   try {
-    loaded = loadModule(file, language, read, shown);
+    return loadModule(file, language, { read: (path) => readFileSync(path, 'utf8'), resolvePackage, show: shown });
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === undefined) throw error;
     const reason = code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : (error as Error).message;
     throw new ExitError(
       exits.invalid,
-      `cannot read ${file}: ${reason}${file === defaultFile ? '\n  help: name a recipe, e.g. chrootfile run recipes/base.yml' : ''}`,
+      `cannot read ${file}: ${reason}${file === defaultFile ? '\n  help: name a recipe, e.g. chrootfile run recipes/base.yml; or make one: chrootfile init' : ''}`,
     );
   }
-  const { module, faults } = loaded;
-  return { file, module, tasks: linkModule(module, faults, (name) => process.env[name] !== undefined) };
+}
+
+/** As Node resolves a module from a folder: `node_modules` there and above, and what a package exports. */
+function resolvePackage(name: string, folder: string): string {
+  return createRequire(join(folder, 'recipe.cjs')).resolve(name);
 }
 
 /**
@@ -48,16 +66,19 @@ export function fileAndTasks(words: readonly string[]): { file: string; tasks: s
   return { file: defaultFile, tasks: [...words] };
 }
 
-/** The values of a recipe's inputs. @throws RecipeError with what is missing or unfit. */
-export function inputsOf(module: Module, given: readonly string[], file: string | undefined): Map<string, unknown> {
-  const { values, faults } = resolveInputs(module.recipe.inputs, {
-    commandLine: new Map(given.map(pair)),
-    file: file === undefined ? {} : inputsFile(file),
-    folders: { file: dirname(file ?? '.'), recipe: folderOf(module) },
+function inputsFor(module: Module, { input = [], inputs = [] }: GivenInputs): LoadedRecipe['inputs'] {
+  return resolveInputs(module.recipe.inputs, {
+    commandLine: new Map(input.map(pair)),
+    files: inputs.map(inputsFile),
+    folder: folderOf(module),
     environment: (name) => process.env[name],
   });
-  if (faults.length > 0) throw new RecipeError(faults);
-  return values;
+}
+
+/** The values of a recipe's inputs. @throws RecipeError with what is missing or unfit. */
+export function inputsOf({ inputs }: LoadedRecipe): Map<string, unknown> {
+  if (inputs.faults.length > 0) throw new RecipeError(inputs.faults);
+  return inputs.values;
 }
 
 /** @throws RecipeError when tasks of a plan run in a chroot that only an include can give. */
@@ -80,15 +101,16 @@ export function pair(text: string): [string, string] {
   return [text.slice(0, at), text.slice(at + 1)];
 }
 
-function inputsFile(file: string): Record<string, unknown> {
-  let value: unknown;
+function inputsFile(file: string): ParsedDocument {
+  let text: string;
   try {
-    value = parse(readFileSync(file, 'utf8'));
+    text = readFileSync(file, 'utf8');
   } catch (error) {
     throw new ExitError(exits.invalid, `cannot read the inputs in ${file}: ${(error as Error).message}`);
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new ExitError(exits.invalid, `${file} must be a map of inputs`);
-  return value as Record<string, unknown>;
+  const { document, diagnostics } = parseDocument({ file, path: resolve(file), text });
+  if (document === undefined || diagnostics.length > 0) throw new RecipeError(diagnostics);
+  return document;
 }
 
 /** A path as short as it can be told from here. */

@@ -18,7 +18,8 @@ let exitCode: number = exits.done;
 const state = () => new Option('--state <folder>', 'where runs and the embedded EC2 are kept (default: /var/lib/chrootfile for root)');
 const collect = (value: string, all: readonly string[]) => [...all, value];
 const input = () => new Option('-i, --input <name=value>', 'value of an input; may be given several times').argParser(collect).default([] as string[], 'none');
-const inputs = () => new Option('--inputs <file>', 'values of inputs, as YAML or JSON');
+const inputs = () =>
+  new Option('--inputs <file>', 'values of inputs, as YAML or JSON; may be given several times').argParser(collect).default([] as string[], 'none');
 const json = () => new Option('--json', 'print JSON').default(false);
 
 const program = new Command('chrootfile')
@@ -49,6 +50,7 @@ program
   .addOption(new Option('--cloud <provider>', 'where to build, instead of what the recipe says').choices(['local', 'aws']))
   .addOption(new Option('-j, --jobs <n>', 'how many scripts and disk tasks run at once (default: number of CPUs)').argParser(count))
   .addOption(new Option('-k, --keep-going', 'after a failure, go on with what does not depend on it').default(false))
+  .addOption(new Option('-f, --force', 'run tasks that are up to date, too').default(false))
   .addOption(new Option('--on-failure <what>', 'whether to undo what was made, or keep it').choices(['undo', 'keep']).default('undo'))
   .addOption(new Option('--timeout <duration>', 'longest time for all, e.g. 90s, 20m, 2h').argParser(duration))
   .addOption(new Option('--format <format>', 'how to report').choices(['auto', 'plain', 'json']).default('auto'))

@@ -1,20 +1,18 @@
 import type { Plan, PlanNode } from '../dsl/plan.js';
 import { makePlan } from '../dsl/plan.js';
-import { inputsOf, loadRecipe, mustBePlaced } from './load.js';
+import { type GivenInputs, inputsOf, loadRecipe, mustBePlaced } from './load.js';
 import { print, printJson, styled } from './output.js';
 
-export interface PlanOptions {
+export interface PlanOptions extends GivenInputs {
   readonly json: boolean;
-  readonly input: readonly string[];
-  readonly inputs?: string;
 }
 
 /** `chrootfile plan`: what a run would do, in which order and why, and what its undo would be. */
 export function plan(file: string, goals: readonly string[], options: PlanOptions): void {
-  const { module, tasks } = loadRecipe(file);
-  const made = makePlan(module, tasks, goals);
+  const loaded = loadRecipe(file, options);
+  const made = makePlan(loaded.module, loaded.tasks, goals);
   mustBePlaced(made);
-  inputsOf(module, options.input, options.inputs);
+  inputsOf(loaded);
   if (options.json) return printJson(planJson(made));
   const releases = made.nodes.filter((node) => node.type === 'release').length;
   const reach = goals.length > 0 ? `, to reach ${goals.join(', ')}` : '';

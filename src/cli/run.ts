@@ -30,10 +30,11 @@ import { openWorld } from './world.js';
 export interface RunOptions {
   readonly state?: string;
   readonly input: readonly string[];
-  readonly inputs?: string;
+  readonly inputs: readonly string[];
   readonly cloud?: 'local' | 'aws';
   readonly jobs?: number;
   readonly keepGoing: boolean;
+  readonly force: boolean;
   readonly onFailure: 'undo' | 'keep';
   readonly format: ReportFormat;
   readonly verbose: boolean;
@@ -44,10 +45,10 @@ export interface RunOptions {
 
 /** `chrootfile run`: plans a recipe and runs it; gives the exit code. */
 export async function run(file: string, goals: readonly string[], options: RunOptions): Promise<number> {
-  const loaded = loadRecipe(file);
+  const loaded = loadRecipe(file, options);
   const plan = makePlan(loaded.module, loaded.tasks, goals);
   mustBePlaced(plan);
-  const inputs = inputsOf(loaded.module, options.input, options.inputs);
+  const inputs = inputsOf(loaded);
   checkHost(file, plan, options.sandbox);
   const interruption = watchSignals(options.timeout);
   const session = openSession(loaded, plan, inputs, options, interruption.signal);
@@ -126,6 +127,9 @@ function openSession(loaded: LoadedRecipe, plan: Plan, inputs: Map<string, unkno
           places: options.jobs ?? availableParallelism(),
           keepGoing: options.keepGoing,
           keep: options.onFailure === 'keep',
+          force: options.force,
+          redactor,
+          atCommit: [],
         });
         const exit = exitOf(outcome, interruption, options);
         if (outcome.ok)

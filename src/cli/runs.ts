@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { listRuns, RunFolder } from '../runtime/runs.js';
+import { listRuns, RunFolder, taskOfFile } from '../runtime/runs.js';
 import { ExitError, exits } from './exits.js';
 import { print, printJson, table } from './output.js';
 import { stateFolder } from './state.js';
@@ -15,7 +15,7 @@ export function runs(state: string | undefined, json: boolean): void {
 /** `chrootfile logs`: the output of one task, or of all tasks of a run; the last run unless one is named. */
 export function logs(state: string | undefined, id: string | undefined, task: string | undefined): void {
   const folder = findRun(stateFolder(state), id);
-  const names = existsSync(folder.logs) ? readdirSync(folder.logs).map((name) => name.replace(/\.log$/, '')) : [];
+  const names = existsSync(folder.logs) ? readdirSync(folder.logs).map((name) => taskOfFile(name.replace(/\.log$/, ''))) : [];
   if (task !== undefined && !names.includes(task)) {
     throw new ExitError(
       exits.invalid,

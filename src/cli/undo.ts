@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Left, RunEvent } from '../runtime/events.js';
 import { Journal } from '../runtime/journal.js';
+import { removeDeadHostLocks } from '../runtime/locks.js';
 import { removeMountPoint } from '../runtime/mounts.js';
 import { PipeMaker } from '../runtime/pipe.js';
 import { Redactor } from '../runtime/redact.js';
@@ -43,6 +44,7 @@ export async function undo(id: string | undefined, options: UndoOptions): Promis
       printError(`chrootfile: ${folder.id}: ${(error as Error).message}`);
     }
   }
+  removeDeadHostLocks();
   const left = results.flatMap((result) => result.left);
   if (options.json) printJson(results);
   else if (results.length === 0) print('nothing to undo');

@@ -1,34 +1,8 @@
-import { positionOf, type Span } from './source.js';
+import type { catalogue } from './catalogue.js';
+import { positionOf, type Source, type Span } from './source.js';
 
-/** What a fault is called. A word, so that it can be searched for. */
-export type DiagnosticCode =
-  | 'command-line'
-  | 'cycle'
-  | 'duration'
-  | 'enum'
-  | 'exclusive'
-  | 'goal'
-  | 'in'
-  | 'include'
-  | 'input'
-  | 'missing-key'
-  | 'mode'
-  | 'name'
-  | 'range'
-  | 'script-file'
-  | 'secret'
-  | 'template'
-  | 'type'
-  | 'undo'
-  | 'unknown-input'
-  | 'unknown-key'
-  | 'unknown-kind'
-  | 'unknown-name'
-  | 'unknown-output'
-  | 'unknown-task'
-  | 'unquoted'
-  | 'value'
-  | 'yaml';
+/** What a fault is called: a word of the catalogue. */
+export type DiagnosticCode = keyof typeof catalogue;
 
 /** A fault in a recipe or in what was said on the command line: what, where, and what would help. */
 export interface Diagnostic {
@@ -59,7 +33,7 @@ export function sortDiagnostics(diagnostics: readonly Diagnostic[]): Diagnostic[
   });
 }
 
-/** One fault as text: `file:line:column: message [code]`, the line with carets, help, other places. */
+/** One fault as text: `file:line:column: message [code]`, the line with carets, other places, the include stack, help. */
 export function formatDiagnostic(diagnostic: Diagnostic): string {
   const lines: string[] = [];
   if (diagnostic.span === undefined) {
@@ -70,8 +44,16 @@ export function formatDiagnostic(diagnostic: Diagnostic): string {
   for (const note of diagnostic.notes ?? []) {
     lines.push(`  note: ${placeOf(note.span)}: ${note.message}`, ...excerpt(note.span));
   }
+  for (const span of includesOf(diagnostic)) lines.push(`  included at ${placeOf(span)}`);
   if (diagnostic.help !== undefined) lines.push(`  help: ${diagnostic.help}`);
   return `${lines.join('\n')}\n`;
+}
+
+/** For a fault in a library: where it was included, and where that was, up to the recipe itself. */
+export function includesOf({ span }: Diagnostic): Span[] {
+  const stack: Span[] = [];
+  for (let source: Source | undefined = span?.source; source?.includedAt !== undefined; source = source.includedAt.source) stack.push(source.includedAt);
+  return stack;
 }
 
 /** `file:line:column` of a span. */

@@ -43,7 +43,8 @@ export function parseDocument(source: Source): { document?: ParsedDocument; diag
   }
   for (const fault of [...doc.errors, ...doc.warnings]) {
     const [start, end] = fault.pos;
-    diagnostics.push({ code: 'yaml', message: yamlMessage(fault.message), span: { source, start, end }, help: yamlHelp(source, start) });
+    const code = fault.code === 'DUPLICATE_KEY' ? 'duplicate-key' : 'yaml';
+    diagnostics.push({ code, message: yamlMessage(fault.message), span: { source, start, end }, help: yamlHelp(source, start) });
   }
   if (parsed.length > 1) {
     const second = parsed[1]?.range[0] ?? 0;
@@ -62,7 +63,7 @@ export function parseDocument(source: Source): { document?: ParsedDocument; diag
   const places = new Map<string, Place>();
   const walker = new Walker(source, doc, places, diagnostics);
   const value = walker.value(doc.contents, '');
-  if (diagnostics.some((d) => d.code === 'yaml')) return { diagnostics };
+  if (diagnostics.some((d) => d.code !== 'unquoted')) return { diagnostics };
 
   const nearest = (pointer: string): Place => {
     for (let p = pointer; ; p = p.slice(0, p.lastIndexOf('/'))) {
@@ -167,7 +168,7 @@ class Walker {
       }
       const name = isScalar(pair.key) ? String(pair.key.value) : '';
       if (name === '<<') {
-        this.fault('merge keys (<<) are not part of the language', pair.key, 'name the tasks in "needs", or use "includes" to share');
+        this.fault('merge keys (<<) are not part of the language', pair.key, 'use "defaults" or "includes" to share', 'merge-key');
         continue;
       }
       // Defined, not assigned: a key called __proto__ is an ordinary (and then unknown) key.
@@ -192,9 +193,9 @@ class Walker {
     });
   }
 
-  private fault(message: string, node: Node | null, help?: string): void {
+  private fault(message: string, node: Node | null, help?: string, code: 'yaml' | 'merge-key' = 'yaml'): void {
     const [start, end] = node?.range ?? [0, 1];
-    this.diagnostics.push({ code: 'yaml', message, span: { source: this.source, start, end }, help });
+    this.diagnostics.push({ code, message, span: { source: this.source, start, end }, help });
   }
 }
 

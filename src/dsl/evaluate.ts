@@ -1,8 +1,9 @@
+import { isSecret } from './allowed.js';
 import { placeOf } from './diagnostic.js';
 import { faultOfInput, fromText, type InputDeclaration, placed } from './inputs.js';
 import { folderOf, type Module } from './module.js';
-import { isSecret, type Meaning, meaningOf, type RunFact } from './names.js';
-import { parseTemplate, type Reference } from './template.js';
+import { type Meaning, meaningOf, type RunFact } from './names.js';
+import { parseTemplate, pathText, type Reference } from './template.js';
 import { onlyReferenceIn, referencesIn, render, type Value } from './values.js';
 
 /** What is known while a run goes on. */
@@ -32,7 +33,7 @@ export function evaluate(value: Value, module: Module, facts: Facts): unknown {
 export function nullOutputsIn(value: Value, module: Module, facts: Facts): string[] {
   return referencesIn(value).flatMap((reference) => {
     const meaning = meaningOf(reference, module);
-    if (meaning.type === 'task') return facts.output(meaning.id, meaning.output) === null ? [meaning.id] : [];
+    if (meaning.type === 'task') return meaning.ids.filter((id) => facts.output(id, meaning.output) === null);
     return meaning.type === 'expression' ? nullOutputsIn(meaning.value, meaning.module, facts) : [];
   });
 }
@@ -76,7 +77,7 @@ class Evaluation {
     const meaning = meaningOf(reference, module);
     if (meaning.type === 'fault') throw new Error(meaning.message);
     const value = into(this.meaning(meaning, module), meaning.rest, reference);
-    if (value === undefined && !reference.optional) throw new Error(`"${reference.path.join('.')}" has no value`);
+    if (value === undefined && !reference.optional) throw new Error(`"${pathText(reference.path)}" has no value`);
     return value;
   }
 
@@ -110,8 +111,11 @@ class Evaluation {
       }
       case 'expression':
         return this.given(this.value(meaning.value, meaning.module), meaning);
+      case 'matrix':
+        return meaning.value;
       case 'task': {
-        const value = facts.output(meaning.id, meaning.output);
+        const all = meaning.ids.map((id) => facts.output(id, meaning.output));
+        const value = meaning.list ? all : all[0];
         const { action } = meaning.task;
         if (action.type === 'run' && action.outputs.get(meaning.output)?.secret) this.markSecret(value);
         return value;
@@ -153,7 +157,7 @@ function into(value: unknown, rest: readonly string[], reference: Reference): un
     if (at === null || at === undefined) return at;
     if (typeof at !== 'object' || !Object.hasOwn(at, step)) {
       if (reference.optional) return undefined;
-      throw new Error(`"${reference.path.join('.')}": there is no "${step}" in it`);
+      throw new Error(`"${pathText(reference.path)}": there is no "${step}" in it`);
     }
     at = (at as Record<string, unknown>)[step];
   }
@@ -225,7 +229,8 @@ function secretInput(reference: Reference, module: Module): string | undefined {
 }
 
 function only(reference: Reference, value: Value): Value {
-  const { template } = parseTemplate(`{{ ${reference.optional ? `default ${reference.path.join('.')} null` : reference.path.join('.')} }}`);
+  const path = pathText(reference.path);
+  const { template } = parseTemplate(`{{ ${reference.optional ? `default ${path} null` : path} }}`);
   return template === undefined ? value : { type: 'template', template, at: value.at };
 }
 

@@ -38,7 +38,8 @@ function diagnosticOf(fault: SchemaFault, document: ParsedDocument): Diagnostic 
     return { code: 'unknown-key', message, span: document.keySpanOf(pointer + pointerStep(name)), help: hintFor(name, known) };
   }
   if (keyword === 'required') {
-    return { code: 'missing-key', message, span: document.keySpanOf(pointer), help: requiredHelp(String(params['missingProperty'])) };
+    const code = params['missingProperty'] === 'version' ? 'version' : 'missing-key';
+    return { code, message, span: document.keySpanOf(pointer), help: requiredHelp(String(params['missingProperty'])) };
   }
   if (keyword === 'dependentRequired') {
     return {
@@ -66,12 +67,13 @@ function diagnosticOf(fault: SchemaFault, document: ParsedDocument): Diagnostic 
     const help = typeof written === 'string' ? hintFor(written, values.map(String)) : undefined;
     return { code: kind ? 'unknown-kind' : 'enum', message: kind ? `there is no kind "${String(written)}"` : message, span, help };
   }
-  if (keyword === 'const') return { code: 'value', message, span, help: undefined };
+  if (keyword === 'const') return { code: 'version', message, span, help: 'this program reads version 1' };
   if (keyword === 'pattern' && params['pattern'] === durationPattern) {
     return { code: 'duration', message, span, help: 'a whole number and a unit: 500ms, 90s, 20m, 2h' };
   }
   if (keyword === 'pattern' && params['pattern'] === templatePattern) return { code: 'type', message, span, help: meaningOf(parent) };
-  const code = keyword === 'type' ? 'type' : /^(min|max|exclusive)/.test(keyword) ? 'range' : 'value';
+  if (keyword === 'pattern' && params['pattern'] === taskPattern) return { code: 'pattern', message, span, help: taskNameHelp(String(written), parent) };
+  const code = keyword === 'type' ? 'type' : keyword === 'pattern' ? 'pattern' : 'range';
   return { code, message, span, help: keyword === 'type' ? typeHelp(parent, written) : meaningOf(parent) };
 }
 
@@ -159,6 +161,11 @@ function typeHelp(parent: Schema | undefined, written: unknown): string | undefi
 
 function nameHelp(fault: SchemaFault): string {
   return fault.params['pattern'] === namePattern ? 'lower-case letters, digits and _, a letter first' : 'letters, digits and _, no digit first';
+}
+
+function taskNameHelp(written: string, parent: Schema | undefined): string | undefined {
+  const [, task] = /^\{\{\s*([a-z0-9_.]+?)(\.[a-z0-9_]+)?\s*\}\}$/.exec(written) ?? [];
+  return task === undefined ? (meaningOf(parent) ?? 'e.g. packages, ami.chroot, root.released, build[arch=arm64]') : `a task is named without braces: ${task}`;
 }
 
 function valueAt(value: unknown, pointer: string): unknown {

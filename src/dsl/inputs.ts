@@ -1,5 +1,7 @@
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { Diagnostic } from './diagnostic.js';
+import { type ParsedDocument, pointerStep } from './document.js';
+import type { Span } from './source.js';
 import { hintFor } from './suggest.js';
 
 /** Types of inputs and of the outputs of shell tasks. */
@@ -94,44 +96,71 @@ function isOfType(value: unknown, type: ValueType): boolean {
 export interface InputSources {
   /** `-i name=value`. */
   readonly commandLine: ReadonlyMap<string, string>;
-  /** The contents of `--inputs FILE`. */
-  readonly file: Readonly<Record<string, unknown>>;
-  /** The folder of that file, and of the recipe: what relative paths in them are relative to. */
-  readonly folders: { readonly file: string; readonly recipe: string };
+  /** What `--inputs FILE` named; a later one is stronger. */
+  readonly files: readonly ParsedDocument[];
+  /** The folder of the recipe, from which its own relative paths go. */
+  readonly folder: string;
   /** The program's environment; asked for `CHROOTFILE_INPUT_NAME`. */
   readonly environment: (name: string) => string | undefined;
 }
 
-/** The values of a recipe's inputs; an input without any value is null. Faults are told in words. */
+/**
+ * The values of a recipe's inputs; one that was not given and need not be is null, one with a fault is absent. Paths
+ * in a file are relative to it.
+ */
 export function resolveInputs(declared: ReadonlyMap<string, InputDeclaration>, sources: InputSources): { values: Map<string, unknown>; faults: Diagnostic[] } {
   const values = new Map<string, unknown>();
-  const faults: Diagnostic[] = [];
-  const known = [...declared.keys()];
-  for (const name of [...sources.commandLine.keys(), ...Object.keys(sources.file)]) {
-    if (!declared.has(name))
-      faults.push({ code: 'unknown-input', message: `the recipe has no input "${name}"`, help: hintFor(name, known) ?? 'it declares no inputs' });
-  }
+  const faults = [...unknownInputs(declared, sources)];
   for (const [name, input] of declared) {
-    const variable = `CHROOTFILE_INPUT_${name.toUpperCase()}`;
-    const text = sources.commandLine.get(name);
-    const fromEnvironment = sources.environment(variable);
-    let value: unknown;
-    let origin = '';
-    let folder = '.';
-    if (text !== undefined) value = fromText(text, input.type);
-    else if (Object.hasOwn(sources.file, name)) [value, folder] = [sources.file[name], sources.folders.file];
-    else if (fromEnvironment !== undefined) [value, origin] = [fromText(fromEnvironment, input.type), ` (from ${variable})`];
-    else if (input.default !== undefined) [value, folder] = [input.default, sources.folders.recipe];
-    else if (input.required) {
-      faults.push({ code: 'input', message: `input "${name}" needs a value`, help: `-i ${name}=…${input.description ? `   ${input.description}` : ''}` });
-      continue;
-    } else {
+    const given = givenFor(name, input, sources);
+    if (given === undefined && input.required) {
+      faults.push({
+        code: 'missing-input',
+        message: `input "${name}" needs a value`,
+        help: `-i ${name}=…${input.description ? `   ${input.description}` : ''}`,
+      });
+    } else if (given === undefined) {
       values.set(name, null);
-      continue;
+    } else {
+      const fault = faultOfInput(given.value, input);
+      if (fault === undefined) values.set(name, placed(given.value, input, given.folder));
+      else faults.push({ code: 'input', message: `input "${name}" ${fault}${given.origin ?? ''}`, span: given.span, help: input.description });
     }
-    const fault = faultOfInput(value, input);
-    if (fault !== undefined) faults.push({ code: 'input', message: `input "${name}" ${fault}${origin}`, help: input.description });
-    else values.set(name, placed(value, input, folder));
   }
   return { values, faults };
+}
+
+function* unknownInputs(declared: ReadonlyMap<string, InputDeclaration>, { commandLine, files }: InputSources): Generator<Diagnostic> {
+  const known = [...declared.keys()];
+  const unknown = (name: string, span?: Span): Diagnostic => ({
+    code: 'unknown-input',
+    message: `the recipe has no input "${name}"`,
+    span,
+    help: hintFor(name, known) ?? 'it declares no inputs',
+  });
+  for (const name of commandLine.keys()) if (!declared.has(name)) yield unknown(name);
+  for (const file of files) {
+    if (!isOfType(file.value, 'map')) yield { code: 'input', message: 'a file of inputs is a map of names and values', span: file.spanOf('') };
+    else for (const name of Object.keys(file.value as object)) if (!declared.has(name)) yield unknown(name, file.keySpanOf(pointerStep(name)));
+  }
+}
+
+interface Given {
+  readonly value: unknown;
+  readonly folder: string;
+  readonly origin?: string;
+  readonly span?: Span;
+}
+
+/** The strongest value there is for an input, and where it comes from. */
+function givenFor(name: string, input: InputDeclaration, { commandLine, files, environment, folder }: InputSources): Given | undefined {
+  const text = commandLine.get(name);
+  if (text !== undefined) return { value: fromText(text, input.type), folder: '.' };
+  const file = files.findLast(({ value }) => isOfType(value, 'map') && Object.hasOwn(value as object, name));
+  if (file !== undefined)
+    return { value: (file.value as Record<string, unknown>)[name], folder: dirname(file.source.path), span: file.spanOf(pointerStep(name)) };
+  const variable = `CHROOTFILE_INPUT_${name.toUpperCase()}`;
+  const set = environment(variable);
+  if (set !== undefined) return { value: fromText(set, input.type), folder: '.', origin: ` (from ${variable})` };
+  return input.default === undefined ? undefined : { value: input.default, folder };
 }

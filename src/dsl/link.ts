@@ -1,14 +1,19 @@
+import { checkValue } from './allowed.js';
 import { type Diagnostic, RecipeError } from './diagnostic.js';
 import { cycleIn } from './graph.js';
-import { type Module, taskId } from './module.js';
-import { checkValue, chrootNamed, lifetimeOf, taskNamed, tasksIn } from './names.js';
+import { chrootNamed } from './in.js';
+import { expandMatrices, type KnownBefore, seenBy } from './matrix.js';
+import { type Instance, type Module, taskId } from './module.js';
+import { lifetimeOf, taskNamed, tasksIn } from './names.js';
 import type { Name, Task } from './recipe.js';
 import type { Span } from './source.js';
 import { referencesIn, type Value } from './values.js';
+import { taskPattern } from './words.js';
 
-/** A task among all tasks of a recipe and its libraries, every name in it found. */
+/** A task among all tasks of a recipe and its libraries, every name in it found; one instance of it, where it has a matrix. */
 export interface LinkedTask {
   readonly id: string;
+  /** Where its names are looked up: its module, as this instance sees it. */
   readonly module: Module;
   readonly task: Task;
   readonly lifetime: 'step' | 'hold';
@@ -22,6 +27,8 @@ export interface LinkedTask {
   readonly freezes: readonly { readonly hold: string; readonly parameter: string; readonly span: Span }[];
   /** Place in the written order of all tasks: libraries first, each file from its top. */
   readonly rank: number;
+  /** The task it is one of several instances of, and how many of those may run at once. */
+  readonly siblings?: { readonly of: string; readonly limit: number } | undefined;
 }
 
 /** How one task names another. */
@@ -37,11 +44,12 @@ export interface Link {
 /**
  * Finds every name in a recipe and its libraries.
  * @param faults those found in the recipe before: more are looked for all the same.
- * @param hasEnv whether the program's own environment has a variable.
+ * @param known what the plan may know before the run.
  * @throws RecipeError with all faults, or with a cycle where there is one.
  */
-export function linkModule(root: Module, faults: readonly Diagnostic[], hasEnv: (name: string) => boolean): ReadonlyMap<string, LinkedTask> {
-  const linker = new Linker(hasEnv);
+export function linkModule(root: Module, faults: readonly Diagnostic[], known: KnownBefore): ReadonlyMap<string, LinkedTask> {
+  const linker = new Linker((name) => known.environment(name) !== undefined);
+  expandMatrices(root, known, linker.diagnostics);
   linker.module(root);
   linker.addReverseLinks();
   if (faults.length + linker.diagnostics.length > 0) throw new RecipeError([...faults, ...linker.diagnostics]);
@@ -78,16 +86,19 @@ class Linker {
     for (const value of recipe.outputs.values()) {
       this.check(value, module, { tasks: true, secrets: module.parent !== undefined, place: 'an output of the recipe' });
     }
-    for (const task of recipe.tasks.values()) this.task(module, task);
-    for (const goal of recipe.goals ?? []) {
+    for (const task of recipe.tasks.values()) {
+      for (const instance of module.instances.get(task.name) ?? [undefined]) this.task(module, task, instance);
+    }
+    for (const goal of recipe.goals?.filter(isTaskName) ?? []) {
       const found = taskNamed(goal.name, module);
       if (found.type === 'fault') this.diagnostics.push({ ...found, span: spanOf(goal) });
       else if (found.released) this.diagnostics.push({ code: 'goal', message: `"${goal.name}" is a release, not a task`, span: spanOf(goal) });
     }
   }
 
-  private task(module: Module, task: Task): void {
-    const id = taskId(module, task.name);
+  private task(owner: Module, task: Task, instance: Instance | undefined): void {
+    const id = taskId(owner, task.name, instance);
+    const module = seenBy(owner, instance);
     const draft: Draft = { module, task, links: [], freezes: [] };
     this.drafts.set(id, draft);
     for (const need of task.needs) this.named(draft, need, 'needs');
@@ -101,7 +112,13 @@ class Linker {
       }
     };
     use(task.if, false, '"if"');
-    const { action } = task;
+    for (const { sh, message } of task.preconditions) {
+      use(sh, true, '"preconditions"');
+      use(message, false, 'a message');
+    }
+    const { action, freshness } = task;
+    for (const value of [...(freshness?.sources ?? []), ...(freshness?.generates ?? [])]) use(value, false, 'a pattern');
+    for (const value of freshness?.status ?? []) use(value, true, '"status"');
     if (action.type === 'kind') {
       for (const [parameter, value] of action.with) {
         use(value, false, `"with" of a built-in kind`);
@@ -119,12 +136,14 @@ class Linker {
   }
 
   private named(draft: Draft, name: Name, key: string): void {
+    if (!isTaskName(name)) return;
     const found = taskNamed(name.name, draft.module);
     if (found.type === 'fault') this.diagnostics.push({ ...found, span: spanOf(name) });
-    else draft.links.push({ to: found.id, released: found.released, because: `${key} ${name.name}`, span: spanOf(name) });
+    else for (const to of found.ids) draft.links.push({ to, released: found.released, because: `${key} ${name.name}`, span: spanOf(name) });
   }
 
   private linkIn(draft: Draft, name: Name): void {
+    if (!isTaskName(name)) return;
     const found = chrootNamed(name.name, draft.module);
     const span = spanOf(name);
     if (found.type === 'fault') {
@@ -138,12 +157,12 @@ class Linker {
   }
 
   addReverseLinks(): void {
-    for (const { id, name, module } of this.reverse) {
+    for (const { id, name, module } of this.reverse.filter((each) => isTaskName(each.name))) {
       const found = taskNamed(name.name, module);
       const span = spanOf(name);
       if (found.type === 'fault') this.diagnostics.push({ ...found, span });
-      else if (found.released) this.diagnostics.push({ code: 'unknown-task', message: '"before" names tasks, not releases', span });
-      else this.drafts.get(found.id)?.links.push({ to: id, released: false, because: `"${id}" says before: ${name.name}`, span });
+      else if (found.released) this.diagnostics.push({ code: 'release', message: '"before" names tasks, not releases', span });
+      else for (const to of found.ids) this.drafts.get(to)?.links.push({ to: id, released: false, because: `"${id}" says before: ${name.name}`, span });
     }
   }
 
@@ -184,6 +203,7 @@ class Linker {
           standsOn: standsOn(id),
           freezes: draft.freezes,
           rank,
+          siblings: siblingsOf(draft),
         },
       ]),
     );
@@ -203,6 +223,11 @@ class Linker {
   }
 }
 
+function siblingsOf({ module, task }: Draft): LinkedTask['siblings'] {
+  const limit = task.strategy?.maxParallel;
+  return limit === undefined ? undefined : { of: taskId(module, task.name), limit };
+}
+
 /** A cycle told edge by edge, each at the place where it is written. `cycle[i]` waits for `cycle[i + 1]`. */
 export function cycleDiagnostic(cycle: readonly string[], linkOf: (from: string, to: string) => { because: string; span: Span } | undefined): Diagnostic {
   const edges = cycle.map((from, i) => {
@@ -219,6 +244,11 @@ export function cycleDiagnostic(cycle: readonly string[], linkOf: (from: string,
     notes,
     help: `take out one of these ${cycle.length === 1 ? 'links' : `${cycle.length} links`}`,
   };
+}
+
+/** What cannot be the name of a task was told when the schema was checked. */
+function isTaskName({ name }: Name): boolean {
+  return new RegExp(taskPattern).test(name);
 }
 
 function spanOf(name: Name): Span {

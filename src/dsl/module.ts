@@ -3,9 +3,10 @@ import { type Diagnostic, RecipeError } from './diagnostic.js';
 import { parseDocument } from './document.js';
 import { faultOfInput } from './inputs.js';
 import type { Language } from './kind.js';
-import { type ReadText, readRecipe } from './read_recipe.js';
+import { readRecipe } from './read_recipe.js';
+import type { ReadText } from './read_task.js';
 import type { Include, Recipe } from './recipe.js';
-import type { Source } from './source.js';
+import type { Source, Span } from './source.js';
 import { hintFor } from './suggest.js';
 import { referencesIn, render } from './values.js';
 
@@ -16,24 +17,47 @@ export interface Module {
   readonly recipe: Recipe;
   readonly parent?: { readonly module: Module; readonly include: Include };
   readonly children: ReadonlyMap<string, Module>;
+  /** The instances of its tasks with a matrix, by the name of the task. */
+  readonly instances: ReadonlyMap<string, readonly Instance[]>;
+  /** Where this is the module as one instance of a task sees it: that instance. */
+  readonly instance?: Instance;
+}
+
+/** One of the tasks that a matrix makes of one. */
+export interface Instance {
+  /** What is added to the name of the task, e.g. `[arch=arm64]`. */
+  readonly key: string;
+  /** What `{{ matrix.x }}` gives; null for what only other instances have. */
+  readonly values: Readonly<Record<string, unknown>>;
+  /** The names that tell the instances apart. */
+  readonly axes: readonly string[];
+  /** Whether it stands for instances that are not known, because of a fault in the matrix. */
+  readonly unknown?: boolean;
+}
+
+/** What a library is looked up with. */
+export interface Libraries {
+  readonly read: ReadText;
+  /**
+   * The file that a file of an npm package is, as Node resolves it from a folder.
+   * @throws Error when there is no such package, or no such file in it.
+   */
+  resolvePackage(name: string, folder: string): string;
+  /** A path as it is told to people. */
+  show(path: string): string;
 }
 
 /**
  * Loads a recipe and all it includes, each checked by itself; gives the faults of every file too.
  * @param file as it was named by the user; it is shown in messages.
  * @throws RecipeError when it is not even the outline of a recipe.
- * @throws what `read` throws for the file itself.
+ * @throws what `libraries.read` throws for the file itself.
  */
-export function loadModule(
-  file: string,
-  language: Language,
-  read: ReadText,
-  show: (path: string) => string = (path) => path,
-): { module: Module; faults: Diagnostic[] } {
+export function loadModule(file: string, language: Language, libraries: Libraries): { module: Module; faults: Diagnostic[] } {
   const diagnostics: Diagnostic[] = [];
   const path = resolve(file);
-  const source = { file, path, text: read(path) };
-  const loader = new Loader(language, read, show, diagnostics);
+  const source = { file, path, text: libraries.read(path) };
+  const loader = new Loader(language, libraries, diagnostics);
   const module = loader.module(source, '', [path]);
   if (module === undefined || loader.unreadable) throw new RecipeError(diagnostics);
   return { module, faults: diagnostics };
@@ -44,9 +68,18 @@ export function folderOf({ recipe }: Pick<Module, 'recipe'>): string {
   return dirname(recipe.document.source.path);
 }
 
-/** The id of a task as seen from the recipe that is run. */
-export function taskId(module: Module, name: string): string {
-  return module.namespace === '' ? name : `${module.namespace}.${name}`;
+/** The id of a task, or of one of its instances, as seen from the recipe that is run. */
+export function taskId(module: Module, name: string, instance?: Instance): string {
+  return `${module.namespace === '' ? name : `${module.namespace}.${name}`}${instance?.key ?? ''}`;
+}
+
+/** The name of a package and a file in it. Source: npm, package.json, "name". */
+const packagePattern = /^((?:@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~-][a-z0-9._~-]*)\/.+\.ya?ml$/;
+
+/** The key of the instance with these values; axes it has no value on do not count. */
+export function instanceKey(axes: readonly string[], values: Readonly<Record<string, unknown>>): string {
+  const known = axes.filter((axis) => values[axis] !== undefined && values[axis] !== null);
+  return `[${known.map((axis) => `${axis}=${String(values[axis])}`).join(',')}]`;
 }
 
 class Loader {
@@ -55,18 +88,17 @@ class Loader {
 
   constructor(
     private readonly language: Language,
-    private readonly read: ReadText,
-    private readonly show: (path: string) => string,
+    private readonly libraries: Libraries,
     private readonly diagnostics: Diagnostic[],
   ) {}
 
   module(source: Source, namespace: string, trail: readonly string[], parent?: { module: Module; include: Include }): Module | undefined {
     const { document, diagnostics } = parseDocument(source);
     this.diagnostics.push(...diagnostics);
-    const recipe = document && readRecipe(document, this.language, this.read, this.diagnostics);
+    const recipe = document && readRecipe(document, this.language, this.libraries.read, this.diagnostics);
     if (recipe === undefined) return undefined;
     const children = new Map<string, Module>();
-    const module: Module = { namespace, recipe, children, ...(parent ? { parent } : {}) };
+    const module: Module = { namespace, recipe, children, instances: new Map(), ...(parent ? { parent } : {}) };
     if (parent !== undefined) this.checkInputs(recipe, parent.include);
     for (const [name, include] of recipe.includes) {
       const child = this.include(module, name, include, trail);
@@ -77,24 +109,48 @@ class Loader {
   }
 
   private include(module: Module, name: string, include: Include, trail: readonly string[]): Module | undefined {
-    const path = resolve(folderOf(module), include.recipe);
+    const { libraries, diagnostics } = this;
     const span = include.at.document.spanOf(`${include.at.pointer}/recipe`);
+    const path = this.pathOf(include, folderOf(module), span);
+    if (path === undefined) return undefined;
     if (trail.includes(path)) {
-      const files = [...trail.slice(trail.indexOf(path)), path].map(this.show);
-      this.diagnostics.push({ code: 'include', message: `recipes include each other: ${files.join(' -> ')}`, span });
+      const files = [...trail.slice(trail.indexOf(path)), path].map((file) => libraries.show(file));
+      diagnostics.push({ code: 'include', message: `recipes include each other: ${files.join(' -> ')}`, span });
       return undefined;
     }
     let text: string;
     try {
-      text = this.read(path);
+      text = libraries.read(path);
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
       const reason = code === 'ENOENT' ? 'there is no such file' : String((error as Error).message);
-      this.diagnostics.push({ code: 'include', message: `cannot read "${include.recipe}": ${reason}`, span, help: `looked for ${this.show(path)}` });
+      diagnostics.push({ code: 'include', message: `cannot read "${include.recipe}": ${reason}`, span, help: `looked for ${libraries.show(path)}` });
       return undefined;
     }
     const namespace = module.namespace === '' ? name : `${module.namespace}.${name}`;
-    return this.module({ file: this.show(path), path, text }, namespace, [...trail, path], { module, include });
+    return this.module({ file: libraries.show(path), path, text, includedAt: span }, namespace, [...trail, path], { module, include });
+  }
+
+  /** The file of an include; undefined, and told, where it cannot be one. */
+  private pathOf({ recipe }: Include, folder: string, span: Span): string | undefined {
+    const [, inPackage] = /^npm:(.*)$/s.exec(recipe) ?? [];
+    const [, name] = packagePattern.exec(inPackage ?? '') ?? [];
+    const say = (message: string, help?: string) => this.diagnostics.push({ code: 'package', message, span, help });
+    if (inPackage === undefined) {
+      const [, scheme] = /^([a-z+]+):/.exec(recipe) ?? [];
+      if (scheme === undefined) return resolve(folder, recipe);
+      say(`a library is a file or in an npm package, not "${scheme}:"`, 'have npm fetch it, and write npm:PACKAGE/FILE');
+    } else if (name === undefined || inPackage.split('/').includes('..')) {
+      say('this is not a file of an npm package', 'e.g. npm:@acme/images/base.yml');
+    } else {
+      try {
+        return this.libraries.resolvePackage(inPackage, folder);
+      } catch (error) {
+        const why = (error as Error).message.split('\n')[0];
+        say(`cannot find "${inPackage}" from ${this.libraries.show(folder) || '.'}: ${why}`, `npm install ${name}`);
+      }
+    }
+    return undefined;
   }
 
   /** Checks what an include gives against the inputs its library declares. */
@@ -120,7 +176,7 @@ class Loader {
       const given = include.with.get(name);
       if (!declared.required || declared.default !== undefined || (given !== undefined && !(given.type === 'literal' && given.value === null))) continue;
       this.diagnostics.push({
-        code: 'missing-key',
+        code: 'missing-input',
         message: `the library needs the input "${name}"`,
         span: document.keySpanOf(pointer),
         help: declared.description ?? `give it in "with"`,

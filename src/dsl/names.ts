@@ -1,10 +1,10 @@
 import type { Diagnostic } from './diagnostic.js';
-import { type Module, taskId } from './module.js';
+import { type Instance, instanceKey, type Module, taskId } from './module.js';
 import type { Task, Variable } from './recipe.js';
 import type { Span } from './source.js';
-import { hintFor } from './suggest.js';
-import type { Reference } from './template.js';
-import { onlyReferenceIn, type PlacedReference, referencesIn, type Value } from './values.js';
+import { hintFor, hintForPath } from './suggest.js';
+import { pathText, type Reference } from './template.js';
+import { type PlacedReference, referencesIn, type Value } from './values.js';
 
 /** Facts of a run that templates may name: `{{ run.id }}`. */
 export const runFacts = ['id', 'timestamp', 'started', 'dir', 'isotime', 'uuid'] as const;
@@ -25,7 +25,18 @@ export type Meaning =
       readonly input?: { readonly module: Module; readonly name: string };
     }
   | { readonly type: 'var'; readonly module: Module; readonly name: string; readonly variable: Variable; readonly rest: readonly string[] }
-  | { readonly type: 'task'; readonly id: string; readonly module: Module; readonly task: Task; readonly output: string; readonly rest: readonly string[] };
+  /** A value of the instance of a matrix that the reference stands in. */
+  | { readonly type: 'matrix'; readonly value: unknown; readonly rest: readonly string[] }
+  /** An output of a task; of all its instances (`list`) where it has a matrix and none of them is meant alone. */
+  | {
+      readonly type: 'task';
+      readonly ids: readonly string[];
+      readonly list: boolean;
+      readonly module: Module;
+      readonly task: Task;
+      readonly output: string;
+      readonly rest: readonly string[];
+    };
 
 /** Why a reference means nothing. */
 export interface Meaningless {
@@ -61,25 +72,34 @@ export function meaningOf(reference: Reference, module: Module): Meaning | Meani
       if (second === undefined || variable === undefined) return missing('variable', second, [...recipe.vars.keys()]);
       return { type: 'var', module, name: second, variable, rest };
     }
+    case 'matrix':
+      return matrixMeaning(second, rest, module);
     default:
       return taskMeaning(reference.path, module, module, false);
   }
 }
 
-/** A task somebody named, or (`released`) its release. */
+function matrixMeaning(name: string | undefined, rest: readonly string[], { instance }: Module): Meaning | Meaningless {
+  if (instance === undefined) return fault('matrix', '"matrix" means something in tasks with "strategy" only', 'strategy: {matrix: {arch: [amd64, arm64]}}');
+  const known = Object.keys(instance.values);
+  if (name === undefined) return fault('unknown-name', '"matrix" needs a name after it', `matrix.${known.join(', matrix.')}`);
+  if (!known.includes(name) && !instance.unknown) return fault('unknown-name', `there is no "matrix.${name}"`, hintFor(name, known));
+  return { type: 'matrix', value: instance.values[name] ?? null, rest };
+}
+
+/** A task somebody named, with those of its instances that are meant; or (`released`) their release. */
 export interface NamedTask {
   readonly type: 'task';
   readonly module: Module;
   readonly task: Task;
-  readonly id: string;
+  readonly ids: readonly string[];
   readonly released: boolean;
 }
 
-/** Finds the task a name in `needs`, `before`, `in` or `goals` means; `released` is cut off and told. */
+/** Finds the task a name in `needs`, `before`, `in` or `goals` means; an instance's key and `released` are cut off and told. */
 export function taskNamed(name: string, module: Module): NamedTask | Meaningless {
-  const path = name.split('.');
-  const released = path.length > 1 && path.at(-1) === 'released';
-  if (released) path.pop();
+  const [, dotted = '', key, release] = /^(.*?)(\[[^[\]]*\])?(\.released)?$/.exec(name) ?? [];
+  const path = dotted.split('.');
   let at = module;
   for (const step of path.slice(0, -1)) {
     const child = at.children.get(step);
@@ -88,49 +108,34 @@ export function taskNamed(name: string, module: Module): NamedTask | Meaningless
   }
   const task = at.recipe.tasks.get(path.at(-1) ?? '');
   if (task === undefined) return unknownTask(name, module);
-  if (task.internal && at !== module) return fault('unknown-task', `"${name}" is internal to its library`);
-  if (released && lifetimeOf(task) !== 'hold' && task.action.type !== 'unknown')
-    return fault('unknown-task', `"${path.join('.')}" is not a hold, so it is never released`);
-  return { type: 'task', module: at, task, id: taskId(at, task.name), released };
+  if (task.internal && at.namespace !== module.namespace) return fault('internal', `"${name}" is internal to its library`);
+  if (release !== undefined && lifetimeOf(task) !== 'hold' && task.action.type !== 'unknown')
+    return fault('release', `"${dotted}" is not a hold, so it is never released`);
+  const meant = instancesMeant(task, at, module, key);
+  if ('type' in meant) return meant;
+  return { type: 'task', module: at, task, ids: meant.ids, released: release !== undefined };
 }
 
-/** The chroot that `in` means. */
-export type NamedChroot =
-  | { readonly type: 'chroot'; readonly id: string }
-  /** An input of a library that nobody includes. */
-  | { readonly type: 'open' }
-  | (Meaningless & { readonly span?: Span });
-
-/** Finds the chroot that a name in `in` means: a task, or (`inputs.NAME`) the one whose path an include gives for an input. */
-export function chrootNamed(name: string, module: Module): NamedChroot {
-  const path = name.split('.');
-  if (path[0] !== 'inputs') {
-    const found = taskNamed(name, module);
-    if (found.type === 'fault') return found;
-    if (isChroot(found.task) && !found.released) return { type: 'chroot', id: found.id };
-    return fault('in', `"${name}" is not a chroot task`, '"in" names a task with "uses: chroot"');
-  }
-  const meaning = meaningOf({ path, start: 0, end: 0, optional: false }, module);
-  if (meaning.type === 'fault') return meaning;
-  const chroot = chrootMeant(meaning, []);
-  if (chroot !== undefined) return chroot;
-  const given = meaning.type === 'expression' ? { span: meaning.value.at.document.spanOf(meaning.value.at.pointer) } : {};
-  return { ...fault('in', `"${name}" must be the path of a chroot: the library runs tasks in it`, 'e.g. "{{ ami.chroot.path }}"'), ...given };
-}
-
-/** The chroot whose path a name means, and nothing else; through inputs and outputs of libraries too. */
-function chrootMeant(meaning: Meaning | Meaningless, open: readonly Value[]): NamedChroot | undefined {
-  if (meaning.type === 'task' && isChroot(meaning.task) && meaning.output === 'path') return { type: 'chroot', id: meaning.id };
-  if (meaning.type === 'input' && meaning.module.parent === undefined) return { type: 'open' };
-  // Values that refer to each other are told by `checkValue`.
-  if (meaning.type !== 'expression' || meaning.rest.length > 0 || open.includes(meaning.value)) return undefined;
-  const reference = onlyReferenceIn(meaning.value);
-  return reference && chrootMeant(meaningOf(reference, meaning.module), [...open, meaning.value]);
-}
-
-/** Tasks with faults of their own may be anything. */
-function isChroot({ action }: Task): boolean {
-  return action.type === 'unknown' || (action.type === 'kind' && action.kind.name === 'chroot');
+/**
+ * Those instances of a task that its name means: the one whose key is given; the one with the same values, in a task
+ * with the same axes; else all.
+ */
+function instancesMeant(task: Task, module: Module, asker: Module, key: string | undefined): { ids: readonly string[]; list: boolean } | Meaningless {
+  const all = module.instances.get(task.name);
+  const one = (instance?: Instance) => ({ ids: [taskId(module, task.name, instance)], list: false });
+  if (all === undefined) return key === undefined ? one() : fault('instance', `"${task.name}" has no matrix, so there is no "${task.name}${key}"`);
+  const [first] = all;
+  if (first === undefined || first.unknown || asker.instance?.unknown) return one(first);
+  const named = (wanted: string) => {
+    const found = all.find((instance) => instance.key === wanted);
+    if (found !== undefined) return one(found);
+    const known = all.map((instance) => `${task.name}${instance.key}`);
+    return fault('instance', `there is no "${task.name}${wanted}"`, hintFor(`${task.name}${wanted}`, known));
+  };
+  if (key !== undefined) return named(key);
+  const same = asker.instance !== undefined && [...asker.instance.axes].sort().join() === [...first.axes].sort().join();
+  if (same) return named(instanceKey(first.axes, asker.instance?.values ?? {}));
+  return { ids: all.map((instance) => taskId(module, task.name, instance)), list: true };
 }
 
 /** Whether a task holds something until what stands on it has ended. */
@@ -165,108 +170,15 @@ export function tasksIn(value: Value, module: Module): TaskReference[] {
     for (const reference of referencesIn(inner)) {
       const meaning = meaningOf(reference, at);
       const written = outer ?? reference;
-      if (meaning.type === 'task') found.push({ id: meaning.id, task: meaning.task, module: meaning.module, span: written.span, text: written.path.join('.') });
-      else if (meaning.type === 'expression') visit(meaning.value, meaning.module, written);
+      if (meaning.type === 'task') {
+        const { task, module: owner, ids } = meaning;
+        found.push(...ids.map((id) => ({ id, task, module: owner, span: written.span, text: pathText(written.path) })));
+      } else if (meaning.type === 'expression') visit(meaning.value, meaning.module, written);
     }
     seen.delete(inner);
   };
   visit(value, module);
   return found;
-}
-
-/** What may be used in a place of a recipe. */
-export interface Allowed {
-  readonly tasks: boolean;
-  readonly secrets: boolean;
-  /** What the place is called in messages, e.g. `"if"`. */
-  readonly place: string;
-}
-
-/** Checks every name in a value: that it means something, and something that may be used there. */
-export function checkValue(value: Value, module: Module, allowed: Allowed, env: (name: string) => boolean, diagnostics: Diagnostic[]): void {
-  for (const reference of referencesIn(value)) {
-    const meaning = meaningOf(reference, module);
-    const say = (code: Diagnostic['code'], message: string, help?: string) => diagnostics.push({ code, message, span: reference.span, help });
-    if (meaning.type === 'fault') say(meaning.code, meaning.message, meaning.help);
-    else if (meaning.type === 'env' && !reference.optional && !env(meaning.name)) {
-      say('unknown-name', `"env.${meaning.name}" is not set`, `set it, or write {{ default env.${meaning.name} "…" }}`);
-    } else {
-      const outcome = traits(meaning);
-      if (outcome.cycle) say('cycle', `"${reference.path.join('.')}" refers to itself`);
-      else if (outcome.tasks && !allowed.tasks) say('unknown-name', `${allowed.place} cannot use tasks: it must be known before the first one runs`);
-      else if (outcome.secret && !allowed.secrets)
-        say('secret', `a secret cannot be used in ${allowed.place}`, 'use it in "run", "env" or the "with" of an include');
-    }
-  }
-}
-
-/** Whether what a name means comes from a secret. */
-export function isSecret(meaning: Meaning): boolean {
-  return traits(meaning).secret;
-}
-
-/** A `{sh: …}` variable, and the module it stands in. */
-export interface CommandVariable {
-  readonly module: Module;
-  readonly name: string;
-  readonly command: Value;
-}
-
-/** The `{sh: …}` variables a value reads, each after those that its command reads. */
-export function commandVariablesIn(value: Value, module: Module, seen = new Set<Value>()): CommandVariable[] {
-  if (seen.has(value)) return [];
-  seen.add(value);
-  return referencesIn(value).flatMap((reference) => {
-    const meaning = meaningOf(reference, module);
-    switch (meaning.type) {
-      case 'expression':
-        return commandVariablesIn(meaning.value, meaning.module, seen);
-      case 'env': {
-        const inner = meaning.module.recipe.env.get(meaning.name);
-        return inner === undefined ? [] : commandVariablesIn(inner, meaning.module, seen);
-      }
-      case 'var': {
-        const { variable, name } = meaning;
-        const inner = commandVariablesIn(variable.value, meaning.module, seen);
-        return variable.sh ? [...inner, { module: meaning.module, name, command: variable.value }] : inner;
-      }
-      default:
-        return [];
-    }
-  });
-}
-
-interface Traits {
-  readonly tasks: boolean;
-  readonly secret: boolean;
-  readonly cycle: boolean;
-}
-
-function traits(meaning: Meaning, open: readonly Value[] = []): Traits {
-  switch (meaning.type) {
-    case 'task': {
-      const action = meaning.task.action;
-      return { tasks: true, secret: action.type === 'run' && (action.outputs.get(meaning.output)?.secret ?? false), cycle: false };
-    }
-    case 'input':
-      return { tasks: false, secret: meaning.module.recipe.inputs.get(meaning.name)?.secret ?? false, cycle: false };
-    case 'env':
-    case 'expression':
-    case 'var': {
-      const value = meaning.type === 'var' ? meaning.variable.value : meaning.type === 'env' ? meaning.module.recipe.env.get(meaning.name) : meaning.value;
-      // A variable of the environment that names itself means the program's own.
-      if (value === undefined || (open.includes(value) && meaning.type === 'env')) return { tasks: false, secret: false, cycle: false };
-      if (open.includes(value)) return { tasks: false, secret: false, cycle: true };
-      const all = referencesIn(value)
-        .map((reference) => meaningOf(reference, meaning.module))
-        .filter((inner): inner is Meaning => inner.type !== 'fault')
-        .map((inner) => traits(inner, [...open, value]));
-      const declared = meaning.type === 'expression' && meaning.input ? meaning.input.module.recipe.inputs.get(meaning.input.name)?.secret : false;
-      return { tasks: all.some((t) => t.tasks), secret: Boolean(declared) || all.some((t) => t.secret), cycle: all.some((t) => t.cycle) };
-    }
-    default:
-      return { tasks: false, secret: false, cycle: false };
-  }
 }
 
 function taskMeaning(path: readonly string[], module: Module, asker: Module, inside: boolean): Meaning | Meaningless {
@@ -281,19 +193,36 @@ function taskMeaning(path: readonly string[], module: Module, asker: Module, ins
   const task = module.recipe.tasks.get(first);
   if (task === undefined || (inside && task.internal)) {
     const known = inside ? publicNames(module) : [...module.recipe.tasks.keys(), ...module.children.keys(), 'inputs', 'vars', 'env', 'run'];
-    return fault('unknown-name', `nothing is called "${first}" here`, hintFor(first, known));
+    if (task?.internal) return fault('internal', `"${first}" is internal to its library`);
+    return fault('unknown-name', `nothing is called "${first}" here`, hintForPath(path) ?? hintFor(first, known));
   }
-  if (task.action.type === 'unknown') return { type: 'task', id: taskId(module, first), module, task, output: second ?? '', rest };
+  const key = second?.includes('=') ? `[${second}]` : undefined;
+  const meant = instancesMeant(task, module, asker, key);
+  if ('type' in meant) return meant;
+  return outputMeant(task, module, meant, key === undefined ? path.slice(1) : rest);
+}
+
+function outputMeant(
+  task: Task,
+  module: Module,
+  meant: { ids: readonly string[]; list: boolean },
+  [second, ...rest]: readonly string[],
+): Meaning | Meaningless {
+  if (task.action.type === 'unknown') return { type: 'task', ...meant, module, task, output: second ?? '', rest };
   const outputs = outputsOf(task);
   if (second === undefined || !outputs.includes(second)) {
-    const message = second === undefined ? `"${first}" is a task; name one of its outputs` : `task "${first}" has no output "${second}"`;
+    const message = second === undefined ? `"${task.name}" is a task; name one of its outputs` : `task "${task.name}" has no output "${second}"`;
     return fault(
       'unknown-output',
       message,
       outputs.length === 0 ? 'it has none' : second === undefined ? `outputs: ${outputs.join(', ')}` : hintFor(second, outputs),
     );
   }
-  return { type: 'task', id: taskId(module, first), module, task, output: second, rest };
+  if (meant.list && rest.length > 0) {
+    const key = module.instances.get(task.name)?.[0]?.key ?? '';
+    return fault('instance', `"${task.name}.${second}" is the list of what all instances gave`, `name one: ${task.name}.${key}.${second}`);
+  }
+  return { type: 'task', ...meant, module, task, output: second, rest };
 }
 
 function publicNames(module: Module): string[] {

@@ -54,7 +54,9 @@ export function makePlan(module: Module, all: ReadonlyMap<string, LinkedTask>, g
   orderChroots(graph);
   chainChroots(sortNodes(graph, rankOf));
   const nodes = sortNodes(graph, rankOf);
-  const leftOut = [...all.values()].filter(({ id, task, module: own }) => !reasons.has(id) && (own === module || !task.internal)).map(({ id }) => id);
+  const leftOut = [...all.values()]
+    .filter(({ id, task, module: own }) => !reasons.has(id) && (own.namespace === module.namespace || !task.internal))
+    .map(({ id }) => id);
   return { module, tasks, nodes, goals: wanted, reasons, leftOut };
 }
 
@@ -62,7 +64,7 @@ function goalsNamed(goals: readonly string[], module: Module): string[] {
   const diagnostics: Diagnostic[] = [];
   const ids = goals.flatMap((goal) => {
     const found = taskNamed(goal, module);
-    if (found.type === 'task' && !found.released) return [found.id];
+    if (found.type === 'task' && !found.released) return found.ids;
     const message = found.type === 'fault' ? found.message : `"${goal}" is a release, not a task`;
     diagnostics.push({ code: 'goal', message, help: found.type === 'fault' ? found.help : undefined });
     return [];
@@ -74,9 +76,9 @@ function goalsNamed(goals: readonly string[], module: Module): string[] {
 function defaultGoals(module: Module): string[] {
   const { recipe } = module;
   const named = recipe.goals?.map((goal) => goal.name) ?? [...recipe.tasks.values()].filter((task) => !task.internal).map((task) => task.name);
-  const ids = named.map((name) => {
+  const ids = named.flatMap((name) => {
     const found = taskNamed(name, module);
-    return found.type === 'fault' ? name : found.id;
+    return found.type === 'fault' ? [name] : found.ids;
   });
   if (recipe.goals === undefined) {
     for (const value of recipe.outputs.values()) ids.push(...tasksIn(value, module).map((found) => found.id));

@@ -26,13 +26,20 @@ export interface Recipe {
   readonly outputs: ReadonlyMap<string, Value>;
 }
 
+/** How often a task that fails is tried again. */
+export interface Retries {
+  readonly limit: number;
+  readonly delayMs: number;
+  readonly backoff: number;
+}
+
 /** A variable: a value, or (`sh`) what a command on the host prints. */
 export interface Variable {
   readonly sh: boolean;
   readonly value: Value;
 }
 
-/** A library: where it is, and the values of its inputs. */
+/** A library: where it is (a path, or `npm:` and a file of a package), and the values of its inputs. */
 export interface Include {
   readonly recipe: string;
   readonly with: ReadonlyMap<string, Value>;
@@ -67,6 +74,31 @@ export interface OutputDeclaration {
   readonly secret: boolean;
 }
 
+/** The axes of a matrix by name, and what is added to their combinations or taken out of them. */
+export interface Strategy {
+  readonly axes: ReadonlyMap<string, Value>;
+  readonly include: readonly Value[];
+  readonly exclude: readonly Value[];
+  readonly maxParallel?: number | undefined;
+  readonly at: Place;
+}
+
+/** A command that must succeed before a task, and what is said when it does not. */
+export interface Precondition {
+  readonly sh: Value;
+  readonly message?: Value | undefined;
+}
+
+/** What tells that a shell task need not run again. */
+export interface Freshness {
+  /** Patterns of the files it reads, on the host. */
+  readonly sources: readonly Value[];
+  /** Patterns of the files it makes, where it runs. */
+  readonly generates: readonly Value[];
+  /** Commands that succeed when its work is done, where it runs. */
+  readonly status: readonly Value[];
+}
+
 /** A task as one recipe declares it. */
 export interface Task {
   readonly name: string;
@@ -78,7 +110,12 @@ export interface Task {
   readonly before: readonly Name[];
   readonly if?: Value | undefined;
   readonly timeoutMs?: number | undefined;
-  readonly retries: { readonly limit: number; readonly delayMs: number; readonly backoff: number };
+  readonly retries: Retries;
   readonly continueOnError: boolean;
+  readonly strategy?: Strategy | undefined;
+  readonly preconditions: readonly Precondition[];
+  readonly freshness?: Freshness | undefined;
+  /** Names of locks of the host that it holds while it runs, sorted. */
+  readonly locks: readonly string[];
   readonly internal: boolean;
 }

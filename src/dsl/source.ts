@@ -5,6 +5,8 @@ export interface Source {
   /** The absolute path, from which relative paths in the text are resolved. */
   readonly path: string;
   readonly text: string;
+  /** Where it was included; absent for the recipe itself. */
+  readonly includedAt?: Span;
 }
 
 /** A stretch of a source, as offsets into its text; `end` is exclusive. */

@@ -1,4 +1,5 @@
 import Handlebars from 'handlebars';
+import { hintForSyntax } from './suggest.js';
 
 /** A name in a template: `{{ disk.partitions.root }}` has the path `disk partitions root`. */
 export interface Reference {
@@ -8,6 +9,11 @@ export interface Reference {
   readonly end: number;
   /** Whether a missing value is allowed, as the first argument of `default`. */
   readonly optional: boolean;
+}
+
+/** A path as it is written in a template: what is no plain name stands in brackets. */
+export function pathText(path: readonly string[]): string {
+  return path.map((part) => (/^[A-Za-z_][\w-]*$/.test(part) ? part : `[${part}]`)).join('.');
 }
 
 /** A string with `{{ }}` in it. */
@@ -25,6 +31,8 @@ export interface Template {
 
 /** A fault in a template; `start` and `end` in characters of its text. */
 export interface TemplateFault {
+  /** `template`: it cannot be read; `template-word`: it uses what is not part of the language; `helper`. */
+  readonly code: 'template' | 'template-word' | 'helper';
   readonly message: string;
   readonly start: number;
   readonly end: number;
@@ -70,6 +78,13 @@ engine.registerHelper('__value', (value: unknown, expression: number) => {
 
 /** Reads a string with `{{ }}`; gives the template, or all its faults. */
 export function parseTemplate(text: string): { template?: Template; faults: TemplateFault[] } {
+  const dollar = text.indexOf('${{');
+  if (dollar >= 0) {
+    const help = "GitHub Actions' ${{ x }} is {{ x }} here";
+    return {
+      faults: [{ code: 'template-word', message: 'a "$" before "{{" would stay and make it a variable of the shell', start: dollar, end: dollar + 3, help }],
+    };
+  }
   let program: hbs.AST.Program;
   try {
     program = Handlebars.parse(text);
@@ -136,7 +151,7 @@ class Reader {
         if (name !== 'if' && name !== 'unless') {
           return this.refuse(node, `the block "${name}" is not part of the language; there are #if and #unless`);
         }
-        if (block.params.length !== 1 || block.hash?.pairs.length) return this.refuse(node, `"#${name}" takes one value`, 'e.g. {{#if (and a b)}}');
+        if (block.params.length !== 1 || block.hash?.pairs.length) return this.refuse(node, `"#${name}" takes one value`, 'e.g. {{#if (and a b)}}', 'helper');
         for (const param of block.params) this.expression(param, true);
         this.program(block.program);
         this.program(block.inverse);
@@ -149,15 +164,21 @@ class Reader {
 
   private call(node: hbs.AST.MustacheStatement | hbs.AST.SubExpression): void {
     const name = node.path.type === 'PathExpression' ? (node.path as hbs.AST.PathExpression).original : '';
-    if (node.hash?.pairs.length) return this.refuse(node, 'helpers take no named arguments');
+    if (node.hash?.pairs.length) return this.refuse(node, 'helpers take no named arguments', undefined, 'helper');
     const helper = Object.hasOwn(helpers, name) ? helpers[name] : undefined;
     if (helper === undefined) {
       if (node.params.length === 0 && node.type === 'MustacheStatement') return this.expression(node.path, false);
-      return this.refuse(node, `there is no helper "${name}"`, `helpers: ${helperNames.join(', ')}`);
+      const written = this.text.slice(this.range(node).start, this.range(node).end);
+      return this.refuse(node, `there is no helper "${name}"`, hintForSyntax(written) ?? `helpers: ${helperNames.join(', ')}`, 'helper');
     }
     const [least, most] = helper.arity;
     if (node.params.length < least || node.params.length > most) {
-      return this.refuse(node, `"${name}" takes ${least === most ? least : `${least} to ${most}`} argument${most === 1 ? '' : 's'}, not ${node.params.length}`);
+      return this.refuse(
+        node,
+        `"${name}" takes ${least === most ? least : `${least} to ${most}`} argument${most === 1 ? '' : 's'}, not ${node.params.length}`,
+        undefined,
+        'helper',
+      );
     }
     for (const [i, param] of node.params.entries()) this.expression(param, name === 'default' && i === 0);
   }
@@ -181,8 +202,8 @@ class Reader {
     Object.assign(path, { original: renamed, parts: [renamed] });
   }
 
-  private refuse(node: hbs.AST.Node, message: string, help?: string): void {
-    this.faults.push({ message, ...this.range(node), ...(help === undefined ? {} : { help }) });
+  private refuse(node: hbs.AST.Node, message: string, help?: string, code: TemplateFault['code'] = 'template-word'): void {
+    this.faults.push({ code, message, ...this.range(node), ...(help === undefined ? {} : { help }) });
   }
 
   private range(node: hbs.AST.Node): { start: number; end: number } {
@@ -216,14 +237,21 @@ function wrapped(program: hbs.AST.Program, helper: string, reader: Reader): hbs.
 function syntaxFault(text: string, error: Error): TemplateFault {
   const help = 'for literal braces write \\{{, or "template: false" on the task';
   const open = text.lastIndexOf('{{');
-  if (!text.includes('}}', open)) return { message: 'this "{{" is never closed', start: open, end: open + 2, help };
+  if (!text.includes('}}', open)) return { code: 'template', message: 'this "{{" is never closed', start: open, end: open + 2, help };
   for (const match of text.matchAll(/(?<!\\)\{\{(?![#/^!>]|\s*else\b)[^}]*\}\}/g)) {
-    if (!parses(match[0])) return { message: 'this is not a template expression', start: match.index, end: match.index + match[0].length, help };
+    if (!parses(match[0]))
+      return {
+        code: 'template',
+        message: 'this is not a template expression',
+        start: match.index,
+        end: match.index + match[0].length,
+        help: hintForSyntax(match[0]) ?? help,
+      };
   }
   const [, opened, closed] = /^(\S+) doesn't match (\S+)/.exec(error.message) ?? [];
   const message = opened === undefined ? 'a block is opened and never closed, or closed and never opened' : `{{#${opened}}} is closed by {{/${closed}}}`;
   const start = text.search(/\{\{[#/^]/);
-  return { message, start, end: text.indexOf('}}', start) + 2 };
+  return { code: 'template', message, start, end: text.indexOf('}}', start) + 2 };
 }
 
 function parses(text: string): boolean {

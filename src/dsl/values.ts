@@ -1,7 +1,7 @@
 import type { Diagnostic } from './diagnostic.js';
 import { type ParsedDocument, pointerStep } from './document.js';
 import type { Span } from './source.js';
-import { parseTemplate, type Reference, type Template } from './template.js';
+import { parseTemplate, pathText, type Reference, type Template } from './template.js';
 
 /** Where a value was written. */
 export interface Place {
@@ -57,7 +57,7 @@ export function referencesIn(value: Value): PlacedReference[] {
 export function onlyReferenceIn(value: Value): Reference | undefined {
   if (value.type !== 'template') return undefined;
   const [reference, ...more] = value.template.references;
-  const plain = more.length === 0 && value.template.text.replace(/[{}\s]/g, '') === reference?.path.join('.');
+  const plain = reference !== undefined && more.length === 0 && value.template.text.replace(/^\{\{\s*|\s*\}\}$/g, '') === pathText(reference.path);
   return plain ? reference : undefined;
 }
 
@@ -91,8 +91,8 @@ export function below(at: Place, key: string | number): Place {
 
 function readTemplate(text: string, at: Place, diagnostics: Diagnostic[]): Value {
   const { template, faults } = parseTemplate(text);
-  for (const { message, start, end, help } of faults) {
-    diagnostics.push({ code: 'template', message, span: at.document.spanInside(at.pointer, start, end), help });
+  for (const { code, message, start, end, help } of faults) {
+    diagnostics.push({ code, message, span: at.document.spanInside(at.pointer, start, end), help });
   }
   return template === undefined ? { type: 'literal', value: text, at } : { type: 'template', template, at };
 }

@@ -1,8 +1,14 @@
 /** What tasks, inputs, variables, includes and outputs may be called. */
 export const namePattern = '^[a-z][a-z0-9_]*$';
 
-/** A task as it is referred to: `root`, `ami.chroot`, `root.released`. */
-export const taskPattern = '^[a-z][a-z0-9_]*(\\.[a-z][a-z0-9_]*)*$';
+/** A task as it is referred to: `root`, `ami.chroot`, `root.released`, `build[arch=arm64]`. */
+export const taskPattern = '^[a-z][a-z0-9_]*(\\.[a-z][a-z0-9_]*)*(\\[[^\\[\\]]+\\](\\.released)?)?$';
+
+/** A string on an axis of a matrix: it becomes part of names of tasks and of files. */
+export const axisValuePattern = '^[A-Za-z0-9][A-Za-z0-9 ._+:@/-]*$';
+
+/** The name of a lock of the host. */
+export const lockPattern = '^[A-Za-z0-9][A-Za-z0-9._-]*$';
 
 /** A length of time: `500ms`, `90s`, `20m`, `2h`. */
 export const durationPattern = '^[0-9]+(ms|s|m|h)$';

@@ -1,5 +1,13 @@
-/** How a node of the plan ended. `unreached`: not started, because of what it waits for or of a cancel. */
-export type NodeOutcome = 'done' | 'failed' | 'tolerated' | 'skipped' | 'unreached';
+/**
+ * How a node of the plan ended. `up_to_date`: it had nothing to do; `tolerated`: it failed, which the recipe allows;
+ * `unreached`: not started, because of what it waits for or of a cancel.
+ */
+export type NodeOutcome = 'done' | 'failed' | 'tolerated' | 'skipped' | 'up_to_date' | 'unreached';
+
+/** Whether what waits for a node may run. */
+export function endedWell(outcome: NodeOutcome | undefined): boolean {
+  return outcome !== undefined && outcome !== 'failed' && outcome !== 'unreached';
+}
 
 /** What a run says while it goes on. Reports draw these; `events.jsonl` keeps them but for output. */
 export type RunEvent =
@@ -9,7 +17,8 @@ export type RunEvent =
       readonly recipe: string;
       readonly nodes: readonly { readonly id: string; readonly description?: string | undefined }[];
     }
-  | { readonly type: 'task.started'; readonly task: string; readonly attempt: number }
+  /** `reason`: why it is not up to date, where it could be. */
+  | { readonly type: 'task.started'; readonly task: string; readonly attempt: number; readonly reason?: string | undefined }
   | { readonly type: 'task.output'; readonly task: string; readonly lines: readonly string[] }
   | { readonly type: 'task.progress'; readonly task: string; readonly text: string }
   | { readonly type: 'task.retrying'; readonly task: string; readonly error: string; readonly inMs: number }

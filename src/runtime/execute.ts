@@ -1,7 +1,8 @@
 import { evaluate } from '../dsl/evaluate.js';
+import type { LinkedTask } from '../dsl/link.js';
 import { tasksIn } from '../dsl/names.js';
 import type { PlanNode } from '../dsl/plan.js';
-import type { Left, NodeOutcome } from './events.js';
+import { endedWell, type Left, type NodeOutcome } from './events.js';
 import { type Job, runJobs } from './scheduler.js';
 import { type Execution, TaskRunner, undoWorld } from './task_runner.js';
 import { undoNotes } from './undo.js';
@@ -54,7 +55,7 @@ class Executor {
           },
         },
       );
-      ok = [...outcomes.values()].every((outcome) => outcome !== 'failed' && outcome !== 'unreached');
+      ok = [...outcomes.values()].every(endedWell);
       if (ok) outputs = this.recipeOutputs();
     } catch (error) {
       ok = false;
@@ -62,6 +63,7 @@ class Executor {
     }
     if (ok) {
       journal.end('committed');
+      for (const action of this.x.atCommit) action();
       return { ok, outputs, left: [] };
     }
     if (this.x.keep) return { ok, outputs: {}, left: this.kept() };
@@ -90,6 +92,7 @@ class Executor {
       id: node.id,
       after: node.after,
       takesPlace: node.type === 'task' && work,
+      limits: node.type === 'task' ? limitsOf(node.task) : [],
       run: async () => {
         const outcome = node.type === 'task' ? await this.runner.run(node.task) : await this.release(node);
         this.outcomes.set(node.id, outcome);
@@ -104,7 +107,7 @@ class Executor {
     const hold = node.task.id;
     const outcome = this.outcomes.get(hold);
     const started = performance.now();
-    if (outcome === 'unreached' || outcome === 'skipped' || outcome === 'tolerated') {
+    if (outcome !== 'done' && outcome !== 'failed') {
       emit({ type: 'task.finished', task: node.id, outcome: 'skipped', seconds: 0, reason: `"${hold}" holds nothing` });
       return 'skipped';
     }
@@ -121,4 +124,10 @@ class Executor {
     const known = [...module.recipe.outputs].filter(([, value]) => tasksIn(value, module).every(({ id }) => plan.tasks.has(id)));
     return Object.fromEntries(known.map(([name, value]) => [name, evaluate(value, module, facts)]));
   }
+}
+
+/** Instances of one matrix, and tasks of one lock, take turns. */
+function limitsOf({ siblings, task }: LinkedTask): Job['limits'] {
+  const locks = task.locks.map((name) => ({ name: `lock ${name}`, most: 1 }));
+  return siblings === undefined ? locks : [...locks, { name: `matrix ${siblings.of}`, most: siblings.limit }];
 }

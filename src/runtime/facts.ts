@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Facts } from '../dsl/evaluate.js';
-import type { Module } from '../dsl/module.js';
+import { type Module, taskId } from '../dsl/module.js';
 import type { Redactor } from './redact.js';
 import type { RunFolder } from './runs.js';
 
@@ -8,7 +8,7 @@ import type { RunFolder } from './runs.js';
 export class RunFacts implements Facts {
   readonly run: Facts['run'];
   private readonly outputs = new Map<string, Readonly<Record<string, unknown>>>();
-  private readonly commandOutputs = new Map<Module, Map<string, string>>();
+  private readonly commandOutputs = new Map<string, string>();
 
   constructor(
     readonly inputs: ReadonlyMap<string, unknown>,
@@ -34,12 +34,11 @@ export class RunFacts implements Facts {
   }
 
   commandOutput(module: Module, name: string): unknown {
-    return this.commandOutputs.get(module)?.get(name);
+    return this.commandOutputs.get(taskId(module, name));
   }
 
   setCommandOutput(module: Module, name: string, text: string): void {
-    const known = this.commandOutputs.get(module) ?? new Map<string, string>();
-    this.commandOutputs.set(module, known.set(name, text));
+    this.commandOutputs.set(taskId(module, name), text);
   }
 
   /** An output of a task; null when the task gave none, as one that was skipped. */

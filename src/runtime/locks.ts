@@ -1,5 +1,5 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import lockfile from 'proper-lockfile';
 import { policy } from './policy.js';
@@ -28,31 +28,69 @@ export interface LockOwner extends ProcessIdentity {
 /** Gives a lock back. Safe to call twice. */
 export type Release = () => Promise<void>;
 
+/** How long to wait for a lock that somebody holds. */
+export interface Patience {
+  readonly ms: number;
+  readonly signal?: AbortSignal;
+  /** Is told once who holds it. */
+  readonly onWait?: (owner: LockOwner | undefined) => void;
+}
+
 /**
  * Takes the lock of a path, for all processes of the host. An owner that died is thrown out at once; one that
  * cannot be asked, when it has not renewed the lock for `policy.lockStaleMs`.
- * @param waitMs how long to wait for another owner; 0 to fail at once.
- * @throws LockedError when the time is over.
+ * @throws LockedError when the patience is over; the signal's reason when it aborts.
  */
-export async function lock(path: string, purpose: string, waitMs = 0): Promise<Release> {
+export async function lock(path: string, purpose: string, patience: Patience = { ms: 0 }): Promise<Release> {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const until = Date.now() + waitMs;
+  const until = Date.now() + patience.ms;
+  let told = false;
   for (let delay = 1; ; delay = Math.min(delay * 2, 100)) {
     const release = await tryLock(path, purpose);
     if (release !== undefined) return release;
     if (breakIfDead(path)) continue;
     if (Date.now() >= until) throw new LockedError(path, ownerOf(path));
+    patience.signal?.throwIfAborted();
+    if (!told) patience.onWait?.(ownerOf(path));
+    told = true;
     await sleep(delay + Math.random() * delay);
   }
 }
 
 /** Runs something while holding a lock that others hold for moments only. */
 export async function withLock<T>(path: string, purpose: string, action: () => T | Promise<T>): Promise<T> {
-  const release = await lock(path, purpose, policy.lockWaitMs);
+  const release = await lock(path, purpose, { ms: policy.lockWaitMs });
   try {
     return await action();
   } finally {
     await release();
+  }
+}
+
+/** Where the locks that recipes name are kept: one folder for all runs of the host, wherever their state is. */
+const hostLocks = '/run';
+const hostLockPrefix = 'chrootfile-lock-';
+
+/** Runs something while holding locks of the host that a recipe names, however long others hold them. */
+export async function withHostLocks<T>(names: readonly string[], purpose: string, patience: Omit<Patience, 'ms'>, action: () => Promise<T>): Promise<T> {
+  const held: Release[] = [];
+  try {
+    // Always in one order: two that want the same two never wait for each other.
+    for (const name of [...names].sort())
+      held.push(await lock(join(hostLocks, `${hostLockPrefix}${name}`), purpose, { ...patience, ms: Number.POSITIVE_INFINITY }));
+    return await action();
+  } finally {
+    for (const release of held.reverse()) await release();
+  }
+}
+
+/** Removes locks of the host whose owners died. */
+export function removeDeadHostLocks(): void {
+  for (const file of readdirSync(hostLocks)) {
+    const [, name] = /^(chrootfile-lock-.*)\.owner$/.exec(file) ?? [];
+    const path = join(hostLocks, name ?? '');
+    const owner = name === undefined ? undefined : ownerOf(path);
+    if (owner !== undefined && stateOf(owner) === 'dead' && breakIfDead(path)) rmSync(ownerFile(path), { force: true });
   }
 }
 

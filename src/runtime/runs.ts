@@ -46,7 +46,7 @@ export class RunFolder {
   }
 
   logOf(task: string): string {
-    return join(this.logs, `${task}.log`);
+    return join(this.logs, `${fileNameOf(task)}.log`);
   }
 
   /** Makes the folder of a new run, for its owner's eyes only. */
@@ -86,6 +86,16 @@ export class RunFolder {
     if (journal.ended === 'undone') return journal.open.length === 0 ? 'undone' : 'left';
     return 'dead';
   }
+}
+
+/** The id of a task as the name of a file, which scripts may use unquoted; {@link taskOfFile} gives it back. */
+export function fileNameOf(task: string): string {
+  return task.replace(/[^A-Za-z0-9_.-]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`);
+}
+
+/** The task whose id gave the name of a file. */
+export function taskOfFile(name: string): string {
+  return decodeURIComponent(name);
 }
 
 /** All runs of a state folder, oldest first. */

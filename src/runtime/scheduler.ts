@@ -1,5 +1,5 @@
 import { Heap } from '../dsl/graph.js';
-import type { NodeOutcome } from './events.js';
+import { endedWell, type NodeOutcome } from './events.js';
 
 /** Something to be done after other things. */
 export interface Job {
@@ -7,6 +7,8 @@ export interface Job {
   readonly after: readonly { readonly from: string; readonly requires: boolean }[];
   /** Whether it takes one of the places of `-j`. Waiting for EC2 does not. */
   readonly takesPlace: boolean;
+  /** Of those with a limit of the same name, no more than its number run at once. */
+  readonly limits: readonly { readonly name: string; readonly most: number }[];
   /** Does it and says how it ended; never rejects. */
   run(): Promise<NodeOutcome>;
 }
@@ -41,6 +43,9 @@ class Scheduler {
   private readonly waiting = new Map<string, number>();
   private readonly ready: Heap<string>;
   private readonly readyForFree: Heap<string>;
+  /** Ready jobs that wait for one of the same limit to end, by its name; and how many run. */
+  private readonly held = new Map<string, string[]>();
+  private readonly runningOf = new Map<string, number>();
   private running = 0;
   private placesTaken = 0;
   private failed = false;
@@ -86,13 +91,15 @@ class Scheduler {
       const id = place ?? this.readyForFree.take();
       if (id === undefined) break;
       const job = this.byId.get(id) as Job;
-      const missing = job.after.find((edge) => edge.requires && !this.endedWell(edge.from));
+      const missing = job.after.find((edge) => edge.requires && !endedWell(this.outcomes.get(edge.from)));
       if (missing !== undefined) {
         this.options.onUnreached(id, `"${missing.from}" did not end well`);
         this.settle(id, 'unreached');
         continue;
       }
-      this.begin(job);
+      const full = job.limits.find(({ name, most }) => (this.runningOf.get(name) ?? 0) >= most);
+      if (full === undefined) this.begin(job);
+      else this.held.set(full.name, [...(this.held.get(full.name) ?? []), id]);
     }
     if (this.running > 0) return;
     if (this.stopped) this.giveUp();
@@ -106,9 +113,11 @@ class Scheduler {
   private begin(job: Job): void {
     this.running += 1;
     if (job.takesPlace) this.placesTaken += 1;
+    for (const { name } of job.limits) this.runningOf.set(name, (this.runningOf.get(name) ?? 0) + 1);
     void job.run().then((outcome) => {
       this.running -= 1;
       if (job.takesPlace) this.placesTaken -= 1;
+      for (const { name } of job.limits) this.letIn(name);
       if (outcome === 'failed' && !this.failed) {
         this.failed = true;
         this.options.onFailure();
@@ -116,6 +125,12 @@ class Scheduler {
       this.settle(job.id, outcome);
       this.startReady();
     }, this.reject);
+  }
+
+  private letIn(limit: string): void {
+    this.runningOf.set(limit, (this.runningOf.get(limit) ?? 1) - 1);
+    for (const id of this.held.get(limit) ?? []) this.makeReady(id);
+    this.held.delete(limit);
   }
 
   private settle(id: string, outcome: NodeOutcome): void {
@@ -133,10 +148,5 @@ class Scheduler {
       this.options.onUnreached(id, this.failed ? 'another task failed' : 'cancelled');
       this.outcomes.set(id, 'unreached');
     }
-  }
-
-  private endedWell(id: string): boolean {
-    const outcome = this.outcomes.get(id);
-    return outcome === 'done' || outcome === 'skipped' || outcome === 'tolerated';
   }
 }

@@ -10,16 +10,19 @@ import { outputsOf } from '../dsl/names.js';
 import type { Plan } from '../dsl/plan.js';
 import type { Action } from '../dsl/recipe.js';
 import { longestTimerMs } from '../dsl/words.js';
+import { checkPreconditions } from './checks.js';
 import type { EventSink, Left, NodeOutcome } from './events.js';
 import type { RunFacts } from './facts.js';
 import type { Journal } from './journal.js';
 import type { AnyKind, TaskContext, World } from './kind.js';
-import { withLock } from './locks.js';
+import { type LockOwner, withHostLocks, withLock } from './locks.js';
 import type { PipeMaker } from './pipe.js';
 import { policy } from './policy.js';
-import type { RunFolder } from './runs.js';
+import type { Redactor } from './redact.js';
+import { fileNameOf, type RunFolder } from './runs.js';
 import { type LeftBehind, runScript, ScriptError } from './script.js';
 import { type Undoer, undoNotes } from './undo.js';
+import { type FreshTask, forget, isUpToDate, keeperOf } from './up_to_date.js';
 import { noteOfUndo, outputsIn, type RenderedUndo, scriptOf } from './user_script.js';
 
 /** What a run needs. */
@@ -41,6 +44,11 @@ export interface Execution {
   readonly keepGoing: boolean;
   /** Whether what was made stays when the run fails. */
   readonly keep: boolean;
+  /** Whether tasks run that are up to date. */
+  readonly force: boolean;
+  readonly redactor: Redactor;
+  /** What is done once the run has ended well. */
+  readonly atCommit: (() => void)[];
 }
 
 /** The user's cancel has aborted the run's signal already, and the undo must still be done. */
@@ -62,16 +70,29 @@ export class TaskRunner {
   async run(task: LinkedTask): Promise<NodeOutcome> {
     const { emit, facts } = this.x;
     const started = performance.now();
-    const finish = (outcome: NodeOutcome, more: { reason?: string; error?: string; outputs?: Record<string, unknown> } = {}) => {
-      if (more.outputs === undefined) facts.setOutputs(task.id, Object.fromEntries(outputsOf(task.task).map((name) => [name, null])));
+    const finish = (outcome: NodeOutcome, more: { reason?: string; error?: string; outputs?: Readonly<Record<string, unknown>> } = {}) => {
+      facts.setOutputs(task.id, more.outputs ?? Object.fromEntries(outputsOf(task.task).map((name) => [name, null])));
       emit({ type: 'task.finished', task: task.id, outcome, seconds: (performance.now() - started) / 1000, ...more });
       return outcome;
     };
     try {
       if (!this.condition(task)) return finish('skipped', { reason: '"if" is false' });
-      const outputs = await this.attempts(task);
-      facts.setOutputs(task.id, outputs);
-      return finish('done', { outputs });
+      const root = this.rootFor(task);
+      const onWait = (owner: LockOwner | undefined) =>
+        emit({ type: 'task.progress', task: task.id, text: `waits for a lock that ${owner?.purpose ?? 'another run'} holds` });
+      return await withHostLocks(task.task.locks, `run ${this.x.folder.id}`, { signal: this.cancelled, onWait }, async () => {
+        await checkPreconditions(this.x, task, root, this.cancelled);
+        const fresh = freshTask(task, root);
+        const verdict = fresh && (await isUpToDate(this.x, fresh, this.cancelled));
+        if (verdict?.fresh) return finish('up_to_date', { reason: verdict.why, outputs: verdict.outputs });
+        if (fresh !== undefined) forget(this.x, task);
+        const outputs = await this.attempts(task, root, verdict?.why);
+        // One with an undo counts once the run has ended well.
+        const keep = fresh && keeperOf(this.x, fresh, outputs);
+        if (fresh?.action.undo !== undefined && keep !== undefined) this.x.atCommit.push(keep);
+        else keep?.();
+        return finish('done', { outputs });
+      });
     } catch (error) {
       // What cannot be taken back cannot be put up with.
       const tolerated = task.task.continueOnError && !this.cancelled.aborted && (await this.undoNotesOf(task.id)).length === 0;
@@ -88,12 +109,12 @@ export class TaskRunner {
     throw new Error(`"if" must render to true or false, not ${JSON.stringify(value)}`);
   }
 
-  private async attempts(task: LinkedTask): Promise<Record<string, unknown>> {
+  private async attempts(task: LinkedTask, root: string | undefined, reason: string | undefined): Promise<Record<string, unknown>> {
     const { limit, delayMs, backoff } = task.task.retries;
     for (let attempt = 1, delay = delayMs; ; attempt += 1, delay *= backoff) {
-      this.x.emit({ type: 'task.started', task: task.id, attempt });
+      this.x.emit({ type: 'task.started', task: task.id, attempt, ...(attempt === 1 && reason !== undefined ? { reason } : {}) });
       try {
-        return await this.attempt(task);
+        return await this.attempt(task, root);
       } catch (error) {
         if (attempt > limit || this.cancelled.aborted) throw error;
         if ((await this.undoNotesOf(task.id)).length > 0) throw error;
@@ -105,9 +126,8 @@ export class TaskRunner {
     }
   }
 
-  private attempt(task: LinkedTask): Promise<Record<string, unknown>> {
+  private attempt(task: LinkedTask, root: string | undefined): Promise<Record<string, unknown>> {
     const { action } = task.task;
-    const root = this.rootFor(task);
     switch (action.type) {
       case 'unknown':
         throw new Error('internal error: a task with faults was planned');
@@ -176,7 +196,7 @@ export class TaskRunner {
       signal,
       run: folder.id,
       task: task.id,
-      mountPoint: join(folder.mounts, task.id),
+      mountPoint: join(folder.mounts, fileNameOf(task.id)),
       folder: folderOf(task.module),
       root,
       exclusive: (what, action) => withLock(join(folder.state, 'locks', what), `${folder.id} ${task.id}`, action),
@@ -240,6 +260,11 @@ export class TaskRunner {
     const reason = error.name === 'TimeoutError' ? `timed out after ${(task.task.timeoutMs ?? 0) / 1000} s` : error.message;
     return `${place}: ${this.cancelled.aborted && error === this.cancelled.reason ? 'cancelled' : reason}`;
   }
+}
+
+function freshTask(task: LinkedTask, root: string | undefined): FreshTask | undefined {
+  const { action, freshness } = task.task;
+  return action.type === 'run' && freshness !== undefined ? { task, action, freshness, root } : undefined;
 }
 
 /** A script as it is shown with a failure: what it was, not all of what it was. */

@@ -31,13 +31,22 @@ function shellFor(named: readonly string[] | undefined, text: string): readonly 
 export function scriptOf(task: LinkedTask, action: RunAction, facts: RunFacts, root: string | undefined): Omit<Script, 'signal' | 'onLines'> {
   const text = String(evaluate(action.script, task.module, facts) ?? '');
   return {
+    ...surroundingsOf(task, facts, root),
     text,
     shell: shellFor(action.shell, text),
-    env: environmentOf(task, action, facts, root !== undefined),
-    dir: dirOf(task, action, facts, root !== undefined),
-    root,
     keepsMounts: keepsMounts(action, root),
     timeoutMs: task.task.timeoutMs,
+  };
+}
+
+/** Where a task runs, and with which environment; built-in kinds have that of the recipe. */
+export function surroundingsOf(task: LinkedTask, facts: RunFacts, root: string | undefined): Pick<Script, 'env' | 'dir' | 'root'> {
+  const { action } = task.task;
+  const own = action.type === 'run' ? action : { env: new Map<string, Value>() };
+  return {
+    env: environmentOf(task, own.env, facts, root !== undefined),
+    dir: dirOf(task, 'dir' in own ? own.dir : undefined, facts, root !== undefined),
+    root,
   };
 }
 
@@ -86,7 +95,7 @@ export function noteOfUndo(task: LinkedTask, action: RunAction, undo: Value, fac
     script: seal(undo, task.module, facts),
     env: Object.fromEntries(env),
     shell: action.shell,
-    dir: dirOf(task, action, facts, root !== undefined),
+    dir: dirOf(task, action.dir, facts, root !== undefined),
     root,
     keepsMounts: keepsMounts(action, root),
   };
@@ -149,9 +158,9 @@ function mapped<A, B>(map: Readonly<Record<string, A>>, by: (value: A) => B): Re
   return Object.fromEntries(Object.entries(map).map(([name, value]) => [name, by(value)]));
 }
 
-function environmentOf(task: LinkedTask, action: RunAction, facts: RunFacts, inside: boolean): Record<string, string> {
+function environmentOf(task: LinkedTask, own: ReadonlyMap<string, Value>, facts: RunFacts, inside: boolean): Record<string, string> {
   const env = baseEnvironment(facts.variables, inside);
-  for (const [name, value] of [...task.module.recipe.env, ...action.env]) {
+  for (const [name, value] of [...task.module.recipe.env, ...own]) {
     const text = evaluate(value, task.module, facts);
     if (typeof text === 'object' && text !== null)
       throw new Error(`"env.${name}" is a ${Array.isArray(text) ? 'list' : 'map'}; use "json"${Array.isArray(text) ? ' or "join"' : ''}`);
@@ -167,7 +176,7 @@ function baseEnvironment(program: Readonly<Record<string, string | undefined>>, 
   return definedOf(base);
 }
 
-function dirOf(task: LinkedTask, action: RunAction, facts: Facts, inside: boolean): string {
-  const dir = action.dir === undefined ? undefined : String(evaluate(action.dir, task.module, facts) ?? '');
+function dirOf(task: LinkedTask, named: Value | undefined, facts: Facts, inside: boolean): string {
+  const dir = named === undefined ? undefined : String(evaluate(named, task.module, facts) ?? '');
   return inside ? (dir ?? '/') : resolve(folderOf(task.module), dir ?? '.');
 }

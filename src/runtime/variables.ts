@@ -1,7 +1,7 @@
+import { type CommandVariable, commandVariablesIn } from '../dsl/allowed.js';
 import { placeOf } from '../dsl/diagnostic.js';
 import { evaluate } from '../dsl/evaluate.js';
 import { folderOf, type Module } from '../dsl/module.js';
-import { type CommandVariable, commandVariablesIn } from '../dsl/names.js';
 import type { Plan } from '../dsl/plan.js';
 import type { Value } from '../dsl/values.js';
 import type { Execution } from './task_runner.js';
@@ -46,7 +46,14 @@ function valuesOf(plan: Plan): (readonly [Value, Module])[] {
         : action.type === 'run'
           ? [action.script, action.dir, action.undo?.script, ...action.env.values(), ...module.recipe.env.values()]
           : [];
-    for (const value of [task.if, ...own]) if (value !== undefined) values.push([value, module]);
+    const { preconditions, freshness } = task;
+    const checks = [
+      ...preconditions.flatMap(({ sh, message }) => [sh, message]),
+      ...(freshness?.sources ?? []),
+      ...(freshness?.generates ?? []),
+      ...(freshness?.status ?? []),
+    ];
+    for (const value of [task.if, ...checks, ...own]) if (value !== undefined) values.push([value, module]);
   }
   return values;
 }

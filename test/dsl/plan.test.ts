@@ -1,28 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { RecipeError } from '../../src/dsl/diagnostic.js';
-import { linkModule } from '../../src/dsl/link.js';
-import { loadModule } from '../../src/dsl/module.js';
 import { makePlan, type Plan } from '../../src/dsl/plan.js';
-import { language } from '../../src/tasks/language.js';
+import { linked, plan } from '../support/plan.js';
 import { repository } from '../support/program.js';
 import { suite } from '../support/suite.js';
-
-/** The plan of recipe texts by file name; `r.yml` is run. */
-function plan(files: Readonly<Record<string, string>>, goals: readonly string[] = []): Plan {
-  const read = (path: string) => {
-    const text = files[path.replace(/^\//, '')];
-    if (text === undefined) throw Object.assign(new Error('none'), { code: 'ENOENT' });
-    return `version: 1\n${text}`;
-  };
-  const { module, faults } = loadModule('/r.yml', language, read);
-  return makePlan(
-    module,
-    linkModule(module, faults, () => false),
-    goals,
-  );
-}
 
 const order = (made: Plan) => made.nodes.map((node) => node.id).join(' ');
 const edges = (made: Plan) => made.nodes.flatMap((node) => node.after.map((edge) => `${node.id} after ${edge.from}: ${edge.because}`));
@@ -41,12 +23,8 @@ outputs: {image_id: "{{ image.id }}"}
 
 suite('plan', (test) => {
   test('recipes/base.yml: the whole order', () => {
-    const { module, faults } = loadModule(join(repository, 'recipes/base.yml'), language, (path) => readFileSync(path, 'utf8'));
-    const made = makePlan(
-      module,
-      linkModule(module, faults, () => false),
-      [],
-    );
+    const { module, tasks } = linked(join(repository, 'recipes/base.yml'));
+    const made = makePlan(module, tasks, []);
     assert.is(
       order(made),
       'volume disk parts rootfs root bootstrap sys grub version sys.released root.released rootfs.released parts.released disk.released snapshot image volume.released',
@@ -69,17 +47,15 @@ suite('plan', (test) => {
   });
 
   test('recipes/web.yml: one goal in the library is the whole image, with what is put on it and cleaned up after', () => {
-    const path = join(repository, 'recipes/web.yml');
-    const { module, faults } = loadModule(path, language, (file) => readFileSync(file, 'utf8'));
-    const linked = linkModule(module, faults, () => false);
+    const { module, tasks } = linked(join(repository, 'recipes/web.yml'));
     const whole =
       'ami.source ami.volume ami.disk ami.rootfs ami.grow ami.root ami.chroot packages pages smoke cleanup.all ' +
       'ami.chroot.released ami.root.released ami.rootfs.released ami.disk.released ami.snapshot ami.image ami.volume.released';
-    assert.is(order(makePlan(module, linked, ['ami.image'])), whole);
-    assert.is(order(makePlan(module, linked, [])), whole);
-    assert.is(makePlan(module, linked, ['ami.image']).reasons.get('cleanup.all'), '"ami.snapshot" freezes "ami.volume"');
+    assert.is(order(makePlan(module, tasks, ['ami.image'])), whole);
+    assert.is(order(makePlan(module, tasks, [])), whole);
+    assert.is(makePlan(module, tasks, ['ami.image']).reasons.get('cleanup.all'), '"ami.snapshot" freezes "ami.volume"');
     assert.is(
-      order(makePlan(module, linked, ['packages'])),
+      order(makePlan(module, tasks, ['packages'])),
       'ami.source ami.volume ami.disk ami.rootfs ami.grow ami.root ami.chroot packages ' +
         'ami.chroot.released ami.root.released ami.rootfs.released ami.disk.released ami.volume.released',
     );

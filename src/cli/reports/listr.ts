@@ -47,8 +47,8 @@ export function listrReport(): Report {
           wrappers.set(node.id, wrapper);
           if (node.attempt > 0) wrapper.title = titleOf(node);
           const { outcome, reason, error } = await node.ended.promise;
-          if (outcome === 'skipped' || outcome === 'unreached')
-            wrapper.skip(`${node.title} ${styled('dim', `${outcome === 'skipped' ? 'skipped' : 'not run'}: ${reason ?? ''}`)}`);
+          const notRun = { skipped: 'skipped', unreached: 'not run', up_to_date: 'up to date' }[outcome];
+          if (notRun !== undefined) wrapper.skip(`${node.title} ${styled('dim', `${notRun}: ${reason ?? ''}`)}`);
           if (outcome === 'failed') throw new Error(`${node.title} ${styled('red', error?.split('\n')[0] ?? 'failed')}`);
         },
         rendererOptions: { bottomBar: false, persistentOutput: false, outputBar: 1 },

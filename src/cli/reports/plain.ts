@@ -16,7 +16,9 @@ export function plainReport({ quiet }: { readonly quiet: boolean }): Report {
         run = event.run;
         return say(`run ${event.run}: ${event.recipe}`);
       case 'task.started':
-        return say(`${styled('cyan', '>')} ${event.task}${event.attempt > 1 ? ` (attempt ${event.attempt})` : ''}`);
+        return say(
+          `${styled('cyan', '>')} ${event.task}${event.attempt > 1 ? ` (attempt ${event.attempt})` : event.reason === undefined ? '' : `: ${event.reason}`}`,
+        );
       case 'task.output':
         return say(...event.lines.map((line) => `${styled('dim', `${event.task} |`)} ${line}`));
       case 'task.progress':
@@ -51,6 +53,8 @@ function finishedLine(event: Extract<RunEvent, { type: 'task.finished' }>): stri
       return `${styled('green', '✔')} ${task} ${styled('dim', duration(seconds))}`;
     case 'skipped':
       return `- ${task} skipped: ${reason}`;
+    case 'up_to_date':
+      return `${styled('green', '✔')} ${task} is up to date: ${reason}`;
     case 'unreached':
       return `- ${task} not run: ${reason}`;
     case 'tolerated':

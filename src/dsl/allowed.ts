@@ -1,0 +1,100 @@
+import type { Diagnostic } from './diagnostic.js';
+import type { Module } from './module.js';
+import { type Meaning, meaningOf } from './names.js';
+import { pathText } from './template.js';
+import { referencesIn, type Value } from './values.js';
+
+/** What may be used in a place of a recipe. */
+export interface Allowed {
+  readonly tasks: boolean;
+  readonly secrets: boolean;
+  /** What the place is called in messages, e.g. `"if"`. */
+  readonly place: string;
+}
+
+/** Checks every name in a value: that it means something, and something that may be used there. */
+export function checkValue(value: Value, module: Module, allowed: Allowed, env: (name: string) => boolean, diagnostics: Diagnostic[]): void {
+  for (const reference of referencesIn(value)) {
+    const meaning = meaningOf(reference, module);
+    const say = (code: Diagnostic['code'], message: string, help?: string) => diagnostics.push({ code, message, span: reference.span, help });
+    if (meaning.type === 'fault') say(meaning.code, meaning.message, meaning.help);
+    else if (meaning.type === 'env' && !reference.optional && !env(meaning.name)) {
+      say('not-set', `"env.${meaning.name}" is not set`, `set it, or write {{ default env.${meaning.name} "…" }}`);
+    } else {
+      const outcome = traits(meaning);
+      if (outcome.cycle) say('cycle', `"${pathText(reference.path)}" refers to itself`);
+      else if (outcome.tasks && !allowed.tasks) say('too-early', `${allowed.place} cannot use tasks: it must be known before the first one runs`);
+      else if (outcome.secret && !allowed.secrets)
+        say('secret', `a secret cannot be used in ${allowed.place}`, 'use it in "run", "env" or the "with" of an include');
+    }
+  }
+}
+
+/** Whether what a name means comes from a secret. */
+export function isSecret(meaning: Meaning): boolean {
+  return traits(meaning).secret;
+}
+
+/** A `{sh: …}` variable, and the module it stands in. */
+export interface CommandVariable {
+  readonly module: Module;
+  readonly name: string;
+  readonly command: Value;
+}
+
+/** The `{sh: …}` variables a value reads, each after those that its command reads. */
+export function commandVariablesIn(value: Value, module: Module, seen = new Set<Value>()): CommandVariable[] {
+  if (seen.has(value)) return [];
+  seen.add(value);
+  return referencesIn(value).flatMap((reference) => {
+    const meaning = meaningOf(reference, module);
+    switch (meaning.type) {
+      case 'expression':
+        return commandVariablesIn(meaning.value, meaning.module, seen);
+      case 'env': {
+        const inner = meaning.module.recipe.env.get(meaning.name);
+        return inner === undefined ? [] : commandVariablesIn(inner, meaning.module, seen);
+      }
+      case 'var': {
+        const { variable, name } = meaning;
+        const inner = commandVariablesIn(variable.value, meaning.module, seen);
+        return variable.sh ? [...inner, { module: meaning.module, name, command: variable.value }] : inner;
+      }
+      default:
+        return [];
+    }
+  });
+}
+
+interface Traits {
+  readonly tasks: boolean;
+  readonly secret: boolean;
+  readonly cycle: boolean;
+}
+
+function traits(meaning: Meaning, open: readonly Value[] = []): Traits {
+  switch (meaning.type) {
+    case 'task': {
+      const action = meaning.task.action;
+      return { tasks: true, secret: action.type === 'run' && (action.outputs.get(meaning.output)?.secret ?? false), cycle: false };
+    }
+    case 'input':
+      return { tasks: false, secret: meaning.module.recipe.inputs.get(meaning.name)?.secret ?? false, cycle: false };
+    case 'env':
+    case 'expression':
+    case 'var': {
+      const value = meaning.type === 'var' ? meaning.variable.value : meaning.type === 'env' ? meaning.module.recipe.env.get(meaning.name) : meaning.value;
+      // A variable of the environment that names itself means the program's own.
+      if (value === undefined || (open.includes(value) && meaning.type === 'env')) return { tasks: false, secret: false, cycle: false };
+      if (open.includes(value)) return { tasks: false, secret: false, cycle: true };
+      const all = referencesIn(value)
+        .map((reference) => meaningOf(reference, meaning.module))
+        .filter((inner): inner is Meaning => inner.type !== 'fault')
+        .map((inner) => traits(inner, [...open, value]));
+      const declared = meaning.type === 'expression' && meaning.input ? meaning.input.module.recipe.inputs.get(meaning.input.name)?.secret : false;
+      return { tasks: all.some((t) => t.tasks), secret: Boolean(declared) || all.some((t) => t.secret), cycle: all.some((t) => t.cycle) };
+    }
+    default:
+      return { tasks: false, secret: false, cycle: false };
+  }
+}

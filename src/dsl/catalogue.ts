@@ -1,0 +1,234 @@
+/** What a fault is: for the manual, with a recipe that has it and one that does not. */
+export interface CatalogueEntry {
+  readonly means: string;
+  /** A recipe with the fault; `version: 1` is put before it unless it has a version. */
+  readonly wrong: string;
+  /** The same, put right. */
+  readonly right: string;
+  /** For faults of the command line: what is typed after `chrootfile plan r.yml`, wrong and right. */
+  readonly typed?: readonly [wrong: string, right: string];
+  /** Other files they need. */
+  readonly files?: Readonly<Record<string, string>>;
+}
+
+const library =
+  'version: 1\ninputs: {size: {type: integer, required: true, description: Size in GiB}}\ntasks:\n  volume: {uses: ec2.volume, with: {size: "{{ inputs.size }}"}}\n  check: {internal: true, run: "true"}\n';
+
+/** Every fault that is told of recipes and of the command line, by the word at the end of its message. */
+export const catalogue = {
+  'command-line': {
+    means: 'The command line does not fit the recipe, or the recipe cannot be read.',
+    wrong: 'tasks:\n  a: {run: "true"}',
+    right: 'tasks:\n  a: {run: "true"}',
+    typed: ['-i size', '-i size=8'],
+  },
+  cycle: {
+    means: 'Things wait for each other, so none could ever begin. Every link of the circle is shown where it is written; take one of them out.',
+    wrong: 'tasks:\n  packages: {needs: [cleanup], run: apt-get install -y nginx}\n  cleanup: {needs: [packages], run: apt-get clean}',
+    right: 'tasks:\n  packages: {run: apt-get install -y nginx}\n  cleanup: {needs: [packages], run: apt-get clean}',
+  },
+  'does-nothing': {
+    means: 'A task has nothing to do.',
+    wrong: 'tasks:\n  packages: {description: What is installed}',
+    right: 'tasks:\n  packages: {description: What is installed, run: apt-get install -y nginx}',
+  },
+  'duplicate-key': {
+    means: 'A key stands twice in one map. YAML has no rule which of them counts.',
+    wrong: 'tasks:\n  a: {run: echo one}\n  a: {run: echo two}',
+    right: 'tasks:\n  a: {run: echo one}\n  b: {run: echo two}',
+  },
+  duration: {
+    means: 'A length of time is a whole number with a unit: `500ms`, `90s`, `20m`, `2h`.',
+    wrong: 'tasks:\n  a: {run: "true", timeout: 20 minutes}',
+    right: 'tasks:\n  a: {run: "true", timeout: 20m}',
+  },
+  enum: {
+    means: 'The value is none of those that may stand there.',
+    wrong: 'tasks:\n  v: {uses: ec2.volume, with: {size: 8, type: gp4}}',
+    right: 'tasks:\n  v: {uses: ec2.volume, with: {size: 8, type: gp3}}',
+  },
+  exclusive: {
+    means: 'A key does not go with the other keys of the task: `uses` and `run` exclude each other, and many keys belong to one of them.',
+    wrong: 'tasks:\n  v: {uses: ec2.volume, with: {size: 8}, env: {LANG: C}}',
+    right: 'tasks:\n  v: {uses: ec2.volume, with: {size: 8}}',
+  },
+  goal: {
+    means: 'A goal is a task. Releases follow by themselves.',
+    wrong: 'goals: [volume.released]\ntasks:\n  volume: {uses: ec2.volume, with: {size: 8}}',
+    right: 'goals: [volume]\ntasks:\n  volume: {uses: ec2.volume, with: {size: 8}}',
+  },
+  helper: {
+    means: 'A helper in a template is unknown, or is not used as it wants to be. `chrootfile kinds` does not list them; the page on the language does.',
+    wrong: 'tasks:\n  a: {run: "echo {{ uppercase run.id }}"}',
+    right: 'tasks:\n  a: {run: "echo {{ upper run.id }}"}',
+  },
+  in: {
+    means: '`in` names one task that is a chroot. In a library it may be `inputs.NAME`, for which the include gives the path of a chroot.',
+    wrong: 'tasks:\n  sys: {uses: chroot, with: {root: /srv/image}}\n  files: {run: "true"}\n  a: {in: files, run: apt-get update}',
+    right: 'tasks:\n  sys: {uses: chroot, with: {root: /srv/image}}\n  files: {run: "true"}\n  a: {in: sys, run: apt-get update}',
+  },
+  include: {
+    means: 'A library cannot be read, or includes itself.',
+    wrong: 'includes: {disk: {recipe: libary.yml, with: {size: 8}}}\ntasks:\n  a: {needs: [disk.volume], run: "true"}',
+    right: 'includes: {disk: {recipe: library.yml, with: {size: 8}}}\ntasks:\n  a: {needs: [disk.volume], run: "true"}',
+    files: { 'library.yml': library },
+  },
+  input: {
+    means: 'The value of an input is not what the recipe declares: not of its type, not among its values, too small, too short for a secret.',
+    wrong: 'inputs: {size: {type: integer, minimum: 1, default: 0}}\ntasks:\n  v: {uses: ec2.volume, with: {size: "{{ inputs.size }}"}}',
+    right: 'inputs: {size: {type: integer, minimum: 1, default: 8}}\ntasks:\n  v: {uses: ec2.volume, with: {size: "{{ inputs.size }}"}}',
+  },
+  instance: {
+    means:
+      'A name means no instance of a matrix, or one instance where all of them are named. A task with the same axes means the instance with its own values; every other one writes `build[arch=arm64]`, in templates `build.[arch=arm64].id`.',
+    wrong: 'tasks:\n  build: {strategy: {matrix: {arch: [amd64, arm64]}}, run: "true"}\n  a: {needs: ["build[arch=riscv64]"], run: "true"}',
+    right: 'tasks:\n  build: {strategy: {matrix: {arch: [amd64, arm64]}}, run: "true"}\n  a: {needs: ["build[arch=arm64]"], run: "true"}',
+  },
+  internal: {
+    means: 'A task of a library is for the library alone.',
+    wrong: 'includes: {disk: {recipe: library.yml, with: {size: 8}}}\ntasks:\n  a: {needs: [disk.check], run: "true"}',
+    right: 'includes: {disk: {recipe: library.yml, with: {size: 8}}}\ntasks:\n  a: {needs: [disk.volume], run: "true"}',
+    files: { 'library.yml': library },
+  },
+  matrix: {
+    means: 'A matrix cannot be made into tasks: every axis is a list of short texts, numbers or booleans that is known before anything runs.',
+    wrong: 'tasks:\n  a: {strategy: {matrix: {size: [8, 8]}}, run: "true"}',
+    right: 'tasks:\n  a: {strategy: {matrix: {size: [8, 16]}}, run: "true"}',
+  },
+  'merge-key': {
+    means: 'Merge keys (`<<`) are no part of YAML 1.2, nor of the language.',
+    wrong: 'tasks:\n  a: &a {run: "true", timeout: 5m}\n  b:\n    <<: *a',
+    right: 'defaults: {timeout: 5m}\ntasks:\n  a: {run: "true"}\n  b: {run: "true"}',
+  },
+  'missing-input': {
+    means: 'An input must have a value and has none.',
+    wrong: 'includes: {disk: {recipe: library.yml}}\ntasks:\n  a: {needs: [disk.volume], run: "true"}',
+    right: 'includes: {disk: {recipe: library.yml, with: {size: 8}}}\ntasks:\n  a: {needs: [disk.volume], run: "true"}',
+    files: { 'library.yml': library },
+  },
+  'missing-key': {
+    means: 'A key that must be there is not.',
+    wrong: 'tasks:\n  root: {uses: mount, with: {options: [ro]}}',
+    right: 'tasks:\n  root: {uses: mount, with: {device: /dev/vdb1, options: [ro]}}',
+  },
+  mode: {
+    means: 'YAML reads `0755` as the number seven hundred and fifty-five. Modes of files are texts.',
+    wrong: 'tasks:\n  sys: {uses: chroot, with: {root: /srv/image}}\n  a: {uses: chroot.upload, in: sys, with: {from: tool, to: /usr/bin/tool, mode: 0755}}',
+    right: 'tasks:\n  sys: {uses: chroot, with: {root: /srv/image}}\n  a: {uses: chroot.upload, in: sys, with: {from: tool, to: /usr/bin/tool, mode: "0755"}}',
+  },
+  name: {
+    means:
+      'Names are lower-case letters, digits and `_`, a letter first. Includes, tasks and outputs share one name space, and some names have a meaning of their own.',
+    wrong: 'tasks:\n  install-nginx: {run: apt-get install -y nginx}',
+    right: 'tasks:\n  install_nginx: {run: apt-get install -y nginx}',
+  },
+  'not-set': {
+    means: 'A variable of the environment is not set, so the template has no value for it.',
+    wrong: 'tasks:\n  a: {run: "echo {{ env.IMAGE_LABEL }}"}',
+    right: 'tasks:\n  a: {run: "echo {{ default env.IMAGE_LABEL \'none\' }}"}',
+  },
+  package: {
+    means:
+      'A library of an npm package cannot be found from the folder of the recipe, as Node would look for it. Which version it is, and whether it is whole, is the affair of npm and its lock file.',
+    wrong: 'includes: {disk: {recipe: "npm:@acme/images"}}\ntasks:\n  a: {needs: [disk.volume], run: "true"}',
+    right: 'includes: {disk: {recipe: "npm:@acme/images/disk.yml", with: {size: 8}}}\ntasks:\n  a: {needs: [disk.volume], run: "true"}',
+    files: { 'node_modules/@acme/images/package.json': '{"name": "@acme/images", "version": "1.0.0"}\n', 'node_modules/@acme/images/disk.yml': library },
+  },
+  pattern: {
+    means: 'A text does not have the form that is wanted there, or a regular expression is none.',
+    wrong: 'tasks:\n  disk: {uses: ec2.attachment, with: {volume: my-volume}}',
+    right: 'tasks:\n  disk: {uses: ec2.attachment, with: {volume: vol-0123456789abcdef0}}',
+  },
+  range: {
+    means: 'A number, a text or a list is too small or too large.',
+    wrong: 'tasks:\n  v: {uses: ec2.volume, with: {size: 0}}',
+    right: 'tasks:\n  v: {uses: ec2.volume, with: {size: 1}}',
+  },
+  release: {
+    means: 'Only holds are released, and only `needs` names releases.',
+    wrong: 'tasks:\n  a: {run: "true"}\n  b: {needs: [a.released], run: "true"}',
+    right: 'tasks:\n  a: {run: "true"}\n  b: {needs: [a], run: "true"}',
+  },
+  'script-file': {
+    means: 'The file of a script cannot be read.',
+    wrong: 'tasks:\n  a: {run: {file: setpu.sh}}',
+    right: 'tasks:\n  a: {run: {file: setup.sh}}',
+    files: { 'setup.sh': 'true\n' },
+  },
+  secret: {
+    means: 'A secret would be seen: in a name, a tag, a condition, or what is printed at the end.',
+    wrong: 'inputs: {token: {type: string, secret: true}}\ntasks:\n  v: {uses: ec2.volume, with: {size: 8, tags: {token: "{{ inputs.token }}"}}}',
+    right: 'inputs: {token: {type: string, secret: true}}\ntasks:\n  a: {env: {TOKEN: "{{ inputs.token }}"}, run: ./register.sh}',
+  },
+  template: {
+    means: 'A text with `{{` cannot be read as a template. Where braces mean something else, write `\\{{`, or `template: false` at the task.',
+    wrong: 'tasks:\n  a: {run: "docker inspect -f {{.Id}} app"}',
+    right: 'tasks:\n  a: {template: false, run: "docker inspect -f {{.Id}} app"}',
+  },
+  'template-word': {
+    means: 'A template uses a part of its language that recipes have not: there are names, helpers, `#if`, `#unless` and `else`.',
+    wrong: 'inputs: {names: {type: list, default: [nginx]}}\ntasks:\n  a: {run: "apt-get install {{#each inputs.names}}{{ this }} {{/each}}"}',
+    right: 'inputs: {names: {type: list, default: [nginx]}}\ntasks:\n  a: {run: "apt-get install {{ quote inputs.names }}"}',
+  },
+  'too-early': {
+    means: 'The value must be known before the first task runs, so it cannot come from one.',
+    wrong: 'vars: {label: "from {{ volume.id }}"}\ntasks:\n  volume: {uses: ec2.volume, with: {size: 8}}\n  a: {run: "echo {{ vars.label }}"}',
+    right: 'tasks:\n  volume: {uses: ec2.volume, with: {size: 8}}\n  a: {run: "echo from {{ volume.id }}"}',
+  },
+  type: {
+    means: 'The value is of another type than wanted: a text for a list, a number for a text.',
+    wrong: 'tasks:\n  a: {run: "true"}\n  b: {needs: a, run: "true"}',
+    right: 'tasks:\n  a: {run: "true"}\n  b: {needs: [a], run: "true"}',
+  },
+  'unknown-input': {
+    means: 'A value is given for an input that is not declared.',
+    wrong: 'includes: {disk: {recipe: library.yml, with: {size: 8, name: x}}}\ntasks:\n  a: {needs: [disk.volume], run: "true"}',
+    right: 'includes: {disk: {recipe: library.yml, with: {size: 8}}}\ntasks:\n  a: {needs: [disk.volume], run: "true"}',
+    files: { 'library.yml': library },
+  },
+  'unknown-key': {
+    means: 'A key is no word of the language at this place. Words of other tools are known, and the word that is meant is told.',
+    wrong: 'tasks:\n  a: {run: "true"}\n  b: {deps: [a], run: "true"}',
+    right: 'tasks:\n  a: {run: "true"}\n  b: {needs: [a], run: "true"}',
+  },
+  'unknown-kind': {
+    means: 'There is no built-in kind of that name; `chrootfile kinds` lists them.',
+    wrong: 'tasks:\n  v: {uses: ebs.volume, with: {size: 8}}',
+    right: 'tasks:\n  v: {uses: ec2.volume, with: {size: 8}}',
+  },
+  'unknown-name': {
+    means: 'A name in a template means nothing.',
+    wrong: 'inputs: {size: {type: integer, default: 8}}\ntasks:\n  v: {uses: ec2.volume, with: {size: "{{ inputs.sise }}"}}',
+    right: 'inputs: {size: {type: integer, default: 8}}\ntasks:\n  v: {uses: ec2.volume, with: {size: "{{ inputs.size }}"}}',
+  },
+  'unknown-output': {
+    means: 'A task has no output of that name. A script declares its own in `outputs`.',
+    wrong: 'tasks:\n  a: {run: "echo version=1 >> $CHROOTFILE_OUTPUT"}\n  b: {run: "echo {{ a.version }}"}',
+    right: 'tasks:\n  a: {run: "echo version=1 >> $CHROOTFILE_OUTPUT", outputs: {version: {}}}\n  b: {run: "echo {{ a.version }}"}',
+  },
+  'unknown-task': {
+    means: 'There is no task of that name.',
+    wrong: 'tasks:\n  packages: {run: "true"}\n  a: {needs: [package], run: "true"}',
+    right: 'tasks:\n  packages: {run: "true"}\n  a: {needs: [packages], run: "true"}',
+  },
+  unquoted: {
+    means: 'A value that begins with `{{` must be quoted, else YAML reads a map in a map.',
+    wrong: 'tasks:\n  volume: {uses: ec2.volume, with: {size: 8}}\n  disk:\n    uses: ec2.attachment\n    with:\n      volume: {{ volume.id }}',
+    right: 'tasks:\n  volume: {uses: ec2.volume, with: {size: 8}}\n  disk:\n    uses: ec2.attachment\n    with:\n      volume: "{{ volume.id }}"',
+  },
+  'up-to-date': {
+    means: 'The task would be skipped wrongly, or never, for being up to date.',
+    wrong: 'tasks:\n  sys: {uses: chroot, with: {root: /srv/image}}\n  a: {in: sys, sources: [packages.txt], run: "true"}',
+    right: 'tasks:\n  sys: {uses: chroot, with: {root: /srv/image}}\n  a: {in: sys, sources: [packages.txt], status: [test -x /usr/sbin/nginx], run: "true"}',
+  },
+  version: {
+    means: 'Every recipe says which version of the language it is written in. There is one so far.',
+    wrong: 'version: 2\ntasks:\n  a: {run: "true"}',
+    right: 'version: 1\ntasks:\n  a: {run: "true"}',
+  },
+  yaml: {
+    means: 'The text is not YAML 1.2, or uses what recipes do without: tags, several documents, aliases inside their own anchor.',
+    wrong: 'tasks:\n  a: {run: "true"',
+    right: 'tasks:\n  a: {run: "true"}',
+  },
+} as const satisfies Record<string, CatalogueEntry>;

@@ -1,0 +1,181 @@
+import { checkValue } from './allowed.js';
+import type { Diagnostic } from './diagnostic.js';
+import { evaluate, type Facts } from './evaluate.js';
+import { type Instance, instanceKey, type Module } from './module.js';
+import type { Strategy, Task } from './recipe.js';
+import type { Span } from './source.js';
+import type { Value } from './values.js';
+import { axisValuePattern } from './words.js';
+
+/** More instances of one task than anybody wants: stops matrices that multiply by mistake. */
+const mostInstances = 10_000;
+
+/** What the plan may know before anything runs. */
+export interface KnownBefore {
+  /** Values of the inputs of the recipe that is run; those that are not known are absent. */
+  readonly inputs: ReadonlyMap<string, unknown>;
+  /** A variable of the program's own environment. */
+  environment(name: string): string | undefined;
+}
+
+/** Finds the instances of every task with a matrix, in a recipe and its libraries; faults are added to `diagnostics`. */
+export function expandMatrices(module: Module, known: KnownBefore, diagnostics: Diagnostic[]): void {
+  for (const child of module.children.values()) expandMatrices(child, known, diagnostics);
+  for (const task of module.recipe.tasks.values()) {
+    if (task.strategy === undefined) continue;
+    const expansion = new Expansion(module, task.strategy, known, diagnostics);
+    (module.instances as Map<string, readonly Instance[]>).set(task.name, expansion.instances(task));
+  }
+}
+
+/** A module as one instance of a task sees it. */
+export function seenBy(module: Module, instance: Instance | undefined): Module {
+  return instance === undefined ? module : { ...module, instance };
+}
+
+type Row = Record<string, unknown>;
+
+class Expansion {
+  private failed = false;
+
+  constructor(
+    private readonly module: Module,
+    private readonly strategy: Strategy,
+    private readonly known: KnownBefore,
+    private readonly diagnostics: Diagnostic[],
+  ) {}
+
+  instances(task: Task): readonly Instance[] {
+    const { strategy } = this;
+    const axes = [...strategy.axes].map(([name, value]) => [name, this.axis(name, value)] as const);
+    const include = strategy.include.map((value) => this.row(value));
+    const exclude = strategy.exclude.map((value) => this.row(value));
+    const combined = this.failed ? [] : this.included(this.excluded(this.product(axes), exclude), include);
+    const names = [...new Set([...strategy.axes.keys(), ...[...combined, ...include].flatMap(Object.keys)])];
+    const keys = axes.length > 0 ? axes.map(([name]) => name) : Object.keys(include[0] ?? {}).slice(0, 1);
+    if (!this.failed && combined.length === 0) this.say('nothing is left of this matrix', strategy.at);
+    const found = this.failed ? [] : this.named(combined, keys, names, task);
+    if (!this.failed) return found;
+    return [{ key: '', values: Object.fromEntries(names.map((name) => [name, null])), axes: keys, unknown: true }];
+  }
+
+  private axis(name: string, value: Value): readonly unknown[] {
+    const plain = this.evaluated(value);
+    if (this.failed) return [];
+    if (!Array.isArray(plain) || plain.length === 0) {
+      this.say(`the axis "${name}" must be a list of values, not ${JSON.stringify(plain)}`, value.at);
+      return [];
+    }
+    for (const [i, item] of plain.entries()) {
+      const fits = typeof item === 'number' || typeof item === 'boolean' || (typeof item === 'string' && new RegExp(axisValuePattern).test(item));
+      const at = value.type === 'list' ? (value.items[i]?.at ?? value.at) : value.at;
+      if (!fits)
+        this.say(
+          `${JSON.stringify(item)} cannot stand on an axis: it becomes part of names`,
+          at,
+          'letters, digits, spaces and . _ + : @ / -; "include" takes any value',
+        );
+      else if (plain.indexOf(item) !== i) this.say(`${JSON.stringify(item)} stands on the axis "${name}" twice`, at);
+    }
+    return plain;
+  }
+
+  private row(value: Value): Row {
+    const plain = this.evaluated(value);
+    return typeof plain === 'object' && plain !== null ? (plain as Row) : {};
+  }
+
+  private evaluated(value: Value): unknown {
+    const before = this.diagnostics.length;
+    const { inputs } = this.known;
+    const hasEnv = (name: string) => this.module.recipe.env.has(name) || this.known.environment(name) !== undefined;
+    checkValue(value, this.module, { tasks: false, secrets: false, place: 'a matrix' }, hasEnv, this.diagnostics);
+    if (this.diagnostics.length > before) {
+      this.failed = true;
+      return undefined;
+    }
+    const facts: Facts = {
+      run: new Proxy({} as Facts['run'], { get: () => notYet('the facts of a run') }),
+      inputs: new Proxy(inputs as Map<string, unknown>, {
+        get: (map, key) => (key === 'get' ? (name: string) => (map.has(name) ? map.get(name) : notGiven(name)) : Reflect.get(map, key)),
+      }),
+      environment: (name) => this.known.environment(name),
+      commandOutput: () => notYet('the output of a command'),
+      output: () => notYet('an output of a task'),
+      secret: () => {},
+    };
+    try {
+      return evaluate(value, this.module, facts);
+    } catch (error) {
+      this.say((error as Error).message.replace(/^[^ ]+:\d+:\d+: /, ''), value.at);
+      return undefined;
+    }
+  }
+
+  private product(axes: readonly (readonly [string, readonly unknown[]])[]): Row[] {
+    const count = axes.reduce((all, [, values]) => all * values.length, 1);
+    if (count > mostInstances) {
+      this.say(`this makes ${count} tasks of one; at most ${mostInstances} are made`, this.strategy.at);
+      return [];
+    }
+    if (axes.length === 0) return [];
+    return axes.reduce<Row[]>((rows, [name, values]) => rows.flatMap((row) => values.map((value) => ({ ...row, [name]: value }))), [{}]);
+  }
+
+  private excluded(rows: readonly Row[], exclude: readonly Row[]): Row[] {
+    for (const [i, out] of exclude.entries()) {
+      if (this.failed || rows.some((row) => agrees(row, out))) continue;
+      const at = this.strategy.exclude[i]?.at ?? this.strategy.at;
+      this.say('this excludes nothing', at, `axes: ${[...this.strategy.axes.keys()].join(', ')}`);
+    }
+    return rows.filter((row) => !exclude.some((out) => agrees(row, out)));
+  }
+
+  /** As GitHub Actions does it: an entry adds to the combinations whose axes it does not change, else it is one of its own. */
+  private included(rows: readonly Row[], include: readonly Row[]): Row[] {
+    const grown = rows.map((row) => ({ ...row }));
+    const more: Row[] = [];
+    for (const entry of include) {
+      const onAxes = Object.fromEntries(Object.entries(entry).filter(([name]) => this.strategy.axes.has(name)));
+      const fitting = grown.filter((_, i) => agrees(rows[i] ?? {}, onAxes));
+      for (const row of fitting) Object.assign(row, entry);
+      if (fitting.length === 0) more.push({ ...entry });
+    }
+    return [...grown, ...more];
+  }
+
+  private named(rows: readonly Row[], axes: readonly string[], names: readonly string[], task: Task): Instance[] {
+    const seen = new Set<string>();
+    return rows.map((row) => {
+      const key = instanceKey(axes, row);
+      const nameable = axes.every((axis) => typeof row[axis] !== 'object' && (row[axis] === undefined || new RegExp(axisValuePattern).test(String(row[axis]))));
+      if (key === '[]' || !nameable) {
+        this.say(
+          `an instance of "${task.name}" cannot be named: its values are ${JSON.stringify(row)}`,
+          this.strategy.at,
+          'give each entry of "include" a short text first',
+        );
+      } else if (seen.has(key)) this.say(`two instances would be called ${task.name}${key}`, this.strategy.at);
+      seen.add(key);
+      return { key, axes, values: Object.fromEntries(names.map((name) => [name, row[name] ?? null])) };
+    });
+  }
+
+  private say(message: string, at: Value['at'], help?: string): void {
+    this.failed = true;
+    const span: Span = at.document.spanOf(at.pointer);
+    this.diagnostics.push({ code: 'matrix', message, span, help });
+  }
+}
+
+function agrees(row: Row, wanted: Row): boolean {
+  return Object.entries(wanted).every(([name, value]) => JSON.stringify(row[name]) === JSON.stringify(value));
+}
+
+function notYet(what: string): never {
+  throw new Error(`a matrix cannot use ${what}: it must be known before the run`);
+}
+
+function notGiven(name: string): never {
+  throw new Error(`the matrix needs the value of the input "${name}": give it with -i ${name}=…`);
+}

@@ -1,0 +1,210 @@
+import { dirname, resolve } from 'node:path';
+import type { Diagnostic } from './diagnostic.js';
+import { type ParsedDocument, pointerStep } from './document.js';
+import type { ValueType } from './inputs.js';
+import type { KindDeclaration, Language } from './kind.js';
+import type { Action, Freshness, Retries, Strategy, Task } from './recipe.js';
+import { below, type Place, readValue, readValues, type Value } from './values.js';
+import { durationMs, durationPattern } from './words.js';
+
+/** Reads a text by its absolute path; throws as `fs.readFileSync` does. */
+export type ReadText = (path: string) => string;
+
+/** A script, or the file it is in. */
+type ScriptText = string | { readonly file: string };
+
+type RetriesText = number | { readonly limit: number; readonly delay?: string; readonly backoff?: number };
+
+/** `defaults` as it is written. */
+export interface DefaultsText {
+  readonly shell?: readonly string[];
+  readonly timeout?: string;
+  readonly retries?: RetriesText;
+}
+
+/** A task as it is written. */
+export interface TaskText extends DefaultsText {
+  readonly description?: string;
+  readonly uses?: string;
+  readonly with?: object;
+  readonly run?: ScriptText;
+  readonly in?: string;
+  readonly needs?: readonly string[];
+  readonly before?: readonly string[];
+  readonly if?: boolean | string;
+  readonly env?: object;
+  readonly dir?: string;
+  readonly continue_on_error?: boolean;
+  readonly strategy?: { readonly matrix?: Record<string, unknown>; readonly max_parallel?: number };
+  readonly preconditions?: readonly { readonly sh?: string; readonly message?: string }[];
+  readonly sources?: readonly string[];
+  readonly generates?: readonly string[];
+  readonly status?: readonly string[];
+  readonly locks?: readonly string[];
+  readonly outputs?: Record<string, { type?: ValueType; secret?: boolean } | null>;
+  readonly undo?: { run: ScriptText; when?: 'failure' | 'always' };
+  readonly internal?: boolean;
+  readonly template?: boolean;
+}
+
+/** Keys that say how a task works, and so mean nothing for one that does no work of its own. */
+const workingKeys = ['in', 'timeout', 'retries', 'strategy', 'preconditions', 'locks'];
+
+/** Reads the tasks of a recipe; the schema has been checked, and what it found does not stop this. */
+export class TaskReader {
+  constructor(
+    private readonly document: ParsedDocument,
+    private readonly language: Language,
+    private readonly read: ReadText,
+    private readonly diagnostics: Diagnostic[],
+    private readonly defaults: DefaultsText,
+  ) {}
+
+  task(name: string, task: TaskText | null): Task {
+    const at: Place = { document: this.document, pointer: `/tasks${pointerStep(name)}` };
+    const text = task ?? {};
+    const preset: Place = { document: this.document, pointer: '/defaults' };
+    const names = (key: 'needs' | 'before') => (text[key] ?? []).map((other, i) => ({ name: other, at: below(below(at, key), i) }));
+    const read: Task = {
+      name,
+      at,
+      description: text.description,
+      action: this.action(text, at),
+      in: text.in === undefined ? undefined : { name: text.in, at: below(at, 'in') },
+      needs: names('needs'),
+      before: names('before'),
+      if: text.if === undefined ? undefined : this.value(text.if, below(at, 'if')),
+      timeoutMs: this.duration(text.timeout, below(at, 'timeout')) ?? this.duration(this.defaults.timeout, below(preset, 'timeout')),
+      retries: text.retries === undefined ? this.retries(this.defaults.retries, preset) : this.retries(text.retries, at),
+      continueOnError: text.continue_on_error ?? false,
+      strategy: text.strategy && this.strategy(text.strategy, below(at, 'strategy')),
+      preconditions: (text.preconditions ?? []).map(({ sh, message }, i) => {
+        const place = below(below(at, 'preconditions'), i);
+        return { sh: this.value(sh, below(place, 'sh')), message: message === undefined ? undefined : this.value(message, below(place, 'message')) };
+      }),
+      freshness: this.freshness(text, at),
+      locks: [...new Set(text.locks ?? [])].sort(),
+      internal: text.internal ?? false,
+    };
+    this.checkFreshness(read, text);
+    return read;
+  }
+
+  private value(plain: unknown, at: Place): Value {
+    return readValue(plain, at, this.diagnostics);
+  }
+
+  private duration(text: string | undefined, at: Place): number | undefined {
+    const ms = text === undefined ? undefined : durationMs(text);
+    // Texts that are no durations were told already.
+    if (ms === undefined && text !== undefined && new RegExp(durationPattern).test(text)) {
+      this.diagnostics.push({ code: 'range', message: 'this is longer than 24 days', span: this.document.spanOf(at.pointer) });
+    }
+    return ms;
+  }
+
+  private retries(text: RetriesText | undefined, at: Place): Retries {
+    const { limit = 0, delay, backoff = 1 } = typeof text === 'object' && text !== null ? text : { limit: text };
+    return { limit, delayMs: this.duration(delay, below(below(at, 'retries'), 'delay')) ?? 0, backoff };
+  }
+
+  private strategy({ matrix, max_parallel }: NonNullable<TaskText['strategy']>, at: Place): Strategy {
+    const place = below(at, 'matrix');
+    const { include, exclude, ...axes } = matrix ?? {};
+    const rows = (plain: unknown, key: string) => (Array.isArray(plain) ? plain.map((row, i) => this.value(row, below(below(place, key), i))) : []);
+    return {
+      axes: readValues(axes, place, this.diagnostics),
+      include: rows(include, 'include'),
+      exclude: rows(exclude, 'exclude'),
+      maxParallel: max_parallel,
+      at: place,
+    };
+  }
+
+  private freshness(text: TaskText, at: Place): Freshness | undefined {
+    const { sources, generates, status } = text;
+    if (sources === undefined && status === undefined) return undefined;
+    const values = (list: readonly string[] | undefined, key: string) => (list ?? []).map((item, i) => this.value(item, below(below(at, key), i)));
+    return { sources: values(sources, 'sources'), generates: values(generates, 'generates'), status: values(status, 'status') };
+  }
+
+  /** What can never be skipped for being up to date is told, and what could be skipped wrongly. */
+  private checkFreshness({ action, at, freshness }: Task, text: TaskText): void {
+    if (freshness === undefined || action.type !== 'run') return;
+    const say = (message: string, help: string) => {
+      const key = text.sources === undefined ? 'status' : 'sources';
+      this.diagnostics.push({ code: 'up-to-date', message, span: this.document.keySpanOf(below(at, key).pointer), help });
+    };
+    if (action.undo?.when === 'always') say('a hold is never up to date: it is released at the end of every run', 'take this key out, or "when: always"');
+    else if ([...action.outputs.values()].some(({ secret }) => secret))
+      say('a task with a secret output is never up to date: secrets are not kept', 'make the secret in a task of its own');
+    else if (text.in !== undefined && text.status === undefined && text.generates === undefined)
+      say('in a chroot files of the host do not tell whether the work is done: it may be another image', 'add "generates" or "status", which look inside it');
+  }
+
+  private action(text: TaskText, at: Place): Action {
+    const kind = this.language.kinds.get(text.uses ?? '');
+    if (kind !== undefined) {
+      this.checkNulls(kind, text.with, below(at, 'with'));
+      return { type: 'kind', kind, with: readValues(text.with, below(at, 'with'), this.diagnostics) };
+    }
+    if (text.uses !== undefined) return { type: 'unknown' };
+    if (text.run === undefined) return this.group(text, at);
+    const script = (plain: ScriptText, key: Place) => this.script(plain, key, text.template !== false);
+    return {
+      type: 'run',
+      script: script(text.run, below(at, 'run')),
+      shell: text.shell ?? this.defaults.shell,
+      dir: text.dir === undefined ? undefined : this.value(text.dir, below(at, 'dir')),
+      env: readValues(text.env, below(at, 'env'), this.diagnostics),
+      outputs: new Map(
+        Object.entries(text.outputs ?? {}).map(([name, declared]) => [name, { type: declared?.type ?? 'string', secret: declared?.secret ?? false }]),
+      ),
+      undo: text.undo && { script: script(text.undo.run, below(below(at, 'undo'), 'run')), when: text.undo.when ?? 'failure' },
+    };
+  }
+
+  private group(text: TaskText, at: Place): Action {
+    const known = ['description', 'needs', 'before', 'if', 'internal', 'continue_on_error'];
+    const more = Object.keys(text).filter((key) => !known.includes(key));
+    for (const key of more.filter((k) => workingKeys.includes(k))) {
+      this.diagnostics.push({
+        code: 'exclusive',
+        message: `"${key}" does not stand without "run" or "uses"`,
+        span: this.document.keySpanOf(below(at, key).pointer),
+      });
+    }
+    if (more.length > 0) return { type: 'unknown' };
+    if (text.needs === undefined) {
+      this.diagnostics.push({
+        code: 'does-nothing',
+        message: `task "${at.pointer.split('/').at(-1)}" does nothing`,
+        span: this.document.keySpanOf(at.pointer),
+        help: 'give it "run", "uses", or as a group of others "needs"',
+      });
+    }
+    return { type: 'group' };
+  }
+
+  /** A script of a file is taken as it is: braces mean something else in most of them. */
+  private script(plain: ScriptText, at: Place, template: boolean): Value {
+    const literal = (text: string): Value => ({ type: 'literal', value: text, at });
+    if (typeof plain === 'string') return template ? this.value(plain, at) : literal(plain);
+    const path = resolve(dirname(this.document.source.path), String(plain.file ?? ''));
+    try {
+      return literal(this.read(path));
+    } catch (error) {
+      const reason = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : (error as Error).message;
+      const span = this.document.spanOf(below(at, 'file').pointer);
+      this.diagnostics.push({ code: 'script-file', message: `cannot read "${plain.file}": ${reason}`, span, help: 'it is relative to this file' });
+      return literal('');
+    }
+  }
+
+  private checkNulls(kind: KindDeclaration, given: object | undefined, at: Place): void {
+    for (const name of kind.params.required ?? []) {
+      if ((given as Record<string, unknown> | undefined)?.[name] !== null) continue;
+      this.diagnostics.push({ code: 'missing-key', message: `"${name}" must have a value`, span: this.document.keySpanOf(at.pointer + pointerStep(name)) });
+    }
+  }
+}

@@ -1,0 +1,332 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { inFolder } from '../support/folder.js';
+import { start } from '../support/program.js';
+import { type RunResult, runRecipe } from '../support/recipe.js';
+import { makeRoot } from '../support/root.js';
+import { suite } from '../support/suite.js';
+
+/** What was said of a task as it began, or why it did not. */
+function reasonOf(result: RunResult, task: string): string {
+  const event = result.events.findLast((e) => e['task'] === task && e['reason'] !== undefined);
+  return `${event?.['outcome'] ?? 'ran'}: ${event?.['reason']}`.replace(/run \S+$/, 'run R');
+}
+
+suite('the language', (test) => {
+  test('a matrix runs its instances, no more at once than max_parallel, and gives their outputs as a list', () =>
+    inFolder({}, async (folder) => {
+      const result = await runRecipe(
+        folder,
+        `tasks:
+  build:
+    strategy: {matrix: {os: [a, b, c, "d/e"]}, max_parallel: 2}
+    run: |
+      echo "{{ matrix.os }} begins" >> order
+      sleep 0.3
+      echo "{{ matrix.os }} ends" >> order
+      echo "name=image-{{ matrix.os }}" >> "$CHROOTFILE_OUTPUT"
+    outputs: {name: {}}
+  all: {run: "echo 'got {{ json build.name }}'"}
+outputs: {names: "{{ build.name }}", one: "{{ build.[os=d/e].name }}"}
+`,
+        ['-j', '4'],
+      );
+      assert.equal(result.outputs, { names: ['image-a', 'image-b', 'image-c', 'image-d/e'], one: 'image-d/e' });
+      let running = 0;
+      let most = 0;
+      for (const line of readFileSync(join(folder, 'order'), 'utf8').trim().split('\n')) {
+        running += line.endsWith('begins') ? 1 : -1;
+        most = Math.max(most, running);
+      }
+      assert.is(most, 2);
+      assert.is(result.log('all'), 'got ["image-a","image-b","image-c","image-d/e"]\n');
+    }));
+
+  test('a precondition that does not hold fails the task before it runs, with its message, command and last lines', () =>
+    inFolder({}, async (folder) => {
+      const result = await runRecipe(
+        folder,
+        `inputs: {disk: {type: string, default: /dev/nope}}
+tasks:
+  a:
+    preconditions:
+      - {sh: "true"}
+      - {sh: "echo looked; test -b {{ inputs.disk }}", message: "{{ inputs.disk }} is no disk"}
+    env: {X: y}
+    run: touch ran
+    retries: 3
+`,
+      );
+      assert.is(result.code, 1);
+      const [, ...lines] = (result.errors['a'] ?? '').split('\n');
+      assert.match(result.errors['a'] ?? '', /^\S+:\d+:\d+: precondition not met: \/dev\/nope is no disk\n/);
+      assert.equal(lines, ['  $ echo looked; test -b /dev/nope', '  exit code 1', '  | looked']);
+      assert.not.ok(existsSync(join(folder, 'ran')));
+    }));
+
+  test('preconditions of a task in a chroot look inside it, those of a kind too', () =>
+    inFolder({}, async (folder) => {
+      makeRoot(folder);
+      writeFileSync(join(folder, 'here'), 'x');
+      const result = await runRecipe(
+        folder,
+        `tasks:
+  sys: {uses: chroot, with: {root: ${folder}/root}}
+  a: {in: sys, preconditions: [{sh: test -e /bin/busybox && test ! -e ${folder}/here}], run: "true"}
+  b: {uses: chroot.upload, in: sys, preconditions: [{sh: test ! -e /here}], with: {from: here, to: /here}}
+  c: {uses: chroot.upload, in: sys, needs: [b], preconditions: [{sh: test ! -e /here, message: it is there}], with: {from: here, to: /here}, continue_on_error: true}
+`,
+      );
+      assert.is(result.code, 0, JSON.stringify(result.errors));
+      assert.ok(result.nodes.includes('c tolerated'));
+      assert.match(result.errors['c'] ?? '', 'precondition not met: it is there');
+    }));
+
+  test('a task is up to date while sources, script and results are as a run that ended well left them; its outputs are kept', () =>
+    inFolder({ 'src/a.txt': 'one', 'src/b.txt': 'two' }, async (folder) => {
+      const text = (more = '', script = 'cat src/*.txt > out/all') => `inputs: {flavor: {type: string, default: plain}}
+tasks:
+  build:
+    sources: ["src/**/*.txt"]
+    generates: [out/all]
+    env: {FLAVOR: "{{ inputs.flavor }}"}
+    outputs: {sum: {type: integer}}
+    run: |
+      mkdir -p out
+      ${script}
+      echo "sum=$(cat out/all | wc -c)" >> "$CHROOTFILE_OUTPUT"
+${more}outputs: {sum: "{{ build.sum }}"}
+`;
+      const said = async (recipe = text(), ...args: string[]) => {
+        const result = await runRecipe(folder, recipe, args);
+        return [reasonOf(result, 'build'), result.outputs['sum']];
+      };
+      assert.equal(await said(), ['ran: no run of it is known', 6]);
+      assert.equal(await said(), ['up_to_date: nothing changed since run R', 6]);
+      assert.equal(await said(text(), '--force'), ['ran: --force', 6]);
+      writeFileSync(join(folder, 'src/a.txt'), 'three');
+      assert.equal(await said(), ['ran: the source src/a.txt changed', 8]);
+      writeFileSync(join(folder, 'src/c.txt'), '');
+      assert.equal(await said(), ['ran: the source src/c.txt is new', 8]);
+      rmSync(join(folder, 'src/c.txt'));
+      assert.equal(await said(), ['ran: the source src/c.txt is gone', 8]);
+      writeFileSync(join(folder, 'out/all'), 'meddled');
+      assert.equal(await said(), ['ran: the result out/all changed', 8]);
+      rmSync(join(folder, 'out/all'));
+      assert.equal(await said(), ['ran: the result out/all is missing', 8]);
+      assert.equal(await said(text(), '-i', 'flavor=full'), ['ran: its script, environment or outputs changed', 8]);
+      assert.equal(await said(text(), '-i', 'flavor=full'), ['up_to_date: nothing changed since run R', 8]);
+      // A task that failed is not up to date, whatever an earlier run did.
+      assert.equal((await runRecipe(folder, text('', 'false'), ['-i', 'flavor=full'])).code, 1);
+      assert.equal(await said(text(), '-i', 'flavor=full'), ['ran: no run of it is known', 8]);
+    }));
+
+  test('status commands tell that the work is done; without kept outputs a task that has some runs; a pattern for nothing is an error', () =>
+    inFolder({}, async (folder) => {
+      const recipe = `tasks:
+  plain: {status: [test -e done, "echo {{ run.id }}"], run: touch done}
+  giving: {status: [test -e done], outputs: {x: {}}, needs: [plain], run: "echo x=1 >> $CHROOTFILE_OUTPUT"}
+outputs: {x: "{{ giving.x }}"}
+`;
+      const first = await runRecipe(folder, recipe);
+      assert.equal([reasonOf(first, 'plain'), reasonOf(first, 'giving')], ['ran: status: test -e done: exit code 1', 'ran: no outputs of it are kept']);
+      const second = await runRecipe(folder, recipe);
+      assert.equal(second.nodes, ['plain up_to_date', 'giving up_to_date']);
+      assert.is(second.outputs['x'], '1');
+      const none = await runRecipe(folder, 'tasks:\n  a: {sources: [nowhere/*.c], run: "true"}\n');
+      assert.match(none.errors['a'] ?? '', 'sources: no file matches "nowhere/*.c"');
+    }));
+
+  test('what a task left in a chroot counts there: another image is not up to date; an undone task is not either', () =>
+    inFolder({ 'list.txt': 'nginx' }, async (folder) => {
+      for (const name of ['one', 'two']) makeRoot(join(folder, name));
+      const recipe = (root: string, after = 'true') => `tasks:
+  sys: {uses: chroot, with: {root: ${folder}/${root}/root}}
+  a: {in: sys, sources: [list.txt], generates: [/opt/*], run: "mkdir -p /opt && echo x > /opt/x"}
+  b: {sources: [list.txt], undo: {run: "true"}, needs: [a], run: "true"}
+  end: {needs: [b], run: "${after}"}
+`;
+      const said = async (...args: [string, string?]) => {
+        const result = await runRecipe(folder, recipe(...args));
+        return [reasonOf(result, 'a'), reasonOf(result, 'b')];
+      };
+      assert.equal(await said('one', 'false'), ['ran: no run of it is known', 'ran: no run of it is known']);
+      assert.equal(await said('one'), ['up_to_date: nothing changed since run R', 'ran: no run of it is known']);
+      assert.equal(await said('two'), ['ran: the result /opt/* is missing', 'up_to_date: nothing changed since run R']);
+    }));
+
+  test('locks of the host: tasks of one name take turns, in one run and between runs with different state', () =>
+    inFolder({}, async (folder) => {
+      const recipe = `version: 1
+tasks:
+  a: {locks: [test-turns, another], run: "echo begin >> ${folder}/order; sleep 0.4; echo end >> ${folder}/order"}
+  b: {locks: [test-turns], run: "echo begin >> ${folder}/order; sleep 0.4; echo end >> ${folder}/order"}
+`;
+      for (const name of ['x', 'y']) {
+        mkdirSync(join(folder, name));
+        writeFileSync(join(folder, name, 'chrootfile.yml'), recipe);
+      }
+      const runs = ['x', 'y'].map((name) => start(['run', '-j', '4', '-v'], { folder: join(folder, name) }).ended);
+      const ended = await Promise.all(runs);
+      assert.equal(
+        ended.map(({ code }) => code),
+        [0, 0],
+        ended.map(({ stderr }) => stderr).join(''),
+      );
+      assert.is(readFileSync(join(folder, 'order'), 'utf8'), 'begin\nend\n'.repeat(4));
+      assert.match(ended.map(({ stdout }) => stdout).join(''), /waits for a lock that run \S+ holds/);
+      assert.equal(
+        readdirSync('/run').filter((name) => name.startsWith('chrootfile-lock-')),
+        [],
+      );
+    }));
+
+  test('a lock of a run that was killed is taken over, and removed by undo', () =>
+    inFolder({ 'chrootfile.yml': 'version: 1\ntasks:\n  a: {locks: [test-killed], run: "echo held; sleep 60"}\n' }, async (folder) => {
+      const kill = async () => {
+        const run = start(['run', '-v'], { folder });
+        await run.saw('a | held');
+        run.child.kill('SIGKILL');
+        await run.ended;
+      };
+      await kill();
+      await kill();
+      await start(['undo', '--all'], { folder }).ended;
+      assert.equal(
+        readdirSync('/run').filter((name) => name.startsWith('chrootfile-lock-')),
+        [],
+      );
+    }));
+
+  test('defaults give shell, timeout and retries to tasks that do not say them; a library keeps its own', () =>
+    inFolder(
+      {
+        'lib.yml': 'version: 1\ntasks:\n  plain: {run: "echo $0; ps -p $$ -o comm= || true; false || true"}\n',
+      },
+      async (folder) => {
+        const result = await runRecipe(
+          folder,
+          `includes: {lib: {recipe: lib.yml}}
+defaults: {shell: [/bin/bash, -eu], timeout: 1s, retries: {limit: 1, delay: 10ms}}
+tasks:
+  bash: {needs: [lib.plain], run: "echo \${BASH_VERSION:+bash}; [[ a == a* ]]"}
+  slow: {run: sleep 5, continue_on_error: true}
+  once: {run: "echo x >> tries; false", retries: 0, continue_on_error: true}
+`,
+        );
+        assert.is(result.log('bash'), 'bash\n');
+        assert.match(result.errors['slow'] ?? '', 'timed out after 1 s');
+        assert.is(result.events.filter((e) => e['type'] === 'task.started' && e['task'] === 'slow').length, 2);
+        assert.is(readFileSync(join(folder, 'tries'), 'utf8'), 'x\n');
+      },
+    ));
+
+  test('continue_on_error: null outputs, later tasks run, null where a value must be fails by name, one instance does not stop the others', () =>
+    inFolder({}, async (folder) => {
+      const result = await runRecipe(
+        folder,
+        `tasks:
+  part:
+    strategy: {matrix: {n: [1, 2, 3]}}
+    continue_on_error: true
+    outputs: {id: {type: integer}}
+    run: 'test {{ matrix.n }} != 2; echo "id={{ matrix.n }}0" >> "$CHROOTFILE_OUTPUT"'
+  sum: {run: "echo '{{ json part.id }} {{ default part.[n=2].id 5 }}'"}
+  hold: {run: "false", undo: {run: echo undone >> undone, when: always}, continue_on_error: true}
+  stands: {needs: [hold], run: "true"}
+  sys: {uses: chroot, with: {root: /nowhere/at/all}, continue_on_error: true}
+  inside: {in: sys, run: "true", continue_on_error: true}
+  group: {needs: [inside, stands]}
+  chmod: {uses: chroot.upload, in: sys, with: {from: x, to: /x}, continue_on_error: true}
+  wants: {uses: disk.filesystem, with: {device: "{{ default sys.path null }}", type: ext4}, continue_on_error: true}
+outputs: {ids: "{{ part.id }}", path: "{{ sys.path }}"}
+`,
+      );
+      assert.is(result.code, 0, JSON.stringify(result.errors));
+      assert.equal(result.outputs, { ids: [10, null, 30], path: null });
+      assert.is(result.log('sum'), '[10,null,30] 5\n');
+      for (const node of [
+        'part[n=1] done',
+        'part[n=2] tolerated',
+        'part[n=3] done',
+        'hold tolerated',
+        'stands done',
+        'hold.released skipped',
+        'sys tolerated',
+        'group done',
+      ])
+        assert.ok(result.nodes.includes(node), `${node}: ${result.nodes.join(', ')}`);
+      assert.match(result.errors['inside'] ?? '', 'it runs in "sys", which was skipped or failed');
+      assert.match(result.errors['wants'] ?? '', '"device" has no value: task "sys" was skipped or failed');
+      // What a hold half made is taken back before it is put up with.
+      assert.is(readFileSync(join(folder, 'undone'), 'utf8'), 'undone\n');
+    }));
+
+  test('outputs of scripts have types; a secret one is hidden wherever it goes', () =>
+    inFolder({}, async (folder) => {
+      const result = await runRecipe(
+        folder,
+        `tasks:
+  make:
+    outputs: {n: {type: integer}, f: {type: number}, b: {type: boolean}, l: {type: list}, m: {type: map}, token: {secret: true}}
+    run: printf '%s\\n' n=8 f=1.5 b=true 'l=["a","b"]' 'm={"k":"v"}' token=hunter$((20+2)) >> "$CHROOTFILE_OUTPUT"
+  use:
+    if: "{{ and make.b (eq make.n 8) }}"
+    env: {TOKEN: "{{ make.token }}"}
+    run: 'echo "{{ make.m.k }} {{ join make.l "+" }} {{ make.f }} $TOKEN $(printf %s "$TOKEN" | base64)"'
+outputs: {l: "{{ make.l }}", n: "{{ make.n }}"}
+`,
+      );
+      assert.equal(result.outputs, { l: ['a', 'b'], n: 8 });
+      assert.is(result.log('use'), 'v a+b 1.5 *** ***\n');
+      const kept = readdirSync(join(folder, 'state/runs'), { recursive: true, encoding: 'utf8' });
+      for (const file of kept.filter((name) => /\.(jsonl?|log|yml)$/.test(name)))
+        assert.not.match(readFileSync(join(folder, 'state/runs', file), 'utf8'), 'hunter22');
+    }));
+
+  test('inputs come from files, the last one strongest, and are told with their place in them', () =>
+    inFolder({ 'a.yml': 'size: 1\nname: from-a\n', 'b.json': '{"size": 2}\n', 'bad.yml': 'size: large\nnmae: x\n' }, async (folder) => {
+      const recipe =
+        'inputs: {size: {type: integer, description: Size in GiB}, name: {type: string}}\ntasks:\n  a: {run: "true"}\noutputs: {o: "{{ inputs.name }} {{ inputs.size }}"}\n';
+      assert.is((await runRecipe(folder, recipe, ['--inputs', 'a.yml', '--inputs', 'b.json'])).outputs['o'], 'from-a 2');
+      assert.is((await runRecipe(folder, recipe, ['--inputs', 'a.yml', '-i', 'size=3'])).outputs['o'], 'from-a 3');
+      const bad = await start(['run', 'r.yml', '--inputs', 'bad.yml'], { folder }).ended;
+      assert.is(bad.code, 2);
+      assert.is(
+        bad.stderr,
+        `bad.yml:1:7: input "size" must be an integer [input]
+  |
+1 | size: large
+  |       ^^^^^
+  help: Size in GiB
+
+bad.yml:2:1: the recipe has no input "nmae" [unknown-input]
+  |
+2 | nmae: x
+  | ^^^^
+  help: did you mean "name"?
+
+2 faults
+`,
+      );
+    }));
+
+  test('a library of an npm package is found as Node does: above the recipe, scoped, by what the package exports', () =>
+    inFolder(
+      {
+        'node_modules/@acme/images/package.json': '{"name": "@acme/images", "exports": {"./base.yml": "./dist/base.yml"}}',
+        'node_modules/@acme/images/dist/base.yml':
+          'version: 1\ninputs: {who: {type: string}}\ntasks:\n  greet: {run: {file: greet.sh}, env: {WHO: "{{ inputs.who }}"}}\n',
+        'node_modules/@acme/images/dist/greet.sh': 'echo hello $WHO from $(basename $PWD)\n',
+        'node_modules/plain/lib/x.yml': 'version: 1\ntasks:\n  a: {run: echo plain}\n',
+        'sub/deep/.keep': '',
+      },
+      async (folder) => {
+        const text = `includes: {acme: {recipe: "npm:@acme/images/base.yml", with: {who: you}}, plain: {recipe: "npm:plain/lib/x.yml"}}\ntasks:\n  all: {needs: [acme.greet, plain.a]}\n`;
+        const result = await runRecipe(join(folder, 'sub/deep'), text);
+        assert.is(result.log('acme.greet'), 'hello you from dist\n');
+        assert.is(result.log('plain.a'), 'plain\n');
+      },
+    ));
+});
