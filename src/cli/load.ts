@@ -26,6 +26,8 @@ export interface LoadedRecipe {
 export interface GivenInputs {
   readonly input?: readonly string[];
   readonly inputs?: readonly string[];
+  /** Values that are fixed: those of a run that is gone on with. */
+  readonly kept?: ReadonlyMap<string, unknown>;
 }
 
 /** Loads and checks a recipe. @throws RecipeError with all faults, ExitError when the file cannot be read. */
@@ -66,8 +68,9 @@ export function fileAndTasks(words: readonly string[]): { file: string; tasks: s
   return { file: defaultFile, tasks: [...words] };
 }
 
-function inputsFor(module: Module, { input = [], inputs = [] }: GivenInputs): LoadedRecipe['inputs'] {
+function inputsFor(module: Module, { input = [], inputs = [], kept = new Map() }: GivenInputs): LoadedRecipe['inputs'] {
   return resolveInputs(module.recipe.inputs, {
+    kept,
     commandLine: new Map(input.map(pair)),
     files: inputs.map(inputsFile),
     folder: folderOf(module),

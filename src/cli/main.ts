@@ -51,7 +51,14 @@ program
   .addOption(new Option('-j, --jobs <n>', 'how many scripts and disk tasks run at once (default: number of CPUs)').argParser(count))
   .addOption(new Option('-k, --keep-going', 'after a failure, go on with what does not depend on it').default(false))
   .addOption(new Option('-f, --force', 'run tasks that are up to date, too').default(false))
-  .addOption(new Option('--on-failure <what>', 'whether to undo what was made, or keep it').choices(['undo', 'keep']).default('undo'))
+  .addOption(
+    new Option('--on-failure <what>', 'undo what was made, keep it for --resume, ask, or open a shell and ask')
+      .choices(['undo', 'keep', 'ask', 'shell'])
+      .default('undo'),
+  )
+  .addOption(new Option('--step', 'ask before each task').default(false))
+  .addOption(new Option('--resume <run>', 'go on with a run that was kept, from the task that failed'))
+  .addOption(new Option('--print-namespace').hideHelp().default(false))
   .addOption(new Option('--timeout <duration>', 'longest time for all, e.g. 90s, 20m, 2h').argParser(duration))
   .addOption(new Option('--format <format>', 'how to report').choices(['auto', 'plain', 'json']).default('auto'))
   .addOption(new Option('-v, --verbose', 'print the output of tasks, on a terminal too').default(false))
@@ -59,10 +66,14 @@ program
   .addOption(new Option('--no-sandbox', 'mount in the namespace of the host'))
   .addOption(new Option('-n, --dry-run', 'show the plan instead, as the verb plan does').default(false))
   .addOption(state())
-  .addHelpText('after', `\nExamples:\n  sudo chrootfile run recipes/base.yml -i size=8\n  sudo chrootfile run recipes/base.yml --format json | tail -n 1`)
+  .addHelpText(
+    'after',
+    `\nExamples:\n  sudo chrootfile run recipes/base.yml -i size=8\n  sudo chrootfile run recipes/base.yml --format json | tail -n 1\n  sudo chrootfile run recipes/base.yml --on-failure shell\n  sudo chrootfile run --resume 20261122-0915`,
+  )
   .action(async (words: string[], options) => {
     const { fileAndTasks } = await import('./load.js');
     const { file, tasks } = fileAndTasks(words);
+    if (options.resume !== undefined && words.length > 0) throw new ExitError(exits.invalid, `--resume takes no recipe and no tasks: the run has its own`);
     if (options.dryRun) return (await import('./plan.js')).plan(file, tasks, { ...options, json: options.format === 'json' });
     const { run } = await import('./run.js');
     exit(await run(file, tasks, { ...options, sandbox }));

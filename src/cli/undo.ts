@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import type { Left, RunEvent } from '../runtime/events.js';
 import { Journal } from '../runtime/journal.js';
+import { letNamespaceGo } from '../runtime/keeper.js';
+import { forgetKept } from '../runtime/kept.js';
 import { removeDeadHostLocks } from '../runtime/locks.js';
 import { removeMountPoint } from '../runtime/mounts.js';
 import { PipeMaker } from '../runtime/pipe.js';
@@ -87,7 +89,9 @@ async function undoRun(folder: RunFolder, options: UndoOptions): Promise<{ undon
       ),
     );
     const emit = redacting(redactor, [(event) => record.record(event), options.json ? () => {} : say]);
-    // The mounts of a sandboxed run went with its last process, and with them what ran in its chroots.
+    // The mounts of a sandboxed run go with its last process, or here if it was kept, and with them what ran in its chroots.
+    letNamespaceGo(folder.keeper);
+    forgetKept(folder);
     if (sandbox) for (const note of [...journal.open]) if (note.kind === 'chroot') closeNotesIn(note.task, journal);
     const before = journal.open.length;
     const left = await undoNotes(journal.open, { journal, undoers, world, emit, gates: 'all' });

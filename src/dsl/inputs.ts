@@ -94,6 +94,8 @@ function isOfType(value: unknown, type: ValueType): boolean {
 
 /** Where the values of inputs come from, strongest first. */
 export interface InputSources {
+  /** Values that are fixed; null where there was none. */
+  readonly kept: ReadonlyMap<string, unknown>;
   /** `-i name=value`. */
   readonly commandLine: ReadonlyMap<string, string>;
   /** What `--inputs FILE` named; a later one is stronger. */
@@ -113,7 +115,7 @@ export function resolveInputs(declared: ReadonlyMap<string, InputDeclaration>, s
   const faults = [...unknownInputs(declared, sources)];
   for (const [name, input] of declared) {
     const given = givenFor(name, input, sources);
-    if (given === undefined && input.required) {
+    if (given === undefined && input.required && !sources.kept.has(name)) {
       faults.push({
         code: 'missing-input',
         message: `input "${name}" needs a value`,
@@ -153,7 +155,8 @@ interface Given {
 }
 
 /** The strongest value there is for an input, and where it comes from. */
-function givenFor(name: string, input: InputDeclaration, { commandLine, files, environment, folder }: InputSources): Given | undefined {
+function givenFor(name: string, input: InputDeclaration, { kept, commandLine, files, environment, folder }: InputSources): Given | undefined {
+  if (kept.has(name)) return kept.get(name) === null ? undefined : { value: kept.get(name), folder };
   const text = commandLine.get(name);
   if (text !== undefined) return { value: fromText(text, input.type), folder: '.' };
   const file = files.findLast(({ value }) => isOfType(value, 'map') && Object.hasOwn(value as object, name));

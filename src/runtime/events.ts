@@ -15,6 +15,8 @@ export type RunEvent =
       readonly type: 'run.started';
       readonly run: string;
       readonly recipe: string;
+      /** How many nodes ended well before, where a kept run is gone on with. */
+      readonly done: number;
       readonly nodes: readonly { readonly id: string; readonly description?: string | undefined }[];
     }
   /** `reason`: why it is not up to date, where it could be. */
@@ -44,6 +46,8 @@ export type RunEvent =
       readonly seconds: number;
       readonly outputs: Readonly<Record<string, unknown>>;
       readonly left: readonly Left[];
+      /** Whether what is left was kept, to go on with. */
+      readonly kept: boolean;
     };
 
 /** Something a run could not undo: what to do by hand. */

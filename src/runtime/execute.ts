@@ -3,8 +3,9 @@ import type { LinkedTask } from '../dsl/link.js';
 import { tasksIn } from '../dsl/names.js';
 import type { PlanNode } from '../dsl/plan.js';
 import { endedWell, type Left, type NodeOutcome } from './events.js';
+import type { Ended } from './kept.js';
 import { type Job, runJobs } from './scheduler.js';
-import { type Execution, TaskRunner, undoWorld } from './task_runner.js';
+import { type Execution, type FailedTask, TaskRunner, undoWorld } from './task_runner.js';
 import { undoNotes } from './undo.js';
 import { runCommandVariables } from './variables.js';
 
@@ -14,6 +15,8 @@ export interface Outcome {
   readonly outputs: Readonly<Record<string, unknown>>;
   /** What could not be undone, or was kept. */
   readonly left: readonly Left[];
+  /** Of a run that was kept: what ended well. */
+  readonly kept?: ReadonlyMap<string, Ended>;
 }
 
 /** Runs a plan: its tasks and releases, then, if anything failed, the undo of all that was made. */
@@ -22,32 +25,54 @@ export async function execute(execution: Execution): Promise<Outcome> {
 }
 
 class Executor {
-  /** Aborts on the user's cancel and on the first failure. */
-  private readonly cancel = new AbortController();
   private readonly outcomes = new Map<string, NodeOutcome>();
-  private readonly runner: TaskRunner;
+  /** What failed in the last attempt. */
+  private failed: FailedTask[] = [];
 
   constructor(private readonly x: Execution) {
-    this.runner = new TaskRunner(x, this.cancel.signal);
-    const { signal } = x.world;
-    if (signal.aborted) this.cancel.abort(signal.reason);
-    signal.addEventListener('abort', () => this.cancel.abort(signal.reason));
+    for (const [id, { outcome, outputs }] of x.done) {
+      this.outcomes.set(id, outcome);
+      x.facts.setOutputs(id, outputs);
+    }
   }
 
   async run(): Promise<Outcome> {
-    const { plan, emit, journal } = this.x;
-    let ok = false;
-    let outputs: Record<string, unknown> = {};
+    const { journal, onFailure, world } = this.x;
+    for (;;) {
+      const outputs = await this.attempt();
+      if (outputs !== undefined) {
+        journal.end('committed');
+        for (const action of this.x.atCommit) action();
+        return { ok: true, outputs, left: [] };
+      }
+      const wish = await onFailure(this.failed, world.signal.aborted);
+      if (wish === 'keep') return { ok: false, outputs: {}, left: this.kept(), kept: this.endedWell() };
+      if (wish === 'undo' || world.signal.aborted) return { ok: false, outputs: {}, left: await this.undoAll() };
+    }
+  }
+
+  /** Does what has not ended well yet; gives the outputs of the recipe, or undefined when something failed. */
+  private async attempt(): Promise<Record<string, unknown> | undefined> {
+    const { plan, emit, world } = this.x;
+    // Aborts on the user's cancel and on the first failure.
+    const cancel = new AbortController();
+    const onCancel = () => cancel.abort(world.signal.reason);
+    if (world.signal.aborted) onCancel();
+    world.signal.addEventListener('abort', onCancel);
+    const runner = new TaskRunner(this.x, cancel.signal);
+    this.failed = [];
     try {
-      await runCommandVariables(this.x, this.cancel.signal);
+      await runCommandVariables(this.x, cancel.signal);
+      const done = this.endedWell();
+      for (const node of plan.nodes) if (!done.has(node.id) && node.type === 'task') await this.takeBack(node.id, runner);
       const outcomes = await runJobs(
-        plan.nodes.map((node) => this.jobOf(node)),
+        plan.nodes.map((node) => this.jobOf(node, runner, done.get(node.id)?.outcome)),
         {
           places: this.x.places,
           keepGoing: this.x.keepGoing,
-          signal: this.cancel.signal,
+          signal: cancel.signal,
           onFailure: () => {
-            if (!this.x.keepGoing) this.cancel.abort(new Error('another task failed'));
+            if (!this.x.keepGoing) cancel.abort(new Error('another task failed'));
           },
           onUnreached: (id, reason) => {
             this.outcomes.set(id, 'unreached');
@@ -55,19 +80,24 @@ class Executor {
           },
         },
       );
-      ok = [...outcomes.values()].every(endedWell);
-      if (ok) outputs = this.recipeOutputs();
+      return [...outcomes.values()].every(endedWell) ? this.recipeOutputs() : undefined;
     } catch (error) {
-      ok = false;
-      if (!this.cancel.signal.aborted) emit({ type: 'warning', message: (error as Error).message });
+      if (!cancel.signal.aborted) emit({ type: 'warning', message: (error as Error).message });
+      return undefined;
+    } finally {
+      world.signal.removeEventListener('abort', onCancel);
     }
-    if (ok) {
-      journal.end('committed');
-      for (const action of this.x.atCommit) action();
-      return { ok, outputs, left: [] };
-    }
-    if (this.x.keep) return { ok, outputs: {}, left: this.kept() };
-    return { ok, outputs: {}, left: await this.undoAll() };
+  }
+
+  private endedWell(): Map<string, Ended> {
+    const { facts } = this.x;
+    return new Map([...this.outcomes].filter(([, outcome]) => endedWell(outcome)).map(([id, outcome]) => [id, { outcome, outputs: facts.outputsOf(id) }]));
+  }
+
+  /** Undoes what an attempt that failed left of a task, before the next. */
+  private async takeBack(task: string, runner: TaskRunner): Promise<void> {
+    const [left] = await runner.undoNotesOf(task);
+    if (left !== undefined) throw new Error(`task "${task}" cannot be run again: what it did could not be undone: ${left.error}`);
   }
 
   private async undoAll(): Promise<Left[]> {
@@ -85,24 +115,29 @@ class Executor {
       .map((note) => ({ task: note.task, kind: note.kind, error: 'kept', by_hand: this.x.undoers.get(note.kind)?.byHand(note) ?? [] }));
   }
 
-  private jobOf(node: PlanNode): Job {
+  /** @param before how it ended well before: then there is nothing to do. */
+  private jobOf(node: PlanNode, runner: TaskRunner, before: NodeOutcome | undefined): Job {
     const { action } = node.task.task;
+    if (before !== undefined) return { id: node.id, after: node.after, takesPlace: false, limits: [], run: () => Promise.resolve(before) };
     const work = action.type === 'run' || (action.type === 'kind' && action.kind.name.startsWith('disk.'));
     return {
       id: node.id,
       after: node.after,
       takesPlace: node.type === 'task' && work,
-      limits: node.type === 'task' ? limitsOf(node.task) : [],
+      limits: [...(node.type === 'task' ? limitsOf(node.task) : []), ...(this.x.beforeTask === undefined ? [] : [{ name: 'step', most: 1 }])],
       run: async () => {
-        const outcome = node.type === 'task' ? await this.runner.run(node.task) : await this.release(node);
+        const outcome = node.type === 'task' ? await runner.run(node.task) : await this.release(node, runner);
         this.outcomes.set(node.id, outcome);
+        if (outcome === 'failed' && node.type === 'task') {
+          this.failed.push({ task: node.task, place: runner.placeOf(node.task), error: runner.errors.get(node.id) ?? '' });
+        }
         return outcome;
       },
     };
   }
 
   /** Takes a hold back, now that nothing stands on it any more. */
-  private async release(node: PlanNode): Promise<NodeOutcome> {
+  private async release(node: PlanNode, runner: TaskRunner): Promise<NodeOutcome> {
     const { emit } = this.x;
     const hold = node.task.id;
     const outcome = this.outcomes.get(hold);
@@ -112,7 +147,7 @@ class Executor {
       return 'skipped';
     }
     emit({ type: 'task.started', task: node.id, attempt: 1 });
-    const [left] = await this.runner.undoNotesOf(hold);
+    const [left] = await runner.undoNotesOf(hold);
     const seconds = (performance.now() - started) / 1000;
     emit({ type: 'task.finished', task: node.id, outcome: left === undefined ? 'done' : 'failed', seconds, error: left?.error });
     return left === undefined ? 'done' : 'failed';

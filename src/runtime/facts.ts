@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Facts } from '../dsl/evaluate.js';
 import { type Module, taskId } from '../dsl/module.js';
+import type { KeptRun } from './kept.js';
 import type { Redactor } from './redact.js';
 import type { RunFolder } from './runs.js';
 
@@ -8,7 +9,7 @@ import type { RunFolder } from './runs.js';
 export class RunFacts implements Facts {
   readonly run: Facts['run'];
   private readonly outputs = new Map<string, Readonly<Record<string, unknown>>>();
-  private readonly commandOutputs = new Map<string, string>();
+  private readonly commandOutputs: Map<string, string>;
 
   constructor(
     readonly inputs: ReadonlyMap<string, unknown>,
@@ -17,7 +18,14 @@ export class RunFacts implements Facts {
     private readonly redactor: Redactor,
     folder: RunFolder,
     started: Date,
+    /** Of a run that is gone on with: what was known before. */
+    kept?: Pick<KeptRun, 'facts' | 'commandOutputs'>,
   ) {
+    this.commandOutputs = new Map(Object.entries(kept?.commandOutputs ?? {}));
+    if (kept !== undefined) {
+      this.run = kept.facts;
+      return;
+    }
     const iso = started.toISOString().replace(/\.\d+Z$/, 'Z');
     this.run = {
       id: folder.id,
@@ -39,6 +47,16 @@ export class RunFacts implements Facts {
 
   setCommandOutput(module: Module, name: string, text: string): void {
     this.commandOutputs.set(taskId(module, name), text);
+  }
+
+  /** What commands of variables printed, where no secret is in it. */
+  get openCommandOutputs(): Readonly<Record<string, string>> {
+    return Object.fromEntries([...this.commandOutputs].filter(([, text]) => this.redactor.redact(text) === text));
+  }
+
+  /** All outputs of a task. */
+  outputsOf(task: string): Readonly<Record<string, unknown>> {
+    return this.outputs.get(task) ?? {};
   }
 
   /** An output of a task; null when the task gave none, as one that was skipped. */

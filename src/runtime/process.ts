@@ -11,7 +11,12 @@ export interface ProcessIdentity {
 
 /** The identity of this process. */
 export function ownIdentity(): ProcessIdentity {
-  return { pid: process.pid, started: startOf(process.pid) ?? '', boot: bootId(), pidNamespace: readlinkSync('/proc/self/ns/pid') };
+  return identityOf(process.pid);
+}
+
+/** The identity of a process of this pid namespace. */
+export function identityOf(pid: number): ProcessIdentity {
+  return { pid, started: startOf(pid) ?? '', boot: bootId(), pidNamespace: readlinkSync('/proc/self/ns/pid') };
 }
 
 /** Whether a process lives; `unknown` when it belongs to a pid namespace that cannot be seen from here. */

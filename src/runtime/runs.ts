@@ -3,8 +3,11 @@ import { join } from 'node:path';
 import { Journal } from './journal.js';
 import { isHeld, lock, type Release } from './locks.js';
 
-/** What became of a run. `dead`: its process is gone and what it made may still be there. */
-export type RunState = 'running' | 'committed' | 'undone' | 'left' | 'dead';
+/**
+ * What became of a run. `kept`: it failed, and what it made was kept to go on with; `dead`: its process is gone and what
+ * it made may still be there.
+ */
+export type RunState = 'running' | 'committed' | 'undone' | 'left' | 'kept' | 'dead';
 
 /** A run as it is listed. */
 export interface RunSummary {
@@ -18,7 +21,7 @@ export interface RunSummary {
 
 /** Whether a run is over and its undo is not. */
 export function isUnfinished({ state }: RunSummary): boolean {
-  return state === 'dead' || state === 'left';
+  return state === 'dead' || state === 'left' || state === 'kept';
 }
 
 /** The folder of one run: everything it did, readable after a crash. */
@@ -43,6 +46,16 @@ export class RunFolder {
   /** Where the run mounts things. Empty but while it goes on. */
   get mounts(): string {
     return join(this.path, 'mnt');
+  }
+
+  /** What a kept run is gone on with. */
+  get kept(): string {
+    return join(this.path, 'kept.json');
+  }
+
+  /** The process that keeps its mounts, with the process's identity. */
+  get keeper(): string {
+    return join(this.path, 'keeper.json');
   }
 
   logOf(task: string): string {
@@ -84,7 +97,7 @@ export class RunFolder {
     if (this.busy) return 'running';
     if (journal.ended === 'committed') return 'committed';
     if (journal.ended === 'undone') return journal.open.length === 0 ? 'undone' : 'left';
-    return 'dead';
+    return existsSync(this.kept) ? 'kept' : 'dead';
   }
 }
 

@@ -101,7 +101,7 @@ export function killCancelled(): void {
 }
 
 /** Signals a process group; it may be gone. */
-function killGroup(pid: number, signal: NodeJS.Signals): void {
+export function killGroup(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(-pid, signal);
   } catch (error) {

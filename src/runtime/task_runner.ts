@@ -14,6 +14,7 @@ import { checkPreconditions } from './checks.js';
 import type { EventSink, Left, NodeOutcome } from './events.js';
 import type { RunFacts } from './facts.js';
 import type { Journal } from './journal.js';
+import type { Ended } from './kept.js';
 import type { AnyKind, TaskContext, World } from './kind.js';
 import { type LockOwner, withHostLocks, withLock } from './locks.js';
 import type { PipeMaker } from './pipe.js';
@@ -21,9 +22,10 @@ import { policy } from './policy.js';
 import type { Redactor } from './redact.js';
 import { fileNameOf, type RunFolder } from './runs.js';
 import { type LeftBehind, runScript, ScriptError } from './script.js';
+import type { ShellPlace } from './terminal_shell.js';
 import { type Undoer, undoNotes } from './undo.js';
 import { type FreshTask, forget, isUpToDate, keeperOf } from './up_to_date.js';
-import { noteOfUndo, outputsIn, type RenderedUndo, scriptOf } from './user_script.js';
+import { definedOf, noteOfUndo, outputsIn, type RenderedUndo, scriptOf, surroundingsOf } from './user_script.js';
 
 /** What a run needs. */
 export interface Execution {
@@ -42,14 +44,28 @@ export interface Execution {
   readonly emit: EventSink;
   readonly places: number;
   readonly keepGoing: boolean;
-  /** Whether what was made stays when the run fails. */
-  readonly keep: boolean;
+  /** What is done once tasks have failed and nothing runs any more; `interrupted`: by the user, who is not asked then. */
+  onFailure(failed: readonly FailedTask[], interrupted: boolean): Promise<FailureWish>;
+  /** Is asked before each task whether it shall run; absent: they all shall. */
+  readonly beforeTask?: ((task: LinkedTask, place: ShellPlace) => Promise<boolean>) | undefined;
+  /** What ended well before, of a run that is gone on with. */
+  readonly done: ReadonlyMap<string, Ended>;
   /** Whether tasks run that are up to date. */
   readonly force: boolean;
   readonly redactor: Redactor;
   /** What is done once the run has ended well. */
   readonly atCommit: (() => void)[];
 }
+
+/** A task that failed, and where a person may look at it. */
+export interface FailedTask {
+  readonly task: LinkedTask;
+  readonly place: ShellPlace;
+  readonly error: string;
+}
+
+/** What becomes of a run that failed. `retry`: what did not end well is done again. */
+export type FailureWish = 'undo' | 'keep' | 'retry';
 
 /** The user's cancel has aborted the run's signal already, and the undo must still be done. */
 export function undoWorld(world: World): World {
@@ -59,6 +75,8 @@ export function undoWorld(world: World): World {
 /** Runs tasks, one at a call: condition, attempts, what the kind or the script does, and the notes of it. */
 export class TaskRunner {
   private readonly ancestors = new Map<string, ReadonlySet<string>>();
+  /** What went wrong, by task. */
+  readonly errors = new Map<string, string>();
 
   /** @param cancelled aborts on the user's cancel and on the first failure. */
   constructor(
@@ -71,6 +89,7 @@ export class TaskRunner {
     const { emit, facts } = this.x;
     const started = performance.now();
     const finish = (outcome: NodeOutcome, more: { reason?: string; error?: string; outputs?: Readonly<Record<string, unknown>> } = {}) => {
+      if (more.error !== undefined) this.errors.set(task.id, more.error);
       facts.setOutputs(task.id, more.outputs ?? Object.fromEntries(outputsOf(task.task).map((name) => [name, null])));
       emit({ type: 'task.finished', task: task.id, outcome, seconds: (performance.now() - started) / 1000, ...more });
       return outcome;
@@ -78,6 +97,7 @@ export class TaskRunner {
     try {
       if (!this.condition(task)) return finish('skipped', { reason: '"if" is false' });
       const root = this.rootFor(task);
+      if ((await this.x.beforeTask?.(task, this.placeOf(task))) === false) throw new Error('stopped before it ran');
       const onWait = (owner: LockOwner | undefined) =>
         emit({ type: 'task.progress', task: task.id, text: `waits for a lock that ${owner?.purpose ?? 'another run'} holds` });
       return await withHostLocks(task.task.locks, `run ${this.x.folder.id}`, { signal: this.cancelled, onWait }, async () => {
@@ -244,6 +264,15 @@ export class TaskRunner {
     const { journal, undoers } = this.x;
     const notes = journal.open.filter((note) => note.task === task);
     return undoNotes(notes, { journal, undoers, world: undoWorld(this.x.world), emit: () => {}, gates: 'holds' });
+  }
+
+  /** Where a task runs, and with what environment; the host where that cannot be told. */
+  placeOf(task: LinkedTask): ShellPlace {
+    try {
+      return surroundingsOf(task, this.x.facts, this.rootFor(task));
+    } catch {
+      return { env: definedOf(this.x.facts.variables), dir: folderOf(task.module), root: undefined };
+    }
   }
 
   private rootFor(task: LinkedTask): string | undefined {

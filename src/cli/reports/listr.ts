@@ -30,7 +30,7 @@ interface PromiseWithResolver<T> {
  */
 export function listrReport(): Report {
   const nodes = new Map<string, Node>();
-  const failures: { task: string; error: string }[] = [];
+  const failures = new Map<string, string>();
   const wrappers = new Map<string, Wrapper>();
   let drawn: Promise<unknown> = Promise.resolve();
   let undo: Node | undefined;
@@ -92,7 +92,7 @@ export function listrReport(): Report {
       case 'task.finished': {
         const wrapper = wrappers.get(event.task);
         const known = nodes.get(event.task);
-        if (event.outcome === 'failed') failures.push({ task: event.task, error: event.error ?? '' });
+        if (event.outcome === 'failed') failures.set(event.task, event.error ?? '');
         if (event.outcome === 'tolerated') warnings.push(`${event.task} failed, which the recipe allows: ${event.error?.split('\n')[0]}`);
         if (wrapper !== undefined && known !== undefined && event.outcome === 'done') {
           wrapper.title = `${known.title} ${styled('dim', duration(event.seconds))}`;

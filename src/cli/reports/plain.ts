@@ -5,7 +5,7 @@ import { duration, leftBehindText, printSummary } from './summary.js';
 
 /** One line for each thing that happens; the output of tasks behind their names. Quiet: only what went wrong, and the outputs. */
 export function plainReport({ quiet }: { readonly quiet: boolean }): Report {
-  const failures: { task: string; error: string }[] = [];
+  const failures = new Map<string, string>();
   let run = '';
   const say = (...lines: string[]) => {
     if (!quiet) print(...lines);
@@ -14,7 +14,7 @@ export function plainReport({ quiet }: { readonly quiet: boolean }): Report {
     switch (event.type) {
       case 'run.started':
         run = event.run;
-        return say(`run ${event.run}: ${event.recipe}`);
+        return say(`run ${event.run}: ${event.recipe}${event.done === 0 ? '' : `, ${event.done} done before`}`);
       case 'task.started':
         return say(
           `${styled('cyan', '>')} ${event.task}${event.attempt > 1 ? ` (attempt ${event.attempt})` : event.reason === undefined ? '' : `: ${event.reason}`}`,
@@ -28,7 +28,9 @@ export function plainReport({ quiet }: { readonly quiet: boolean }): Report {
       case 'task.left_behind':
         return say(`! ${leftBehindText(event)}`);
       case 'task.finished':
-        if (event.outcome === 'failed') failures.push({ task: event.task, error: event.error ?? '' });
+        // One that failed may be tried again.
+        if (event.outcome === 'failed') failures.set(event.task, event.error ?? '');
+        else failures.delete(event.task);
         return say(finishedLine(event));
       case 'undo.started':
         return say(`${styled('yellow', '<')} undo (${event.reason}): ${event.entries} entr${event.entries === 1 ? 'y' : 'ies'}`);

@@ -4,8 +4,8 @@ import { print, printError, styled } from '../output.js';
 type Finished = Extract<RunEvent, { type: 'run.finished' }>;
 
 /** What remains to be said once a run is over: outputs, or what failed and what became of it. */
-export function printSummary(event: Finished, failures: readonly { readonly task: string; readonly error: string }[], logOf: (task: string) => string): void {
-  for (const { task, error } of failures) {
+export function printSummary(event: Finished, failures: ReadonlyMap<string, string>, logOf: (task: string) => string): void {
+  for (const [task, error] of failures) {
     printError('', `${styled('red', '✖', process.stderr)} ${styled('bold', task, process.stderr)} failed`, error, `  log: ${logOf(task)}`);
   }
   if (event.ok) {
@@ -13,8 +13,17 @@ export function printSummary(event: Finished, failures: readonly { readonly task
     return;
   }
   printError('');
-  if (event.left.length === 0) printError(`The run failed; everything it made was undone. (run ${event.run})`);
+  if (event.kept) printKept(event);
+  else if (event.left.length === 0) printError(`The run failed; everything it made was undone. (run ${event.run})`);
   else printLeft(event.left, event.run);
+}
+
+function printKept({ run, left }: Finished): void {
+  printError(
+    `What run ${run} made is kept: ${left.map(({ task }) => task).join(', ') || 'nothing'}`,
+    `  go on:  chrootfile run --resume ${run}`,
+    `  undo:   chrootfile undo ${run}`,
+  );
 }
 
 /** Lists what is left of a run, with what a person would type. */

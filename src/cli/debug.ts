@@ -1,0 +1,82 @@
+import { once } from 'node:events';
+import { createInterface } from 'node:readline/promises';
+import type { LinkedTask } from '../dsl/link.js';
+import type { FailedTask, FailureWish } from '../runtime/task_runner.js';
+import { openShell, type ShellPlace } from '../runtime/terminal_shell.js';
+import { ExitError, exits } from './exits.js';
+import { print, styled } from './output.js';
+
+/** What `--on-failure` may say. */
+export const failureModes = ['undo', 'keep', 'ask', 'shell'] as const;
+export type FailureMode = (typeof failureModes)[number];
+
+/** @throws ExitError where a person would be asked and there is none. */
+export function mustHavePerson(what: string): void {
+  if (process.stdin.isTTY && process.stdout.isTTY) return;
+  throw new ExitError(
+    exits.invalid,
+    `${what} asks on a terminal, and there is none\n  help: --on-failure keep, then chrootfile run --resume RUN on a terminal`,
+  );
+}
+
+/** What is done once tasks failed, as `--on-failure` says; `ask` and `shell` leave it to the person. */
+export function onFailureOf(
+  mode: FailureMode,
+  signal: AbortSignal,
+  redact: (text: string) => string,
+): (failed: readonly FailedTask[], interrupted: boolean) => Promise<FailureWish> {
+  return async (failed, interrupted) => {
+    if (mode === 'undo' || mode === 'keep') return mode;
+    const [first] = failed;
+    if (interrupted || first === undefined) return 'undo';
+    print(...failed.flatMap(({ task, error }) => ['', `${styled('red', '✖')} ${styled('bold', task.id)} failed; what was made is still there`, redact(error)]));
+    if (mode === 'shell') await shellFor(first.task, first.place);
+    for (;;) {
+      const answer = await asked(`[s]hell ${where(first.task)}, [r]etry, [k]eep for run --resume, [u]ndo? `, signal);
+      if (answer === undefined || answer.startsWith('u')) return 'undo';
+      if (answer.startsWith('r')) return 'retry';
+      if (answer.startsWith('k')) return 'keep';
+      if (answer.startsWith('s')) await shellFor(first.task, first.place);
+    }
+  };
+}
+
+/** Asks before each task; gives whether it shall run. Once told to go on it asks no more. */
+export function stepper(signal: AbortSignal): (task: LinkedTask, place: ShellPlace) => Promise<boolean> {
+  let free = false;
+  return async (task, place) => {
+    while (!free) {
+      const answer = await asked(`next: ${styled('bold', task.id)} ${where(task)}: [enter] run it, [s]hell, [c]ontinue without asking, [q]uit? `, signal);
+      if (answer === undefined || answer.startsWith('q')) return false;
+      if (answer === '') return true;
+      if (answer.startsWith('c')) free = true;
+      if (answer.startsWith('s')) await shellFor(task, place);
+    }
+    return true;
+  };
+}
+
+function where({ in: chroot }: LinkedTask): string {
+  return chroot === undefined ? 'on the host' : `in ${chroot}`;
+}
+
+async function shellFor(task: LinkedTask, place: ShellPlace): Promise<void> {
+  print(`A shell where ${task.id} runs, ${where(task)}; exit ends it.`);
+  await openShell(place, task.in === undefined ? task.id : `${task.id} in ${task.in}`);
+}
+
+/** The answer to a question; undefined when the terminal is closed or the run is to end. */
+async function asked(question: string, signal: AbortSignal): Promise<string | undefined> {
+  if (signal.aborted) return undefined;
+  // Not in the terminal's raw mode: Ctrl-C stays a signal.
+  const lines = createInterface({ input: process.stdin, output: process.stdout, terminal: false });
+  try {
+    const closed = once(lines, 'close').then(() => undefined);
+    return (await Promise.race([lines.question(question, { signal }), closed]))?.trim().toLowerCase();
+  } catch (error) {
+    if (signal.aborted) return undefined;
+    throw error;
+  } finally {
+    lines.close();
+  }
+}

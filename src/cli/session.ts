@@ -1,0 +1,195 @@
+import { writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import type { Cloud } from '../dsl/recipe.js';
+import type { EventSink } from '../runtime/events.js';
+import { execute, type Outcome } from '../runtime/execute.js';
+import { RunFacts } from '../runtime/facts.js';
+import { Journal } from '../runtime/journal.js';
+import { keepNamespace, letNamespaceGo } from '../runtime/keeper.js';
+import { forgetKept, writeKept } from '../runtime/kept.js';
+import { removeMountPoint } from '../runtime/mounts.js';
+import { PipeMaker } from '../runtime/pipe.js';
+import { ownIdentity } from '../runtime/process.js';
+import { Redactor } from '../runtime/redact.js';
+import { RunRecord, redacting } from '../runtime/report.js';
+import { isUnfinished, listRuns, type RunFolder } from '../runtime/runs.js';
+import { hostShell } from '../runtime/shell.js';
+import { undoersOf } from '../runtime/undo.js';
+import { type RenderedUndo, scriptUndoer } from '../runtime/user_script.js';
+import { kinds } from '../tasks/index.js';
+import { language } from '../tasks/language.js';
+import { onFailureOf, stepper } from './debug.js';
+import { ExitError, exits } from './exits.js';
+import { planJson } from './plan.js';
+import { openReport } from './reports/index.js';
+import type { PreparedRun, RunOptions } from './run.js';
+import type { Interruption } from './signals.js';
+import { openWorld } from './world.js';
+
+/** Runs what was prepared, from its lock to its last line; gives the exit code. */
+export async function runSession(prepared: PreparedRun, options: RunOptions, interruption: Interruption): Promise<number> {
+  const { loaded, plan, inputs, folder, kept, done } = prepared;
+  const { recipe } = loaded.module;
+  const { signal } = interruption;
+  const started = new Date();
+  const redactor = new Redactor();
+  for (const [name, declared] of recipe.inputs) if (declared.secret) redactor.add(inputs.get(name));
+  if (kept === undefined) folder.create();
+  const release = await folder.lock(`run of ${loaded.file}`);
+  const journal = kept === undefined ? newJournal(prepared, options, started) : openKept(folder);
+  const { cloud } = journal.head;
+  const record = new RunRecord(folder);
+  const asks = options.step || options.onFailure === 'ask' || options.onFailure === 'shell';
+  const report = await openReport(asks && options.format === 'auto' ? 'plain' : options.format, options);
+  const emit = redacting(redactor, [(event) => record.record(event), report.sink]);
+  const pipes = new PipeMaker(join(folder.path, 'pipes'), hostShell);
+  try {
+    keepInputs(prepared, redactor);
+    emit({
+      type: 'run.started',
+      run: folder.id,
+      recipe: loaded.file,
+      done: done.size,
+      nodes: plan.nodes
+        .filter((node) => !done.has(node.id))
+        .map((node) => ({ id: node.id, description: node.type === 'task' ? node.task.task.description : undefined })),
+    });
+    warnOfDeadRuns(folder, emit);
+    const facts = new RunFacts(inputs, process.env, redactor, folder, started, kept);
+    const secret = (name: string) => (inputs.get(name) === null ? undefined : (inputs.get(name) as string | undefined));
+    const rendered = new Map<number, RenderedUndo>();
+    const undoers = undoersOf(kinds);
+    undoers.set(
+      'script',
+      scriptUndoer(rendered, pipes, secret, process.env, (task, lines) => emit({ type: 'task.output', task, lines })),
+    );
+    const outcome = await execute({
+      plan,
+      language,
+      kinds: new Map(kinds.map((kind) => [kind.name, kind])),
+      undoers,
+      rendered,
+      facts,
+      journal,
+      folder,
+      pipes,
+      world: openWorld(cloud, folder.state, signal),
+      emit,
+      places: options.jobs ?? availableParallelism(),
+      keepGoing: options.keepGoing,
+      onFailure: onFailureOf(options.onFailure, signal, (text) => redactor.redact(text)),
+      beforeTask: options.step ? stepper(signal) : undefined,
+      done,
+      force: options.force,
+      redactor,
+      atCommit: [],
+    });
+    keepOrLetGo(prepared, outcome, facts, options, cloud, redactor);
+    const exit = exitOf(outcome, interruption);
+    if (outcome.ok)
+      writeFileSync(join(folder.path, 'outputs.json'), `${JSON.stringify(redactor.redactValue(outcome.outputs), undefined, 2)}\n`, { mode: 0o600 });
+    emit({
+      type: 'run.finished',
+      ok: outcome.ok,
+      exit,
+      run: folder.id,
+      seconds: (Date.now() - started.getTime()) / 1000,
+      outputs: outcome.outputs,
+      left: outcome.left,
+      kept: outcome.kept !== undefined,
+    });
+    await report.end();
+    return exit;
+  } finally {
+    pipes.close();
+    record.close();
+    journal.close();
+    removeMountPoint(folder.mounts);
+    await release();
+  }
+}
+
+function newJournal({ loaded, folder }: PreparedRun, options: RunOptions, started: Date): Journal {
+  const named = loaded.module.recipe.cloud ?? { provider: 'local' };
+  return Journal.create(folder.journal, {
+    run: folder.id,
+    recipe: loaded.file,
+    started: started.toISOString(),
+    cloud: withDefaults({ ...named, ...(options.cloud === undefined ? {} : { provider: options.cloud }) }),
+    owner: ownIdentity(),
+    sandbox: options.sandbox,
+  });
+}
+
+/** What the environment says of the cloud is written down with the run: its undo may run in another one. */
+function withDefaults(cloud: Cloud): Cloud {
+  if (cloud.provider === 'local') return cloud;
+  const region = cloud.region ?? process.env['AWS_REGION'] ?? process.env['AWS_DEFAULT_REGION'];
+  const profile = cloud.profile ?? process.env['AWS_PROFILE'];
+  return { ...cloud, ...(region === undefined ? {} : { region }), ...(profile === undefined ? {} : { profile }) };
+}
+
+/** @throws ExitError when somebody undid the run, or went on with it, while this one waited. */
+function openKept(folder: RunFolder): Journal {
+  const journal = Journal.open(folder.journal);
+  if (journal.ended === undefined) {
+    forgetKept(folder);
+    return journal;
+  }
+  journal.close();
+  throw new ExitError(exits.invalid, `run ${folder.id} cannot be resumed: it is ${journal.ended}`);
+}
+
+/** A run that is kept leaves its mounts and all it takes to go on; every other end takes that away. */
+function keepOrLetGo(
+  { loaded, plan, inputs, folder }: PreparedRun,
+  outcome: Outcome,
+  facts: RunFacts,
+  { sandbox }: RunOptions,
+  { provider }: Cloud,
+  redactor: Redactor,
+): void {
+  if (outcome.kept === undefined) return letNamespaceGo(folder.keeper);
+  if (sandbox) keepNamespace(folder.keeper);
+  const { recipe } = loaded.module;
+  const kept = {
+    recipe: recipe.document.source.path,
+    folder: process.cwd(),
+    goals: plan.goals,
+    provider,
+    inputs: Object.fromEntries([...inputs].filter(([name]) => !recipe.inputs.get(name)?.secret)),
+    facts: facts.run,
+    commandOutputs: facts.openCommandOutputs,
+    sandbox,
+  };
+  writeKept(folder, kept, plan, outcome.kept, redactor);
+}
+
+function exitOf({ ok, left, kept }: Outcome, interruption: Interruption): number {
+  if (ok) return exits.done;
+  if (left.length > 0 && kept === undefined) return exits.left;
+  return interruption.exit() ?? exits.failed;
+}
+
+/** Keeps what was run, for people who ask later. */
+function keepInputs({ folder, loaded, plan, inputs }: PreparedRun, redactor: Redactor): void {
+  const write = (name: string, text: string) => writeFileSync(join(folder.path, name), redactor.redact(text), { mode: 0o600 });
+  write('recipe.yml', loaded.module.recipe.document.source.text);
+  const shown = [...inputs].map(([name, value]) => [name, loaded.module.recipe.inputs.get(name)?.secret && value !== null ? '***' : value]);
+  write('inputs.json', `${JSON.stringify(Object.fromEntries(shown), undefined, 2)}\n`);
+  write('plan.json', `${JSON.stringify(planJson(plan), undefined, 1)}\n`);
+}
+
+function warnOfDeadRuns(own: RunFolder, emit: EventSink): void {
+  for (const run of listRuns(own.state)) {
+    const summary = run.id === own.id ? undefined : run.summary();
+    if (summary === undefined || summary.open === 0 || !isUnfinished(summary)) continue;
+    const things = `${summary.open} thing${summary.open === 1 ? '' : 's'}`;
+    const message =
+      summary.state === 'kept'
+        ? `run ${summary.run} is kept, with ${things}: chrootfile run --resume ${summary.run}, or undo ${summary.run}`
+        : `run ${summary.run} left ${things} behind: chrootfile undo ${summary.run}`;
+    emit({ type: 'warning', message });
+  }
+}

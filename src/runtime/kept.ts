@@ -1,0 +1,79 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import type { Facts } from '../dsl/evaluate.js';
+import type { LinkedTask } from '../dsl/link.js';
+import type { Plan } from '../dsl/plan.js';
+import type { NodeOutcome } from './events.js';
+import type { Redactor } from './redact.js';
+import type { RunFolder } from './runs.js';
+
+/** How a node of the plan ended before, and what it gave. */
+export interface Ended {
+  readonly outcome: NodeOutcome;
+  readonly outputs: Readonly<Record<string, unknown>>;
+}
+
+/** A run that failed and was kept: all that it takes to go on with it. No secrets. */
+export interface KeptRun {
+  /** Absolute path of the recipe, and the folder the run was started in. */
+  readonly recipe: string;
+  readonly folder: string;
+  readonly goals: readonly string[];
+  readonly provider: 'local' | 'aws';
+  /** Values of inputs that are no secrets. */
+  readonly inputs: Readonly<Record<string, unknown>>;
+  readonly facts: Facts['run'];
+  readonly commandOutputs: Readonly<Record<string, string>>;
+  /** Whether it lives in a mount namespace of its own, which is kept too. */
+  readonly sandbox: boolean;
+  /** The nodes that ended well. */
+  readonly nodes: Readonly<Record<string, Ended & { readonly definition: string; readonly hasSecrets: boolean }>>;
+}
+
+/** Writes down a kept run. */
+export function writeKept(folder: RunFolder, kept: Omit<KeptRun, 'nodes'>, plan: Plan, ended: ReadonlyMap<string, Ended>, redactor: Redactor): void {
+  const nodes = plan.nodes.flatMap((node) => {
+    const how = ended.get(node.id);
+    if (how === undefined) return [];
+    const outputs = redactor.redactValue(how.outputs);
+    const hasSecrets = JSON.stringify(outputs) !== JSON.stringify(how.outputs);
+    return [[node.id, { outcome: how.outcome, outputs, hasSecrets, definition: definitionOf(node.task) }]];
+  });
+  writeFileSync(folder.kept, `${JSON.stringify({ ...kept, nodes: Object.fromEntries(nodes) }, undefined, 1)}\n`, { mode: 0o600 });
+}
+
+/** What was kept of a run; undefined when nothing was. */
+export function readKept(folder: RunFolder): KeptRun | undefined {
+  return existsSync(folder.kept) ? (JSON.parse(readFileSync(folder.kept, 'utf8')) as KeptRun) : undefined;
+}
+
+/** From here on a kept run is one that goes on: when it dies, it is not gone on with again. */
+export function forgetKept(folder: RunFolder): void {
+  rmSync(folder.kept, { force: true });
+}
+
+/**
+ * The nodes of a plan that need not run again.
+ * @returns what is in the way, in words that follow "run X cannot be resumed: "; undefined when nothing is.
+ */
+export function nodesDone(kept: KeptRun, plan: Plan): { done: Map<string, Ended>; obstacle?: string } {
+  const done = new Map<string, Ended>();
+  const nodes = new Map(plan.nodes.map((node) => [node.id, node]));
+  for (const [id, { definition, hasSecrets, ...ended }] of Object.entries(kept.nodes)) {
+    const node = nodes.get(id);
+    if (node === undefined) return { done, obstacle: `task "${id}" was done, and is not part of the recipe any more` };
+    if (definitionOf(node.task) !== definition) return { done, obstacle: `task "${id}" was done, and is another one in the recipe now` };
+    if (hasSecrets) return { done, obstacle: `task "${id}" gave a secret, which is not kept` };
+    done.set(id, ended);
+  }
+  return { done };
+}
+
+/** Tells whether a task is written as it was. */
+function definitionOf({ task }: LinkedTask): string {
+  const tasks = (task.at.document.value as { tasks?: Record<string, unknown> }).tasks;
+  return createHash('sha256')
+    .update(JSON.stringify(tasks?.[task.name]) ?? '')
+    .digest('hex')
+    .slice(0, 16);
+}

@@ -1,0 +1,46 @@
+import { spawn } from 'node:child_process';
+import { statSync } from 'node:fs';
+import { insideRoot } from './inside.js';
+import type { Script } from './script.js';
+
+/** Where a shell is opened, and with which environment. */
+export type ShellPlace = Pick<Script, 'env' | 'dir' | 'root'>;
+
+/**
+ * Opens a shell for a person where a task runs, on the terminal of this program, and waits for its end. In a chroot it
+ * has mount and pid namespaces of its own, as a task has; on the host it is in the run's mount namespace.
+ * @param name what the prompt says.
+ */
+export async function openShell({ env, dir, root }: ShellPlace, name: string): Promise<void> {
+  const shell = root === undefined ? env['SHELL'] || '/bin/sh' : shellIn(root);
+  const command =
+    root === undefined
+      ? [shell, '-i']
+      : ['unshare', '--mount', '--propagation', 'slave', '--pid', '--fork', '--kill-child', '--root', root, '--wd', dir, '--mount-proc', '--', shell, '-i'];
+  // By script(1): a terminal of its own, so that the shell's job control does not take this program's away.
+  const terminal = ['setpriv', '--pdeathsig', 'KILL', '--', 'script', '--quiet', '--command', command.map(quoted).join(' '), '/dev/null'];
+  const child = spawn(terminal[0] as string, terminal.slice(1), {
+    stdio: 'inherit',
+    cwd: root === undefined ? dir : '/',
+    env: { ...env, SHELL: '/bin/sh', TERM: process.env['TERM'] ?? 'dumb', PS1: `[${name}] # ` },
+  });
+  await new Promise<void>((done, fail) => {
+    child.on('error', (error) => fail(new Error(`cannot open a shell: ${error.message}`)));
+    child.on('close', () => done());
+  });
+}
+
+function shellIn(root: string): string {
+  const found = ['/bin/bash', '/usr/bin/bash'].find((path) => {
+    try {
+      return statSync(insideRoot(root, path), { throwIfNoEntry: false })?.isFile();
+    } catch {
+      return false;
+    }
+  });
+  return found ?? '/bin/sh';
+}
+
+function quoted(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`;
+}
