@@ -154,7 +154,7 @@ function keepOrLetGo(
   if (sandbox) keepNamespace(folder.keeper);
   const { recipe } = loaded.module;
   const kept = {
-    recipe: recipe.document.source.path,
+    recipe: loaded.file,
     folder: process.cwd(),
     goals: plan.goals,
     provider,

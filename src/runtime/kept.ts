@@ -15,7 +15,7 @@ export interface Ended {
 
 /** A run that failed and was kept: all that it takes to go on with it. No secrets. */
 export interface KeptRun {
-  /** Absolute path of the recipe, and the folder the run was started in. */
+  /** The recipe as it was named, and the folder that name is relative to. */
   readonly recipe: string;
   readonly folder: string;
   readonly goals: readonly string[];

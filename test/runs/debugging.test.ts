@@ -1,0 +1,230 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { inFolder } from '../support/folder.js';
+import { repository, run, start } from '../support/program.js';
+import { makeRoot } from '../support/root.js';
+import { suite } from '../support/suite.js';
+import { play, Terminal } from '../support/terminal.js';
+
+const page = readFileSync(join(repository, 'docs/debugging.md'), 'utf8');
+const recipe = /```yaml chrootfile\.yml\n([\s\S]*?)```/.exec(page)?.[1] ?? '';
+const transcripts = [...page.matchAll(/```console\n([\s\S]*?)```/g)].map(([, text = '']) => text);
+
+/** The events of the only run in a folder. */
+function events(folder: string): Record<string, unknown>[] {
+  const [id = ''] = readdirSync(join(folder, 'state/runs'));
+  const text = readFileSync(join(folder, 'state/runs', id, 'events.jsonl'), 'utf8');
+  return text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+const startedIn = (folder: string) =>
+  events(folder).flatMap((e) => (e['type'] === 'task.started' && !String(e['task']).includes('.') ? [String(e['task'])] : []));
+const keepers = () => execFileSync('ps', ['ax', '-o', 'args=']).toString().includes('chrootfile-keeps');
+
+suite('debugging', (test) => {
+  test(
+    'the page: fail at task 7 of 9, shell, mend, keep; resume runs 7 to 9 only',
+    () =>
+      inFolder({ 'chrootfile.yml': recipe }, async (folder) => {
+        assert.is(transcripts.length, 2);
+        const kept = await play(transcripts[0] ?? '', folder);
+        assert.equal(
+          kept.map(({ code }) => code),
+          [1, 0],
+        );
+        assert.equal(startedIn(folder), ['volume', 'disk', 'rootfs', 'root', 'unpack', 'sys', 'configure']);
+        const [resumed] = await play(transcripts[1] ?? '', folder);
+        assert.is(resumed?.code, 0, resumed?.text);
+        assert.equal(startedIn(folder).slice(7), ['configure', 'snapshot', 'image']);
+        // What was mended by hand is on the image, and so is what the task then did.
+        const { stdout } = await run(['local', 'images', '--json'], { folder });
+        const [{ id = '' } = {}] = JSON.parse(stdout) as { id?: string }[];
+        await run(['local', 'export', id, 'image.raw'], { folder });
+        assert.match(
+          execFileSync('debugfs', ['-R', 'cat /etc/motd', join(folder, 'image.raw')], { stdio: ['ignore', 'pipe', 'ignore'] }).toString(),
+          'hello, world\n',
+        );
+        assert.not.ok(keepers());
+        assert.match((await run(['runs'], { folder })).stdout, /committed +0/);
+      }),
+    60_000,
+  );
+
+  test(
+    'retry runs in the same run what did not end well, as the terminal says; undo takes all back',
+    () =>
+      inFolder({ 'chrootfile.yml': recipe }, async (folder) => {
+        const terminal = new Terminal('chrootfile run --on-failure ask', folder);
+        await terminal.sees('[u]ndo? ');
+        terminal.type('nonsense');
+        await terminal.sees('[u]ndo? ');
+        terminal.type('r');
+        await terminal.sees('✖ configure failed; what was made is still there');
+        await terminal.sees('[u]ndo? ');
+        terminal.type('s');
+        await terminal.sees('] # ');
+        terminal.type('echo name=you > /etc/app.conf; exit');
+        await terminal.sees('[u]ndo? ');
+        terminal.type('r');
+        await terminal.sees('image_id = ami-');
+        assert.is(await terminal.ended, 0);
+        assert.not.match(terminal.text.slice(terminal.text.lastIndexOf('[u]ndo? ')), '✖', 'what was tried again with success is no failure');
+        assert.equal(startedIn(folder).slice(6), ['configure', 'configure', 'configure', 'snapshot', 'image']);
+        const second = new Terminal('chrootfile run --on-failure ask', folder);
+        await second.sees('[u]ndo? ');
+        second.type('u');
+        await second.sees('The run failed; everything it made was undone.');
+        assert.is(await second.ended, 1);
+      }),
+    60_000,
+  );
+
+  test(
+    'Ctrl-C at a question, and a terminal that closes, take everything back',
+    () =>
+      inFolder({ 'chrootfile.yml': recipe }, async (folder) => {
+        const terminal = new Terminal('chrootfile run --on-failure shell', folder);
+        await terminal.sees('] # ');
+        // To the shell's own terminal: it ends nothing but what runs there.
+        terminal.type("echo slee''ping; sleep 60");
+        await terminal.sees('sleeping');
+        terminal.interrupt();
+        await terminal.sees('] # ');
+        terminal.type('exit');
+        await terminal.sees('[u]ndo? ');
+        terminal.interrupt();
+        await terminal.sees('The run failed; everything it made was undone.');
+        assert.is(await terminal.ended, 130);
+        const closed = new Terminal('chrootfile run --on-failure shell', folder);
+        await closed.sees('] # ');
+        closed.hangUp();
+        await closed.ended;
+        for (let i = 0; i < 100 && (await run(['runs'], { folder })).stdout.includes('running'); i += 1) await new Promise((done) => setTimeout(done, 50));
+        assert.not.match((await run(['runs'], { folder })).stdout, /kept|dead|left|running/);
+      }),
+    60_000,
+  );
+
+  test(
+    '--step asks before each task: run, shell, continue, quit',
+    () =>
+      inFolder({ 'chrootfile.yml': 'version: 1\ntasks:\n  a: {run: echo A, env: {X: y}}\n  b: {run: echo B}\n  c: {run: echo C}\n' }, async (folder) => {
+        const terminal = new Terminal('chrootfile run --step -j 4', folder);
+        await terminal.sees('next: a on the host: [enter] run it, [s]hell, [c]ontinue without asking, [q]uit? ');
+        terminal.type('s');
+        await terminal.sees('[a] # ');
+        terminal.type('echo "X is $X"; exit');
+        await terminal.sees('X is y');
+        await terminal.sees('[q]uit? ');
+        terminal.type('');
+        await terminal.sees('✔ a');
+        await terminal.sees('next: b');
+        terminal.type('c');
+        await terminal.sees('✔ c');
+        assert.is(await terminal.ended, 0);
+        const second = new Terminal('chrootfile run --step', folder);
+        await second.sees('[q]uit? ');
+        second.type('q');
+        assert.is(await second.ended, 1);
+        assert.match(second.text, 'stopped before it ran');
+      }),
+    60_000,
+  );
+
+  test(
+    'without a terminal nobody is asked',
+    () =>
+      inFolder({ 'chrootfile.yml': recipe }, async (folder) => {
+        for (const args of [['--on-failure', 'ask'], ['--on-failure', 'shell'], ['--step']]) {
+          const ended = await run(['run', ...args], { folder });
+          assert.equal([ended.code, ended.stderr.split('\n')[0]], [2, `chrootfile: ${args.join(' ')} asks on a terminal, and there is none`]);
+        }
+        assert.not.ok(existsSync(join(folder, 'state')));
+      }),
+    60_000,
+  );
+
+  test(
+    'a kept run keeps inputs, facts, variables and the undo of its scripts; secrets are given again',
+    () =>
+      inFolder({}, async (folder) => {
+        makeRoot(folder);
+        const text = (second: string) => `version: 1
+inputs: {token: {type: string, secret: true, required: true}, size: {type: integer, default: 1}}
+vars: {when: {sh: date +%N}}
+tasks:
+  first:
+    run: echo "{{ run.uuid }} {{ vars.when }} {{ inputs.size }}" > first
+    undo: {run: "echo undone {{ inputs.token }} >> undone"}
+  hold: {run: "mkdir -p {{ run.dir }}/m && mount -t tmpfs x {{ run.dir }}/m && touch {{ run.dir }}/m/there", undo: {run: "umount {{ run.dir }}/m; rmdir {{ run.dir }}/m", when: always}}
+  second: {needs: [first, hold], run: "${second}"}
+  third: {needs: [second], run: 'echo "{{ run.uuid }} {{ vars.when }} {{ inputs.size }}" > third; test -e {{ run.dir }}/m/there', env: {HOLD: "{{ run.dir }}"}}
+  stays: {needs: [third, hold], run: "true"}
+`;
+        writeFileSync(join(folder, 'chrootfile.yml'), text('false'));
+        const failed = await run(['run', '-i', 'token=hunter22', '-i', 'size=7', '--on-failure', 'keep'], { folder });
+        assert.is(failed.code, 1);
+        assert.match(failed.stderr, /What run \S+ made is kept: hold, first\n {2}go on: {2}chrootfile run --resume \S+\n {2}undo: {3}chrootfile undo \S+\n/);
+        const [id = ''] = readdirSync(join(folder, 'state/runs'));
+        for (const name of ['kept.json', 'journal.jsonl']) assert.not.match(readFileSync(join(folder, 'state/runs', id, name), 'utf8'), 'hunter22');
+        assert.ok(keepers());
+        const resume = (...args: string[]) => run(['run', '--resume', id, ...args], { folder });
+        assert.match((await resume()).stderr, 'input "token" needs a value');
+        assert.match((await resume('-i', 'size=8', '-i', 'token=hunter22')).stderr, 'it has its inputs: size\n  help: give only those that are secret');
+        writeFileSync(join(folder, 'chrootfile.yml'), text('true').replace('echo "{{ run.uuid }}', 'echo  "{{ run.uuid }}'));
+        assert.match((await resume('-i', 'token=hunter22')).stderr, `task "first" was done, and is another one in the recipe now`);
+        assert.match((await run(['run', '-q', '--dry-run'], { folder })).stderr, 'input "token" needs a value');
+        // Fails again, and is kept again; then it is mended in the recipe.
+        writeFileSync(join(folder, 'chrootfile.yml'), text('exit 9'));
+        assert.match((await resume('-i', 'token=hunter22', '--on-failure', 'keep')).stderr, 'exit code 9');
+        writeFileSync(join(folder, 'chrootfile.yml'), text('true'));
+        const done = await resume('-i', 'token=hunter22');
+        assert.is(done.code, 0, done.stdout + done.stderr);
+        assert.is(readFileSync(join(folder, 'third'), 'utf8'), readFileSync(join(folder, 'first'), 'utf8'));
+        assert.match(readFileSync(join(folder, 'first'), 'utf8'), / 7\n$/);
+        assert.not.ok(existsSync(join(folder, 'undone')));
+        assert.match((await resume()).stderr, `run ${id} was not kept, so it cannot be resumed: it is committed`);
+        assert.not.ok(keepers());
+      }),
+    60_000,
+  );
+
+  test(
+    'a kept run that fails when gone on with takes all back; one that was killed then is undone, not resumed again',
+    () =>
+      inFolder({ 'chrootfile.yml': recipe }, async (folder) => {
+        const keep = async () => {
+          await run(['run', '--on-failure', 'keep'], { folder });
+          return readdirSync(join(folder, 'state/runs')).at(-1) ?? '';
+        };
+        const first = await keep();
+        const again = await run(['run', '--resume', first], { folder });
+        assert.is(again.code, 1);
+        assert.match(again.stderr, 'The run failed; everything it made was undone.');
+        writeFileSync(join(folder, 'chrootfile.yml'), recipe.replace('. /etc/app.conf', 'true'));
+        writeFileSync(join(folder, 'chrootfile.yml'), recipe);
+        const second = await keep();
+        writeFileSync(join(folder, 'chrootfile.yml'), recipe.replace('. /etc/app.conf', 'echo begun; sleep 60'));
+        const killed = start(['run', '--resume', second], { folder });
+        await killed.saw('configure | begun');
+        killed.child.kill('SIGKILL');
+        await killed.ended;
+        assert.match((await run(['run', '--resume', second], { folder })).stderr, `it is dead\n  help: chrootfile undo ${second}`);
+        const undone = await run(['undo', second], { folder });
+        assert.is(undone.code, 0, undone.stdout + undone.stderr);
+        writeFileSync(join(folder, 'chrootfile.yml'), recipe);
+        const third = await keep();
+        assert.match(
+          (await run(['run', 'chrootfile.yml', 'volume'], { folder })).stderr,
+          `run ${third} is kept, with 4 things: chrootfile run --resume ${third}, or undo ${third}`,
+        );
+        assert.is((await run(['undo', '--all'], { folder })).code, 0);
+        assert.not.ok(keepers());
+      }),
+    60_000,
+  );
+});
