@@ -1,19 +1,19 @@
-import { type Diagnostic, formatDiagnostic, RecipeError, sortDiagnostics } from '../dsl/diagnostic.js';
+import { type Diagnostic, formatDiagnostic, includesOf, RecipeError, sortDiagnostics } from '../dsl/diagnostic.js';
 import { makePlan } from '../dsl/plan.js';
 import { positionOf } from '../dsl/source.js';
 import { ExitError, exits } from './exits.js';
-import { loadRecipe } from './load.js';
+import { type GivenInputs, loadRecipe } from './load.js';
 import { print, printError } from './output.js';
 
 export type FaultFormat = 'text' | 'json' | 'github';
 
 /** `chrootfile check`: all faults of recipes and their libraries, without running anything. */
-export function check(files: readonly string[], goals: readonly string[], format: FaultFormat): number {
+export function check(files: readonly string[], { format, ...given }: GivenInputs & { readonly format: FaultFormat }): number {
   const faults: Diagnostic[] = [];
   for (const file of files) {
     try {
-      const { module, tasks } = loadRecipe(file);
-      const { nodes } = makePlan(module, tasks, goals);
+      const { module, tasks } = loadRecipe(file, given);
+      const { nodes } = makePlan(module, tasks, []);
       if (format === 'text') print(`${file}: ok, ${nodes.filter((node) => node.type === 'task').length} tasks`);
     } catch (error) {
       if (error instanceof RecipeError) faults.push(...error.diagnostics);
@@ -39,7 +39,9 @@ export function printFaults(faults: readonly Diagnostic[], format: FaultFormat):
   }
 }
 
-function recordOf({ code, message, span, help, notes }: Diagnostic) {
+function recordOf(fault: Diagnostic) {
+  const { code, message, span, help, notes } = fault;
+  const stack = includesOf(fault);
   const place = (s: NonNullable<typeof span>) => ({ file: s.source.file, ...positionOf(s.source, s.start), end: positionOf(s.source, s.end) });
   return {
     code,
@@ -47,6 +49,7 @@ function recordOf({ code, message, span, help, notes }: Diagnostic) {
     ...(span === undefined ? {} : place(span)),
     help,
     notes: notes?.map((note) => ({ message: note.message, ...place(note.span) })),
+    included_at: stack.length === 0 ? undefined : stack.map(place),
   };
 }
 

@@ -1,11 +1,11 @@
-import { stringify } from 'yaml';
 import { hintFor } from '../dsl/suggest.js';
 import type { AnyKind } from '../runtime/kind.js';
 import { kinds as all } from '../tasks/index.js';
 import { ExitError, exits } from './exits.js';
+import { exampleOf, type ManualRow, rowsOf, undoOf } from './manual.js';
 import { print, printJson, styled, table } from './output.js';
 
-/** `chrootfile kinds`: the built-in kinds, or the manual of one. */
+/** `chrootfile kinds`: the built-in kinds, or the manual page of one. */
 export function kinds(name: string | undefined, json: boolean): void {
   if (name === undefined) {
     if (json) return printJson(all.map(recordOf));
@@ -17,25 +17,52 @@ export function kinds(name: string | undefined, json: boolean): void {
     throw new ExitError(exits.invalid, `there is no kind "${name}"\n  help: ${hintFor(name, names)}`);
   }
   if (json) return printJson(recordOf(kind));
-  const properties = (schema: AnyKind['params']) => Object.entries(schema.properties as Record<string, Record<string, unknown>>);
-  print(`${styled('bold', kind.name)} (${kind.lifetime}): ${kind.summary}`, '', kind.docs, '', styled('bold', 'with'));
-  for (const [key, schema] of properties(kind.params))
-    print(
-      `  ${key}${kind.params.required?.includes(key) ? ' (required)' : ''}${schema['default'] === undefined ? '' : ` (default ${JSON.stringify(schema['default'])})`}: ${schema['description'] ?? ''}`,
-    );
-  print('', styled('bold', 'outputs'));
-  for (const [key, schema] of properties(kind.outputs)) print(`  ${key}: ${schema['description'] ?? ''}`);
-  const task = { uses: kind.name, ...(kind.in === 'required' ? { in: 'sys' } : {}), ...(Object.keys(kind.example).length === 0 ? {} : { with: kind.example }) };
-  print(
-    '',
-    styled('bold', 'example'),
-    stringify({ tasks: { example: task } })
-      .trimEnd()
-      .replace(/^/gm, '  '),
-  );
+  print(...manualPage(kind).join('\n\n').split('\n'));
+}
+
+/** Sections, in the order of a manual page. */
+function manualPage(kind: AnyKind): string[] {
+  const section = (title: string, lines: readonly string[]) => `${styled('bold', title)}\n${lines.join('\n')}`;
+  const list = (rows: readonly ManualRow[]) => (rows.length === 0 ? ['    none'] : rows.flatMap((row) => rowText(row, '    ')));
+  const tools = Object.entries(kind.tools).map(([program, from]) => `${program} (package ${from})`);
+  return [
+    section('NAME', [`    ${kind.name} - ${kind.summary}`]),
+    section('DESCRIPTION', wrapped(kind.docs, '    ')),
+    section('WITH', list(rowsOf(kind.params))),
+    section('OUTPUTS', list(rowsOf({ ...kind.outputs, required: [] }))),
+    section('IN', [kind.in === 'required' ? '    Names the chroot it works in; required.' : '    Runs on the host; it takes no "in".']),
+    section('UNDO', wrapped(undoOf(kind), '    ')),
+    ...(tools.length === 0 ? [] : [section('PROGRAMS OF THE HOST', wrapped(tools.join(', '), '    '))]),
+    section(
+      'EXAMPLE',
+      exampleOf(kind)
+        .split('\n')
+        .map((line) => `    ${line}`),
+    ),
+  ];
+}
+
+function rowText({ name, type, facts, description, rows }: ManualRow, indent: string): string[] {
+  return [
+    `${indent}${styled('bold', name)}  ${type}${facts.length === 0 ? '' : `; ${facts.join('; ')}`}`,
+    ...wrapped(description, `${indent}    `),
+    ...rows.flatMap((row) => rowText(row, `${indent}    `)),
+  ];
+}
+
+/** Text in lines of 100 columns at most, or of the terminal where that is narrower. */
+function wrapped(text: string, indent: string): string[] {
+  const width = Math.min(process.stdout.columns || 100, 100) - indent.length;
+  const lines: string[] = [];
+  for (const word of text.split(/\s+/)) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + 1 + word.length > width) lines.push(word);
+    else lines[lines.length - 1] = `${last} ${word}`;
+  }
+  return lines.map((line) => indent + line);
 }
 
 function recordOf(kind: AnyKind) {
-  const { name, summary, docs, lifetime, params, outputs, freezes, takesBack, example } = kind;
-  return { name, summary, docs, lifetime, in: kind.in, takes_back: takesBack, freezes, with: params, outputs, example };
+  const { name, summary, docs, lifetime, params, outputs, freezes, takesBack, example, tools } = kind;
+  return { name, summary, docs, lifetime, in: kind.in, takes_back: takesBack, freezes, with: params, outputs, tools, example };
 }

@@ -1,4 +1,4 @@
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { durationMs } from '../dsl/words.js';
 import { ExitError, exits } from './exits.js';
 import { printError } from './output.js';
@@ -83,9 +83,11 @@ program
   .command('check')
   .description('find all faults of recipes, without running anything')
   .argument('[files...]', 'recipe files (default chrootfile.yml)')
+  .addOption(input())
+  .addOption(inputs())
   .addOption(new Option('--format <format>', 'how to report').choices(['text', 'json', 'github']).default('text'))
   .addHelpText('after', '\nExamples:\n  chrootfile check recipes/*.yml\n  chrootfile check recipes/base.yml --format github')
-  .action(async (files: string[], options) => exit((await import('./check.js')).check(files.length > 0 ? files : ['chrootfile.yml'], [], options.format)));
+  .action(async (files: string[], options) => exit((await import('./check.js')).check(files.length > 0 ? files : ['chrootfile.yml'], options)));
 
 program
   .command('plan')
@@ -105,9 +107,32 @@ program
   .command('list')
   .description('list the tasks, outputs and inputs of a recipe')
   .argument('[file]', 'recipe file', 'chrootfile.yml')
+  .addOption(input())
+  .addOption(inputs())
   .addOption(json())
   .addHelpText('after', '\nExamples:\n  chrootfile list recipes/base.yml')
-  .action(async (file: string, options) => (await import('./list.js')).list(file, options.json));
+  .action(async (file: string, options) => (await import('./list.js')).list(file, options));
+
+program
+  .command('graph')
+  .description('draw what a run would do, and what waits for what')
+  .argument('[words...]', 'recipe file (default chrootfile.yml), then tasks')
+  .addOption(new Option('--format <format>', 'how to draw').choices(['text', 'mermaid', 'dot']).default('text'))
+  .addOption(input())
+  .addOption(inputs())
+  .addHelpText('after', '\nExamples:\n  chrootfile graph recipes/base.yml\n  chrootfile graph recipes/base.yml image --format dot | dot -Tsvg > base.svg')
+  .action(async (words: string[], options) => {
+    const { fileAndTasks } = await import('./load.js');
+    const { file, tasks } = fileAndTasks(words);
+    (await import('./graph.js')).graph(file, tasks, options);
+  });
+
+program
+  .command('init')
+  .description('make a recipe to start from, and what editors need')
+  .argument('[folder]', 'where to', '.')
+  .addHelpText('after', '\nExamples:\n  chrootfile init my-image')
+  .action(async (folder: string) => (await import('./init.js')).init(folder));
 
 program
   .command('undo')
@@ -147,9 +172,23 @@ program
 
 program
   .command('schema')
-  .description('print the JSON Schema of recipes')
-  .addHelpText('after', '\nExamples:\n  chrootfile schema > recipe.schema.json')
-  .action(async () => (await import('./schema.js')).schema());
+  .description('print the JSON Schema of recipes, or of one recipe with its own names; or write it for editors')
+  .argument('[files...]', 'recipe files')
+  .addOption(new Option('--write', 'write .chrootfile/NAME.schema.json beside each (default chrootfile.yml)').default(false))
+  .addOption(new Option('--watch', 'write it, and again whenever a recipe or a library of it changes').default(false))
+  .addHelpText('after', '\nExamples:\n  chrootfile schema > recipe.schema.json\n  chrootfile schema --write recipes/*.yml')
+  .action(async (files: string[], options) => (await import('./schema.js')).schema(files, options));
+
+program
+  .command('completion')
+  .description('print the script by which a shell completes tasks, inputs, runs and options')
+  .addArgument(new Argument('<shell>').choices(['bash', 'zsh', 'fish']))
+  .addHelpText('after', '\nExamples:\n  source <(chrootfile completion bash)\n  chrootfile completion fish > ~/.config/fish/completions/chrootfile.fish')
+  .action(async (shell: 'bash' | 'zsh' | 'fish') => (await import('./completion.js')).completion(shell));
+program
+  .command('complete', { hidden: true })
+  .argument('[words...]')
+  .action(async (words: string[]) => (await import('./complete.js')).complete(program, words));
 
 program
   .command('doctor')

@@ -1,7 +1,82 @@
-import { schema as recipe } from '../tasks/validators.js';
-import { printJson } from './output.js';
+import { existsSync, mkdirSync, readFileSync, watchFile, writeFileSync } from 'node:fs';
+import { basename, dirname, join, relative } from 'node:path';
+import { RecipeError } from '../dsl/diagnostic.js';
+import { expandMatrices } from '../dsl/matrix.js';
+import type { Module } from '../dsl/module.js';
+import { schemaOfRecipe } from '../dsl/recipe_schema.js';
+import { schema as general } from '../tasks/validators.js';
+import { defaultFile, outlineOf } from './load.js';
+import { print, printError, printJson } from './output.js';
 
-/** `chrootfile schema`: the JSON Schema of recipes, for editors. */
-export function schema(): void {
-  printJson(recipe);
+/** Where schemas of recipes are put: a folder beside each recipe. */
+const folderName = '.chrootfile';
+
+/** `chrootfile schema`: the JSON Schema of recipes, for editors; with `--write`, one of this version for each recipe beside it. */
+export function schema(files: readonly string[], { write, watch }: { readonly write: boolean; readonly watch: boolean }): void {
+  if (!write && !watch) return printJson(files[0] === undefined ? general : schemaOfRecipe(general, expanded(outlineOf(files[0]).module)));
+  const wanted = files.length > 0 ? files : existsSync(defaultFile) ? [defaultFile] : [];
+  if (wanted.length === 0) print(writeGeneral('.'));
+  for (const file of wanted) {
+    const { written, sources } = writeFor(file);
+    print(written);
+    tellFirstLine(file);
+    if (!watch) continue;
+    const again = () => {
+      try {
+        print(writeFor(file).written);
+      } catch (error) {
+        // In the middle of typing: the last good one stays.
+        if (!(error instanceof RecipeError)) throw error;
+      }
+    };
+    for (const source of sources) watchFile(source, { interval: 500 }, again);
+  }
+}
+
+/** The editor line of a recipe whose schema is written beside it. */
+export function editorLine(file: string): string {
+  return `# yaml-language-server: $schema=${folderName}/${schemaName(file)}`;
+}
+
+/** Writes the schema of all recipes into a folder's `.chrootfile`; gives its path. */
+export function writeGeneral(folder: string): string {
+  return writeJson(join(folder, folderName, 'recipe.schema.json'), general);
+}
+
+/** Writes the schema of one recipe beside it; gives its path, and the files it was made from. */
+export function writeFor(file: string): { written: string; sources: string[] } {
+  const module = expanded(outlineOf(file).module);
+  const written = writeJson(join(dirname(file), folderName, schemaName(file)), schemaOfRecipe(general, module));
+  return { written, sources: filesOf(module) };
+}
+
+function expanded(module: Module): Module {
+  // Faults in matrices are told by check; here they only leave instances out.
+  expandMatrices(
+    module,
+    { inputs: new Map([...module.recipe.inputs].map(([name, input]) => [name, input.default])), environment: (name) => process.env[name] },
+    [],
+  );
+  return module;
+}
+
+function filesOf(module: Module): string[] {
+  return [module.recipe.document.source.path, ...[...module.children.values()].flatMap(filesOf)];
+}
+
+function schemaName(file: string): string {
+  return `${basename(file).replace(/\.ya?ml$/, '')}.schema.json`;
+}
+
+function writeJson(path: string, value: unknown): string {
+  const text = `${JSON.stringify(value)}\n`;
+  mkdirSync(dirname(path), { recursive: true });
+  // Editors read it again when it changes.
+  if (!existsSync(path) || readFileSync(path, 'utf8') !== text) writeFileSync(path, text);
+  return relative('.', path);
+}
+
+function tellFirstLine(file: string): void {
+  const line = editorLine(file);
+  if (!readFileSync(file, 'utf8').includes(line)) printError(`${file}: for editors to use it, begin the recipe with this line:`, `  ${line}`);
 }

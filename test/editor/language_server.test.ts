@@ -1,103 +1,57 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Editor, openEditor, type Position } from '../support/editor.js';
-import { repository } from '../support/program.js';
+import { inFolder } from '../support/folder.js';
+import { repository, run } from '../support/program.js';
 import { suite } from '../support/suite.js';
+import { type Case, completions, faults, fixes, hovers, library, namedCompletions, namedFaults, namedHovers, recipe } from './places.js';
 
-const path = join(repository, 'recipes/case.yml');
-const first = '# yaml-language-server: $schema=../schemas/recipe.schema.json\n';
-
-/** A text with `|` where the cursor is. */
-function cursor(marked: string): { text: string; at: Position } {
-  const whole = first + marked;
-  const before = whole.slice(0, whole.indexOf('|')).split('\n');
-  return { text: whole.replace('|', ''), at: { line: before.length - 1, character: (before.at(-1) ?? '').length } };
+/** A text with `|` where the cursor is, under the line that names its schema. */
+function cursor(marked: string, schema: string): { text: string; at: Position } {
+  const at = marked.search(/\|(?!\n {6,}apt)/);
+  const whole = `# yaml-language-server: $schema=${schema}\n${marked}`;
+  const offset = whole.length - marked.length + at;
+  const before = whole.slice(0, offset).split('\n');
+  return { text: whole.slice(0, offset) + whole.slice(offset + 1), at: { line: before.length - 1, character: (before.at(-1) ?? '').length } };
 }
 
-interface Case {
-  /** What a person is doing there. */
-  readonly sort: string;
-  readonly marked: string;
-  /** What must be offered or said; for completion some of the labels, for hover a piece of the text. */
-  readonly expect: readonly string[];
-  /** What must not be. */
-  readonly without?: readonly string[];
+/** Asks an editor about every place; `path`: the recipe, with its schema at `schema`. */
+interface Desk {
+  readonly editor: Editor;
+  readonly path: string;
+  readonly schema: string;
 }
 
-const completions: readonly Case[] = [
-  { sort: 'a key of the recipe', marked: 'version: 1\n|', expect: ['inputs', 'includes', 'tasks', 'outputs', 'cloud'], without: ['version'] },
-  { sort: 'a key of a task', marked: 'version: 1\ntasks:\n  a:\n    |', expect: ['uses', 'run', 'in', 'needs', 'retries', 'undo'] },
-  { sort: 'a key of a task', marked: 'version: 1\ntasks:\n  a:\n    run: "true"\n    |', expect: ['shell', 'env', 'timeout', 'outputs'], without: ['run'] },
-  { sort: 'a kind', marked: 'version: 1\ntasks:\n  a:\n    uses: |', expect: ['ec2.volume', 'disk.root', 'mount', 'chroot', 'chroot.upload'] },
-  {
-    sort: 'a parameter of a kind',
-    marked: 'version: 1\ntasks:\n  a:\n    uses: mount\n    with:\n      |',
-    expect: ['device', 'path', 'options'],
-    without: ['volume'],
-  },
-  {
-    sort: 'a parameter of a kind',
-    marked: 'version: 1\ntasks:\n  a:\n    uses: chroot\n    with:\n      root: /srv\n      |',
-    expect: ['copy_files', 'services'],
-    without: ['root'],
-  },
-  {
-    sort: 'a parameter before its kind',
-    marked: 'version: 1\ntasks:\n  a:\n    with:\n      |\n    uses: ec2.image\n',
-    expect: ['name', 'snapshot', 'boot_mode'],
-  },
-  {
-    sort: 'a value of a parameter',
-    marked: 'version: 1\ntasks:\n  a:\n    uses: disk.filesystem\n    with:\n      type: |',
-    expect: ['ext4', 'xfs', 'btrfs', 'vfat'],
-  },
-  { sort: 'a value of a parameter', marked: 'version: 1\ntasks:\n  a:\n    uses: ec2.image\n    with:\n      boot_mode: |', expect: ['legacy-bios', 'uefi'] },
-  { sort: 'a key of an input', marked: 'version: 1\ninputs:\n  a:\n    type: string\n    |', expect: ['default', 'required', 'pattern', 'secret'] },
-  { sort: 'a value of a key', marked: 'version: 1\ninputs:\n  a:\n    type: |', expect: ['string', 'path', 'integer', 'list'] },
-  { sort: 'a value of a key', marked: 'version: 1\ncloud:\n  provider: |', expect: ['local', 'aws'] },
-  { sort: 'a key of an include', marked: 'version: 1\nincludes:\n  ami:\n    |', expect: ['recipe', 'with'] },
-  { sort: 'a key of a script file', marked: 'version: 1\ntasks:\n  a:\n    run:\n      |', expect: ['file'] },
-  {
-    sort: 'a key inside a list',
-    marked: 'version: 1\ntasks:\n  a:\n    uses: disk.partition\n    with:\n      device: /dev/x\n      partitions:\n        - |',
-    expect: ['name', 'size', 'type'],
-  },
-  { sort: 'a value of a key', marked: 'version: 1\ntasks:\n  a:\n    run: "true"\n    undo:\n      when: |', expect: ['failure', 'always'] },
-];
+async function offers({ editor, path, schema }: Desk, cases: readonly Case[]): Promise<void> {
+  for (const { sort, marked, expect, without = [] } of cases) {
+    const { text, at } = cursor(marked, schema);
+    const labels = await editor.completion(path, text, at);
+    for (const label of expect) assert.ok(labels.includes(label), `${sort}: no ${label} among ${labels.join(', ')}\n${text}`);
+    for (const label of without) assert.not.ok(labels.includes(label), `${sort}: ${label} in ${labels.join(', ')}\n${text}`);
+  }
+}
 
-const hovers: readonly Case[] = [
-  { sort: 'what a key of the recipe is', marked: 'version: 1\ninc|ludes: {}\n', expect: ['Libraries: other recipes'] },
-  { sort: 'what a key of a task is', marked: 'version: 1\ntasks:\n  a:\n    nee|ds: []\n', expect: ['Tasks that must have ended well', 'needs: [packages]'] },
-  {
-    sort: 'what a kind does',
-    marked: 'version: 1\ntasks:\n  a:\n    uses: ec2.atta|chment\n    with: {volume: vol-0}\n',
-    expect: ['Attaches a volume to this machine'],
-  },
-  {
-    sort: 'what a parameter means',
-    marked: 'version: 1\ntasks:\n  a:\n    uses: ec2.volume\n    with: {ty|pe: gp3}\n',
-    expect: ['Volume type', '`gp3`'],
-  },
-  {
-    sort: 'what a parameter means',
-    marked: 'version: 1\ntasks:\n  a:\n    uses: disk.root\n    with: {device: /dev/x, parti|tion: 1}\n',
-    expect: ['Number of the partition, where you know better'],
-  },
-];
+async function tells({ editor, path, schema }: Desk, cases: readonly Case[]): Promise<void> {
+  for (const { sort, marked, expect } of cases) {
+    const { text, at } = cursor(marked, schema);
+    const said = await editor.hover(path, text, at);
+    for (const piece of expect) assert.ok(said.includes(piece), `${sort}: "${said}"`);
+    assert.not.ok(said.includes(' || '), `${sort}: one text, not those of all branches: "${said}"`);
+  }
+}
 
-const faults: readonly Case[] = [
-  { sort: 'an unknown key', marked: 'version: 1\ntasks:\n  a:\n    run: "true"\n    |dependencies: [b]\n', expect: ['Property dependencies is not allowed.'] },
-  { sort: 'an unknown kind', marked: 'version: 1\ntasks:\n  a:\n    uses: |ec2.volumes\n', expect: ['Value is not accepted. Valid values:'] },
-  {
-    sort: 'an unknown parameter',
-    marked: 'version: 1\ntasks:\n  a:\n    uses: mount\n    with: {device: /dev/x, |devise: /dev/y}\n',
-    expect: ['Property devise is not allowed.'],
-  },
-  { sort: 'a missing parameter', marked: 'version: 1\ntasks:\n  a:\n    uses: mount\n    |with: {path: /srv}\n', expect: ['Missing property "device".'] },
-  { sort: 'a wrong type', marked: 'version: 1\ntasks:\n  a:\n    run: "true"\n    needs: |b\n', expect: ['Incorrect type. Expected "array".'] },
-  { sort: 'a missing key', marked: '|version: 1\n', expect: ['Missing property "tasks".'] },
-];
+async function pointsAt({ editor, path, schema }: Desk, cases: readonly Case[]): Promise<void> {
+  for (const { sort, marked, expect } of cases) {
+    const { text, at } = cursor(marked, schema);
+    const said = await editor.diagnostics(path, text);
+    for (const piece of expect) {
+      const found = said.find((diagnostic) => diagnostic.message.startsWith(piece));
+      assert.ok(found, `${sort}: ${JSON.stringify(said.map((diagnostic) => diagnostic.message))}`);
+      assert.equal(found?.range.start, at, `${sort}: the place`);
+    }
+  }
+}
 
 /** Runs something with a language server of its own. */
 async function withEditor(body: (editor: Editor) => Promise<void>): Promise<void> {
@@ -109,6 +63,27 @@ async function withEditor(body: (editor: Editor) => Promise<void>): Promise<void
   }
 }
 
+/** The table of all places, as it stands in the manual. */
+function table(): string {
+  const rows = [
+    ...[...completions, ...namedCompletions].map((each) => ({ ...each, how: 'offers' })),
+    ...[...hovers, ...namedHovers].map((each) => ({ ...each, how: 'tells' })),
+    ...[...faults, ...namedFaults].map((each) => ({ ...each, how: 'points at it' })),
+    ...fixes.map((each) => ({ ...each, how: 'mends with' })),
+  ];
+  const line = ({ sort, marked, expect, how }: (typeof rows)[number], i: number) => {
+    const { text, at } = cursor(marked, '');
+    const lines = text.split('\n');
+    const written = lines[at.line] ?? '';
+    const here = `${written.slice(0, at.character)}▮${written.slice(at.character)}`.trim();
+    // An empty line says little without the one above it.
+    const place = here.replace('- ', '') === '▮' ? `${(lines[at.line - 1] ?? '').trim()} ⏎ ${here}` : here;
+    const code = (plain: string) => `\`${plain.replaceAll('|', '\\|')}\``;
+    return `| ${i + 1} | ${sort} | ${code(place)} | ${how} | ${expect.map(code).join(', ')} |`;
+  };
+  return ['| | what | where (▮: the cursor) | the editor | for example |', '| --- | --- | --- | --- | --- |', ...rows.map(line)].join('\n');
+}
+
 suite('yaml-language-server', (test) => {
   test(
     'has nothing to say about any shipped recipe',
@@ -116,8 +91,8 @@ suite('yaml-language-server', (test) => {
       withEditor(async (editor) => {
         const files = readdirSync(join(repository, 'recipes'), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.yml'));
         for (const file of files) {
-          const recipe = join(repository, 'recipes', file);
-          assert.equal(await editor.diagnostics(recipe, readFileSync(recipe, 'utf8')), [], file);
+          const shipped = join(repository, 'recipes', file);
+          assert.equal(await editor.diagnostics(shipped, readFileSync(shipped, 'utf8')), [], file);
         }
         assert.ok(files.length >= 7);
       }),
@@ -125,49 +100,73 @@ suite('yaml-language-server', (test) => {
   );
 
   test(
-    `offers what fits at ${completions.length} places`,
+    'by the schema of all recipes: offers, tells and points at what any recipe has',
     () =>
       withEditor(async (editor) => {
-        for (const { sort, marked, expect, without = [] } of completions) {
-          const { text, at } = cursor(marked);
-          const labels = await editor.completion(path, text, at);
-          for (const label of expect) assert.ok(labels.includes(label), `${sort}: no ${label} among ${labels.join(', ')}\n${marked}`);
-          for (const label of without) assert.not.ok(labels.includes(label), `${sort}: ${label} in ${labels.join(', ')}\n${marked}`);
-        }
+        const desk = { editor, path: join(repository, 'recipes/case.yml'), schema: '../schemas/recipe.schema.json' };
+        await offers(desk, completions);
+        await tells(desk, hovers);
+        await pointsAt(desk, faults);
       }),
     60_000,
   );
 
+  const all = [...completions, ...namedCompletions, ...hovers, ...namedHovers, ...faults, ...namedFaults, ...fixes];
   test(
-    `tells what is under the cursor at ${hovers.length} places`,
+    `by the schema of one recipe: names too, and quick fixes for typos, at ${all.length} places of ${new Set(all.map(({ sort }) => sort)).size} sorts`,
     () =>
-      withEditor(async (editor) => {
-        for (const { sort, marked, expect } of hovers) {
-          const { text, at } = cursor(marked);
-          const said = await editor.hover(path, text, at);
-          for (const piece of expect) assert.ok(said.includes(piece), `${sort}: "${said}"`);
-          assert.not.ok(said.includes(' || '), `${sort}: one text, not those of all branches: "${said}"`);
-        }
-      }),
-    60_000,
-  );
-
-  test(
-    `points at ${faults.length} sorts of faults`,
-    () =>
-      withEditor(async (editor) => {
-        for (const { sort, marked, expect } of faults) {
-          const { text, at } = cursor(marked);
-          const said = await editor.diagnostics(path, text);
-          for (const piece of expect) {
-            const found = said.find((diagnostic) => diagnostic.message.startsWith(piece));
-            assert.ok(found, `${sort}: ${JSON.stringify(said.map((diagnostic) => diagnostic.message))}`);
-            assert.equal(found?.range.start, at, `${sort}: the place`);
+      inFolder({ 'r.yml': recipe, 'lib.yml': library }, async (folder) => {
+        assert.is((await run(['schema', '--write', 'r.yml'], { folder })).stdout, '.chrootfile/r.schema.json\n');
+        assert.is((await run(['check', 'r.yml'], { folder })).code, 0);
+        await withEditor(async (editor) => {
+          const desk = { editor, path: join(folder, 'r.yml'), schema: '.chrootfile/r.schema.json' };
+          assert.equal(await editor.diagnostics(desk.path, `# yaml-language-server: $schema=${desk.schema}\n${recipe}`), []);
+          await offers(desk, [...completions, ...namedCompletions]);
+          await tells(desk, [...hovers, ...namedHovers]);
+          await pointsAt(desk, [...faults, ...namedFaults]);
+          for (const { sort, marked, expect } of fixes) {
+            const { text, at } = cursor(marked, desk.schema);
+            const offered = await editor.fixes(desk.path, text, at);
+            for (const title of expect)
+              assert.ok(
+                offered.some((each) => each.replaceAll('"', '') === title),
+                `${sort}: ${offered.join(', ')}`,
+              );
           }
-        }
-        assert.ok(new Set([...completions, ...hovers, ...faults].map((each) => each.sort)).size >= 8);
-        assert.ok(completions.length + hovers.length + faults.length >= 20);
+          // What is offered as a value is put there with its quotes.
+          const { text, at } = cursor(`${recipe}outputs:\n  image: |\n`, desk.schema);
+          assert.is(await editor.inserted(desk.path, text, at, '{{ ami.image_id }}'), '"{{ ami.image_id }}"');
+        });
+        assert.ok(all.length >= 60);
+        assert.ok(new Set(all.map(({ sort }) => sort)).size >= 12);
       }),
-    60_000,
+    120_000,
   );
+
+  test('the table of these places in docs/editors.md is right (npm run golden writes it anew)', () => {
+    const page = join(repository, 'docs/editors.md');
+    const text = readFileSync(page, 'utf8');
+    const [before = ''] = text.split('\n| | what');
+    const whole = `${before}\n${table()}\n`;
+    if (process.env['GOLDEN'] === 'write') writeFileSync(page, whole);
+    else assert.fixture(text, whole);
+  });
+
+  test('schema --write follows the recipe: what a new task is called is offered at once; --watch does it by itself', () =>
+    inFolder({ 'chrootfile.yml': recipe, 'lib.yml': library }, async (folder) => {
+      await run(['schema', '--write'], { folder });
+      const names = () => {
+        const schema = JSON.parse(readFileSync(join(folder, '.chrootfile/chrootfile.schema.json'), 'utf8')) as {
+          properties: { goals: { items: { enum: string[] } } };
+        };
+        return schema.properties.goals.items.enum;
+      };
+      assert.not.ok(names().includes('more'));
+      writeFileSync(join(folder, 'chrootfile.yml'), `${recipe}  more: {run: "true"}\n`);
+      const again = await run(['schema', '--write'], { folder });
+      assert.match(again.stderr, 'begin the recipe with this line:\n  # yaml-language-server: $schema=.chrootfile/chrootfile.schema.json\n');
+      assert.ok(names().includes('more'));
+      mkdirSync(join(folder, 'empty'));
+      assert.is((await run(['schema', '--write'], { folder: join(folder, 'empty') })).stdout, '.chrootfile/recipe.schema.json\n');
+    }));
 });

@@ -22,6 +22,10 @@ export interface Editor {
   /** The labels offered at a place of a text opened as a file at a path. */
   completion(path: string, text: string, at: Position): Promise<string[]>;
   hover(path: string, text: string, at: Position): Promise<string>;
+  /** What accepting an offered label puts into the text; undefined when it is not offered. */
+  inserted(path: string, text: string, at: Position, label: string): Promise<string | undefined>;
+  /** The titles of the quick fixes for what is said of a place. */
+  fixes(path: string, text: string, at: Position): Promise<string[]>;
   close(): Promise<void>;
 }
 
@@ -45,7 +49,11 @@ export async function openEditor(root: string): Promise<Editor> {
     rootUri: pathToFileURL(root).href,
     capabilities: {
       workspace: { configuration: true },
-      textDocument: { completion: { completionItem: { snippetSupport: true } }, hover: { contentFormat: ['markdown'] } },
+      textDocument: {
+        completion: { completionItem: { snippetSupport: true } },
+        hover: { contentFormat: ['markdown'] },
+        codeAction: { codeActionLiteralSupport: { codeActionKind: { valueSet: ['quickfix'] } } },
+      },
     },
   });
   await connection.sendNotification('initialized', {});
@@ -64,6 +72,24 @@ export async function openEditor(root: string): Promise<Editor> {
       const { uri } = await open(path, text);
       const found = await connection.sendRequest<{ items: { label: string }[] }>('textDocument/completion', { textDocument: { uri }, position });
       return found.items.map((item) => item.label);
+    },
+    inserted: async (path, text, position, label) => {
+      const { uri } = await open(path, text);
+      const found = await connection.sendRequest<{ items: { label: string; textEdit?: { newText: string } }[] }>('textDocument/completion', {
+        textDocument: { uri },
+        position,
+      });
+      return found.items.find((item) => item.label === label)?.textEdit?.newText;
+    },
+    fixes: async (path, text, at) => {
+      const { uri, said } = await open(path, text);
+      const here = said.filter(({ range }) => range.start.line === at.line && range.start.character === at.character);
+      const actions = await connection.sendRequest<{ title: string; kind?: string }[] | null>('textDocument/codeAction', {
+        textDocument: { uri },
+        range: here[0]?.range ?? { start: at, end: at },
+        context: { diagnostics: here },
+      });
+      return (actions ?? []).filter(({ kind }) => kind === 'quickfix').map(({ title }) => title);
     },
     hover: async (path, text, position) => {
       const { uri } = await open(path, text);

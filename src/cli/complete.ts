@@ -1,0 +1,143 @@
+import { readdirSync } from 'node:fs';
+import type { Command, Option } from 'commander';
+import type { InputDeclaration } from '../dsl/inputs.js';
+import { listRuns, taskOfFile } from '../runtime/runs.js';
+import { kinds } from '../tasks/index.js';
+import { fileAndTasks, loadRecipe } from './load.js';
+import { print } from './output.js';
+import { stateFolder } from './state.js';
+
+/** Something that may stand where the cursor is. */
+interface Candidate {
+  readonly value: string;
+  readonly text?: string | undefined;
+}
+
+/** What the shell shall offer besides: names of files. */
+const files: Candidate = { value: ':files' };
+
+/**
+ * What may stand in place of the last of these words, for the completion scripts: lines of a value, a tab and what it
+ * is; `:files` for names of files. A recipe with faults offers nothing.
+ */
+export function complete(program: Command, words: readonly string[]): void {
+  const found = candidates(program, words.slice(0, -1), words.at(-1) ?? '');
+  for (const { value, text = '' } of found) print(`${value}\t${text.replace(/\s+/g, ' ')}`);
+}
+
+function candidates(program: Command, before: readonly string[], current: string): Candidate[] {
+  let command = program;
+  let at = 0;
+  for (; at < before.length; at += 1) {
+    const sub = command.commands.find((each) => each.name() === before[at]);
+    if (sub === undefined) break;
+    command = sub;
+  }
+  if (command.commands.length > 0)
+    return at < before.length ? [] : command.commands.filter(isShown).map((sub) => ({ value: sub.name(), text: sub.description() }));
+  const { options, positional, open } = read(command, before.slice(at));
+  if (open !== undefined) return ofOption(open, current, positional, options);
+  if (current.startsWith('-')) {
+    return command.options.filter((option) => !option.hidden).map((option) => ({ value: option.long ?? option.short ?? '', text: option.description }));
+  }
+  return ofArgument(command.name(), positional, options);
+}
+
+/** Tells options and their values from the other words; `open` is an option whose value comes next. */
+function read(command: Command, words: readonly string[]): { options: Map<string, string>; positional: string[]; open?: Option } {
+  const options = new Map<string, string>();
+  const positional: string[] = [];
+  let open: Option | undefined;
+  for (const word of words) {
+    if (open !== undefined) {
+      options.set(open.attributeName(), word);
+      open = undefined;
+    } else if (word.startsWith('-')) {
+      const option = command.options.find(({ long, short }) => long === word || short === word);
+      if (option?.required) open = option;
+    } else positional.push(word);
+  }
+  return open === undefined ? { options, positional } : { options, positional, open };
+}
+
+function ofOption(option: Option, current: string, positional: readonly string[], options: ReadonlyMap<string, string>): Candidate[] {
+  if (option.argChoices !== undefined) return option.argChoices.map((value) => ({ value }));
+  switch (option.attributeName()) {
+    case 'input':
+      return inputsOf(fileAndTasks(positional).file, current);
+    case 'resume':
+      return runs(options, ['kept']);
+    case 'inputs':
+    case 'state':
+      return [files];
+    default:
+      return [];
+  }
+}
+
+function ofArgument(verb: string, positional: readonly string[], options: ReadonlyMap<string, string>): Candidate[] {
+  switch (verb) {
+    case 'run':
+    case 'plan':
+    case 'graph':
+      return [...(positional.length === 0 ? [files] : []), ...tasksOf(fileAndTasks(positional).file)];
+    case 'check':
+    case 'schema':
+      return [files];
+    case 'list':
+    case 'init':
+      return positional.length === 0 ? [files] : [];
+    case 'undo':
+      return positional.length === 0 ? runs(options, ['dead', 'left', 'kept']) : [];
+    case 'logs':
+      return positional.length === 0 ? runs(options) : logged(options, positional[0] ?? '');
+    case 'kinds':
+      return positional.length === 0 ? kinds.map(({ name, summary }) => ({ value: name, text: summary })) : [];
+    case 'completion':
+      return ['bash', 'zsh', 'fish'].map((value) => ({ value }));
+    case 'export':
+      return positional.length === 1 ? [files] : [];
+    default:
+      return [];
+  }
+}
+
+function tasksOf(file: string): Candidate[] {
+  try {
+    const { tasks } = loadRecipe(file);
+    const shown = [...tasks.values()].filter(({ task }) => !task.internal);
+    return shown.map(({ id, task }) => ({ value: id, text: task.description ?? (task.action.type === 'kind' ? task.action.kind.summary : undefined) }));
+  } catch {
+    // Whoever types a recipe's name may not be done typing the recipe.
+    return [];
+  }
+}
+
+function inputsOf(file: string, current: string): Candidate[] {
+  let inputs: ReadonlyMap<string, InputDeclaration>;
+  try {
+    inputs = loadRecipe(file).module.recipe.inputs;
+  } catch {
+    return [];
+  }
+  const [, name = ''] = /^([a-z0-9_]+)=/.exec(current) ?? [];
+  const declared = inputs.get(name);
+  if (declared === undefined) return [...inputs].map(([each, { description }]) => ({ value: `${each}=`, text: description }));
+  const values = declared.enum ?? (declared.type === 'boolean' ? [true, false] : declared.default === undefined ? [] : [declared.default]);
+  return values.map((value) => ({ value: `${name}=${typeof value === 'object' ? JSON.stringify(value) : String(value)}` }));
+}
+
+function runs(options: ReadonlyMap<string, string>, states?: readonly string[]): Candidate[] {
+  const all = listRuns(stateFolder(options.get('state'))).flatMap((run) => run.summary() ?? []);
+  const wanted = all.filter(({ state }) => states === undefined || states.includes(state)).reverse();
+  return wanted.map(({ run, state, recipe }) => ({ value: run, text: `${state}, ${recipe}` }));
+}
+
+function logged(options: ReadonlyMap<string, string>, id: string): Candidate[] {
+  const run = listRuns(stateFolder(options.get('state'))).find((each) => each.id.startsWith(id));
+  return run === undefined ? [] : readdirSync(run.logs).map((name) => ({ value: taskOfFile(name.replace(/\.log$/, '')) }));
+}
+
+function isShown(command: Command): boolean {
+  return !(command as Command & { _hidden?: boolean })._hidden;
+}

@@ -1,0 +1,59 @@
+import { print } from './output.js';
+
+/** Scripts that complete by asking the program itself: it knows recipes, inputs and runs. */
+const scripts = {
+  bash: `_chrootfile() {
+  local line=\${COMP_LINE:0:COMP_POINT} words value text
+  read -ra words <<< "$line"
+  [[ $line == *[[:space:]] ]] && words+=("")
+  # bash splits words at "=" too, and replaces only what stands behind the last one.
+  local current=\${words[-1]} cut=""
+  [[ $current == *=* ]] && cut=\${current%"\${current##*=}"}
+  COMPREPLY=()
+  while IFS=$'\\t' read -r value text; do
+    if [[ $value == :files ]]; then
+      compopt -o filenames
+      while IFS= read -r value; do COMPREPLY+=("$value"); done < <(compgen -f -- "$current")
+    elif [[ $value == "$current"* ]]; then
+      COMPREPLY+=("\${value#"$cut"}")
+    fi
+  done < <("\${words[0]}" complete -- "\${words[@]:1}" 2>/dev/null)
+  [[ \${#COMPREPLY[@]} == 1 && \${COMPREPLY[0]} == *= ]] && compopt -o nospace
+  return 0
+}
+complete -F _chrootfile chrootfile`,
+  zsh: `#compdef chrootfile
+_chrootfile() {
+  local -a found
+  local value text line
+  while IFS= read -r line; do
+    value=\${line%%$'\\t'*} text=\${line#*$'\\t'}
+    if [[ $value == :files ]]; then _files
+    elif [[ $value == *= ]]; then compadd -S '' -- "$value"
+    else found+=("\${value//:/\\\\:}:$text")
+    fi
+  done < <("\${words[1]}" complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null)
+  (( $#found )) && _describe -t values 'chrootfile' found
+  return 0
+}
+compdef _chrootfile chrootfile`,
+  fish: `function __chrootfile_complete
+  set -l words (commandline -opc) (commandline -ct)
+  for line in (command $words[1] complete -- $words[2..] 2>/dev/null)
+    if string match -q ':files*' -- $line
+      __fish_complete_path (commandline -ct)
+    else
+      echo $line
+    end
+  end
+end
+complete -c chrootfile -f -a '(__chrootfile_complete)'`,
+} as const;
+
+export type ShellName = keyof typeof scripts;
+export const shellNames = Object.keys(scripts) as ShellName[];
+
+/** `chrootfile completion`: a script for a shell to source. */
+export function completion(shell: ShellName): void {
+  print(scripts[shell]);
+}

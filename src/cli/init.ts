@@ -1,0 +1,76 @@
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { ExitError, exits } from './exits.js';
+import { defaultFile } from './load.js';
+import { print } from './output.js';
+import { editorLine, writeFor, writeGeneral } from './schema.js';
+
+/** A recipe that runs as it is, in a few seconds, on the embedded EC2. */
+const starter = `version: 1
+name: hello
+description: An image with one file on it
+
+inputs:
+  size: {type: integer, default: 1, minimum: 1, description: Size of the volume in GiB}
+
+tasks:
+  volume:
+    description: A new, empty volume
+    uses: ec2.volume
+    with: {size: "{{ inputs.size }}"}
+  disk:
+    description: The volume, attached to this machine
+    uses: ec2.attachment
+    with: {volume: "{{ volume.id }}"}
+  rootfs:
+    description: A file system on it
+    uses: disk.filesystem
+    with: {device: "{{ disk.device }}", type: ext4}
+  root:
+    description: The file system, mounted
+    uses: mount
+    with: {device: "{{ rootfs.device }}"}
+
+  greeting:
+    description: What is put on it
+    run: echo hello > {{ quote root.path }}/hello.txt
+
+  snapshot:
+    description: The volume, once all that used it is done and released
+    uses: ec2.snapshot
+    with: {volume: "{{ volume.id }}"}
+  image:
+    description: The image
+    uses: ec2.image
+    with: {name: "hello-{{ run.id }}", snapshot: "{{ snapshot.id }}"}
+
+outputs: {image_id: "{{ image.id }}"}
+`;
+
+/** Settings of VS Code: the schema for recipes without an editor line of their own, and the extension that reads it. */
+const settings = { 'yaml.schemas': { './.chrootfile/recipe.schema.json': ['chrootfile.yml', '*.chrootfile.yml', 'recipes/**/*.yml'] } };
+const extensions = { recommendations: ['redhat.vscode-yaml'] };
+
+/** `chrootfile init`: a recipe to start from, and what editors need, in a folder; what is there already stays. */
+export function init(folder: string): void {
+  const recipe = join(folder, defaultFile);
+  if (existsSync(recipe))
+    throw new ExitError(exits.invalid, `there is a recipe already: ${recipe}\n  help: its schema for editors: chrootfile schema --write ${recipe}`);
+  write(recipe, `${editorLine(recipe)}\n${starter}`);
+  print(`made ${recipe}`, `made ${writeFor(recipe).written}`, `made ${writeGeneral(folder)}`);
+  for (const [name, value] of Object.entries({ 'settings.json': settings, 'extensions.json': extensions })) {
+    const path = join(folder, '.vscode', name);
+    if (existsSync(path)) print(`left ${path} as it is; it could have: ${JSON.stringify(value)}`);
+    else {
+      write(path, `${JSON.stringify(value, undefined, 2)}\n`);
+      print(`made ${path}`);
+    }
+  }
+  const where = folder === '.' ? '' : `cd ${folder} && `;
+  print('', `Next: ${where}chrootfile plan`, `      ${where}sudo chrootfile run`);
+}
+
+function write(path: string, text: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text);
+}
