@@ -1,15 +1,22 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { schema } from '../src/tasks/validators.js';
+import { messages } from './messages.js';
+import { reference } from './reference.js';
 
-/** Files made from the kinds. With `--check`: fails when one is not as it would be made. */
-const files = { 'schemas/recipe.schema.json': `${JSON.stringify(schema, undefined, 2)}\n` };
+/** Files made from the kinds, the schema and the catalogue. With `--check`: fails when one is not as it would be made. */
+const files = {
+  'schemas/recipe.schema.json': `${JSON.stringify(schema, undefined, 2)}\n`,
+  'docs/reference.md': reference(),
+  'docs/messages.md': messages(),
+};
 
 for (const [file, text] of Object.entries(files)) {
   if (!process.argv.includes('--check')) {
-    mkdirSync('schemas', { recursive: true });
+    mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, text);
   } else if (readFileSync(file, 'utf8') !== text) {
-    console.error(`${file} is not what the kinds say: npm run generate`);
+    console.error(`${file} is not what the program says: npm run generate`);
     process.exitCode = 1;
   }
 }

@@ -1,7 +1,7 @@
 import { type Diagnostic, formatDiagnostic, includesOf, RecipeError, sortDiagnostics } from '../dsl/diagnostic.js';
 import { makePlan } from '../dsl/plan.js';
 import { positionOf } from '../dsl/source.js';
-import { ExitError, exits } from './exits.js';
+import { exits } from './exits.js';
 import { type GivenInputs, loadRecipe } from './load.js';
 import { print, printError } from './output.js';
 
@@ -16,9 +16,8 @@ export function check(files: readonly string[], { format, ...given }: GivenInput
       const { nodes } = makePlan(module, tasks, []);
       if (format === 'text') print(`${file}: ok, ${nodes.filter((node) => node.type === 'task').length} tasks`);
     } catch (error) {
-      if (error instanceof RecipeError) faults.push(...error.diagnostics);
-      else if (error instanceof ExitError) faults.push({ code: 'command-line', message: error.message });
-      else throw error;
+      if (!(error instanceof RecipeError)) throw error;
+      faults.push(...error.diagnostics);
     }
   }
   printFaults(faults, format);

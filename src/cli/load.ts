@@ -8,7 +8,6 @@ import { type LinkedTask, linkModule } from '../dsl/link.js';
 import { folderOf, loadModule, type Module } from '../dsl/module.js';
 import type { Plan } from '../dsl/plan.js';
 import { language } from '../tasks/language.js';
-import { ExitError, exits } from './exits.js';
 
 /** The recipe that is meant where none is named. */
 export const defaultFile = 'chrootfile.yml';
@@ -46,10 +45,8 @@ export function outlineOf(file: string): { module: Module; faults: Diagnostic[] 
     const code = (error as NodeJS.ErrnoException).code;
     if (code === undefined) throw error;
     const reason = code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : (error as Error).message;
-    throw new ExitError(
-      exits.invalid,
-      `cannot read ${file}: ${reason}${file === defaultFile ? '\n  help: name a recipe, e.g. chrootfile run recipes/base.yml; or make one: chrootfile init' : ''}`,
-    );
+    const help = 'name a recipe, e.g. chrootfile run recipes/base.yml; or make one: chrootfile init';
+    throw new RecipeError([{ code: 'command-line', message: `cannot read ${file}: ${reason}`, help: file === defaultFile ? help : undefined }]);
   }
 }
 
@@ -100,7 +97,7 @@ export function mustBePlaced(plan: Plan): void {
 /** The name and the value of `name=value`, as given to `-i`. */
 export function pair(text: string): [string, string] {
   const at = text.indexOf('=');
-  if (at < 1) throw new ExitError(exits.invalid, `-i takes name=value, not "${text}"`);
+  if (at < 1) throw new RecipeError([{ code: 'command-line', message: `-i takes name=value, not "${text}"` }]);
   return [text.slice(0, at), text.slice(at + 1)];
 }
 
@@ -109,7 +106,7 @@ function inputsFile(file: string): ParsedDocument {
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    throw new ExitError(exits.invalid, `cannot read the inputs in ${file}: ${(error as Error).message}`);
+    throw new RecipeError([{ code: 'command-line', message: `cannot read the inputs in ${file}: ${(error as Error).message}` }]);
   }
   const { document, diagnostics } = parseDocument({ file, path: resolve(file), text });
   if (document === undefined || diagnostics.length > 0) throw new RecipeError(diagnostics);

@@ -1,7 +1,7 @@
 /** What a fault is: for the manual, with a recipe that has it and one that does not. */
 export interface CatalogueEntry {
   readonly means: string;
-  /** A recipe with the fault; `version: 1` is put before it unless it has a version. */
+  /** A recipe with the fault; `version: 1` is part of it unless it has another. */
   readonly wrong: string;
   /** The same, put right. */
   readonly right: string;
@@ -17,9 +17,9 @@ const library =
 /** Every fault that is told of recipes and of the command line, by the word at the end of its message. */
 export const catalogue = {
   'command-line': {
-    means: 'The command line does not fit the recipe, or the recipe cannot be read.',
-    wrong: 'tasks:\n  a: {run: "true"}',
-    right: 'tasks:\n  a: {run: "true"}',
+    means: 'What is typed cannot be understood, or names a file that cannot be read.',
+    wrong: 'inputs: {size: {type: integer, default: 1}}\ntasks:\n  v: {uses: ec2.volume, with: {size: "{{ inputs.size }}"}}',
+    right: 'inputs: {size: {type: integer, default: 1}}\ntasks:\n  v: {uses: ec2.volume, with: {size: "{{ inputs.size }}"}}',
     typed: ['-i size', '-i size=8'],
   },
   cycle: {

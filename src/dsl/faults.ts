@@ -3,7 +3,7 @@ import { type ParsedDocument, pointerStep } from './document.js';
 import { article } from './inputs.js';
 import type { SchemaFault } from './kind.js';
 import { hintFor } from './suggest.js';
-import { durationPattern, namePattern, taskPattern, templatePattern } from './words.js';
+import { axisValueHelp, axisValuePattern, durationPattern, namePattern, taskPattern, templatePattern } from './words.js';
 
 type Schema = Readonly<Record<string, unknown>>;
 
@@ -73,8 +73,16 @@ function diagnosticOf(fault: SchemaFault, document: ParsedDocument): Diagnostic 
   }
   if (keyword === 'pattern' && params['pattern'] === templatePattern) return { code: 'type', message, span, help: meaningOf(parent) };
   if (keyword === 'pattern' && params['pattern'] === taskPattern) return { code: 'pattern', message, span, help: taskNameHelp(String(written), parent) };
+  if (keyword === 'pattern' && params['pattern'] === axisValuePattern) {
+    return { code: 'matrix', message: `${JSON.stringify(written)} cannot stand on an axis: it becomes part of names`, span, help: axisValueHelp };
+  }
   const code = keyword === 'type' ? 'type' : keyword === 'pattern' ? 'pattern' : 'range';
-  return { code, message, span, help: keyword === 'type' ? typeHelp(parent, written) : meaningOf(parent) };
+  return {
+    code,
+    message,
+    span,
+    help: keyword === 'type' ? typeHelp(parent, written) : ((parent?.['patternErrorMessage'] as string | undefined) ?? meaningOf(parent)),
+  };
 }
 
 function messageOf(fault: SchemaFault): string {
@@ -113,6 +121,8 @@ function messageOf(fault: SchemaFault): string {
       return `must have at least ${String(params['limit'])} item${params['limit'] === 1 ? '' : 's'}`;
     case 'maxItems':
       return `must have at most ${String(params['limit'])} items`;
+    case 'minProperties':
+      return 'must not be empty';
     case 'minLength':
       return `must have at least ${String(params['limit'])} characters`;
     case 'maxLength':
@@ -148,12 +158,17 @@ function requiredHelp(name: string): string | undefined {
 }
 
 function exclusiveHelp(name: string): string | undefined {
+  if (name === 'generates') return 'say what it is made from';
   return name === 'with' ? 'say which kind takes these parameters' : 'only shell tasks have it';
 }
 
 function typeHelp(parent: Schema | undefined, written: unknown): string | undefined {
   const types = [parent?.['type']].flat();
   if (parent?.['pattern'] === durationPattern && typeof written === 'number') return `write ${written}s`;
+  if (types.length === 1 && types[0] === 'object' && typeof written === 'string') {
+    const [key] = (parent?.['required'] as string[] | undefined) ?? [];
+    if (key !== undefined) return `write {${key}: ${written}}`;
+  }
   if (types.includes('array') && typeof written === 'string') return `write [${written}]`;
   if (types.length === 1 && types[0] === 'string' && (typeof written === 'number' || typeof written === 'boolean')) return `write "${String(written)}"`;
   return undefined;

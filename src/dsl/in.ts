@@ -1,3 +1,4 @@
+import { article } from './inputs.js';
 import type { Module } from './module.js';
 import { type Meaning, type Meaningless, meaningOf, taskNamed } from './names.js';
 import type { Task } from './recipe.js';
@@ -26,6 +27,8 @@ export function chrootNamed(name: string, module: Module): NamedChroot {
 function chrootGiven(name: string, path: readonly string[], module: Module): NamedChroot {
   const meaning = meaningOf({ path, start: 0, end: 0, optional: false }, module);
   if (meaning.type === 'fault') return meaning;
+  const type = module.recipe.inputs.get(path[1] ?? '')?.type ?? 'string';
+  if (type !== 'string' && type !== 'path') return fault(`"${name}" is ${article(type)}, and the path of a chroot is a string`, 'e.g. chroot: {type: string}');
   const chroot = chrootMeant(meaning, []);
   if (chroot !== undefined) return chroot;
   const given = meaning.type === 'expression' ? { span: meaning.value.at.document.spanOf(meaning.value.at.pointer) } : {};

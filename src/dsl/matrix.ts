@@ -5,7 +5,7 @@ import { type Instance, instanceKey, type Module } from './module.js';
 import type { Strategy, Task } from './recipe.js';
 import type { Span } from './source.js';
 import type { Value } from './values.js';
-import { axisValuePattern } from './words.js';
+import { axisValueHelp, axisValuePattern } from './words.js';
 
 /** More instances of one task than anybody wants: stops matrices that multiply by mistake. */
 const mostInstances = 10_000;
@@ -53,6 +53,7 @@ class Expansion {
     const combined = this.failed ? [] : this.included(this.excluded(this.product(axes), exclude), include);
     const names = [...new Set([...strategy.axes.keys(), ...[...combined, ...include].flatMap(Object.keys)])];
     const keys = axes.length > 0 ? axes.map(([name]) => name) : Object.keys(include[0] ?? {}).slice(0, 1);
+    if (!this.failed && combined.length === 0 && names.length === 0) this.failed = true;
     if (!this.failed && combined.length === 0) this.say('nothing is left of this matrix', strategy.at);
     const found = this.failed ? [] : this.named(combined, keys, names, task);
     if (!this.failed) return found;
@@ -62,19 +63,21 @@ class Expansion {
   private axis(name: string, value: Value): readonly unknown[] {
     const plain = this.evaluated(value);
     if (this.failed) return [];
+    // What is no list, and values that do not fit, were told with the schema where they stand as they are.
+    if (value.type === 'literal') {
+      this.failed = true;
+      return [];
+    }
     if (!Array.isArray(plain) || plain.length === 0) {
       this.say(`the axis "${name}" must be a list of values, not ${JSON.stringify(plain)}`, value.at);
       return [];
     }
     for (const [i, item] of plain.entries()) {
       const fits = typeof item === 'number' || typeof item === 'boolean' || (typeof item === 'string' && new RegExp(axisValuePattern).test(item));
-      const at = value.type === 'list' ? (value.items[i]?.at ?? value.at) : value.at;
-      if (!fits)
-        this.say(
-          `${JSON.stringify(item)} cannot stand on an axis: it becomes part of names`,
-          at,
-          'letters, digits, spaces and . _ + : @ / -; "include" takes any value',
-        );
+      const written = value.type === 'list' ? value.items[i] : undefined;
+      const at = written?.at ?? value.at;
+      if (!fits && written?.type === 'literal') this.failed = true;
+      else if (!fits) this.say(`${JSON.stringify(item)} cannot stand on an axis: it becomes part of names`, at, axisValueHelp);
       else if (plain.indexOf(item) !== i) this.say(`${JSON.stringify(item)} stands on the axis "${name}" twice`, at);
     }
     return plain;

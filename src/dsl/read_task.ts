@@ -190,7 +190,9 @@ export class TaskReader {
   private script(plain: ScriptText, at: Place, template: boolean): Value {
     const literal = (text: string): Value => ({ type: 'literal', value: text, at });
     if (typeof plain === 'string') return template ? this.value(plain, at) : literal(plain);
-    const path = resolve(dirname(this.document.source.path), String(plain.file ?? ''));
+    // Told already: it is neither a text nor a file.
+    if (typeof plain?.file !== 'string') return literal('');
+    const path = resolve(dirname(this.document.source.path), plain.file);
     try {
       return literal(this.read(path));
     } catch (error) {

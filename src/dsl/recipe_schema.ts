@@ -106,7 +106,10 @@ function includeSchema(general: Schema, { recipe }: Module): Schema {
 function inputSchema(declared: InputDeclaration): Schema {
   const { type, description = '', minimum, maximum, pattern } = declared;
   const bounds = Object.fromEntries(Object.entries({ minimum, maximum, pattern, enum: declared.enum }).filter(([, value]) => value !== undefined));
-  return word(description, `${type}`, templatable({ type: jsonTypes[type], description, default: declared.default, ...bounds }));
+  const schema = templatable({ type: jsonTypes[type], description, default: declared.default, ...bounds });
+  // Null is "left out", which one that must be given cannot be.
+  if (declared.required && declared.default === undefined) schema['type'] = [schema['type']].flat().filter((each) => each !== 'null');
+  return word(description, type, schema);
 }
 
 /** What `{{ }}` may give in this recipe as a whole value; its JSON type where that is known. */

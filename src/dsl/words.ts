@@ -7,6 +7,8 @@ export const taskPattern = '^[a-z][a-z0-9_]*(\\.[a-z][a-z0-9_]*)*(\\[[^\\[\\]]+\
 /** A string on an axis of a matrix: it becomes part of names of tasks and of files. */
 export const axisValuePattern = '^[A-Za-z0-9][A-Za-z0-9 ._+:@/-]*$';
 
+export const axisValueHelp = 'letters, digits, spaces and . _ + : @ / -; "include" takes any value';
+
 /** The name of a lock of the host. */
 export const lockPattern = '^[A-Za-z0-9][A-Za-z0-9._-]*$';
 
