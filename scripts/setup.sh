@@ -13,7 +13,8 @@ fi
 needs="unshare:util-linux mount:mount losetup:mount partx:util-linux blkid:util-linux sfdisk:fdisk mkfs.ext4:e2fsprogs
   mmdebstrap:mmdebstrap gpgv:gpgv"
 tests="busybox:busybox-static mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs mkfs.vfat:dosfstools"
-long="qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils mformat:mtools ssh:openssh-client ansible-playbook:ansible"
+long="qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils mformat:mtools ssh:openssh-client ansible-playbook:ansible
+  zsh:zsh fish:fish dot:graphviz"
 case ${1:-run} in
   run) ;;
   test) needs="$needs $tests" ;;

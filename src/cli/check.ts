@@ -5,7 +5,8 @@ import { exits } from './exits.js';
 import { type GivenInputs, loadRecipe } from './load.js';
 import { print, printError } from './output.js';
 
-export type FaultFormat = 'text' | 'json' | 'github';
+/** `event`: as the one line of NDJSON that stands for a run which could not begin. */
+export type FaultFormat = 'text' | 'json' | 'github' | 'event';
 
 /** `chrootfile check`: all faults of recipes and their libraries, without running anything. */
 export function check(files: readonly string[], { format, ...given }: GivenInputs & { readonly format: FaultFormat }): number {
@@ -33,6 +34,8 @@ export function printFaults(faults: readonly Diagnostic[], format: FaultFormat):
       return;
     case 'json':
       return print(JSON.stringify(sorted.map(recordOf), undefined, 2));
+    case 'event':
+      return print(JSON.stringify({ time: new Date().toISOString(), type: 'recipe.invalid', faults: sorted.map(recordOf) }));
     case 'github':
       for (const fault of sorted) print(annotation(fault));
   }

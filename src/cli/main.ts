@@ -265,6 +265,13 @@ try {
   process.exitCode = await codeOf(error);
 }
 
+/** Whoever asked for JSON gets the faults of the recipe as JSON too. */
+function faultFormat(): 'text' | 'json' | 'event' {
+  const [verb = '', ...words] = process.argv.slice(2);
+  if (words.includes('--json')) return 'json';
+  return verb === 'run' && / --format[ =]json/.test(` ${words.join(' ')}`) ? 'event' : 'text';
+}
+
 async function codeOf(error: unknown): Promise<number> {
   if (error instanceof CommanderError) return error.exitCode === 0 ? exits.done : exits.invalid;
   if (error instanceof ExitError) {
@@ -273,7 +280,7 @@ async function codeOf(error: unknown): Promise<number> {
   }
   if (error instanceof Error && error.name === 'RecipeError') {
     const { printFaults } = await import('./check.js');
-    printFaults((error as Error & { diagnostics: [] }).diagnostics, 'text');
+    printFaults((error as Error & { diagnostics: [] }).diagnostics, faultFormat());
     return exits.invalid;
   }
   if (error instanceof Error && error.name === 'LockedError') {

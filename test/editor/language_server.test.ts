@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { type Editor, openEditor, type Position } from '../support/editor.js';
+import { type Editor, type Position, withEditor } from '../support/editor.js';
 import { inFolder } from '../support/folder.js';
 import { repository, run } from '../support/program.js';
 import { suite } from '../support/suite.js';
@@ -53,16 +53,6 @@ async function pointsAt({ editor, path, schema }: Desk, cases: readonly Case[]):
   }
 }
 
-/** Runs something with a language server of its own. */
-async function withEditor(body: (editor: Editor) => Promise<void>): Promise<void> {
-  const editor = await openEditor(repository);
-  try {
-    await body(editor);
-  } finally {
-    await editor.close();
-  }
-}
-
 /** The table of all places, as it stands in the manual. */
 function table(): string {
   const rows = [
@@ -88,7 +78,7 @@ suite('yaml-language-server', (test) => {
   test(
     'has nothing to say about any shipped recipe',
     () =>
-      withEditor(async (editor) => {
+      withEditor(repository, async (editor) => {
         const files = readdirSync(join(repository, 'recipes'), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.yml'));
         for (const file of files) {
           const shipped = join(repository, 'recipes', file);
@@ -102,7 +92,7 @@ suite('yaml-language-server', (test) => {
   test(
     'by the schema of all recipes: offers, tells and points at what any recipe has',
     () =>
-      withEditor(async (editor) => {
+      withEditor(repository, async (editor) => {
         const desk = { editor, path: join(repository, 'recipes/case.yml'), schema: '../schemas/recipe.schema.json' };
         await offers(desk, completions);
         await tells(desk, hovers);
@@ -118,7 +108,7 @@ suite('yaml-language-server', (test) => {
       inFolder({ 'r.yml': recipe, 'lib.yml': library }, async (folder) => {
         assert.is((await run(['schema', '--write', 'r.yml'], { folder })).stdout, '.chrootfile/r.schema.json\n');
         assert.is((await run(['check', 'r.yml'], { folder })).code, 0);
-        await withEditor(async (editor) => {
+        await withEditor(repository, async (editor) => {
           const desk = { editor, path: join(folder, 'r.yml'), schema: '.chrootfile/r.schema.json' };
           assert.equal(await editor.diagnostics(desk.path, `# yaml-language-server: $schema=${desk.schema}\n${recipe}`), []);
           await offers(desk, [...completions, ...namedCompletions]);

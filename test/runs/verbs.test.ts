@@ -37,7 +37,7 @@ suite('verbs', (test) => {
       assert.is((JSON.parse((await run(['list', base, '--json'], { folder })).stdout) as { tasks: unknown[] }).tasks.length, 11);
       assert.match((await run(['kinds'], { folder })).stdout, /^ec2\.snapshot +step +Makes a snapshot of a volume/m);
       const manual = (await run(['kinds', 'chroot.upload'], { folder })).stdout;
-      assert.match(manual, '  from (required): File or folder of the host, relative to the recipe\n');
+      assert.match(manual, '    from  string; required\n        File or folder of the host, relative to the recipe\n');
       assert.match(manual, 'uses: chroot.upload');
       const unknown = await run(['kinds', 'chroot.uplaod'], { folder });
       assert.equal([unknown.code, unknown.stderr], [2, 'chrootfile: there is no kind "chroot.uplaod"\n  help: did you mean "chroot.upload"?\n']);

@@ -30,7 +30,7 @@ export interface Editor {
 }
 
 /** Starts the language server; it takes schemas from each file's own first line, and nothing from the network. */
-export async function openEditor(root: string): Promise<Editor> {
+async function openEditor(root: string): Promise<Editor> {
   const server = join(dirname(createRequire(import.meta.url).resolve('yaml-language-server/package.json')), 'bin/yaml-language-server');
   const child = spawn(process.execPath, [server, '--stdio'], { cwd: root, stdio: ['pipe', 'pipe', 'inherit'] });
   const connection = createMessageConnection(new StreamMessageReader(child.stdout), new StreamMessageWriter(child.stdin));
@@ -103,4 +103,14 @@ export async function openEditor(root: string): Promise<Editor> {
       if (child.exitCode === null) await new Promise((done) => child.on('close', done));
     },
   };
+}
+
+/** Runs something with a language server of its own. */
+export async function withEditor(root: string, body: (editor: Editor) => Promise<void>): Promise<void> {
+  const editor = await openEditor(root);
+  try {
+    await body(editor);
+  } finally {
+    await editor.close();
+  }
 }
