@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createInterface } from 'node:readline/promises';
 import type { LinkedTask } from '../dsl/link.js';
-import type { FailedTask, FailureWish } from '../runtime/task_runner.js';
+import type { FailedTask, FailureWish } from '../runtime/execution.js';
 import { openShell, type ShellPlace } from '../runtime/terminal_shell.js';
 import { ExitError, exits } from './exits.js';
 import { print, styled } from './output.js';

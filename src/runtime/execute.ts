@@ -3,9 +3,10 @@ import type { LinkedTask } from '../dsl/link.js';
 import { tasksIn } from '../dsl/names.js';
 import type { PlanNode } from '../dsl/plan.js';
 import { endedWell, type Left, type NodeOutcome } from './events.js';
+import { type Execution, type FailedTask, undoWorld } from './execution.js';
 import type { Ended } from './kept.js';
 import { type Job, runJobs } from './scheduler.js';
-import { type Execution, type FailedTask, TaskRunner, undoWorld } from './task_runner.js';
+import { TaskRunner } from './task_runner.js';
 import { undoNotes } from './undo.js';
 import { runCommandVariables } from './variables.js';
 

@@ -8,8 +8,8 @@ import { folderOf } from '../dsl/module.js';
 import type { Action, Freshness } from '../dsl/recipe.js';
 import type { Value } from '../dsl/values.js';
 import { checkCommand } from './checks.js';
+import type { Execution } from './execution.js';
 import { insideRoot } from './inside.js';
-import type { Execution } from './task_runner.js';
 import { scriptOf } from './user_script.js';
 
 type RunAction = Extract<Action, { type: 'run' }>;
@@ -97,20 +97,16 @@ function stateOf(x: Execution, { task, action, freshness, root }: FreshTask): Pi
 }
 
 /**
- * Hashes of the files that patterns match. Links out of `inside` are not followed.
+ * Hashes of the files that patterns match, but for those that a pattern with `!` does. Links out of `inside` are not followed.
  * @param must what the patterns are called, where each must match a file.
  * @throws Error when one matches none.
  */
 function hashes(patterns: readonly string[], folder: string, inside?: string, must?: string): Record<string, string> {
   const found: Record<string, string> = {};
-  for (const pattern of patterns) {
-    const files = globSync(inside === undefined ? pattern : pattern.replace(/^\/+/, ''), {
-      cwd: folder,
-      dot: true,
-      onlyFiles: true,
-      followSymbolicLinks: false,
-      expandDirectories: true,
-    }).sort();
+  const inFolder = (pattern: string) => (inside === undefined ? pattern : pattern.replace(/^\/+/, ''));
+  const ignore = patterns.filter((pattern) => pattern.startsWith('!')).map((pattern) => inFolder(pattern.slice(1)));
+  for (const pattern of patterns.filter((each) => !each.startsWith('!'))) {
+    const files = globSync(inFolder(pattern), { cwd: folder, ignore, dot: true, onlyFiles: true, followSymbolicLinks: false }).sort();
     if (files.length === 0 && must !== undefined) throw new Error(`${must}: no file matches ${JSON.stringify(pattern)}`);
     if (files.length === 0) found[pattern] = 'missing';
     for (const file of files) {

@@ -4,7 +4,7 @@ import { evaluate } from '../dsl/evaluate.js';
 import { folderOf, type Module } from '../dsl/module.js';
 import type { Plan } from '../dsl/plan.js';
 import type { Value } from '../dsl/values.js';
-import type { Execution } from './task_runner.js';
+import type { Execution } from './execution.js';
 import { definedOf } from './user_script.js';
 
 /** Runs the commands of `{sh: …}` variables that something planned uses, each after those it uses itself. */

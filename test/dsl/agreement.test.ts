@@ -175,12 +175,12 @@ const ofTheSchema = /^(unknown-key|type|unknown-kind|duration|version|mode): |^(
 const beyondTheSchema = /must have a value$|is longer than 24 days$|is not a regular expression$|does not stand without "run" or "uses"$/;
 
 suite('the schema and the checker', (test) => {
-  test('never disagree, over 3,000 recipes that were changed at random', () => {
+  test('never disagree, over 1,500 recipes that were changed at random', () => {
     const schema = ajvOf(JSON.parse(readFileSync(join(repository, 'schemas/recipe.schema.json'), 'utf8')) as object);
     assert.ok(schema(parse(good)), JSON.stringify(schema.errors));
     assert.equal(said(good), []);
     const counts = { bothWell: 0, bothWrong: 0, onlyNames: 0 };
-    for (let seed = 1; seed <= 3000; seed += 1) {
+    for (let seed = 1; seed <= 1500; seed += 1) {
       const next = random(seed);
       const tree = parse(good) as Tree;
       for (let i = 0; i <= seed % 3; i += 1) mutate(tree, next);

@@ -88,7 +88,7 @@ tasks:
       const text = (more = '', script = 'cat src/*.txt > out/all') => `inputs: {flavor: {type: string, default: plain}}
 tasks:
   build:
-    sources: ["src/**/*.txt"]
+    sources: ["src/**/*.txt", "!src/drafts/*"]
     generates: [out/all]
     env: {FLAVOR: "{{ inputs.flavor }}"}
     outputs: {sum: {type: integer}}
@@ -105,6 +105,9 @@ ${more}outputs: {sum: "{{ build.sum }}"}
       assert.equal(await said(), ['ran: no run of it is known', 6]);
       assert.equal(await said(), ['up_to_date: nothing changed since run R', 6]);
       assert.equal(await said(text(), '--force'), ['ran: --force', 6]);
+      mkdirSync(join(folder, 'src/drafts'));
+      writeFileSync(join(folder, 'src/drafts/x.txt'), '');
+      assert.equal(await said(), ['up_to_date: nothing changed since run R', 6]);
       writeFileSync(join(folder, 'src/a.txt'), 'three');
       assert.equal(await said(), ['ran: the source src/a.txt changed', 8]);
       writeFileSync(join(folder, 'src/c.txt'), '');

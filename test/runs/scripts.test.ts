@@ -348,7 +348,7 @@ tasks:
       ]);
       assert.equal(await said(['run'], folder), [
         2,
-        'chrootfile: cannot read chrootfile.yml: there is no such file\n  help: name a recipe, e.g. chrootfile run recipes/base.yml',
+        'chrootfile: cannot read chrootfile.yml: there is no such file [command-line]\n  help: name a recipe, e.g. chrootfile run recipes/base.yml; or make one: chrootfile init\n\n1 fault',
       ]);
     }));
 });

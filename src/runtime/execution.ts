@@ -1,0 +1,59 @@
+import type { Language } from '../dsl/kind.js';
+import type { LinkedTask } from '../dsl/link.js';
+import type { Plan } from '../dsl/plan.js';
+import type { EventSink } from './events.js';
+import type { RunFacts } from './facts.js';
+import type { Journal } from './journal.js';
+import type { Ended } from './kept.js';
+import type { AnyKind, World } from './kind.js';
+import type { PipeMaker } from './pipe.js';
+import type { Redactor } from './redact.js';
+import type { RunFolder } from './runs.js';
+import type { ShellPlace } from './terminal_shell.js';
+import type { Undoer } from './undo.js';
+import type { RenderedUndo } from './user_script.js';
+
+/** What a run needs. */
+export interface Execution {
+  readonly plan: Plan;
+  readonly language: Language;
+  readonly kinds: ReadonlyMap<string, AnyKind>;
+  readonly undoers: ReadonlyMap<string, Undoer>;
+  readonly facts: RunFacts;
+  readonly journal: Journal;
+  readonly folder: RunFolder;
+  readonly pipes: PipeMaker;
+  /** The undo scripts of this run as rendered, by note: notes on disk hold no secrets. */
+  readonly rendered: Map<number, RenderedUndo>;
+  /** Shell and EC2; its signal is the user's wish to cancel. */
+  readonly world: World;
+  readonly emit: EventSink;
+  readonly places: number;
+  readonly keepGoing: boolean;
+  /** What is done once tasks have failed and nothing runs any more; `interrupted`: by the user, who is not asked then. */
+  onFailure(failed: readonly FailedTask[], interrupted: boolean): Promise<FailureWish>;
+  /** Is asked before each task whether it shall run; absent: they all shall. */
+  readonly beforeTask?: ((task: LinkedTask, place: ShellPlace) => Promise<boolean>) | undefined;
+  /** What ended well before, of a run that is gone on with. */
+  readonly done: ReadonlyMap<string, Ended>;
+  /** Whether tasks run that are up to date. */
+  readonly force: boolean;
+  readonly redactor: Redactor;
+  /** What is done once the run has ended well. */
+  readonly atCommit: (() => void)[];
+}
+
+/** A task that failed, and where a person may look at it. */
+export interface FailedTask {
+  readonly task: LinkedTask;
+  readonly place: ShellPlace;
+  readonly error: string;
+}
+
+/** What becomes of a run that failed. `retry`: what did not end well is done again. */
+export type FailureWish = 'undo' | 'keep' | 'retry';
+
+/** The user's cancel has aborted the run's signal already, and the undo must still be done. */
+export function undoWorld(world: World): World {
+  return { ...world, signal: new AbortController().signal };
+}
