@@ -3,21 +3,10 @@ import { createInterface } from 'node:readline/promises';
 import type { LinkedTask } from '../dsl/link.js';
 import type { FailedTask, FailureWish } from '../runtime/execution.js';
 import { openShell, type ShellPlace } from '../runtime/terminal_shell.js';
-import { ExitError, exits } from './exits.js';
 import { print, styled } from './output.js';
 
 /** What `--on-failure` may say. */
-export const failureModes = ['undo', 'keep', 'ask', 'shell'] as const;
-export type FailureMode = (typeof failureModes)[number];
-
-/** @throws ExitError where a person would be asked and there is none. */
-export function mustHavePerson(what: string): void {
-  if (process.stdin.isTTY && process.stdout.isTTY) return;
-  throw new ExitError(
-    exits.invalid,
-    `${what} asks on a terminal, and there is none\n  help: --on-failure keep, then chrootfile run --resume RUN on a terminal`,
-  );
-}
+export type FailureMode = 'undo' | 'keep' | 'ask' | 'shell';
 
 /** What is done once tasks failed, as `--on-failure` says; `ask` and `shell` leave it to the person. */
 export function onFailureOf(

@@ -3,7 +3,7 @@ import { keptNamespace } from '../runtime/keeper.js';
 import type { Ended, KeptRun } from '../runtime/kept.js';
 import { mounts } from '../runtime/mounts.js';
 import { newRunId, RunFolder } from '../runtime/runs.js';
-import { type FailureMode, mustHavePerson } from './debug.js';
+import type { FailureMode } from './debug.js';
 import { ExitError, exits } from './exits.js';
 import { inputsOf, type LoadedRecipe, loadRecipe, mustBePlaced } from './load.js';
 import { print } from './output.js';
@@ -61,6 +61,15 @@ export async function run(file: string, goals: readonly string[], options: RunOp
   } finally {
     interruption.stop();
   }
+}
+
+/** @throws ExitError where a person would be asked and there is none. */
+function mustHavePerson(what: string): void {
+  if (process.stdin.isTTY && process.stdout.isTTY) return;
+  throw new ExitError(
+    exits.invalid,
+    `${what} asks on a terminal, and there is none\n  help: --on-failure keep, then chrootfile run --resume RUN on a terminal`,
+  );
 }
 
 function prepare(file: string, goals: readonly string[], options: RunOptions): PreparedRun {

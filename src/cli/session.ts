@@ -19,7 +19,6 @@ import { undoersOf } from '../runtime/undo.js';
 import { type RenderedUndo, scriptUndoer } from '../runtime/user_script.js';
 import { kinds } from '../tasks/index.js';
 import { language } from '../tasks/language.js';
-import { onFailureOf, stepper } from './debug.js';
 import { ExitError, exits } from './exits.js';
 import { planJson } from './plan.js';
 import { openReport } from './reports/index.js';
@@ -41,6 +40,7 @@ export async function runSession(prepared: PreparedRun, options: RunOptions, int
   const { cloud } = journal.head;
   const record = new RunRecord(folder);
   const asks = options.step || options.onFailure === 'ask' || options.onFailure === 'shell';
+  const person = asks ? await import('./debug.js') : undefined;
   const report = await openReport(asks && options.format === 'auto' ? 'plain' : options.format, options);
   const emit = redacting(redactor, [(event) => record.record(event), report.sink]);
   const pipes = new PipeMaker(join(folder.path, 'pipes'), hostShell);
@@ -78,8 +78,9 @@ export async function runSession(prepared: PreparedRun, options: RunOptions, int
       emit,
       places: options.jobs ?? availableParallelism(),
       keepGoing: options.keepGoing,
-      onFailure: onFailureOf(options.onFailure, signal, (text) => redactor.redact(text)),
-      beforeTask: options.step ? stepper(signal) : undefined,
+      onFailure:
+        person?.onFailureOf(options.onFailure, signal, (text) => redactor.redact(text)) ?? (async () => (options.onFailure === 'keep' ? 'keep' : 'undo')),
+      beforeTask: options.step ? person?.stepper(signal) : undefined,
       done,
       force: options.force,
       redactor,

@@ -54,7 +54,7 @@ class Executor {
 
   /** Does what has not ended well yet; gives the outputs of the recipe, or undefined when something failed. */
   private async attempt(): Promise<Record<string, unknown> | undefined> {
-    const { plan, emit, world } = this.x;
+    const { plan, emit, world, journal } = this.x;
     // Aborts on the user's cancel and on the first failure.
     const cancel = new AbortController();
     const onCancel = () => cancel.abort(world.signal.reason);
@@ -65,7 +65,8 @@ class Executor {
     try {
       await runCommandVariables(this.x, cancel.signal);
       const done = this.endedWell();
-      for (const node of plan.nodes) if (!done.has(node.id) && node.type === 'task') await this.takeBack(node.id, runner);
+      const noted = new Set(journal.open.map(({ task }) => task));
+      for (const task of plan.tasks.keys()) if (noted.has(task) && !done.has(task)) await this.takeBack(task, runner);
       const outcomes = await runJobs(
         plan.nodes.map((node) => this.jobOf(node, runner, done.get(node.id)?.outcome)),
         {

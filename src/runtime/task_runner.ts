@@ -18,7 +18,7 @@ import { fileNameOf } from './runs.js';
 import { type LeftBehind, runScript, ScriptError } from './script.js';
 import type { ShellPlace } from './terminal_shell.js';
 import { undoNotes } from './undo.js';
-import { type FreshTask, forget, isUpToDate, keeperOf } from './up_to_date.js';
+import type { FreshTask } from './up_to_date.js';
 import { definedOf, noteOfUndo, outputsIn, scriptOf, surroundingsOf } from './user_script.js';
 
 /** Runs tasks, one at a call: condition, attempts, what the kind or the script does, and the notes of it. */
@@ -52,14 +52,17 @@ export class TaskRunner {
       return await withHostLocks(task.task.locks, `run ${this.x.folder.id}`, { signal: this.cancelled, onWait }, async () => {
         await checkPreconditions(this.x, task, root, this.cancelled);
         const fresh = freshTask(task, root);
-        const verdict = fresh && (await isUpToDate(this.x, fresh, this.cancelled));
-        if (verdict?.fresh) return finish('up_to_date', { reason: verdict.why, outputs: verdict.outputs });
-        if (fresh !== undefined) forget(this.x, task);
-        const outputs = await this.attempts(task, root, verdict?.why);
+        if (fresh === undefined) return finish('done', { outputs: await this.attempts(task, root) });
+        // Loaded by runs that need it alone.
+        const { isUpToDate, forget, keeperOf } = await import('./up_to_date.js');
+        const verdict = await isUpToDate(this.x, fresh, this.cancelled);
+        if (verdict.fresh) return finish('up_to_date', { reason: verdict.why, outputs: verdict.outputs });
+        forget(this.x, task);
+        const outputs = await this.attempts(task, root, verdict.why);
+        const keep = keeperOf(this.x, fresh, outputs);
         // One with an undo counts once the run has ended well.
-        const keep = fresh && keeperOf(this.x, fresh, outputs);
-        if (fresh?.action.undo !== undefined && keep !== undefined) this.x.atCommit.push(keep);
-        else keep?.();
+        if (fresh.action.undo === undefined) keep();
+        else this.x.atCommit.push(keep);
         return finish('done', { outputs });
       });
     } catch (error) {
@@ -78,7 +81,7 @@ export class TaskRunner {
     throw new Error(`"if" must render to true or false, not ${JSON.stringify(value)}`);
   }
 
-  private async attempts(task: LinkedTask, root: string | undefined, reason: string | undefined): Promise<Record<string, unknown>> {
+  private async attempts(task: LinkedTask, root: string | undefined, reason?: string): Promise<Record<string, unknown>> {
     const { limit, delayMs, backoff } = task.task.retries;
     for (let attempt = 1, delay = delayMs; ; attempt += 1, delay *= backoff) {
       this.x.emit({ type: 'task.started', task: task.id, attempt, ...(attempt === 1 && reason !== undefined ? { reason } : {}) });
