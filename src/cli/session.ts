@@ -36,7 +36,7 @@ export async function runSession(prepared: PreparedRun, options: RunOptions, int
   for (const [name, declared] of recipe.inputs) if (declared.secret) redactor.add(inputs.get(name));
   if (kept === undefined) folder.create();
   const release = await folder.lock(`run of ${loaded.file}`);
-  const journal = kept === undefined ? newJournal(prepared, options, started) : openKept(folder);
+  const journal = kept === undefined ? newJournal(prepared, options, started) : await openKept(folder, release);
   const { cloud } = journal.head;
   const record = new RunRecord(folder);
   const asks = options.step || options.onFailure === 'ask' || options.onFailure === 'shell';
@@ -78,6 +78,7 @@ export async function runSession(prepared: PreparedRun, options: RunOptions, int
       emit,
       places: options.jobs ?? availableParallelism(),
       keepGoing: options.keepGoing,
+      keepsHolds: options.onFailure !== 'undo',
       onFailure:
         person?.onFailureOf(options.onFailure, signal, (text) => redactor.redact(text)) ?? (async () => (options.onFailure === 'keep' ? 'keep' : 'undo')),
       beforeTask: options.step ? person?.stepper(signal) : undefined,
@@ -132,13 +133,14 @@ function withDefaults(cloud: Cloud): Cloud {
 }
 
 /** @throws ExitError when somebody undid the run, or went on with it, while this one waited. */
-function openKept(folder: RunFolder): Journal {
+async function openKept(folder: RunFolder, release: () => Promise<void>): Promise<Journal> {
   const journal = Journal.open(folder.journal);
   if (journal.ended === undefined) {
     forgetKept(folder);
     return journal;
   }
   journal.close();
+  await release();
   throw new ExitError(exits.invalid, `run ${folder.id} cannot be resumed: it is ${journal.ended}`);
 }
 

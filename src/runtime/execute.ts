@@ -122,9 +122,11 @@ class Executor {
     const { action } = node.task.task;
     if (before !== undefined) return { id: node.id, after: node.after, takesPlace: false, limits: [], run: () => Promise.resolve(before) };
     const work = action.type === 'run' || (action.type === 'kind' && action.kind.name.startsWith('disk.'));
+    // What may be gone on with needs its holds: they stay while something that stands on them has failed.
+    const stays = node.type === 'release' && this.x.keepsHolds;
     return {
       id: node.id,
-      after: node.after,
+      after: stays ? node.after.map(({ from }) => ({ from, requires: true })) : node.after,
       takesPlace: node.type === 'task' && work,
       limits: [...(node.type === 'task' ? limitsOf(node.task) : []), ...(this.x.beforeTask === undefined ? [] : [{ name: 'step', most: 1 }])],
       run: async () => {

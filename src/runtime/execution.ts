@@ -30,6 +30,8 @@ export interface Execution {
   readonly emit: EventSink;
   readonly places: number;
   readonly keepGoing: boolean;
+  /** Whether a hold stays when a task that stands on it failed, so that the run can go on there; else it is released. */
+  readonly keepsHolds: boolean;
   /** What is done once tasks have failed and nothing runs any more; `interrupted`: by the user, who is not asked then. */
   onFailure(failed: readonly FailedTask[], interrupted: boolean): Promise<FailureWish>;
   /** Is asked before each task whether it shall run; absent: they all shall. */

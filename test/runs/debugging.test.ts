@@ -227,4 +227,16 @@ tasks:
       }),
     60_000,
   );
+
+  test('--keep-going goes on with what does not depend on the failure, and keeps what the failed task stands on', () =>
+    inFolder({ 'chrootfile.yml': `${recipe}`.replace('  snapshot:', '  aside: {run: echo aside}\n  snapshot:') }, async (folder) => {
+      const kept = await run(['run', '--keep-going', '--on-failure', 'keep'], { folder });
+      assert.match(kept.stdout, '✔ aside');
+      assert.match(kept.stdout, '- sys.released not run');
+      writeFileSync(join(folder, 'chrootfile.yml'), readFileSync(join(folder, 'chrootfile.yml'), 'utf8').replace('. /etc/app.conf', 'true'));
+      const [id = ''] = readdirSync(join(folder, 'state/runs'));
+      const resumed = await run(['run', '--resume', id], { folder });
+      assert.is(resumed.code, 0, resumed.stdout + resumed.stderr);
+      assert.not.match(resumed.stdout, 'aside');
+    }));
 });
