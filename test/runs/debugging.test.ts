@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { inFolder } from '../support/folder.js';
+import { processes } from '../support/host.js';
 import { repository, run, start } from '../support/program.js';
 import { makeRoot } from '../support/root.js';
 import { suite } from '../support/suite.js';
@@ -23,7 +24,7 @@ function events(folder: string): Record<string, unknown>[] {
 }
 const startedIn = (folder: string) =>
   events(folder).flatMap((e) => (e['type'] === 'task.started' && !String(e['task']).includes('.') ? [String(e['task'])] : []));
-const keepers = () => execFileSync('ps', ['ax', '-o', 'args=']).toString().includes('chrootfile-keeps');
+const keepers = () => [...processes()].some((line) => line.includes('chrootfile-keeps'));
 
 suite('debugging', (test) => {
   test(

@@ -56,7 +56,8 @@ function dev(): Set<string> {
   return new Set(all.filter((path) => !/^(pts\/|shm\/(?!chrootfile)|fd\/|loop\d+$)/.test(path)));
 }
 
-function processes(): Set<string> {
+/** The processes of ours, each as its number and command line. */
+export function processes(): Set<string> {
   const mine = readlinkSync('/proc/self/ns/pid');
   const seen = new Set<string>();
   for (const pid of pids()) {
