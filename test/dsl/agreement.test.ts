@@ -126,11 +126,11 @@ function mutate(tree: Tree, next: () => number): void {
   const map = at as Record<string, unknown>;
   const how = next();
   if (name === undefined || how < 0.15) {
-    if (Array.isArray(at)) at.push(pick(values));
-    else map[pick(keys)] = pick(values);
-  } else if (how < 0.55) map[name] = pick(values);
+    if (Array.isArray(at)) at.push(structuredClone(pick(values)));
+    else map[pick(keys)] = structuredClone(pick(values));
+  } else if (how < 0.55) map[name] = structuredClone(pick(values));
   else if (how < 0.75) Array.isArray(at) ? at.splice(Number(name), 1) : delete map[name];
-  else if (Array.isArray(at)) at.push(at[Number(name)]);
+  else if (Array.isArray(at)) at.push(structuredClone(at[Number(name)]));
   else {
     // A typo, or another key's place.
     const other = next() < 0.5 ? pick(keys) : name.slice(0, -1) + (name.at(-1) === 's' ? '' : 's');
