@@ -3,7 +3,7 @@ import type { Command, Option } from 'commander';
 import type { InputDeclaration } from '../dsl/inputs.js';
 import { listRuns, taskOfFile } from '../runtime/runs.js';
 import { kinds } from '../tasks/index.js';
-import { fileAndTasks, loadRecipe } from './load.js';
+import { fileAndTasks, loadRecipe, outlineOf } from './load.js';
 import { print } from './output.js';
 import { stateFolder } from './state.js';
 
@@ -116,7 +116,7 @@ function tasksOf(file: string): Candidate[] {
 function inputsOf(file: string, current: string): Candidate[] {
   let inputs: ReadonlyMap<string, InputDeclaration>;
   try {
-    inputs = loadRecipe(file).module.recipe.inputs;
+    inputs = outlineOf(file).module.recipe.inputs;
   } catch {
     return [];
   }

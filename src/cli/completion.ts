@@ -50,10 +50,7 @@ end
 complete -c chrootfile -f -a '(__chrootfile_complete)'`,
 } as const;
 
-export type ShellName = keyof typeof scripts;
-export const shellNames = Object.keys(scripts) as ShellName[];
-
 /** `chrootfile completion`: a script for a shell to source. */
-export function completion(shell: ShellName): void {
+export function completion(shell: keyof typeof scripts): void {
   print(scripts[shell]);
 }

@@ -16,16 +16,17 @@ export function onFailureOf(
 ): (failed: readonly FailedTask[], interrupted: boolean) => Promise<FailureWish> {
   return async (failed, interrupted) => {
     if (mode === 'undo' || mode === 'keep') return mode;
+    if (interrupted) return 'undo';
+    // None where what failed is a release: then there is no place to look at.
     const [first] = failed;
-    if (interrupted || first === undefined) return 'undo';
     print(...failed.flatMap(({ task, error }) => ['', `${styled('red', '✖')} ${styled('bold', task.id)} failed; what was made is still there`, redact(error)]));
-    if (mode === 'shell') await shellFor(first.task, first.place);
+    if (mode === 'shell' && first !== undefined) await shellFor(first.task, first.place, signal);
     for (;;) {
-      const answer = await asked(`[s]hell ${where(first.task)}, [r]etry, [k]eep for run --resume, [u]ndo? `, signal);
+      const answer = await asked(`${first === undefined ? '' : `[s]hell ${where(first.task)}, `}[r]etry, [k]eep for run --resume, [u]ndo? `, signal);
       if (answer === undefined || answer.startsWith('u')) return 'undo';
       if (answer.startsWith('r')) return 'retry';
       if (answer.startsWith('k')) return 'keep';
-      if (answer.startsWith('s')) await shellFor(first.task, first.place);
+      if (answer.startsWith('s') && first !== undefined) await shellFor(first.task, first.place, signal);
     }
   };
 }
@@ -33,15 +34,16 @@ export function onFailureOf(
 /** Asks before each task; gives whether it shall run. Once told to go on it asks no more. */
 export function stepper(signal: AbortSignal): (task: LinkedTask, place: ShellPlace) => Promise<boolean> {
   let free = false;
+  let stopped = false;
   return async (task, place) => {
-    while (!free) {
+    while (!free && !stopped) {
       const answer = await asked(`next: ${styled('bold', task.id)} ${where(task)}: [enter] run it, [s]hell, [c]ontinue without asking, [q]uit? `, signal);
-      if (answer === undefined || answer.startsWith('q')) return false;
+      stopped = answer === undefined || answer.startsWith('q');
       if (answer === '') return true;
-      if (answer.startsWith('c')) free = true;
-      if (answer.startsWith('s')) await shellFor(task, place);
+      if (answer?.startsWith('c')) free = true;
+      if (answer?.startsWith('s')) await shellFor(task, place, signal);
     }
-    return true;
+    return !stopped;
   };
 }
 
@@ -49,14 +51,20 @@ function where({ in: chroot }: LinkedTask): string {
   return chroot === undefined ? 'on the host' : `in ${chroot}`;
 }
 
-async function shellFor(task: LinkedTask, place: ShellPlace): Promise<void> {
+async function shellFor(task: LinkedTask, place: ShellPlace, signal: AbortSignal): Promise<void> {
   print(`A shell where ${task.id} runs, ${where(task)}; exit ends it.`);
-  await openShell(place, task.in === undefined ? task.id : `${task.id} in ${task.in}`);
+  try {
+    await openShell(place, task.in === undefined ? task.id : `${task.id} in ${task.in}`, signal);
+  } catch (error) {
+    // E.g. the folder it would begin in is what is missing: the questions go on.
+    print((error as Error).message);
+  }
 }
 
 /** The answer to a question; undefined when the terminal is closed or the run is to end. */
 async function asked(question: string, signal: AbortSignal): Promise<string | undefined> {
-  if (signal.aborted) return undefined;
+  // After Ctrl-D there are no more answers.
+  if (signal.aborted || process.stdin.readableEnded) return undefined;
   // Not in the terminal's raw mode: Ctrl-C stays a signal.
   const lines = createInterface({ input: process.stdin, output: process.stdout, terminal: false });
   try {

@@ -8,6 +8,9 @@ process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
 // Said by the launcher; not for the tasks' environment.
 const sandbox = process.env['CHROOTFILE_SANDBOX'] === '1';
 delete process.env['CHROOTFILE_SANDBOX'];
+// Asked by the launcher, which must enter a kept run's namespace before this program can.
+const printKeeper = process.env['CHROOTFILE_PRINT_KEEPER'] === '1';
+delete process.env['CHROOTFILE_PRINT_KEEPER'];
 // A closed pipe or a lost terminal is no reason to stop undoing.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 
@@ -58,7 +61,6 @@ program
   )
   .addOption(new Option('--step', 'ask before each task').default(false))
   .addOption(new Option('--resume <run>', 'go on with a run that was kept, from the task that failed'))
-  .addOption(new Option('--print-namespace').hideHelp().default(false))
   .addOption(new Option('--timeout <duration>', 'longest time for all, e.g. 90s, 20m, 2h').argParser(duration))
   .addOption(new Option('--format <format>', 'how to report').choices(['auto', 'plain', 'json']).default('auto'))
   .addOption(new Option('-v, --verbose', 'print the output of tasks, on a terminal too').default(false))
@@ -74,9 +76,11 @@ program
     const { fileAndTasks } = await import('./load.js');
     const { file, tasks } = fileAndTasks(words);
     if (options.resume !== undefined && words.length > 0) throw new ExitError(exits.invalid, `--resume takes no recipe and no tasks: the run has its own`);
+    if (options.resume !== undefined && (options.dryRun || options.cloud !== undefined))
+      throw new ExitError(exits.invalid, `--resume does not go with --${options.dryRun ? 'dry-run' : 'cloud'}`);
     if (options.dryRun) return (await import('./plan.js')).plan(file, tasks, { ...options, json: options.format === 'json' });
     const { run } = await import('./run.js');
-    exit(await run(file, tasks, { ...options, sandbox }));
+    exit(await run(file, tasks, { ...options, sandbox, printKeeper }));
   });
 
 program

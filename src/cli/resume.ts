@@ -1,5 +1,5 @@
 import { makePlan } from '../dsl/plan.js';
-import { isInside, keptNamespace } from '../runtime/keeper.js';
+import { isWith, keeperOf } from '../runtime/keeper.js';
 import { type KeptRun, nodesDone, readKept } from '../runtime/kept.js';
 import type { RunFolder } from '../runtime/runs.js';
 import { ExitError, exits } from './exits.js';
@@ -17,7 +17,7 @@ export function findKept({ state, resume }: Pick<RunOptions, 'state' | 'resume'>
     const help = how === 'dead' || how === 'left' ? `chrootfile undo ${folder.id}` : 'chrootfile runs; a run is kept by run --on-failure keep';
     throw new ExitError(exits.invalid, `run ${folder.id} was not kept, so it cannot be resumed: it is ${how}\n  help: ${help}`);
   }
-  if (kept.sandbox && keptNamespace(folder.keeper) === undefined)
+  if (kept.sandbox && keeperOf(folder.keeper) === undefined)
     throw refusal(folder, 'its mounts are gone, as after a restart of the machine', `chrootfile undo ${folder.id}`);
   return { folder, kept };
 }
@@ -25,8 +25,8 @@ export function findKept({ state, resume }: Pick<RunOptions, 'state' | 'resume'>
 /** Makes ready to go on with a kept run: the recipe as it is now, the values and results of then. */
 export function prepareResume(options: RunOptions): PreparedRun {
   const { folder, kept } = findKept(options);
-  const namespace = keptNamespace(folder.keeper);
-  if (namespace !== undefined && !isInside(namespace))
+  const keeper = keeperOf(folder.keeper);
+  if (keeper !== undefined && !isWith(keeper))
     throw refusal(folder, 'this program is not where its mounts are', 'leave out --no-sandbox, and start it by bin/chrootfile');
   const given = options.input.map(pair).filter(([name]) => name in kept.inputs);
   if (given.length > 0 || options.inputs.length > 0)

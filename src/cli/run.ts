@@ -1,5 +1,5 @@
 import { makePlan, type Plan } from '../dsl/plan.js';
-import { keptNamespace } from '../runtime/keeper.js';
+import { keeperOf } from '../runtime/keeper.js';
 import type { Ended, KeptRun } from '../runtime/kept.js';
 import { mounts } from '../runtime/mounts.js';
 import { newRunId, RunFolder } from '../runtime/runs.js';
@@ -25,7 +25,8 @@ export interface RunOptions {
   readonly onFailure: FailureMode;
   readonly step: boolean;
   readonly resume?: string;
-  readonly printNamespace: boolean;
+  /** Whether only the process that keeps the mounts of the run to resume is printed. */
+  readonly printKeeper: boolean;
   readonly format: ReportFormat;
   readonly verbose: boolean;
   readonly quiet: boolean;
@@ -46,9 +47,8 @@ export interface PreparedRun {
 
 /** `chrootfile run`: plans a recipe and runs it, or goes on with a kept run; gives the exit code. */
 export async function run(file: string, goals: readonly string[], options: RunOptions): Promise<number> {
-  if (options.printNamespace) {
-    // For the launcher, which enters it before this program can.
-    print(keptNamespace(findKept(options).folder.keeper) ?? '');
+  if (options.printKeeper) {
+    print(String(keeperOf(findKept(options).folder.keeper)?.pid ?? ''));
     return exits.done;
   }
   if (options.onFailure === 'ask' || options.onFailure === 'shell') mustHavePerson(`--on-failure ${options.onFailure}`);

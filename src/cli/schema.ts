@@ -21,15 +21,24 @@ export function schema(files: readonly string[], { write, watch }: { readonly wr
     print(written);
     tellFirstLine(file);
     if (!watch) continue;
-    const again = () => {
-      try {
-        print(writeFor(file).written);
-      } catch (error) {
-        // In the middle of typing: the last good one stays.
-        if (!(error instanceof RecipeError)) throw error;
+    const watched = new Set<string>();
+    const watchAll = (paths: readonly string[]) => {
+      for (const path of paths.filter((each) => !watched.has(each))) {
+        watched.add(path);
+        watchFile(path, { interval: 500 }, again);
       }
     };
-    for (const source of sources) watchFile(source, { interval: 500 }, again);
+    const again = () => {
+      try {
+        const made = writeFor(file);
+        print(made.written);
+        watchAll(made.sources);
+      } catch (error) {
+        // In the middle of typing: the last good one stays.
+        if (!(error instanceof RecipeError)) printError((error as Error).message);
+      }
+    };
+    watchAll(sources);
   }
 }
 

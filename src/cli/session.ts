@@ -7,7 +7,7 @@ import { execute, type Outcome } from '../runtime/execute.js';
 import { RunFacts } from '../runtime/facts.js';
 import { Journal } from '../runtime/journal.js';
 import { keepNamespace, letNamespaceGo } from '../runtime/keeper.js';
-import { forgetKept, writeKept } from '../runtime/kept.js';
+import { forgetKept, readKept, writeKept } from '../runtime/kept.js';
 import { removeMountPoint } from '../runtime/mounts.js';
 import { PipeMaker } from '../runtime/pipe.js';
 import { ownIdentity } from '../runtime/process.js';
@@ -87,7 +87,7 @@ export async function runSession(prepared: PreparedRun, options: RunOptions, int
       redactor,
       atCommit: [],
     });
-    keepOrLetGo(prepared, outcome, facts, options, cloud, redactor);
+    keep(prepared, outcome, facts, options, redactor);
     const exit = exitOf(outcome, interruption);
     if (outcome.ok)
       writeFileSync(join(folder.path, 'outputs.json'), `${JSON.stringify(redactor.redactValue(outcome.outputs), undefined, 2)}\n`, { mode: 0o600 });
@@ -135,32 +135,26 @@ function withDefaults(cloud: Cloud): Cloud {
 /** @throws ExitError when somebody undid the run, or went on with it, while this one waited. */
 async function openKept(folder: RunFolder, release: () => Promise<void>): Promise<Journal> {
   const journal = Journal.open(folder.journal);
-  if (journal.ended === undefined) {
+  if (journal.ended === undefined && readKept(folder) !== undefined) {
+    // This process is where its mounts are, and holds them from here on.
     forgetKept(folder);
+    await letNamespaceGo(folder.keeper);
     return journal;
   }
   journal.close();
   await release();
-  throw new ExitError(exits.invalid, `run ${folder.id} cannot be resumed: it is ${journal.ended}`);
+  throw new ExitError(exits.invalid, `run ${folder.id} cannot be resumed: it is ${journal.ended ?? 'gone on with already'}`);
 }
 
-/** A run that is kept leaves its mounts and all it takes to go on; every other end takes that away. */
-function keepOrLetGo(
-  { loaded, plan, inputs, folder }: PreparedRun,
-  outcome: Outcome,
-  facts: RunFacts,
-  { sandbox }: RunOptions,
-  { provider }: Cloud,
-  redactor: Redactor,
-): void {
-  if (outcome.kept === undefined) return letNamespaceGo(folder.keeper);
+/** A run that is kept leaves its mounts, and all it takes to go on. */
+function keep({ loaded, plan, inputs, folder }: PreparedRun, outcome: Outcome, facts: RunFacts, { sandbox }: RunOptions, redactor: Redactor): void {
+  if (outcome.kept === undefined) return;
   if (sandbox) keepNamespace(folder.keeper);
   const { recipe } = loaded.module;
   const kept = {
     recipe: loaded.file,
     folder: process.cwd(),
     goals: plan.goals,
-    provider,
     inputs: Object.fromEntries([...inputs].filter(([name]) => !recipe.inputs.get(name)?.secret)),
     facts: facts.run,
     commandOutputs: facts.openCommandOutputs,

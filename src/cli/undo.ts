@@ -90,7 +90,7 @@ async function undoRun(folder: RunFolder, options: UndoOptions): Promise<{ undon
     );
     const emit = redacting(redactor, [(event) => record.record(event), options.json ? () => {} : say]);
     // The mounts of a sandboxed run go with its last process, or here if it was kept, and with them what ran in its chroots.
-    letNamespaceGo(folder.keeper);
+    await letNamespaceGo(folder.keeper);
     forgetKept(folder);
     if (sandbox) for (const note of [...journal.open]) if (note.kind === 'chroot') closeNotesIn(note.task, journal);
     const before = journal.open.length;

@@ -76,6 +76,8 @@ export function parseDocument(source: Source): { document?: ParsedDocument; diag
     const range = node?.range;
     return range ? { source, start: range[0], end: Math.max(range[1], range[0] + 1) } : startOf(source);
   };
+  // A long script with many references is walked once.
+  const offsetsOf = new Map<Node, number[]>();
   const document: ParsedDocument = {
     source,
     value,
@@ -90,7 +92,8 @@ export function parseDocument(source: Source): { document?: ParsedDocument; diag
     spanInside: (pointer, start, end) => {
       const node = nearest(pointer).value;
       if (!isScalar(node) || typeof node.value !== 'string') return span(node);
-      const offsets = sourceOffsets(source, node as Scalar<string>);
+      const offsets = offsetsOf.get(node) ?? sourceOffsets(source, node as Scalar<string>);
+      offsetsOf.set(node, offsets);
       const first = offsets[start] ?? offsets.at(-1) ?? 0;
       const last = offsets[Math.max(start, end - 1)] ?? first;
       return { source, start: first, end: last + 1 };

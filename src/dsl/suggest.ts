@@ -7,7 +7,8 @@ export function hintFor(word: string, known: readonly string[]): string | undefi
   const near = nearest(word, known);
   if (near !== undefined) return `did you mean "${near}"?`;
   if (known.length === 0) return undefined;
-  const sorted = [...known].sort((a, b) => distance(word, a) - distance(word, b));
+  const distances = new Map(known.map((candidate) => [candidate, distance(word, candidate)]));
+  const sorted = [...known].sort((a, b) => (distances.get(a) ?? 0) - (distances.get(b) ?? 0));
   return `known here: ${sorted.slice(0, 8).join(', ')}${sorted.length > 8 ? ', …' : ''}`;
 }
 

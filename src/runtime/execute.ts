@@ -43,7 +43,7 @@ class Executor {
       const outputs = await this.attempt();
       if (outputs !== undefined) {
         journal.end('committed');
-        for (const action of this.x.atCommit) action();
+        for (const action of this.x.atCommit) this.atEnd(action);
         return { ok: true, outputs, left: [] };
       }
       const wish = await onFailure(this.failed, world.signal.aborted);
@@ -88,6 +88,15 @@ class Executor {
       return undefined;
     } finally {
       world.signal.removeEventListener('abort', onCancel);
+    }
+  }
+
+  /** The run has ended well: what goes wrong now does not change that. */
+  private atEnd(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.x.emit({ type: 'warning', message: (error as Error).message });
     }
   }
 

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Cloud } from '../dsl/recipe.js';
 import type { ProcessIdentity } from './process.js';
@@ -138,6 +138,16 @@ export class Journal {
         return;
     }
   }
+}
+
+/** Writes a file so that it is there whole or not at all, also after a crash. */
+export function writeWhole(file: string, text: string): void {
+  const draft = `${file}.${process.pid}`;
+  const fd = openSync(draft, 'w', 0o600);
+  writeSync(fd, text);
+  fsyncSync(fd);
+  closeSync(fd);
+  renameSync(draft, file);
 }
 
 function parseLine(text: string): Line[] {

@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { writeWhole } from './journal.js';
 import { identityOf, type ProcessIdentity, stateOf } from './process.js';
 import { killGroup } from './shell.js';
 
@@ -9,7 +11,6 @@ import { killGroup } from './shell.js';
  * random on kernels whose namespaces have no order: `mount --bind` of it gives EINVAL.)
  */
 export function keepNamespace(file: string): void {
-  if (keeperIn(file) !== undefined) return;
   const child = spawn('/bin/sh', ['-c', 'while sleep 10; [ -e "$1" ]; do :; done', 'chrootfile-keeps', file], {
     detached: true,
     stdio: 'ignore',
@@ -17,27 +18,30 @@ export function keepNamespace(file: string): void {
     env: {},
   });
   child.unref();
-  writeFileSync(file, JSON.stringify(identityOf(child.pid ?? 0)), { mode: 0o600 });
+  writeWhole(file, JSON.stringify(identityOf(child.pid ?? 0)));
 }
 
-/** Lets a kept namespace go. */
-export function letNamespaceGo(file: string): void {
-  const keeper = keeperIn(file);
-  if (keeper !== undefined && stateOf(keeper) === 'alive') killGroup(keeper.pid, 'SIGKILL');
+/** Ends what keeps a namespace. Whoever is in the namespace stays there; after the last one it is gone. */
+export async function letNamespaceGo(file: string): Promise<void> {
+  const keeper = keeperOf(file);
+  if (keeper !== undefined) killGroup(keeper.pid, 'SIGKILL');
+  while (keeper !== undefined && stateOf(keeper) === 'alive') await sleep(10);
   rmSync(file, { force: true });
 }
 
-/** The file by which a kept namespace is entered; undefined when none is kept, or it is gone, as after a restart. */
-export function keptNamespace(file: string): string | undefined {
-  const keeper = keeperIn(file);
-  return keeper !== undefined && stateOf(keeper) === 'alive' ? `/proc/${keeper.pid}/ns/mnt` : undefined;
+/** The process that keeps a namespace; undefined when none does, as after a restart. */
+export function keeperOf(file: string): ProcessIdentity | undefined {
+  if (!existsSync(file)) return undefined;
+  try {
+    const keeper = JSON.parse(readFileSync(file, 'utf8')) as ProcessIdentity;
+    return stateOf(keeper) === 'alive' ? keeper : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
 }
 
-/** Whether this process is in the mount namespace of a file. */
-export function isInside(namespace: string): boolean {
-  return readlinkSync(namespace) === readlinkSync('/proc/self/ns/mnt');
-}
-
-function keeperIn(file: string): ProcessIdentity | undefined {
-  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as ProcessIdentity) : undefined;
+/** Whether this process is in the mount namespace of another. */
+export function isWith({ pid }: ProcessIdentity): boolean {
+  return readlinkSync(`/proc/${pid}/ns/mnt`) === readlinkSync('/proc/self/ns/mnt');
 }

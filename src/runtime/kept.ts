@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import type { Facts } from '../dsl/evaluate.js';
 import type { LinkedTask } from '../dsl/link.js';
 import type { Plan } from '../dsl/plan.js';
 import type { NodeOutcome } from './events.js';
+import { writeWhole } from './journal.js';
 import type { Redactor } from './redact.js';
 import type { RunFolder } from './runs.js';
 
@@ -19,7 +20,6 @@ export interface KeptRun {
   readonly recipe: string;
   readonly folder: string;
   readonly goals: readonly string[];
-  readonly provider: 'local' | 'aws';
   /** Values of inputs that are no secrets. */
   readonly inputs: Readonly<Record<string, unknown>>;
   readonly facts: Facts['run'];
@@ -36,10 +36,12 @@ export function writeKept(folder: RunFolder, kept: Omit<KeptRun, 'nodes'>, plan:
     const how = ended.get(node.id);
     if (how === undefined) return [];
     const outputs = redactor.redactValue(how.outputs);
-    const hasSecrets = JSON.stringify(outputs) !== JSON.stringify(how.outputs);
+    const { action } = node.task.task;
+    const declared = action.type === 'run' && [...action.outputs.values()].some(({ secret }) => secret);
+    const hasSecrets = declared || JSON.stringify(outputs) !== JSON.stringify(how.outputs);
     return [[node.id, { outcome: how.outcome, outputs, hasSecrets, definition: definitionOf(node.task) }]];
   });
-  writeFileSync(folder.kept, `${JSON.stringify({ ...kept, nodes: Object.fromEntries(nodes) }, undefined, 1)}\n`, { mode: 0o600 });
+  writeWhole(folder.kept, `${JSON.stringify({ ...kept, nodes: Object.fromEntries(nodes) }, undefined, 1)}\n`);
 }
 
 /** What was kept of a run; undefined when nothing was. */
@@ -65,6 +67,10 @@ export function nodesDone(kept: KeptRun, plan: Plan): { done: Map<string, Ended>
     if (definitionOf(node.task) !== definition) return { done, obstacle: `task "${id}" was done, and is another one in the recipe now` };
     if (hasSecrets) return { done, obstacle: `task "${id}" gave a secret, which is not kept` };
     done.set(id, ended);
+  }
+  for (const { id, standsOn } of plan.tasks.values()) {
+    const gone = done.has(id) ? undefined : [...standsOn].find((hold) => done.has(`${hold}.released`));
+    if (gone !== undefined) return { done, obstacle: `task "${id}" stands on "${gone}", which is released already` };
   }
   return { done };
 }

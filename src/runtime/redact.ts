@@ -35,6 +35,8 @@ export class Redactor {
   /** A value with each secret in its strings as `***`. */
   redactValue<T>(value: T): T {
     if (this.secrets.size === 0 || value === undefined) return value;
-    return JSON.parse(JSON.stringify(value), (_key, inner: unknown) => (typeof inner === 'string' ? this.redact(inner) : inner)) as T;
+    return JSON.parse(JSON.stringify(value), (_key, inner: unknown) =>
+      typeof inner === 'string' ? this.redact(inner) : typeof inner === 'number' && this.secrets.has(String(inner)) ? '***' : inner,
+    ) as T;
   }
 }

@@ -44,7 +44,7 @@ class Scheduler {
   private readonly ready: Heap<string>;
   private readonly readyForFree: Heap<string>;
   /** Ready jobs that wait for one of the same limit to end, by its name; and how many run. */
-  private readonly held = new Map<string, string[]>();
+  private readonly held = new Map<string, Heap<string>>();
   private readonly runningOf = new Map<string, number>();
   private running = 0;
   private placesTaken = 0;
@@ -97,9 +97,9 @@ class Scheduler {
         this.settle(id, 'unreached');
         continue;
       }
-      const full = job.limits.find(({ name, most }) => (this.runningOf.get(name) ?? 0) >= most);
+      const full = job.limits.find((limit) => !this.hasRoom(limit));
       if (full === undefined) this.begin(job);
-      else this.held.set(full.name, [...(this.held.get(full.name) ?? []), id]);
+      else this.hold(job, full.name);
     }
     if (this.running > 0) return;
     if (this.stopped) this.giveUp();
@@ -117,7 +117,10 @@ class Scheduler {
     void job.run().then((outcome) => {
       this.running -= 1;
       if (job.takesPlace) this.placesTaken -= 1;
-      for (const { name } of job.limits) this.letIn(name);
+      for (const { name } of job.limits) {
+        this.runningOf.set(name, (this.runningOf.get(name) ?? 1) - 1);
+        this.letOneIn(name);
+      }
       if (outcome === 'failed' && !this.failed) {
         this.failed = true;
         this.options.onFailure();
@@ -127,10 +130,21 @@ class Scheduler {
     }, this.reject);
   }
 
-  private letIn(limit: string): void {
-    this.runningOf.set(limit, (this.runningOf.get(limit) ?? 1) - 1);
-    for (const id of this.held.get(limit) ?? []) this.makeReady(id);
-    this.held.delete(limit);
+  private hasRoom({ name, most }: Job['limits'][number]): boolean {
+    return (this.runningOf.get(name) ?? 0) < most;
+  }
+
+  /** Lets a job wait for room under a limit; what it would have taken under others is for the next there. */
+  private hold(job: Job, limit: string): void {
+    const heap = this.held.get(limit) ?? new Heap<string>([], (id) => this.rank.get(id) ?? 0);
+    this.held.set(limit, heap);
+    heap.put(job.id);
+    for (const other of job.limits) if (other.name !== limit && this.hasRoom(other)) this.letOneIn(other.name);
+  }
+
+  private letOneIn(limit: string): void {
+    const id = this.held.get(limit)?.take();
+    if (id !== undefined) this.makeReady(id);
   }
 
   private settle(id: string, outcome: NodeOutcome): void {

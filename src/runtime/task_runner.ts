@@ -21,6 +21,9 @@ import { undoNotes } from './undo.js';
 import type { FreshTask } from './up_to_date.js';
 import { definedOf, noteOfUndo, outputsIn, scriptOf, surroundingsOf } from './user_script.js';
 
+/** The person who steps through the run ended it. */
+class StoppedError extends Error {}
+
 /** Runs tasks, one at a call: condition, attempts, what the kind or the script does, and the notes of it. */
 export class TaskRunner {
   private readonly ancestors = new Map<string, ReadonlySet<string>>();
@@ -46,7 +49,7 @@ export class TaskRunner {
     try {
       if (!this.condition(task)) return finish('skipped', { reason: '"if" is false' });
       const root = this.rootFor(task);
-      if ((await this.x.beforeTask?.(task, this.placeOf(task))) === false) throw new Error('stopped before it ran');
+      if ((await this.x.beforeTask?.(task, this.placeOf(task))) === false) throw new StoppedError('stopped before it ran');
       const onWait = (owner: LockOwner | undefined) =>
         emit({ type: 'task.progress', task: task.id, text: `waits for a lock that ${owner?.purpose ?? 'another run'} holds` });
       return await withHostLocks(task.task.locks, `run ${this.x.folder.id}`, { signal: this.cancelled, onWait }, async () => {
@@ -59,7 +62,7 @@ export class TaskRunner {
         if (verdict.fresh) return finish('up_to_date', { reason: verdict.why, outputs: verdict.outputs });
         forget(this.x, task);
         const outputs = await this.attempts(task, root, verdict.why);
-        const keep = keeperOf(this.x, fresh, outputs);
+        const keep = keeperOf(this.x, fresh, verdict.sources, outputs);
         // One with an undo counts once the run has ended well.
         if (fresh.action.undo === undefined) keep();
         else this.x.atCommit.push(keep);
@@ -67,7 +70,8 @@ export class TaskRunner {
       });
     } catch (error) {
       // What cannot be taken back cannot be put up with.
-      const tolerated = task.task.continueOnError && !this.cancelled.aborted && (await this.undoNotesOf(task.id)).length === 0;
+      const tolerated =
+        task.task.continueOnError && !(error instanceof StoppedError) && !this.cancelled.aborted && (await this.undoNotesOf(task.id)).length === 0;
       return finish(tolerated ? 'tolerated' : 'failed', { error: this.errorText(task, error as Error) });
     }
   }

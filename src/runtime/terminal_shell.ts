@@ -10,8 +10,9 @@ export type ShellPlace = Pick<Script, 'env' | 'dir' | 'root'>;
  * Opens a shell for a person where a task runs, on the terminal of this program, and waits for its end. In a chroot it
  * has mount and pid namespaces of its own, as a task has; on the host it is in the run's mount namespace.
  * @param name what the prompt says.
+ * @param signal ends it.
  */
-export async function openShell({ env, dir, root }: ShellPlace, name: string): Promise<void> {
+export async function openShell({ env, dir, root }: ShellPlace, name: string, signal: AbortSignal): Promise<void> {
   const shell = root === undefined ? env['SHELL'] || '/bin/sh' : shellIn(root);
   const command =
     root === undefined
@@ -24,10 +25,17 @@ export async function openShell({ env, dir, root }: ShellPlace, name: string): P
     cwd: root === undefined ? dir : '/',
     env: { ...env, SHELL: '/bin/sh', TERM: process.env['TERM'] ?? 'dumb', PS1: `[${name}] # ` },
   });
-  await new Promise<void>((done, fail) => {
-    child.on('error', (error) => fail(new Error(`cannot open a shell: ${error.message}`)));
-    child.on('close', () => done());
-  });
+  // TERM: it puts the terminal back as it was.
+  const end = () => child.kill('SIGTERM');
+  signal.addEventListener('abort', end);
+  try {
+    await new Promise<void>((done, fail) => {
+      child.on('error', (error) => fail(new Error(`cannot open a shell in ${dir}: ${error.message}`)));
+      child.on('close', () => done());
+    });
+  } finally {
+    signal.removeEventListener('abort', end);
+  }
 }
 
 function shellIn(root: string): string {

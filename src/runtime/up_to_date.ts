@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, readSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { globSync } from 'tinyglobby';
 import { evaluate } from '../dsl/evaluate.js';
@@ -10,6 +10,7 @@ import type { Value } from '../dsl/values.js';
 import { checkCommand } from './checks.js';
 import type { Execution } from './execution.js';
 import { insideRoot } from './inside.js';
+import { writeWhole } from './journal.js';
 import { scriptOf } from './user_script.js';
 
 type RunAction = Extract<Action, { type: 'run' }>;
@@ -30,7 +31,8 @@ interface Kept {
 /** Whether a task need not run, and why. */
 export type Verdict =
   | { readonly fresh: true; readonly why: string; readonly outputs: Readonly<Record<string, unknown>> }
-  | { readonly fresh: false; readonly why: string };
+  /** `sources`: as they are before the task runs. */
+  | { readonly fresh: false; readonly why: string; readonly sources: Kept['sources'] };
 
 /** A shell task that says when it is up to date, in its place. `root`: the chroot it runs in. */
 export interface FreshTask {
@@ -43,17 +45,19 @@ export interface FreshTask {
 /** Tells whether a task is up to date: its `sources`, script and results are those of a run that ended well, and its `status` commands succeed. */
 export async function isUpToDate(x: Execution, fresh: FreshTask, signal: AbortSignal): Promise<Verdict> {
   const { task, action, freshness, root } = fresh;
-  if (x.force) return { fresh: false, why: '--force' };
+  const sources = sourcesOf(x, fresh);
+  const stale = (why: string): Verdict => ({ fresh: false, why, sources });
+  if (x.force) return stale('--force');
   const kept = readKept(x, task);
-  if (kept === undefined && freshness.sources.length > 0) return { fresh: false, why: 'no run of it is known' };
-  if (kept === undefined && action.outputs.size > 0) return { fresh: false, why: 'no outputs of it are kept' };
+  if (kept === undefined && freshness.sources.length > 0) return stale('no run of it is known');
+  if ([...action.outputs.keys()].some((name) => kept?.outputs[name] === undefined)) return stale('no outputs of it are kept');
   if (kept !== undefined && freshness.sources.length > 0) {
-    const change = changeSince(kept, stateOf(x, fresh));
-    if (change !== undefined) return { fresh: false, why: change };
+    const change = changeSince(kept, { script: scriptHash(x, fresh), sources, generates: generatedBy(x, fresh) });
+    if (change !== undefined) return stale(change);
   }
   for (const command of freshness.status) {
     const failure = await checkCommand(x, task, command, root, signal);
-    if (failure !== undefined) return { fresh: false, why: `status: ${failure.command.split('\n')[0]}: ${failure.how}` };
+    if (failure !== undefined) return stale(`status: ${failure.command.split('\n')[0]}: ${failure.how}`);
   }
   const whys = [
     ...(freshness.sources.length > 0 ? [`nothing changed since run ${kept?.run}`] : []),
@@ -65,17 +69,16 @@ export async function isUpToDate(x: Execution, fresh: FreshTask, signal: AbortSi
 /**
  * Looks at a task that has just ended well; gives what writes it down, so that it may be up to date in a later run.
  * Outputs that hold a secret are not kept.
+ * @param sources as they were before it ran: one that was changed meanwhile is newer than the work.
  */
-export function keeperOf(x: Execution, fresh: FreshTask, outputs: Readonly<Record<string, unknown>>): () => void {
+export function keeperOf(x: Execution, fresh: FreshTask, sources: Kept['sources'], outputs: Readonly<Record<string, unknown>>): () => void {
   const { task } = fresh;
   if (JSON.stringify(x.redactor.redactValue(outputs)) !== JSON.stringify(outputs)) return () => {};
-  const kept: Kept = { recipe: x.plan.module.recipe.document.source.path, task: task.id, run: x.folder.id, ...stateOf(x, fresh), outputs };
+  const { path } = x.plan.module.recipe.document.source;
+  const kept: Kept = { recipe: path, task: task.id, run: x.folder.id, script: scriptHash(x, fresh), sources, generates: generatedBy(x, fresh), outputs };
   return () => {
-    const file = fileOf(x, task);
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-    const draft = `${file}.${process.pid}`;
-    writeFileSync(draft, JSON.stringify(kept), { mode: 0o600 });
-    renameSync(draft, file);
+    mkdirSync(dirname(fileOf(x, task)), { recursive: true, mode: 0o700 });
+    writeWhole(fileOf(x, task), JSON.stringify(kept));
   };
 }
 
@@ -84,37 +87,66 @@ export function forget(x: Execution, task: LinkedTask): void {
   rmSync(fileOf(x, task), { force: true });
 }
 
-function stateOf(x: Execution, { task, action, freshness, root }: FreshTask): Pick<Kept, 'script' | 'sources' | 'generates'> {
+function scriptHash(x: Execution, { task, action, root }: FreshTask): string {
   const { text, shell, dir } = scriptOf(task, action, x.facts, root);
   const env = [...task.module.recipe.env, ...action.env].map(([name, value]) => [name, evaluate(value, task.module, x.facts)]);
-  const rendered = (values: readonly Value[]) => values.map((value) => String(evaluate(value, task.module, x.facts)));
-  return {
-    script: hash(JSON.stringify([text, shell, env, dir, [...action.outputs]])),
-    sources: hashes(rendered(freshness.sources), folderOf(task.module), undefined, 'sources'),
-    // What a chroot holds is told by paths inside it; on the host they are relative to where the script runs.
-    generates: root === undefined ? hashes(rendered(freshness.generates), dir) : hashes(rendered(freshness.generates), root, root),
-  };
+  return createHash('sha256')
+    .update(JSON.stringify([text, shell, env, dir, [...action.outputs]]))
+    .digest('hex');
 }
 
-/**
- * Hashes of the files that patterns match, but for those that a pattern with `!` does. Links out of `inside` are not followed.
- * @param must what the patterns are called, where each must match a file.
- * @throws Error when one matches none.
- */
-function hashes(patterns: readonly string[], folder: string, inside?: string, must?: string): Record<string, string> {
+/** @throws Error when a pattern matches no file: a typo would be up to date for ever. */
+function sourcesOf(x: Execution, { task, freshness }: FreshTask): Record<string, string> {
+  const found = hashes(rendered(freshness.sources, task, x), folderOf(task.module));
+  const missing = Object.entries(found).find(([, hash]) => hash === 'missing');
+  if (missing !== undefined) throw new Error(`sources: no file matches ${JSON.stringify(missing[0])}`);
+  return found;
+}
+
+/** What a chroot holds is told by paths inside it; on the host they are relative to where the script runs. */
+function generatedBy(x: Execution, { task, action, freshness, root }: FreshTask): Record<string, string> {
+  return hashes(rendered(freshness.generates, task, x), root ?? scriptOf(task, action, x.facts, root).dir, root);
+}
+
+function rendered(values: readonly Value[], task: LinkedTask, x: Execution): string[] {
+  return values.map((value) => String(evaluate(value, task.module, x.facts)));
+}
+
+/** Hashes of the files that patterns match, but for those that a pattern with `!` does. No link leads out of `inside`. */
+function hashes(patterns: readonly string[], folder: string, inside?: string): Record<string, string> {
   const found: Record<string, string> = {};
-  const inFolder = (pattern: string) => (inside === undefined ? pattern : pattern.replace(/^\/+/, ''));
-  const ignore = patterns.filter((pattern) => pattern.startsWith('!')).map((pattern) => inFolder(pattern.slice(1)));
+  const relative = (pattern: string) => pattern.replace(inside === undefined ? '' : /^\/+/, '');
+  const ignore = patterns.filter((pattern) => pattern.startsWith('!')).map((pattern) => relative(pattern.slice(1)));
   for (const pattern of patterns.filter((each) => !each.startsWith('!'))) {
-    const files = globSync(inFolder(pattern), { cwd: folder, ignore, dot: true, onlyFiles: true, followSymbolicLinks: false }).sort();
-    if (files.length === 0 && must !== undefined) throw new Error(`${must}: no file matches ${JSON.stringify(pattern)}`);
-    if (files.length === 0) found[pattern] = 'missing';
-    for (const file of files) {
-      const path = inside === undefined ? join(folder, file) : insideRoot(inside, file);
-      found[file] = hash(readFileSync(path));
-    }
+    const files = globSync(relative(pattern), { cwd: folder, ignore, dot: true, onlyFiles: true, followSymbolicLinks: false }).sort();
+    // A pattern may begin with a link of the image: what it leads to on the host is none of its files.
+    const own = files.filter((file) => inside === undefined || isInside(inside, file));
+    if (own.length === 0) found[pattern] = 'missing';
+    for (const file of own) found[file] = hashOf(join(folder, file));
   }
   return found;
+}
+
+function isInside(root: string, file: string): boolean {
+  try {
+    return insideRoot(root, file) === join(root, file);
+  } catch {
+    // A folder on the way is missing in the image, so what was found is not in it.
+    return false;
+  }
+}
+
+/** The hash of a file, piece by piece: it may be an image. */
+function hashOf(path: string): string {
+  const hash = createHash('sha256');
+  const fd = openSync(path, 'r');
+  try {
+    const piece = Buffer.allocUnsafe(1 << 20);
+    for (let read = readSync(fd, piece); read > 0; read = readSync(fd, piece)) hash.update(piece.subarray(0, read));
+  } finally {
+    closeSync(fd);
+  }
+  return hash.digest('hex');
 }
 
 function changeSince(kept: Kept, now: Pick<Kept, 'script' | 'sources' | 'generates'>): string | undefined {
@@ -142,10 +174,8 @@ function readKept(x: Execution, task: LinkedTask): Kept | undefined {
 }
 
 function fileOf(x: Execution, task: LinkedTask): string {
-  const key = hash(JSON.stringify([x.plan.module.recipe.document.source.path, task.id]));
+  const key = createHash('sha256')
+    .update(JSON.stringify([x.plan.module.recipe.document.source.path, task.id]))
+    .digest('hex');
   return join(x.folder.state, 'up_to_date', `${key.slice(0, 32)}.json`);
-}
-
-function hash(data: string | Buffer): string {
-  return createHash('sha256').update(data).digest('hex');
 }

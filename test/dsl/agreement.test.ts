@@ -198,7 +198,7 @@ suite('the schema and the checker', (test) => {
       counts[!valid ? 'bothWrong' : faults.length > 0 ? 'onlyNames' : 'bothWell'] += 1;
     }
     // It was no empty agreement.
-    for (const [what, count] of Object.entries(counts)) assert.ok(count > 100, `${what}: ${count}`);
+    for (const [what, count] of Object.entries(counts)) assert.ok(count > 50, `${what}: ${count}`);
   }, 120_000);
 
   test('of one recipe never disagree about names: tasks in needs, before, in and goals, inputs of a library', () => {

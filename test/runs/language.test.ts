@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { inFolder } from '../support/folder.js';
@@ -137,13 +137,19 @@ outputs: {x: "{{ giving.x }}"}
       const second = await runRecipe(folder, recipe);
       assert.equal(second.nodes, ['plain up_to_date', 'giving up_to_date']);
       assert.is(second.outputs['x'], '1');
-      const none = await runRecipe(folder, 'tasks:\n  a: {sources: [nowhere/*.c], run: "true"}\n');
+      const none = await runRecipe(folder, 'tasks:\n  a: {sources: [nowhere/*.c], run: touch ran}\n');
+      assert.not.ok(existsSync(join(folder, 'ran')), 'it is told before the work is done');
+      assert.equal(
+        reasonOf(await runRecipe(folder, recipe.replace('x: {}}', 'x: {}, y: {}}')), 'giving'),
+        'ran: no outputs of it are kept',
+        'a new output was never given',
+      );
       assert.match(none.errors['a'] ?? '', 'sources: no file matches "nowhere/*.c"');
     }));
 
   test('what a task left in a chroot counts there: another image is not up to date; an undone task is not either', () =>
     inFolder({ 'list.txt': 'nginx' }, async (folder) => {
-      for (const name of ['one', 'two']) makeRoot(join(folder, name));
+      for (const name of ['one', 'two', 'three']) makeRoot(join(folder, name));
       const recipe = (root: string, after = 'true') => `tasks:
   sys: {uses: chroot, with: {root: ${folder}/${root}/root}}
   a: {in: sys, sources: [list.txt], generates: [/opt/*], run: "mkdir -p /opt && echo x > /opt/x"}
@@ -157,6 +163,11 @@ outputs: {x: "{{ giving.x }}"}
       assert.equal(await said('one', 'false'), ['ran: no run of it is known', 'ran: no run of it is known']);
       assert.equal(await said('one'), ['up_to_date: nothing changed since run R', 'ran: no run of it is known']);
       assert.equal(await said('two'), ['ran: the result /opt/* is missing', 'up_to_date: nothing changed since run R']);
+      // A link of the image that would lead to a file of the host.
+      symlinkSync(join(folder, 'host'), join(folder, 'three/root/opt'));
+      mkdirSync(join(folder, 'host'));
+      writeFileSync(join(folder, 'host/x'), 'x\n');
+      assert.is((await said('three'))[0], 'ran: the result /opt/* is missing');
     }));
 
   test('locks of the host: tasks of one name take turns, in one run and between runs with different state', () =>
