@@ -123,4 +123,11 @@ suite('matrix', (test) => {
 `;
     assert.equal(messages(text), ['matrix: "x" stands on the axis "os" twice']);
   });
+
+  test('a long script with many references, in a thousand instances, is checked in no time to speak of', () => {
+    const lines = Array.from({ length: 100 }, (_, i) => `      echo ${i} {{ matrix.n }} {{ inputs.x }}`).join('\n');
+    const many = Array.from({ length: 1000 }, (_, i) => i).join(', ');
+    const text = `inputs: {x: {type: string, default: y}}\ntasks:\n  a:\n    strategy: {matrix: {n: [${many}]}}\n    run: |\n${lines}\n`;
+    assert.is(tasksOf(text, { x: 'y' }).length, 1000);
+  }, 10_000);
 });

@@ -240,4 +240,64 @@ tasks:
       assert.is(resumed.code, 0, resumed.stdout + resumed.stderr);
       assert.not.match(resumed.stdout, 'aside');
     }));
+
+  test(
+    'Ctrl-D at a step takes all back; a quit is never put up with; a shell that cannot be opened is told, and asked again',
+    () =>
+      inFolder(
+        {
+          'chrootfile.yml':
+            'version: 1\ntasks:\n  a: {run: touch made, undo: {run: rm made}}\n  b: {needs: [a], run: "true", continue_on_error: true}\n  c: {needs: [b], run: "true"}\n',
+          'nowhere.yml': 'version: 1\ntasks:\n  a: {run: touch made, undo: {run: rm made}}\n  b: {needs: [a], dir: nowhere, run: "true"}\n',
+        },
+        async (folder) => {
+          const closed = new Terminal('chrootfile run --step --on-failure ask', folder);
+          await closed.sees('[q]uit? ');
+          closed.type('');
+          await closed.sees('next: b');
+          closed.endOfFile();
+          await closed.sees('The run failed; everything it made was undone.');
+          assert.is(await closed.ended, 1);
+          assert.not.ok(existsSync(join(folder, 'made')));
+          const quit = new Terminal('chrootfile run --step --keep-going', folder);
+          await quit.sees('[q]uit? ');
+          quit.type('');
+          await quit.sees('next: b');
+          quit.type('q');
+          assert.is(await quit.ended, 1);
+          assert.not.match(quit.text, 'next: c');
+          const nowhere = new Terminal('chrootfile run nowhere.yml --on-failure shell', folder);
+          await nowhere.sees('cannot open a shell in …/nowhere');
+          await nowhere.sees('[u]ndo? ');
+          nowhere.type('u');
+          assert.is(await nowhere.ended, 1);
+          assert.not.ok(existsSync(join(folder, 'made')));
+        },
+      ),
+    60_000,
+  );
+
+  test('a task that stands on what was released already is not run on what is left of it', () =>
+    inFolder({}, async (folder) => {
+      const text = (more: string) => `version: 1
+tasks:
+  hold: {run: touch held, undo: {run: rm held, when: always}}
+  fails: {needs: [hold.released], run: "false"}
+${more}`;
+      writeFileSync(join(folder, 'chrootfile.yml'), text(''));
+      await run(['run', '--on-failure', 'keep'], { folder });
+      const [id = ''] = readdirSync(join(folder, 'state/runs'));
+      const more = text('  more: {needs: [hold], run: test -e held}\n').replace('[hold.released]', '[hold.released, more]');
+      writeFileSync(join(folder, 'chrootfile.yml'), more);
+      const refused = await run(['run', '--resume', id], { folder });
+      assert.equal(
+        [refused.code, refused.stderr.split('\n')[0]],
+        [2, `chrootfile: run ${id} cannot be resumed: task "more" stands on "hold", which is released already`],
+      );
+      for (const words of [['--dry-run'], ['--cloud', 'aws'], ['--help']]) {
+        const ended = await run(['run', '--resume', id, ...words], { folder });
+        assert.match(ended.stdout + ended.stderr, words[0] === '--help' ? 'Usage: chrootfile run' : `--resume does not go with ${words[0]}`);
+      }
+      assert.is((await run(['undo', id], { folder })).code, 0);
+    }));
 });

@@ -61,6 +61,11 @@ export class Terminal {
     this.child.stdin.write('\u0003');
   }
 
+  /** Sends Ctrl-D. */
+  endOfFile(): void {
+    this.child.stdin.write('\u0004');
+  }
+
   /** Closes the terminal, as when its window is closed. */
   hangUp(): void {
     this.child.kill('SIGKILL');
