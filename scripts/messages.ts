@@ -16,7 +16,8 @@ export function messages(): string {
 
 What can be wrong with a recipe, or with what is typed, by the word at the end of each message; made from the catalogue of
 the program by \`npm run generate\`, which tries every example. All faults of a recipe and its libraries are told at once;
-\`chrootfile check --format json\` and \`--format github\` tell the same to programs and to GitHub.
+\`chrootfile check --format json\` and \`--format github\` tell the same to programs and to GitHub. Each recipe begins with
+\`version: 1\`, which is left out here.
 
 ${entries.map(([code, entry]) => entryText(code, entry)).join('\n')}`;
 }

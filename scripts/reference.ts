@@ -43,7 +43,10 @@ function keys(of: Schema, depth = 0): string {
       const indent = '  '.repeat(depth);
       const shown = example.replace(/\n?```$/, '');
       const line = `${indent}- \`${name}\`${required.includes(name) ? ' (required)' : ''}: ${text}${shown === '' || shown.includes('\n') ? '' : ` E.g. \`${shown}\``}`;
-      const below = depth < 2 && property['properties'] !== undefined ? `\n${keys(property, depth + 1)}` : '';
+      const inner = [property, property['items'], property['additionalProperties']].find(
+        (each) => typeof each === 'object' && each !== null && 'properties' in each,
+      );
+      const below = depth < 2 && inner !== undefined && name !== 'inputs' && name !== 'tasks' ? `\n${keys(inner as Schema, depth + 1)}` : '';
       return line + below;
     })
     .join('\n');

@@ -1,4 +1,4 @@
-import { type Diagnostic, formatDiagnostic, includesOf, RecipeError, sortDiagnostics } from '../dsl/diagnostic.js';
+import { type Diagnostic, formatDiagnostic, includesOf, placeOf, RecipeError, sortDiagnostics } from '../dsl/diagnostic.js';
 import { makePlan } from '../dsl/plan.js';
 import { positionOf } from '../dsl/source.js';
 import { exits } from './exits.js';
@@ -56,10 +56,12 @@ function recordOf(fault: Diagnostic) {
 }
 
 /** Source: GitHub Actions, "Workflow commands", with its escapes. */
-function annotation({ code, message, span, help }: Diagnostic): string {
+function annotation(fault: Diagnostic): string {
+  const { code, message, span, help, notes = [] } = fault;
+  const more = [...notes.map((note) => `note: ${placeOf(note.span)}: ${note.message}`), ...includesOf(fault).map((at) => `included at ${placeOf(at)}`)];
   const escaped = (text: string) => text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
   const property = (text: string) => escaped(text).replaceAll(':', '%3A').replaceAll(',', '%2C');
   const { line, column } = span === undefined ? { line: 1, column: 1 } : positionOf(span.source, span.start);
   const file = span === undefined ? '' : `file=${property(span.source.file)},line=${line},col=${column},`;
-  return `::error ${file}title=${property(code)}::${escaped(help === undefined ? message : `${message} (${help})`)}`;
+  return `::error ${file}title=${property(code)}::${escaped([help === undefined ? message : `${message} (${help})`, ...more].join('\n'))}`;
 }

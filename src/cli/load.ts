@@ -34,7 +34,9 @@ export function loadRecipe(file: string, given: GivenInputs = {}): LoadedRecipe 
   const { module, faults } = outlineOf(file);
   const inputs = inputsFor(module, given);
   const known = { inputs: inputs.values, environment: (name: string) => process.env[name] };
-  return { file, module, tasks: linkModule(module, faults, known), inputs };
+  // What must be given is asked for when something runs; what was given must fit at once.
+  const unfit = inputs.faults.filter(({ code }) => code !== 'missing-input');
+  return { file, module, tasks: linkModule(module, [...faults, ...unfit], known), inputs };
 }
 
 /** Loads a recipe and its libraries, without looking for the names in them. */
@@ -44,9 +46,8 @@ export function outlineOf(file: string): { module: Module; faults: Diagnostic[] 
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === undefined) throw error;
-    const reason = code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : (error as Error).message;
     const help = 'name a recipe, e.g. chrootfile run recipes/base.yml; or make one: chrootfile init';
-    throw new RecipeError([{ code: 'command-line', message: `cannot read ${file}: ${reason}`, help: file === defaultFile ? help : undefined }]);
+    throw new RecipeError([{ code: 'command-line', message: `cannot read ${file}: ${reasonOf(error)}`, help: file === defaultFile ? help : undefined }]);
   }
 }
 
@@ -106,11 +107,16 @@ function inputsFile(file: string): ParsedDocument {
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    throw new RecipeError([{ code: 'command-line', message: `cannot read the inputs in ${file}: ${(error as Error).message}` }]);
+    throw new RecipeError([{ code: 'command-line', message: `cannot read the inputs in ${file}: ${reasonOf(error)}` }]);
   }
   const { document, diagnostics } = parseDocument({ file, path: resolve(file), text });
   if (document === undefined || diagnostics.length > 0) throw new RecipeError(diagnostics);
   return document;
+}
+
+function reasonOf(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : message;
 }
 
 /** A path as short as it can be told from here. */

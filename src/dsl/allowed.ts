@@ -1,8 +1,8 @@
 import type { Diagnostic } from './diagnostic.js';
 import type { Module } from './module.js';
 import { type Meaning, meaningOf } from './names.js';
-import { pathText } from './template.js';
-import { referencesIn, type Value } from './values.js';
+import { pathText, type Reference } from './template.js';
+import { onlyReferenceIn, referencesIn, type Value } from './values.js';
 
 /** What may be used in a place of a recipe. */
 export interface Allowed {
@@ -26,8 +26,56 @@ export function checkValue(value: Value, module: Module, allowed: Allowed, env: 
       else if (outcome.tasks && !allowed.tasks) say('too-early', `${allowed.place} cannot use tasks: it must be known before the first one runs`);
       else if (outcome.secret && !allowed.secrets)
         say('secret', `a secret cannot be used in ${allowed.place}`, 'use it in "run", "env" or the "with" of an include');
+      else checkShape(meaning, reference, say);
     }
   }
+}
+
+function checkShape(meaning: Meaning, { path, inText }: Reference, say: (code: 'type' | 'unknown-name', message: string, help?: string) => void): void {
+  const shape = shapeOf(meaning);
+  const name = pathText(path);
+  if (shape === 'text' && meaning.rest.length > 0) say('unknown-name', `"${name}": there is no "${meaning.rest[0]}" in it`, 'it is one value, not a map');
+  else if ((shape === 'list' || shape === 'map') && meaning.rest.length === 0 && inText) {
+    say(
+      'type',
+      `"${name}" is a ${shape}, which cannot stand inside text`,
+      shape === 'list' ? `write {{ join ${name} " " }}, or {{ json ${name} }}` : `write {{ json ${name} }}`,
+    );
+  }
+}
+
+/** What can be told of a value before it is known, without `rest`; undefined where nothing can. */
+function shapeOf(meaning: Meaning, depth = 0): 'text' | 'list' | 'map' | undefined {
+  // Variables that refer to each other without end have a fault of their own.
+  if (depth > 20) return undefined;
+  const declared = (type: unknown) =>
+    type === 'list' || type === 'array' ? 'list' : type === 'map' || type === 'object' ? 'map' : typeof type === 'string' ? 'text' : undefined;
+  switch (meaning.type) {
+    case 'run':
+    case 'env':
+      return 'text';
+    case 'input':
+      return declared(meaning.module.recipe.inputs.get(meaning.name)?.type);
+    case 'var':
+      return meaning.variable.sh ? 'text' : shapeOfValue(meaning.variable.value, meaning.module, depth);
+    case 'expression':
+      return meaning.input ? declared(meaning.input.module.recipe.inputs.get(meaning.input.name)?.type) : shapeOfValue(meaning.value, meaning.module, depth);
+    case 'matrix':
+      return Array.isArray(meaning.value) ? 'list' : undefined;
+    case 'task': {
+      const { action } = meaning.task;
+      if (meaning.list) return 'list';
+      if (action.type === 'run') return declared(action.outputs.get(meaning.output)?.type ?? 'string');
+      return action.type === 'kind' ? declared((action.kind.outputs.properties[meaning.output] as { type?: unknown } | undefined)?.type) : undefined;
+    }
+  }
+}
+
+function shapeOfValue(value: Value, module: Module, depth: number): 'text' | 'list' | 'map' | undefined {
+  if (value.type === 'list' || value.type === 'map') return value.type;
+  const reference = onlyReferenceIn(value);
+  const meaning = reference && meaningOf(reference, module);
+  return meaning === undefined || meaning.type === 'fault' || meaning.rest.length > 0 ? undefined : shapeOf(meaning, depth + 1);
 }
 
 /** Whether what a name means comes from a secret. */

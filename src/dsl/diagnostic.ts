@@ -26,7 +26,8 @@ export class RecipeError extends Error {
 /** The faults in the order a reader meets them: the command line, then by file and place; doubles are dropped. */
 export function sortDiagnostics(diagnostics: readonly Diagnostic[]): Diagnostic[] {
   const key = (d: Diagnostic) => `${d.span?.source.file ?? ''}:${d.span?.start ?? ''}:${d.message}`;
-  const unique = [...new Map(diagnostics.map((d) => [key(d), d])).values()];
+  // Of a fault in a library that is included twice, the first way to it is told.
+  const unique = [...new Map(diagnostics.toReversed().map((d) => [key(d), d])).values()];
   return unique.sort((a, b) => {
     const byFile = compare(a.span?.source.file ?? '', b.span?.source.file ?? '');
     return byFile || (a.span?.start ?? -1) - (b.span?.start ?? -1) || compare(a.message, b.message);

@@ -203,7 +203,7 @@ class Walker {
 }
 
 /** Stands where an unquoted `{{ x }}` was, so that the same place is not blamed twice. */
-export const unquotedTemplate = '{{ run.id }}';
+const unquotedTemplate = '{{ run.id }}';
 
 /** For each character of a scalar's value, the offset in the source it was read from. */
 function sourceOffsets(source: Source, node: Scalar<string>): number[] {
@@ -240,6 +240,8 @@ function yamlMessage(message: string): string {
 function yamlHelp(source: Source, offset: number): string | undefined {
   const line = source.text.slice(source.text.lastIndexOf('\n', offset - 1) + 1).split('\n')[0] ?? '';
   if (/(:|-)\s+\{\{/.test(line)) return 'quote a value that begins with "{{"';
+  if (/[a-z0-9_]\[[a-z0-9_]+=/.test(line)) return 'quote the name of an instance: ["root[os=trixie]"]';
   if (line.includes('\t')) return 'indent with spaces, not tabs';
+  if (/^[^:]*:\s+[^"'[{].*:\s/.test(line)) return 'quote a text with ": " in it';
   return undefined;
 }

@@ -1,6 +1,6 @@
 import { isSecret } from './allowed.js';
 import { placeOf } from './diagnostic.js';
-import { faultOfInput, fromText, type InputDeclaration, placed } from './inputs.js';
+import { asType, faultOfInput, type InputDeclaration, placed } from './inputs.js';
 import { folderOf, type Module } from './module.js';
 import { type Meaning, meaningOf, type RunFact } from './names.js';
 import { parseTemplate, pathText, type Reference } from './template.js';
@@ -126,13 +126,15 @@ class Evaluation {
   private readonly openEnv: Set<Value>;
 
   /** What an include gives for an input, checked against the library's declaration. */
-  private given(value: unknown, { input, module }: Extract<Meaning, { type: 'expression' }>): unknown {
+  private given(value: unknown, { input, module, value: { at } }: Extract<Meaning, { type: 'expression' }>): unknown {
     const declared = input?.module.recipe.inputs.get(input.name);
     if (input === undefined || declared === undefined || value === null) return value;
-    const typed = typeof value === 'string' && declared.type !== 'string' ? (fromText(value, declared.type) ?? value) : value;
+    const typed = asType(value, declared.type);
     if (declared.secret) this.markSecret(typed);
     const fault = faultOfInput(typed, declared);
-    if (fault !== undefined) throw new Error(`input "${input.name}" of "${input.module.namespace}" ${fault}`);
+    if (fault !== undefined) {
+      throw new PlacedError(`${placeOf(at.document.spanOf(at.pointer))}: input "${input.name}" of "${input.module.namespace}" ${fault}`);
+    }
     return placed(typed, declared, folderOf(module));
   }
 

@@ -2,7 +2,7 @@ import type { Diagnostic } from './diagnostic.js';
 import { type ParsedDocument, pointerStep } from './document.js';
 import { article } from './inputs.js';
 import type { SchemaFault } from './kind.js';
-import { hintFor } from './suggest.js';
+import { hintFor, nearest } from './suggest.js';
 import { axisValueHelp, axisValuePattern, durationPattern, namePattern, taskPattern, templatePattern } from './words.js';
 
 type Schema = Readonly<Record<string, unknown>>;
@@ -24,8 +24,15 @@ function matters(fault: SchemaFault, all: readonly SchemaFault[]): boolean {
   if (fault.keyword === 'if' || fault.keyword === 'propertyNames') return false;
   // Where the values are told, their type is of no interest.
   if (fault.keyword === 'type' && all.some((other) => other.keyword === 'enum' && other.instancePath === fault.instancePath)) return false;
+  // A key that is misspelt is not missing.
+  const missing = fault.params['missingProperty'];
+  if (fault.keyword === 'required' && all.some((other) => isMisspelt(other, fault.instancePath, String(missing)))) return false;
   // What a key may not hold is of no interest where the key may not stand at all.
   return !all.some((other) => other.keyword === 'false schema' && other !== fault && fault.instancePath.startsWith(`${other.instancePath}/`));
+}
+
+function isMisspelt({ keyword, instancePath, params }: SchemaFault, pointer: string, name: string): boolean {
+  return keyword === 'additionalProperties' && instancePath === pointer && nearest(String(params['additionalProperty']), [name]) === name;
 }
 
 function diagnosticOf(fault: SchemaFault, document: ParsedDocument): Diagnostic {
@@ -169,9 +176,15 @@ function typeHelp(parent: Schema | undefined, written: unknown): string | undefi
     const [key] = (parent?.['required'] as string[] | undefined) ?? [];
     if (key !== undefined) return `write {${key}: ${written}}`;
   }
-  if (types.includes('array') && typeof written === 'string') return `write [${written}]`;
+  if (types.includes('array') && typeof written === 'string') return `write [${plainInYaml(written) ? written : JSON.stringify(written)}]`;
+  if (types.includes('string') && Array.isArray(written) && written.every((line) => typeof line === 'string')) return 'write the lines as one text, after "|"';
+  if (types.length === 1 && types[0] === 'object' && Array.isArray(written)) return 'write "name: value" for each, without "-"';
   if (types.length === 1 && types[0] === 'string' && (typeof written === 'number' || typeof written === 'boolean')) return `write "${String(written)}"`;
   return undefined;
+}
+
+function plainInYaml(text: string): boolean {
+  return /^[\w./][\w./ -]*$/.test(text);
 }
 
 function nameHelp(fault: SchemaFault): string {

@@ -25,7 +25,7 @@ export function chrootNamed(name: string, module: Module): NamedChroot {
 }
 
 function chrootGiven(name: string, path: readonly string[], module: Module): NamedChroot {
-  const meaning = meaningOf({ path, start: 0, end: 0, optional: false }, module);
+  const meaning = meaningOf({ path, start: 0, end: 0, optional: false, inText: false }, module);
   if (meaning.type === 'fault') return meaning;
   const type = module.recipe.inputs.get(path[1] ?? '')?.type ?? 'string';
   if (type !== 'string' && type !== 'path') return fault(`"${name}" is ${article(type)}, and the path of a chroot is a string`, 'e.g. chroot: {type: string}');

@@ -46,6 +46,11 @@ export function fromText(text: string, type: ValueType): unknown {
   }
 }
 
+/** A value as the type, where it is a text that says one; else as it is. */
+export function asType(value: unknown, type: ValueType): unknown {
+  return typeof value === 'string' ? (fromText(value, type) ?? value) : value;
+}
+
 /** What is wrong with a value for an input, in words that follow `input "size" `; undefined when nothing is. */
 export function faultOfInput(value: unknown, declared: InputDeclaration): string | undefined {
   // A type that is none has its own fault.
@@ -126,7 +131,9 @@ export function resolveInputs(declared: ReadonlyMap<string, InputDeclaration>, s
     } else {
       const fault = faultOfInput(given.value, input);
       if (fault === undefined) values.set(name, placed(given.value, input, given.folder));
-      else faults.push({ code: 'input', message: `input "${name}" ${fault}${given.origin ?? ''}`, span: given.span, help: input.description });
+      // An unfit default is a fault of the recipe, told with it.
+      else if (!given.preset)
+        faults.push({ code: 'input', message: `input "${name}" ${fault}${given.origin ?? ''}`, span: given.span, help: input.description });
     }
   }
   return { values, faults };
@@ -152,6 +159,8 @@ interface Given {
   readonly folder: string;
   readonly origin?: string;
   readonly span?: Span;
+  /** Whether nobody gave it: it is the default. */
+  readonly preset?: boolean;
 }
 
 /** The strongest value there is for an input, and where it comes from. */
@@ -165,5 +174,5 @@ function givenFor(name: string, input: InputDeclaration, { kept, commandLine, fi
   const variable = `CHROOTFILE_INPUT_${name.toUpperCase()}`;
   const set = environment(variable);
   if (set !== undefined) return { value: fromText(set, input.type), folder: '.', origin: ` (from ${variable})` };
-  return input.default === undefined ? undefined : { value: input.default, folder };
+  return input.default === undefined ? undefined : { value: input.default, folder, preset: true };
 }

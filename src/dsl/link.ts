@@ -2,7 +2,7 @@ import { checkValue } from './allowed.js';
 import { type Diagnostic, RecipeError } from './diagnostic.js';
 import { cycleIn } from './graph.js';
 import { chrootNamed } from './in.js';
-import { expandMatrices, type KnownBefore, seenBy } from './matrix.js';
+import { expandMatrices, type KnownBefore, seenBy, unfitValues } from './matrix.js';
 import { type Instance, type Module, taskId } from './module.js';
 import { lifetimeOf, taskNamed, tasksIn } from './names.js';
 import type { Name, Task } from './recipe.js';
@@ -48,7 +48,7 @@ export interface Link {
  * @throws RecipeError with all faults, or with a cycle where there is one.
  */
 export function linkModule(root: Module, faults: readonly Diagnostic[], known: KnownBefore): ReadonlyMap<string, LinkedTask> {
-  const linker = new Linker((name) => known.environment(name) !== undefined);
+  const linker = new Linker(known);
   expandMatrices(root, known, linker.diagnostics);
   linker.module(root);
   linker.addReverseLinks();
@@ -70,10 +70,13 @@ class Linker {
   private readonly drafts = new Map<string, Draft>();
   private readonly reverse: { readonly id: string; readonly name: Name; readonly module: Module }[] = [];
 
-  constructor(private readonly hasEnv: (name: string) => boolean) {}
+  constructor(private readonly known: KnownBefore) {}
+
+  private readonly hasEnv = (name: string) => this.known.environment(name) !== undefined;
 
   module(module: Module): void {
     for (const child of module.children.values()) this.module(child);
+    this.diagnostics.push(...unfitValues(module, this.known));
     const { recipe } = module;
     const early = { tasks: false, secrets: true };
     for (const variable of recipe.vars.values()) this.check(variable.value, module, { ...early, place: '"vars"' });
@@ -112,6 +115,7 @@ class Linker {
       }
     };
     use(task.if, false, '"if"');
+    this.condition(task.if);
     for (const { sh, message } of task.preconditions) {
       use(sh, true, '"preconditions"');
       use(message, false, 'a message');
@@ -133,6 +137,13 @@ class Linker {
       use(action.undo?.script, true, '"undo"');
       for (const value of action.env.values()) use(value, true, '"env"');
     }
+  }
+
+  private condition(value: Value | undefined): void {
+    if (value?.type !== 'template' || value.template.single || value.template.text.startsWith('{{#')) return;
+    const message = '"if" must be true, false, or a single expression that gives one of them';
+    const help = 'compare inside the braces: {{ eq inputs.a "x" }}';
+    this.diagnostics.push({ code: 'type', message, span: value.at.document.spanOf(value.at.pointer), help });
   }
 
   private named(draft: Draft, name: Name, key: string): void {

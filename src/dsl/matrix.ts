@@ -1,10 +1,11 @@
 import { checkValue } from './allowed.js';
 import type { Diagnostic } from './diagnostic.js';
 import { evaluate, type Facts } from './evaluate.js';
+import { asType, faultOfInput } from './inputs.js';
 import { type Instance, instanceKey, type Module } from './module.js';
 import type { Strategy, Task } from './recipe.js';
 import type { Span } from './source.js';
-import type { Value } from './values.js';
+import { referencesIn, type Value } from './values.js';
 import { axisValueHelp, axisValuePattern } from './words.js';
 
 /** More instances of one task than anybody wants: stops matrices that multiply by mistake. */
@@ -16,6 +17,36 @@ export interface KnownBefore {
   readonly inputs: ReadonlyMap<string, unknown>;
   /** A variable of the program's own environment. */
   environment(name: string): string | undefined;
+}
+
+/** What is known before anything runs, as facts: asking for more throws. */
+function factsBefore({ inputs, environment }: KnownBefore): Facts {
+  return {
+    run: new Proxy({} as Facts['run'], { get: () => notYet('the facts of a run') }),
+    inputs: new Proxy(inputs as Map<string, unknown>, {
+      get: (map, key) => (key === 'get' ? (name: string) => (map.has(name) ? map.get(name) : notGiven(name)) : Reflect.get(map, key)),
+    }),
+    environment,
+    commandOutput: () => notYet('the output of a command'),
+    output: () => notYet('an output of a task'),
+    secret: () => {},
+  };
+}
+
+/** What is wrong with the values an include gives, as far as they are known before anything runs. */
+export function* unfitValues({ recipe, parent }: Module, known: KnownBefore): Generator<Diagnostic> {
+  for (const [name, value] of parent?.include.with ?? []) {
+    const declared = recipe.inputs.get(name);
+    if (declared === undefined || parent === undefined || referencesIn(value).length === 0) continue;
+    let plain: unknown;
+    try {
+      plain = evaluate(value, parent.module, factsBefore(known));
+    } catch {
+      continue;
+    }
+    const fault = plain === null ? undefined : faultOfInput(asType(plain, declared.type), declared);
+    if (fault !== undefined) yield { code: 'input', message: `input "${name}" ${fault}`, span: value.at.document.spanOf(value.at.pointer) };
+  }
 }
 
 /** Finds the instances of every task with a matrix, in a recipe and its libraries; faults are added to `diagnostics`. */
@@ -90,25 +121,14 @@ class Expansion {
 
   private evaluated(value: Value): unknown {
     const before = this.diagnostics.length;
-    const { inputs } = this.known;
     const hasEnv = (name: string) => this.module.recipe.env.has(name) || this.known.environment(name) !== undefined;
     checkValue(value, this.module, { tasks: false, secrets: false, place: 'a matrix' }, hasEnv, this.diagnostics);
     if (this.diagnostics.length > before) {
       this.failed = true;
       return undefined;
     }
-    const facts: Facts = {
-      run: new Proxy({} as Facts['run'], { get: () => notYet('the facts of a run') }),
-      inputs: new Proxy(inputs as Map<string, unknown>, {
-        get: (map, key) => (key === 'get' ? (name: string) => (map.has(name) ? map.get(name) : notGiven(name)) : Reflect.get(map, key)),
-      }),
-      environment: (name) => this.known.environment(name),
-      commandOutput: () => notYet('the output of a command'),
-      output: () => notYet('an output of a task'),
-      secret: () => {},
-    };
     try {
-      return evaluate(value, this.module, facts);
+      return evaluate(value, this.module, factsBefore(this.known));
     } catch (error) {
       this.say((error as Error).message.replace(/^[^ ]+:\d+:\d+: /, ''), value.at);
       return undefined;

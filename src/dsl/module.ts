@@ -123,7 +123,7 @@ class Loader {
       text = libraries.read(path);
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
-      const reason = code === 'ENOENT' ? 'there is no such file' : String((error as Error).message);
+      const reason = code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : String((error as Error).message);
       diagnostics.push({ code: 'include', message: `cannot read "${include.recipe}": ${reason}`, span, help: `looked for ${libraries.show(path)}` });
       return undefined;
     }

@@ -20,14 +20,15 @@ export function templatable(schema: unknown, top = false): Schema {
   else if (additionalProperties !== undefined) inner['additionalProperties'] = additionalProperties;
   if (items !== undefined) inner['items'] = templatable(items);
   if (top) return { ...inner, type };
-  const closed: Schema | undefined = values !== undefined ? { enum: values } : pattern !== undefined ? { pattern } : undefined;
+  const types = [type ?? []].flat();
+  const closed: Schema | undefined = values !== undefined ? { enum: values } : pattern !== undefined && types.includes('string') ? { pattern } : undefined;
   // Not anyOf: editors show the hover text of each branch, and offer the values of all.
   if (closed !== undefined) {
     const offered = values === undefined ? {} : { defaultSnippets: (values as unknown[]).map((value) => ({ label: String(value), body: value })) };
-    return { ...inner, ...offered, type: ['string', 'null'], if: { type: 'string', not: { pattern: templatePattern } }, then: { description, ...closed } };
+    const free = { anyOf: [{ type: 'null' }, { type: 'string', pattern: templatePattern }] };
+    return { ...inner, ...offered, type: [...new Set([...types, 'string', 'null'])], if: { not: free }, then: { description, ...closed } };
   }
-  if (type === undefined) return inner;
-  const types = [type].flat();
+  if (types.length === 0) return inner;
   if (types.includes('string')) return { ...inner, type: [...types, 'null'] };
   return { ...inner, type: [...types, 'string', 'null'], pattern: templatePattern };
 }

@@ -19,8 +19,10 @@ function foreignWord(word: string, known: readonly string[]): string | undefined
       const ours = Object.hasOwn(own, word) ? own[word] : undefined;
       if (ours === undefined) continue;
       const theirs = tool === '' ? `"${word}"` : `${tool}${tool.endsWith('s') ? "'" : "'s"} "${word}"`;
+      const ownKey = /^[a-z_.]+$/.test(ours);
+      if (ownKey && !known.includes(ours.split('.')[0] as string)) continue;
       if (ours === '') return `${theirs} has no counterpart here; take it out`;
-      return /^[a-z_.]+$/.test(ours) ? `${theirs} is "${ours}" here` : `for ${theirs}: ${ours}`;
+      return ownKey ? `${theirs} is "${ours}" here` : `for ${theirs}: ${ours}`;
     }
   }
   return undefined;

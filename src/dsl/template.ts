@@ -9,6 +9,8 @@ export interface Reference {
   readonly end: number;
   /** Whether a missing value is allowed, as the first argument of `default`. */
   readonly optional: boolean;
+  /** Whether its value is put into other text as it is. */
+  readonly inText: boolean;
 }
 
 /** A path as it is written in a template: what is no plain name stands in brackets. */
@@ -20,9 +22,10 @@ export function pathText(path: readonly string[]): string {
 export interface Template {
   readonly text: string;
   readonly references: readonly Reference[];
+  /** Whether it is exactly one expression, whose value keeps its type. */
+  readonly single: boolean;
   /**
-   * The text with every reference replaced by its value. A template that is exactly one expression gives
-   * that expression's value with its type.
+   * The text with every reference replaced by its value; the value itself where it is `single`.
    * @param evaluated is told the value of each expression in it, with the references it read.
    * @throws Error when a list or a map stands inside other text.
    */
@@ -91,14 +94,15 @@ export function parseTemplate(text: string): { template?: Template; faults: Temp
   } catch (error) {
     return { faults: [syntaxFault(text, error as Error)] };
   }
-  const reader = new Reader(text);
+  const single = program.body.length === 1 && program.body[0]?.type === 'MustacheStatement';
+  const reader = new Reader(text, single);
   reader.program(program);
   if (reader.faults.length > 0) return { faults: reader.faults };
-  const single = program.body.length === 1 && program.body[0]?.type === 'MustacheStatement';
   let compiled: ReturnType<typeof engine.compile> | undefined;
   const template: Template = {
     text,
     references: reader.references,
+    single,
     render: (valueOf, evaluated) => {
       compiled ??= engine.compile(wrapped(program, single ? '__value' : '__text', reader), {
         strict: true,
@@ -126,7 +130,10 @@ class Reader {
   readonly numbers = new Map<hbs.AST.Node, number>();
   readonly faults: TemplateFault[] = [];
 
-  constructor(private readonly text: string) {}
+  constructor(
+    private readonly text: string,
+    private readonly single: boolean,
+  ) {}
 
   program(program: hbs.AST.Program | undefined): void {
     for (const statement of program?.body ?? []) this.statement(statement);
@@ -167,7 +174,7 @@ class Reader {
     if (node.hash?.pairs.length) return this.refuse(node, 'helpers take no named arguments', undefined, 'helper');
     const helper = Object.hasOwn(helpers, name) ? helpers[name] : undefined;
     if (helper === undefined) {
-      if (node.params.length === 0 && node.type === 'MustacheStatement') return this.expression(node.path, false);
+      if (node.params.length === 0 && node.type === 'MustacheStatement') return this.expression(node.path, false, !this.single);
       const written = this.text.slice(this.range(node).start, this.range(node).end);
       return this.refuse(node, `there is no helper "${name}"`, hintForSyntax(written) ?? `helpers: ${helperNames.join(', ')}`, 'helper');
     }
@@ -183,7 +190,7 @@ class Reader {
     for (const [i, param] of node.params.entries()) this.expression(param, name === 'default' && i === 0);
   }
 
-  private expression(node: hbs.AST.Expression, optional: boolean): void {
+  private expression(node: hbs.AST.Expression, optional: boolean, inText = false): void {
     if (node.type === 'SubExpression') return this.call(node as hbs.AST.SubExpression);
     if (node.type === 'UndefinedLiteral') return this.refuse(node, '"undefined" is not a value; write null');
     if (node.type !== 'PathExpression') return;
@@ -197,7 +204,7 @@ class Reader {
       );
     }
     const { start, end } = this.range(node);
-    this.references.push({ path: path.parts, start, end, optional });
+    this.references.push({ path: path.parts, start, end, optional, inText });
     const renamed = `r${this.references.length - 1}`;
     Object.assign(path, { original: renamed, parts: [renamed] });
   }

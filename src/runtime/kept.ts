@@ -75,11 +75,12 @@ export function nodesDone(kept: KeptRun, plan: Plan): { done: Map<string, Ended>
   return { done };
 }
 
-/** Tells whether a task is written as it was. */
+/** Tells whether a task is written as it was, a script in a file of its own too. */
 function definitionOf({ task }: LinkedTask): string {
   const tasks = (task.at.document.value as { tasks?: Record<string, unknown> }).tasks;
+  const script = task.action.type === 'run' && task.action.script.type === 'literal' ? task.action.script.value : undefined;
   return createHash('sha256')
-    .update(JSON.stringify(tasks?.[task.name]) ?? '')
+    .update(JSON.stringify([tasks?.[task.name], script]))
     .digest('hex')
     .slice(0, 16);
 }

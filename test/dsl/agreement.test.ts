@@ -230,7 +230,7 @@ suite('the schema and the checker', (test) => {
       { name: 5 },
       { name: 'x', minimal: true },
       { name: 'x', minimal: 'often' },
-      { name: 'x', minimal: '{{ inputs.release }}' },
+      { name: 'x', minimal: '{{ eq inputs.release "x" }}' },
       { nmae: 'x', name: 'y' },
       { name: null },
       { name: 'x', chroot: null },
