@@ -88,6 +88,7 @@ function ofArgument(verb: string, positional: readonly string[], options: Readon
     case 'init':
       return positional.length === 0 ? [files] : [];
     case 'undo':
+    case 'destroy':
       return positional.length === 0 ? runs(options, ['dead', 'left', 'kept']) : [];
     case 'logs':
       return positional.length === 0 ? runs(options) : logged(options, positional[0] ?? '');

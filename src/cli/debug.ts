@@ -62,7 +62,7 @@ async function shellFor(task: LinkedTask, place: ShellPlace, signal: AbortSignal
 }
 
 /** The answer to a question; undefined when the terminal is closed or the run is to end. */
-async function asked(question: string, signal: AbortSignal): Promise<string | undefined> {
+export async function asked(question: string, signal: AbortSignal): Promise<string | undefined> {
   // After Ctrl-D there are no more answers.
   if (signal.aborted || process.stdin.readableEnded) return undefined;
   // Not in the terminal's raw mode: Ctrl-C stays a signal.

@@ -1,9 +1,12 @@
-import { existsSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { LocalEc2, localRegion } from '../local/ec2.js';
+import { Behaviour, type FaultRule, type Latency, latencies } from '../local/behaviour.js';
+import { localRegion } from '../local/caller.js';
+import { LocalEc2 } from '../local/ec2.js';
 import { openPool } from '../local/pool.js';
 import { withLock } from '../runtime/locks.js';
 import { hostShell } from '../runtime/shell.js';
+import { ExitError, exits } from './exits.js';
 
 /** Opens the embedded EC2 of a state folder; its pool is mounted where there is one. */
 export async function openLocalEc2(state: string, region = localRegion): Promise<LocalEc2> {
@@ -19,7 +22,33 @@ export function localEc2(state: string, region: string): LocalEc2 {
     region,
     run: runCommand,
     withLock: (path, action) => withLock(path, 'the embedded EC2', action),
+    behaviour: behaviourFrom(process.env),
+    log: logTo(process.env['CHROOTFILE_LOCAL_LOG']),
   });
+}
+
+/** Latency and faults, as the environment names them. @throws ExitError for files that do not hold any. */
+function behaviourFrom(env: NodeJS.ProcessEnv): Behaviour {
+  const latency = env['CHROOTFILE_LOCAL_LATENCY'];
+  const rules = env['CHROOTFILE_LOCAL_FAULTS'];
+  const profile = latency === 'ec2' || latency === 'instant' ? latencies[latency] : undefined;
+  return new Behaviour(
+    profile ?? (latency === undefined ? undefined : { ...latencies.instant, ...fromFile<Partial<Latency>>('CHROOTFILE_LOCAL_LATENCY', latency) }),
+    rules === undefined ? [] : fromFile<FaultRule[]>('CHROOTFILE_LOCAL_FAULTS', rules),
+  );
+}
+
+function fromFile<T>(variable: string, file: string): T {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as T;
+  } catch (error) {
+    throw new ExitError(exits.invalid, `${variable}: ${(error as Error).message}`);
+  }
+}
+
+/** One JSON object a line. */
+function logTo(file: string | undefined) {
+  return file === undefined ? undefined : (entry: object) => appendFileSync(file, `${JSON.stringify({ time: new Date().toISOString(), ...entry })}\n`);
 }
 
 /** Runs something while no other process makes, opens or removes the pool. */

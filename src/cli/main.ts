@@ -51,6 +51,9 @@ program
   .addOption(input())
   .addOption(inputs())
   .addOption(new Option('--cloud <provider>', 'where to build, instead of what the recipe says').choices(['local', 'aws']))
+  .addOption(new Option('--region <region>', 'region, instead of what the recipe or the environment says'))
+  .addOption(new Option('--profile <profile>', 'profile of the shared AWS configuration, likewise'))
+  .addOption(new Option('--endpoint <url>', 'another EC2 endpoint'))
   .addOption(new Option('-j, --jobs <n>', 'how many scripts and disk tasks run at once (default: number of CPUs)').argParser(count))
   .addOption(new Option('-k, --keep-going', 'after a failure, go on with what does not depend on it').default(false))
   .addOption(new Option('-f, --force', 'run tasks that are up to date, too').default(false))
@@ -62,6 +65,7 @@ program
   .addOption(new Option('--step', 'ask before each task').default(false))
   .addOption(new Option('--resume <run>', 'go on with a run that was kept, from the task that failed'))
   .addOption(new Option('--timeout <duration>', 'longest time for all, e.g. 90s, 20m, 2h').argParser(duration))
+  .addOption(new Option('--manifest <file>', 'write the outputs, images and snapshots of a run that ended well, as JSON'))
   .addOption(new Option('--format <format>', 'how to report').choices(['auto', 'plain', 'json']).default('auto'))
   .addOption(new Option('-v, --verbose', 'print the output of tasks, on a terminal too').default(false))
   .addOption(new Option('-q, --quiet', 'print only what went wrong, and the outputs').default(false))
@@ -201,6 +205,16 @@ program
   .addOption(state())
   .addHelpText('after', '\nExamples:\n  sudo chrootfile doctor')
   .action(async (options) => exit(await (await import('./doctor.js')).doctor(options.state, options.json)));
+
+program
+  .command('destroy')
+  .description('deregister the images of a run that ended well, and delete their snapshots, in every region')
+  .argument('<run>', 'id of the run, or the beginning of it')
+  .addOption(new Option('--yes', 'do not ask').default(false))
+  .addOption(json())
+  .addOption(state())
+  .addHelpText('after', '\nExamples:\n  sudo chrootfile destroy 20261122-0915\n  sudo chrootfile destroy 20261122-0915 --yes --json')
+  .action(async (id: string, options) => exit(await (await import('./destroy.js')).destroy(id, options)));
 
 const local = program.command('local').description('look after the embedded EC2');
 for (const what of ['images', 'volumes', 'snapshots'] as const) {

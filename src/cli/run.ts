@@ -19,6 +19,10 @@ export interface RunOptions {
   readonly input: readonly string[];
   readonly inputs: readonly string[];
   readonly cloud?: 'local' | 'aws';
+  readonly region?: string;
+  readonly profile?: string;
+  readonly endpoint?: string;
+  readonly manifest?: string;
   readonly jobs?: number;
   readonly keepGoing: boolean;
   readonly force: boolean;

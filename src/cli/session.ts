@@ -2,10 +2,11 @@ import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Cloud } from '../dsl/recipe.js';
+import { artifactsOf } from '../runtime/artifacts.js';
 import type { EventSink } from '../runtime/events.js';
 import { execute, type Outcome } from '../runtime/execute.js';
 import { RunFacts } from '../runtime/facts.js';
-import { Journal } from '../runtime/journal.js';
+import { Journal, writeWhole } from '../runtime/journal.js';
 import { keepNamespace, letNamespaceGo } from '../runtime/keeper.js';
 import { forgetKept, readKept, writeKept } from '../runtime/kept.js';
 import { removeMountPoint } from '../runtime/mounts.js';
@@ -24,7 +25,7 @@ import { planJson } from './plan.js';
 import { openReport } from './reports/index.js';
 import type { PreparedRun, RunOptions } from './run.js';
 import type { Interruption } from './signals.js';
-import { openWorld } from './world.js';
+import { type OpenedWorld, openWorld } from './world.js';
 
 /** Runs what was prepared, from its lock to its last line; gives the exit code. */
 export async function runSession(prepared: PreparedRun, options: RunOptions, interruption: Interruption): Promise<number> {
@@ -64,6 +65,7 @@ export async function runSession(prepared: PreparedRun, options: RunOptions, int
       'script',
       scriptUndoer(rendered, pipes, secret, process.env, (task, lines) => emit({ type: 'task.output', task, lines })),
     );
+    const world = openWorld(cloud, folder.state, signal);
     const outcome = await execute({
       plan,
       language,
@@ -74,7 +76,7 @@ export async function runSession(prepared: PreparedRun, options: RunOptions, int
       journal,
       folder,
       pipes,
-      world: openWorld(cloud, folder.state, signal),
+      world,
       emit,
       places: options.jobs ?? availableParallelism(),
       keepGoing: options.keepGoing,
@@ -89,8 +91,13 @@ export async function runSession(prepared: PreparedRun, options: RunOptions, int
     });
     keep(prepared, outcome, facts, options, redactor);
     const exit = exitOf(outcome, interruption);
-    if (outcome.ok)
-      writeFileSync(join(folder.path, 'outputs.json'), `${JSON.stringify(redactor.redactValue(outcome.outputs), undefined, 2)}\n`, { mode: 0o600 });
+    const outputs = redactor.redactValue(outcome.outputs);
+    const artifacts = outcome.ok ? artifactsOf(journal, kinds) : [];
+    if (outcome.ok) {
+      writeFileSync(join(folder.path, 'outputs.json'), `${JSON.stringify(outputs, undefined, 2)}\n`, { mode: 0o600 });
+      const manifest = { run: folder.id, recipe: loaded.file, started: started.toISOString(), finished: new Date().toISOString(), outputs, artifacts };
+      if (options.manifest !== undefined) writeWhole(options.manifest, `${JSON.stringify(manifest, undefined, 2)}\n`);
+    }
     emit({
       type: 'run.finished',
       ok: outcome.ok,
@@ -100,6 +107,8 @@ export async function runSession(prepared: PreparedRun, options: RunOptions, int
       outputs: outcome.outputs,
       left: outcome.left,
       kept: outcome.kept !== undefined,
+      artifacts,
+      ec2: await usageOf(world),
     });
     await report.end();
     return exit;
@@ -112,16 +121,27 @@ export async function runSession(prepared: PreparedRun, options: RunOptions, int
   }
 }
 
+/** What was asked of EC2; undefined where nothing was, or it could not be opened. */
+async function usageOf(world: OpenedWorld) {
+  return (await world.opened()?.catch(() => undefined))?.usage.report();
+}
+
 function newJournal({ loaded, folder }: PreparedRun, options: RunOptions, started: Date): Journal {
   const named = loaded.module.recipe.cloud ?? { provider: 'local' };
   return Journal.create(folder.journal, {
     run: folder.id,
     recipe: loaded.file,
     started: started.toISOString(),
-    cloud: withDefaults({ ...named, ...(options.cloud === undefined ? {} : { provider: options.cloud }) }),
+    cloud: withDefaults({ ...named, ...toldOf(options) }),
     owner: ownIdentity(),
     sandbox: options.sandbox,
   });
+}
+
+/** What the command line says of the cloud. */
+function toldOf({ cloud, region, profile, endpoint }: RunOptions): Partial<Cloud> {
+  const told = { provider: cloud, region, profile, endpoint };
+  return Object.fromEntries(Object.entries(told).filter(([, value]) => value !== undefined));
 }
 
 /** What the environment says of the cloud is written down with the run: its undo may run in another one. */

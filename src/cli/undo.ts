@@ -68,7 +68,9 @@ async function undoRun(folder: RunFolder, options: UndoOptions): Promise<{ undon
   const pipes = new PipeMaker(join(folder.path, 'pipes'), hostShell);
   const redactor = new Redactor();
   try {
-    if (journal.ended === 'committed') throw new ExitError(exits.invalid, `run ${folder.id} ended well; what it made is yours to keep`);
+    if (journal.ended === 'committed' || journal.ended === 'destroyed') {
+      throw new ExitError(exits.invalid, `run ${folder.id} ended well; what it made is yours to keep\n  help: chrootfile destroy ${folder.id} takes it away`);
+    }
     const { cloud, sandbox } = journal.head;
     const world = openWorld(cloud, folder.state, new AbortController().signal, sandbox);
     const secrets = new Map(options.input.map(pair));

@@ -17,7 +17,11 @@ export function chrootNamed(name: string, module: Module): NamedChroot {
   const path = name.split('.');
   if (path[0] === 'inputs') return chrootGiven(name, path, module);
   const found = taskNamed(name, module);
-  if (found.type === 'fault') return found;
+  if (found.type === 'fault') {
+    // An output of a library may stand for the chroot whose path it is.
+    const meaning = meaningOf({ path, start: 0, end: 0, optional: false, inText: false }, module);
+    return (meaning.type === 'expression' && chrootMeant(meaning, [])) || found;
+  }
   const [id, ...more] = found.ids;
   if (!isChroot(found.task) || found.released || id === undefined) return fault(`"${name}" is not a chroot task`, '"in" names a task with "uses: chroot"');
   if (more.length === 0) return { type: 'chroot', id };

@@ -29,6 +29,11 @@ export interface KindDeclaration {
   readonly freezes?: readonly string[];
   /** Host programs it runs, by the Debian package that has them. */
   readonly tools: Readonly<Record<string, string>>;
+  /**
+   * The AWS actions it may call, e.g. `ec2:CreateVolume`: those it always may, and those that a parameter asks for, by its
+   * name. What its undo calls is among them.
+   */
+  readonly permissions?: Readonly<Record<string, readonly string[]>>;
   /** A `with` that is valid; shown in the manual and in editors. */
   readonly example: Readonly<Record<string, unknown>>;
 }

@@ -26,7 +26,7 @@ const task =
   'uses|with|in|needs(/\\d+)?|before(/\\d+)?|env|shell|retries|outputs(/[^/]+)?|run(/file)?|undo(/run(/file)?)?|strategy(/matrix(/[^/]+(/\\d+)?)?)?|' +
   'preconditions(/\\d+(/sh|/message)?)?|(sources|generates|status|locks)(/\\d+)?';
 const outline = new RegExp(
-  `^(/(inputs|vars|includes|env|tasks|goals|outputs|cloud|name|defaults)(/[^/]*)?|/inputs/[^/]*/(type|pattern|enum)|/includes/[^/]*/(recipe|with)|/tasks/[^/]*/(${task}))?$`,
+  `^(/(inputs|vars|includes|env|tasks|goals|outputs|cloud|name|defaults)(/[^/]*)?|/inputs/[^/]*/(type|pattern|enum)|/cloud/assume_role|/includes/[^/]*/(recipe|with)|/tasks/[^/]*/(${task}))?$`,
 );
 
 interface RecipeText {

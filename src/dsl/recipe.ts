@@ -8,7 +8,25 @@ export interface Cloud {
   readonly provider: 'local' | 'aws';
   readonly region?: string;
   readonly profile?: string;
+  readonly credentials_file?: string;
+  readonly assume_role?: AssumedRole;
   readonly endpoint?: string;
+  readonly sts_endpoint?: string;
+  readonly tls_verify?: boolean;
+  readonly max_attempts?: number;
+}
+
+/** A role that is taken on before anything is asked. Source: STS API reference, AssumeRole. */
+export interface AssumedRole {
+  readonly role_arn: string;
+  readonly session_name?: string;
+  readonly external_id?: string;
+  readonly duration_seconds?: number;
+  readonly policy?: string;
+  readonly policy_arns?: readonly string[];
+  readonly tags?: Readonly<Record<string, string>>;
+  readonly transitive_tag_keys?: readonly string[];
+  readonly mfa_serial?: string;
 }
 
 /** One recipe file, checked by itself. */

@@ -39,7 +39,14 @@ function topLevel(): Record<string, Schema> {
         provider: word('`aws`, or `local` for the embedded EC2.', 'provider: aws', { enum: ['local', 'aws'] }),
         region: word('Region; else that of the environment, the profile, or the instance.', 'region: eu-west-1', { type: 'string' }),
         profile: word('A profile of the shared AWS configuration.', 'profile: images', { type: 'string' }),
+        credentials_file: word('The shared credentials file, where it is not `~/.aws/credentials`.', 'credentials_file: /etc/images/credentials', {
+          type: 'string',
+        }),
+        assume_role: assumeRoleSchema(),
         endpoint: word('Another EC2 endpoint.', 'endpoint: http://127.0.0.1:4566', { type: 'string' }),
+        sts_endpoint: word('Another STS endpoint.', 'sts_endpoint: http://127.0.0.1:4566', { type: 'string' }),
+        tls_verify: word('Whether certificates of endpoints are verified; they are unless said.', 'tls_verify: false', { type: 'boolean' }),
+        max_attempts: word('How often a request is tried that may be sent again; 10 unless said.', 'max_attempts: 20', { type: 'integer', minimum: 1 }),
       },
     }),
     inputs: word(
@@ -112,4 +119,34 @@ function inputSchema(): Schema {
       secret: word('Kept out of logs, reports, names and files.', 'secret: true', { type: 'boolean' }),
     },
   };
+}
+
+function assumeRoleSchema(): Schema {
+  const text = (description: string, example: string) => word(description, example, { type: 'string' });
+  return word('A role that is taken on before anything is asked of EC2.', 'assume_role: {role_arn: "arn:aws:iam::123456789012:role/images"}', {
+    type: 'object',
+    required: ['role_arn'],
+    additionalProperties: false,
+    properties: {
+      role_arn: text('The role.', 'role_arn: "arn:aws:iam::123456789012:role/images"'),
+      session_name: text('Name of the session; `chrootfile` unless said.', 'session_name: nightly'),
+      external_id: text('The id that the owner of the role asks for.', 'external_id: images'),
+      duration_seconds: word('How long its credentials are good; they are renewed.', 'duration_seconds: 3600', {
+        type: 'integer',
+        minimum: 900,
+        maximum: 43_200,
+      }),
+      policy: text('A policy, as JSON, that allows less than the role does.', 'policy: "{…}"'),
+      policy_arns: word('Managed policies that allow less than the role does.', 'policy_arns: ["arn:aws:iam::aws:policy/AmazonEC2FullAccess"]', {
+        type: 'array',
+        items: { type: 'string' },
+      }),
+      tags: word('Tags of the session.', 'tags: {team: images}', { type: 'object', additionalProperties: { type: 'string' } }),
+      transitive_tag_keys: word('Tags that go on to roles taken on from this one.', 'transitive_tag_keys: [team]', {
+        type: 'array',
+        items: { type: 'string' },
+      }),
+      mfa_serial: text('The device whose code the role asks for; the code is `CHROOTFILE_MFA_CODE`.', 'mfa_serial: "arn:aws:iam::123456789012:mfa/me"'),
+    },
+  });
 }

@@ -54,6 +54,7 @@ const helpers: Record<string, { readonly arity: readonly [number, number]; reado
   upper: { arity: [1, 1], call: (a: unknown) => textOf(a).toUpperCase() },
   replace: { arity: [3, 3], call: (a: unknown, from: unknown, to: unknown) => textOf(a).replaceAll(textOf(from), textOf(to)) },
   join: { arity: [2, 2], call: (list: unknown, by: unknown) => (Array.isArray(list) ? list.map(textOf).join(textOf(by)) : textOf(list)) },
+  merge: { arity: [2, 9], call: (...maps: unknown[]) => Object.assign({}, ...maps.map(mapOf)) },
   json: { arity: [1, 1], call: (a: unknown) => JSON.stringify(a) },
   quote: { arity: [1, 1], call: (a: unknown) => (Array.isArray(a) ? a.map(shellWord).join(' ') : shellWord(a)) },
   basename: { arity: [1, 1], call: (a: unknown) => textOf(a).replace(/\/+$/, '').split('/').at(-1) },
@@ -274,6 +275,12 @@ function offsetOf(text: string, line: number, column: number): number {
   let offset = 0;
   for (let i = 1; i < line; i += 1) offset = text.indexOf('\n', offset) + 1;
   return offset + column;
+}
+
+function mapOf(value: unknown): object {
+  if (value === null || value === undefined) return {};
+  if (typeof value !== 'object' || Array.isArray(value)) throw new Error(`"merge" takes maps, not ${JSON.stringify(value)}`);
+  return value;
 }
 
 function shellWord(value: unknown): string {

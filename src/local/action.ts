@@ -1,7 +1,9 @@
-import type { RunCommand } from './disks.js';
+import type { Latency } from './behaviour.js';
+import { localAccount } from './caller.js';
+import { type RunCommand, removeDisk } from './disks.js';
 import { Ec2Error } from './errors.js';
 import type { Parsed, Shape } from './query.js';
-import type { Kind, Resources, Store } from './store.js';
+import type { Image, Kind, Resource, Resources, Snapshot, Store } from './store.js';
 import type { XmlValue } from './xml.js';
 
 /** What actions work with. */
@@ -12,6 +14,9 @@ export interface Here {
   readonly region: string;
   readonly zone: string;
   readonly instance: string;
+  /** The same account's resources in another region. */
+  storeOf(region: string): Store;
+  readonly latency: Latency;
 }
 
 export type Body = Readonly<Record<string, XmlValue>>;
@@ -32,18 +37,49 @@ const names: Record<Kind, { code: string; word: string }> = {
   images: { code: 'InvalidAMIID.NotFound', word: 'image id' },
 };
 
-/** A resource that must exist. */
-export function existing<K extends Kind>(here: Here, kind: K, id: string | undefined): Resources[K] {
+/** A resource that must exist, and that the caller may see. */
+export function existing<K extends Kind>(here: Here, kind: K, id: string | undefined, store = here.store): Resources[K] {
   const value = required(id, `${kind.slice(0, 1).toUpperCase()}${kind.slice(1, -1)}Id`);
-  const found = here.store.get(kind, value);
-  if (found !== undefined) return found;
-  const { code, word } = names[kind];
-  throw new Ec2Error(code, kind === 'images' ? `The image id '[${value}]' does not exist` : `The ${word} '${value}' does not exist.`);
+  const found = store.get(kind, value);
+  if (found !== undefined && maySee(found, here)) return found;
+  throw notFound(kind, value);
 }
 
-/** The resources with the ids, all of them where none are given. */
+function notFound(kind: Kind, id: string): Ec2Error {
+  const { code, word } = names[kind];
+  return new Ec2Error(code, kind === 'images' ? `The image id '[${id}]' does not exist` : `The ${word} '${id}' does not exist.`);
+}
+
+/** A resource that must exist and belong to the caller. */
+export function own<K extends Kind>(here: Here, kind: K, id: string | undefined): Resources[K] {
+  const found = existing(here, kind, id);
+  if (ownerOf(found) === here.account) return found;
+  throw new Ec2Error(kind === 'images' ? 'AuthFailure' : 'UnauthorizedOperation', `Not authorized for ${kind}: [${found.id}]`, 403);
+}
+
+/** The resources with the ids, all of them where none are given; what was just made may not show yet. */
 export function selected<K extends Kind>(here: Here, kind: K, ids: readonly string[] | undefined): Resources[K][] {
-  return ids === undefined || ids.length === 0 ? here.store.list(kind) : ids.map((id) => existing(here, kind, id));
+  const shown = (resource: Resource) => hasPassed(resource, here.latency.visible);
+  if (ids === undefined || ids.length === 0) return here.store.list(kind).filter((resource) => maySee(resource, here) && shown(resource));
+  return ids.map((id) => {
+    const found = existing(here, kind, id);
+    if (!shown(found)) throw notFound(kind, id);
+    return found;
+  });
+}
+
+export function ownerOf({ owner }: Resource): string {
+  return owner ?? localAccount;
+}
+
+function maySee(resource: Resource & Pick<Snapshot | Image, 'sharedWith'>, { account }: Here): boolean {
+  const { sharedWith } = resource;
+  return ownerOf(resource) === account || (sharedWith?.groups.includes('all') ?? false) || (sharedWith?.users.includes(account) ?? false);
+}
+
+/** Whether some time has passed since a thing was made. */
+export function hasPassed({ created }: Pick<Resource, 'created'>, ms: number): boolean {
+  return ms === 0 || Date.now() >= Date.parse(created) + ms;
 }
 
 /** A parameter that must be given. */
@@ -55,4 +91,13 @@ export function required<T>(value: T | undefined, name: string): T {
 /** Ends a call that only asks whether it would be allowed. Everything is, here. */
 export function stopDryRun(request: { readonly DryRun?: boolean }): void {
   if (request.DryRun) throw new Ec2Error('DryRunOperation', 'Request would have succeeded, but DryRun flag is set.', 412);
+}
+
+/** A disk is filled: its volume or snapshot is ready, unless somebody deleted it meanwhile; then the disk goes too. */
+export function finish(here: Here, kind: 'volumes' | 'snapshots', id: string): Promise<void> {
+  return here.store.exclusive(() => {
+    const there =
+      kind === 'volumes' ? here.store.change(kind, id, (v) => ({ ...v, ready: true })) : here.store.change(kind, id, (s) => ({ ...s, ready: true }));
+    if (!there) removeDisk(here.store.diskOf(id));
+  });
 }

@@ -47,12 +47,14 @@ export function page<T>(all: readonly T[], request: Describe): { items: readonly
 /** `TagSpecification.N`, given at creation. */
 export const tagShape = [{ ResourceType: 'string', Tag: [{ Key: 'string', Value: 'string' }] }] as const;
 
-/** The tags a create call gives to a resource of a type. */
+/** The tags a create call gives to a resource of a type. `others`: types of other resources it makes. */
 export function tagsFor(
   type: string,
   specifications: readonly { readonly ResourceType?: string; readonly Tag?: readonly { readonly Key?: string; readonly Value?: string }[] }[] = [],
+  others: readonly string[] = [],
 ): Tag[] {
   return specifications.flatMap(({ ResourceType: resource, Tag: tags = [] }) => {
+    if (others.includes(resource ?? '')) return [];
     if (resource !== type) throw new Ec2Error('InvalidParameterValue', `'${resource}' is not a valid taggable resource type for this operation.`);
     return checkedTags(tags);
   });

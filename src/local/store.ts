@@ -12,6 +12,8 @@ export interface Resource {
   readonly id: string;
   readonly created: string;
   tags: Tag[];
+  /** The account it belongs to; that of {@link localAccount} where none is said. */
+  readonly owner?: string | undefined;
   /** The client's token against doubles, with what was asked for. */
   readonly token?: { readonly value: string; readonly request: string } | undefined;
 }
@@ -28,7 +30,7 @@ export interface Volume extends Resource {
   /** False while its file is being made. */
   ready: boolean;
   /** As asked for; whether it is attached in truth, the kernel knows. */
-  attachment?: { readonly device: string; readonly since: string; detaching: boolean } | undefined;
+  attachment?: { readonly device: string; readonly since: string; detaching: boolean; readonly asked?: string } | undefined;
 }
 
 export interface Snapshot extends Resource {
@@ -38,6 +40,18 @@ export interface Snapshot extends Resource {
   readonly encrypted: boolean;
   readonly kmsKey?: string | undefined;
   ready: boolean;
+  /** Whether it was copied, which takes longer. */
+  readonly copied?: boolean;
+  /** Who may make volumes of it, besides its owner. */
+  readonly sharedWith?: Sharing;
+}
+
+/** Who may use a thing that belongs to somebody else. `groups`: only `all`. */
+export interface Sharing {
+  readonly users: readonly string[];
+  readonly groups: readonly string[];
+  readonly organizations: readonly string[];
+  readonly units: readonly string[];
 }
 
 export interface Image extends Resource {
@@ -52,6 +66,18 @@ export interface Image extends Resource {
   readonly bootMode?: string | undefined;
   readonly imds?: string | undefined;
   readonly tpm?: string | undefined;
+  readonly uefi?: string | undefined;
+  readonly kernel?: string | undefined;
+  readonly ramdisk?: string | undefined;
+  /** False while its snapshots are being copied; true where nothing is said. */
+  ready?: boolean;
+  /** The image it was copied from. */
+  readonly source?: { readonly image: string; readonly region: string } | undefined;
+  readonly sharedWith?: Sharing;
+  readonly productCodes?: readonly string[];
+  readonly deprecated?: string | undefined;
+  /** With a cooldown it stays protected for a day after it was switched off. */
+  readonly protection?: 'enabled' | 'enabled-with-cooldown' | undefined;
 }
 
 export interface Mapping {
@@ -82,6 +108,11 @@ export function regionsIn(root: string): string[] {
   return readdirSync(root, { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && existsSync(join(root, entry.name, 'disks')))
     .map((entry) => entry.name);
+}
+
+/** What an account has set for a region. */
+export interface Settings {
+  readonly encryptByDefault: boolean;
 }
 
 /** Runs something while no other process of the host changes the store. Held for moments, never across a command. */
@@ -128,8 +159,29 @@ export class Store {
     renameSync(draft, file);
   }
 
+  /** Changes a resource, unless it was removed meanwhile: then it stays removed, and false is given. */
+  change<K extends Kind>(kind: K, id: string, change: (resource: Resources[K]) => Resources[K]): boolean {
+    const found = this.get(kind, id);
+    if (found !== undefined) this.put(kind, change(found));
+    return found !== undefined;
+  }
+
   remove(kind: Kind, id: string): void {
     rmSync(this.fileOf(kind, id), { force: true });
+  }
+
+  settings(): Settings {
+    const file = this.settingsFile;
+    return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Settings) : { encryptByDefault: false };
+  }
+
+  putSettings(settings: Settings): void {
+    mkdirSync(join(this.root, this.region), { recursive: true, mode: 0o700 });
+    writeFileSync(this.settingsFile, `${JSON.stringify(settings)}\n`, { mode: 0o600 });
+  }
+
+  private get settingsFile(): string {
+    return join(this.root, this.region, 'settings.json');
   }
 
   /** The disk behind a volume or a snapshot: a sparse file. */

@@ -13,6 +13,20 @@ export function refusal(code: string, message: string, requestId: string): strin
   return `${head}<Response><Errors><Error>${element('Code', code)}${element('Message', message)}</Error></Errors>${element('RequestID', requestId)}</Response>`;
 }
 
+/** The body of an answer of STS. Source: AWS query protocol. */
+export function stsAnswer(action: string, requestId: string, body: Readonly<Record<string, XmlValue>>): string {
+  const result = element(`${action}Result`, body);
+  return `${head}<${action}Response xmlns="${stsNamespace}">${result}${element('ResponseMetadata', { RequestId: requestId })}</${action}Response>`;
+}
+
+/** The body of a refusal of STS. */
+export function stsRefusal(code: string, message: string, requestId: string): string {
+  const error = element('Error', { Type: 'Sender', Code: code, Message: message });
+  return `${head}<ErrorResponse xmlns="${stsNamespace}">${error}${element('RequestId', requestId)}</ErrorResponse>`;
+}
+
+const stsNamespace = 'https://sts.amazonaws.com/doc/2011-06-15/';
+
 const head = '<?xml version="1.0" encoding="UTF-8"?>\n';
 
 function element(name: string, value: XmlValue): string {

@@ -1,3 +1,5 @@
+import type { Artifact } from './kind.js';
+
 /**
  * How a node of the plan ended. `up_to_date`: it had nothing to do; `tolerated`: it failed, which the recipe allows;
  * `unreached`: not started, because of what it waits for or of a cancel.
@@ -48,6 +50,10 @@ export type RunEvent =
       readonly left: readonly Left[];
       /** Whether what is left was kept, to go on with. */
       readonly kept: boolean;
+      /** What was made and is kept, of a run that ended well. */
+      readonly artifacts: readonly Artifact[];
+      /** Requests to EC2 by action, and seconds waited by what was waited for. */
+      readonly ec2?: { readonly calls: Readonly<Record<string, number>>; readonly waited: Readonly<Record<string, number>> } | undefined;
     };
 
 /** Something a run could not undo: what to do by hand. */

@@ -27,13 +27,16 @@ export interface Note {
   readonly data: unknown;
 }
 
+/** How a run ended. */
+export type EndedHow = 'committed' | 'undone' | 'destroyed';
+
 type Line =
   | ({ readonly type: 'run' } & JournalHead)
   | ({ readonly type: 'note' } & Note)
   | { readonly type: 'undone'; readonly id: number }
   /** Its change went with something else, e.g. with the chroot it was made in. */
   | { readonly type: 'closed'; readonly id: number }
-  | { readonly type: 'ended'; readonly how: 'committed' | 'undone' };
+  | { readonly type: 'ended'; readonly how: EndedHow };
 
 /** The undo notes of one run, on disk before anything relies on them. */
 export class Journal {
@@ -41,7 +44,7 @@ export class Journal {
   private nextId = 1;
   /** Whether the last line may not be whole. */
   private torn = false;
-  ended: 'committed' | 'undone' | undefined;
+  ended: EndedHow | undefined;
 
   private constructor(
     private readonly fd: number,
@@ -97,8 +100,8 @@ export class Journal {
     this.append({ type: 'closed', id });
   }
 
-  /** Ends the run: a committed one is never undone. */
-  end(how: 'committed' | 'undone'): void {
+  /** Ends the run: a committed one is never undone, but what it made may be destroyed. */
+  end(how: EndedHow): void {
     this.append({ type: 'ended', how });
   }
 

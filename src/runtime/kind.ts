@@ -9,8 +9,8 @@ export interface World {
   readonly signal: AbortSignal;
   /** Whether the mounts of the run went with its last process: then what is mounted at its paths is somebody else's. */
   readonly mountsGone: boolean;
-  /** The recipe's EC2; opened when first asked for. */
-  ec2(): Promise<Ec2>;
+  /** The recipe's EC2, opened when first asked for; in another region where one is named. */
+  ec2(region?: string): Promise<Ec2>;
 }
 
 /** What a task works with while it runs. */
@@ -40,6 +40,13 @@ export interface NoteHandle {
   remove(): void;
 }
 
+/** Something a run made and keeps. */
+export interface Artifact {
+  readonly type: 'image' | 'snapshot';
+  readonly region: string;
+  readonly id: string;
+}
+
 /** A word of the language: what it is called, and what it does. */
 export interface TaskKind<P extends ObjectSchema, O extends ObjectSchema, N> extends KindDeclaration {
   readonly params: P;
@@ -48,6 +55,8 @@ export interface TaskKind<P extends ObjectSchema, O extends ObjectSchema, N> ext
   run(params: Described<P>, context: TaskContext): Promise<Described<O>>;
   /** Takes back what a note says. Works twice, and on half-done things. */
   undo?(note: N, world: World): Promise<void>;
+  /** What a note says is kept of a run that ended well. */
+  artifacts?(note: N): Artifact[];
   /** The commands a person would type instead of `undo`. */
   byHand?(note: N): string[];
 }

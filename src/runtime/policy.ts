@@ -29,6 +29,13 @@ export const policy = {
   attachMs: 5 * 60_000,
   snapshotMs: 6 * 3_600_000,
   imageMs: 30 * 60_000,
+  /** Copies to other regions may queue for hours. */
+  copyMs: 12 * 3_600_000,
+  /** Copies that run at once. Source: EC2 User Guide, "Copy an AMI": 20 to one region. */
+  copiesAtOnce: 20,
+  /** How often a call without a token against doubles is sent, and the longest pause when EC2 has too much to do. */
+  sendAttempts: 8,
+  throttledMostMs: 20_000,
   /** How long a device node may take to appear after EC2 said "attached". */
   deviceNodeMs: 60_000,
   /** A lock whose owner cannot be asked (another pid namespace or host) is broken after this. */

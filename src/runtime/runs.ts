@@ -7,7 +7,7 @@ import { isHeld, lock, type Release } from './locks.js';
  * What became of a run. `kept`: it failed, and what it made was kept to go on with; `dead`: its process is gone and what
  * it made may still be there.
  */
-export type RunState = 'running' | 'committed' | 'undone' | 'left' | 'kept' | 'dead';
+export type RunState = 'running' | 'committed' | 'destroyed' | 'undone' | 'left' | 'kept' | 'dead';
 
 /** A run as it is listed. */
 export interface RunSummary {
@@ -82,7 +82,7 @@ export class RunFolder {
     }
     try {
       const { run, recipe, started } = journal.head;
-      return { run, recipe, started, state: this.stateOf(journal), open: journal.ended === 'committed' ? 0 : journal.open.length };
+      return { run, recipe, started, state: this.stateOf(journal), open: ['committed', 'destroyed'].includes(journal.ended ?? '') ? 0 : journal.open.length };
     } finally {
       journal.close();
     }
@@ -95,7 +95,7 @@ export class RunFolder {
 
   private stateOf(journal: Journal): RunState {
     if (this.busy) return 'running';
-    if (journal.ended === 'committed') return 'committed';
+    if (journal.ended === 'committed' || journal.ended === 'destroyed') return journal.ended;
     if (journal.ended === 'undone') return journal.open.length === 0 ? 'undone' : 'left';
     return existsSync(this.kept) ? 'kept' : 'dead';
   }

@@ -7,8 +7,11 @@ import { grow } from './disk/grow.js';
 import { partition } from './disk/partition.js';
 import { root } from './disk/root.js';
 import { attachment } from './ec2/attachment.js';
+import { copy } from './ec2/copy.js';
 import { host } from './ec2/host.js';
 import { image } from './ec2/image.js';
+import { imageAttributes } from './ec2/image_attributes.js';
+import { preflight } from './ec2/preflight.js';
 import { snapshot } from './ec2/snapshot.js';
 import { sourceImage } from './ec2/source_image.js';
 import { volume } from './ec2/volume.js';
@@ -22,6 +25,9 @@ export const kinds: readonly AnyKind[] = [
   attachment,
   snapshot,
   image,
+  copy,
+  imageAttributes,
+  preflight,
   partition,
   filesystem,
   root,

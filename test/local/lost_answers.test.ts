@@ -2,8 +2,9 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { LocalEc2 } from '../../src/local/ec2.js';
 import { openEc2 } from '../../src/runtime/ec2/client.js';
-import { createSnapshot, registerImage } from '../../src/runtime/ec2/images.js';
+import { registerImage } from '../../src/runtime/ec2/images.js';
 import { findHost } from '../../src/runtime/ec2/instance.js';
+import { createSnapshot } from '../../src/runtime/ec2/snapshots.js';
 import { type MadeNote, tagsOf } from '../../src/runtime/ec2/tags.js';
 import { attachVolume, createVolume, detachVolume } from '../../src/runtime/ec2/volumes.js';
 import { withLock } from '../../src/runtime/locks.js';
@@ -31,7 +32,7 @@ async function withCuts(folder: string, when: 'before' | 'after') {
     if (first) throw lost();
     return answer;
   };
-  return { local, ec2: await openEc2({ provider: 'local' }, { handler: { handle } as never, region: 'local-1' }) };
+  return { local, ec2: await openEc2({ provider: 'local' }, { handler: { handle } as never, region: 'local-1', consistent: true }) };
 }
 
 suite('answers of EC2 that are lost', (test) => {
@@ -40,11 +41,11 @@ suite('answers of EC2 that are lost', (test) => {
       inFolder({}, async (folder) => {
         const { ec2, local } = await withCuts(folder, when);
         const { signal } = new AbortController();
-        const made: MadeNote = { run: 'r', task: 't', asked_at: new Date().toISOString() };
+        const made: MadeNote = { run: 'r', task: 't', region: 'local-1', asked_at: new Date().toISOString() };
         const tags = (type: 'volume' | 'snapshot' | 'image') => [{ ResourceType: type, Tags: tagsOf('r', 't', 'name', {}) }];
         const { instance_id: instance, zone } = await findHost(ec2);
         const volume = await createVolume(ec2, { AvailabilityZone: zone, Size: 1, ClientToken: 'token', TagSpecifications: tags('volume') }, signal);
-        const attached = { volume, instance, device: '/dev/sdf' };
+        const attached = { volume, instance, device: '/dev/sdf', region: 'local-1', asked_at: made.asked_at };
         assert.is(await attachVolume(ec2, attached, signal), true);
         await detachVolume(ec2, attached, signal);
         await detachVolume(ec2, attached, signal);

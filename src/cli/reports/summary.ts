@@ -9,6 +9,8 @@ export function printSummary(event: Finished, failures: ReadonlyMap<string, stri
     printError('', `${styled('red', '✖', process.stderr)} ${styled('bold', task, process.stderr)} failed`, error, `  log: ${logOf(task)}`);
   }
   if (event.ok) {
+    const usage = usageText(event);
+    if (usage !== undefined) print(usage);
     for (const [name, value] of Object.entries(event.outputs)) print(`${name} = ${typeof value === 'string' ? value : JSON.stringify(value)}`);
     return;
   }
@@ -16,6 +18,14 @@ export function printSummary(event: Finished, failures: ReadonlyMap<string, stri
   if (event.kept) printKept(event);
   else if (event.left.length === 0) printError(`The run failed; everything it made was undone. (run ${event.run})`);
   else printLeft(event.left, event.run);
+}
+
+/** What EC2 took its time for, where that was worth a line. */
+function usageText({ ec2 }: Finished): string | undefined {
+  const waits = Object.entries(ec2?.waited ?? {}).filter(([, seconds]) => seconds >= 1);
+  if (ec2 === undefined || waits.length === 0) return undefined;
+  const calls = Object.values(ec2.calls).reduce((sum, n) => sum + n, 0);
+  return `EC2: ${calls} calls; waited for ${waits.map(([what, seconds]) => `${what} ${duration(seconds)}`).join(', ')}`;
 }
 
 function printKept({ run, left }: Finished): void {
@@ -27,8 +37,8 @@ function printKept({ run, left }: Finished): void {
 }
 
 /** Lists what is left of a run, with what a person would type. */
-export function printLeft(left: readonly Left[], run: string): void {
-  printError(`Left behind by run ${run}; try again with: chrootfile undo ${run}`);
+export function printLeft(left: readonly Left[], run: string, verb: 'undo' | 'destroy' = 'undo'): void {
+  printError(`Left behind by run ${run}; try again with: chrootfile ${verb} ${run}`);
   for (const { task, kind, error, by_hand } of left) {
     printError(`  ${task} (${kind}): ${error}`, ...by_hand.map((command) => `    ${command}`));
   }

@@ -1,7 +1,9 @@
-import { type Action, action, existing, type Here, required, selected, stopDryRun } from '../action.js';
+import { type Action, action, existing, type Here, hasPassed, own, ownerOf, required, selected, stopDryRun } from '../action.js';
 import { Ec2Error } from '../errors.js';
 import { type Attributes, describeShape, filtered, page, tagSet, tagShape, tagsFor } from '../filters.js';
+import { ownedBy } from '../sharing.js';
 import type { Image, Mapping } from '../store.js';
+import { isComplete } from './snapshots.js';
 
 const ebsShape = {
   SnapshotId: 'string',
@@ -10,7 +12,9 @@ const ebsShape = {
   Iops: 'integer',
   Throughput: 'integer',
   Encrypted: 'boolean',
+  KmsKeyId: 'string',
   DeleteOnTermination: 'boolean',
+  VolumeInitializationRate: 'integer',
 } as const;
 
 const registerImage = action(
@@ -26,6 +30,10 @@ const registerImage = action(
     BootMode: 'string',
     ImdsSupport: 'string',
     TpmSupport: 'string',
+    UefiData: 'string',
+    KernelId: 'string',
+    RamdiskId: 'string',
+    BillingProduct: ['string'],
     BlockDeviceMapping: [{ DeviceName: 'string', VirtualName: 'string', NoDevice: 'string', Ebs: ebsShape }],
     TagSpecification: tagShape,
   },
@@ -40,6 +48,10 @@ const registerImage = action(
     const architecture = choice(request.Architecture ?? 'i386', ['i386', 'x86_64', 'arm64', 'x86_64_mac', 'arm64_mac'], 'architecture');
     const virtualization = choice(request.VirtualizationType ?? 'paravirtual', ['paravirtual', 'hvm'], 'virtualizationType');
     if (request.BootMode !== undefined) choice(request.BootMode, ['legacy-bios', 'uefi', 'uefi-preferred'], 'bootMode');
+    if (request.ImdsSupport !== undefined) choice(request.ImdsSupport, ['v2.0'], 'imdsSupport');
+    if (request.TpmSupport !== undefined) choice(request.TpmSupport, ['v2.0'], 'tpmSupport');
+    if (request.SriovNetSupport !== undefined) choice(request.SriovNetSupport, ['simple'], 'sriovNetSupport');
+    checkBoot(request, virtualization);
     const rootDevice = required(request.RootDeviceName, 'RootDeviceName');
     const mappings = (request.BlockDeviceMapping ?? []).filter((m) => m.NoDevice === undefined).map((m) => mappingOf(m, here));
     if (!mappings.some((mapping) => mapping.device === rootDevice && mapping.snapshot !== undefined)) {
@@ -48,8 +60,7 @@ const registerImage = action(
     const tags = tagsFor('image', request.TagSpecification);
     stopDryRun(request);
     const image = await here.store.exclusive(() => {
-      const other = here.store.list('images').find((i) => i.name === name);
-      if (other !== undefined) throw new Ec2Error('InvalidAMIName.Duplicate', `AMI name ${name} is already in use by AMI ${other.id}`);
+      mustBeFree(name, here);
       const made: Image = {
         id: here.store.newId('images'),
         created: new Date().toISOString(),
@@ -65,6 +76,10 @@ const registerImage = action(
         bootMode: request.BootMode,
         imds: request.ImdsSupport,
         tpm: request.TpmSupport,
+        uefi: request.UefiData,
+        kernel: request.KernelId,
+        ramdisk: request.RamdiskId,
+        owner: here.account,
       };
       here.store.put('images', made);
       return made;
@@ -73,10 +88,20 @@ const registerImage = action(
   },
 );
 
-const describeImages = action({ ...describeShape, ImageId: ['string'], Owner: ['string'], IncludeDeprecated: 'boolean' }, async (request, here) => {
+const describeShapeOfImages = {
+  ...describeShape,
+  ImageId: ['string'],
+  Owner: ['string'],
+  ExecutableBy: ['string'],
+  IncludeDeprecated: 'boolean',
+  IncludeDisabled: 'boolean',
+} as const;
+
+const describeImages = action(describeShapeOfImages, async (request, here) => {
   const all = selected(here, 'images', request.ImageId);
-  const owned = request.Owner === undefined || request.Owner.some((owner) => owner === 'self' || owner === here.account) ? all : [];
-  const found = filtered(owned, request, attributes(here));
+  // Source: EC2 API reference, DescribeImages: the owner of a deprecated image always sees it, others by its id.
+  const current = all.filter((i) => request.IncludeDeprecated || request.ImageId !== undefined || ownerOf(i) === here.account || !isDeprecated(i));
+  const found = filtered(ownedBy(current, request.Owner, here), request, attributes(here));
   stopDryRun(request);
   const { items, nextToken } = page(found, request);
   return { imagesSet: items.map((image) => imageBody(image, here)), nextToken };
@@ -87,6 +112,8 @@ const deregisterImage = action({ DryRun: 'boolean', ImageId: 'string' }, async (
   if (here.store.get('images', id) === undefined) {
     throw new Ec2Error(/^ami-[0-9a-f]+$/.test(id) ? 'InvalidAMIID.Unavailable' : 'InvalidAMIID.Malformed', `The AMI ID '${id}' is not available`);
   }
+  const { protection } = own(here, 'images', id);
+  if (protection !== undefined) throw new Ec2Error('OperationNotPermitted', `The image '${id}' is protected against deregistration (${protection}).`);
   stopDryRun(request);
   await here.store.exclusive(() => here.store.remove('images', id));
   return { return: true };
@@ -98,6 +125,37 @@ export const imageActions: Readonly<Record<string, Action>> = {
   DeregisterImage: deregisterImage,
 };
 
+/** @throws Ec2Error where an image of the account has a name already. */
+export function mustBeFree(name: string, here: Here): void {
+  const other = here.store.list('images').find((image) => image.name === name && ownerOf(image) === here.account);
+  if (other !== undefined) throw new Ec2Error('InvalidAMIName.Duplicate', `AMI name ${name} is already in use by AMI ${other.id}`);
+}
+
+/** Whether an image can be used. */
+export function isAvailable(image: Image, here: Here): boolean {
+  const { latency } = here;
+  return image.ready !== false && hasPassed(image, image.source === undefined ? latency.image : latency.copy);
+}
+
+/** @throws Ec2Error for what boots no machine. Source: EC2 API reference, RegisterImage. */
+function checkBoot({ BootMode: mode, TpmSupport: tpm, UefiData: uefi, EnaSupport: ena }: BootRequest, virtualization: string): void {
+  const say = (text: string) => new Ec2Error('InvalidParameterCombination', text);
+  if (tpm !== undefined && mode !== 'uefi') throw say("The parameter tpmSupport requires the boot mode 'uefi'.");
+  if (uefi !== undefined && mode === 'legacy-bios') throw say("The parameter uefiData is not supported with the boot mode 'legacy-bios'.");
+  if (ena && virtualization !== 'hvm') throw say('The parameter enaSupport is only supported for hvm images.');
+}
+
+interface BootRequest {
+  readonly BootMode?: string;
+  readonly TpmSupport?: string;
+  readonly UefiData?: string;
+  readonly EnaSupport?: boolean;
+}
+
+function isDeprecated({ deprecated }: Image): boolean {
+  return deprecated !== undefined && Date.parse(deprecated) <= Date.now();
+}
+
 interface MappingRequest {
   readonly DeviceName?: string;
   readonly VirtualName?: string;
@@ -108,6 +166,7 @@ interface MappingRequest {
     readonly Iops?: number;
     readonly Throughput?: number;
     readonly Encrypted?: boolean;
+    readonly KmsKeyId?: string;
     readonly DeleteOnTermination?: boolean;
   };
 }
@@ -116,7 +175,10 @@ function mappingOf(request: MappingRequest, here: Here): Mapping {
   const device = required(request.DeviceName, 'BlockDeviceMapping.DeviceName');
   const ebs = request.Ebs;
   const snapshot = ebs?.SnapshotId === undefined ? undefined : existing(here, 'snapshots', ebs.SnapshotId);
-  if (snapshot?.ready === false) throw new Ec2Error('IncorrectState', `Snapshot '${snapshot.id}' is not 'completed'.`);
+  if (snapshot !== undefined && !isComplete(snapshot, here)) throw new Ec2Error('IncorrectState', `Snapshot '${snapshot.id}' is not 'completed'.`);
+  if (snapshot !== undefined && (ebs?.Encrypted !== undefined || ebs?.KmsKeyId !== undefined)) {
+    throw new Ec2Error('InvalidBlockDeviceMapping', `the encrypted flag cannot be specified since device ${device} has a snapshot specified.`);
+  }
   const size = ebs?.VolumeSize ?? snapshot?.size;
   if (ebs !== undefined && size === undefined) throw new Ec2Error('MissingParameter', 'The request must contain the parameter size or snapshotId');
   if (snapshot !== undefined && size !== undefined && size < snapshot.size) {
@@ -136,12 +198,14 @@ function mappingOf(request: MappingRequest, here: Here): Mapping {
 }
 
 function imageBody(image: Image, here: Here) {
+  const owner = ownerOf(image);
   return {
     imageId: image.id,
-    imageLocation: `${here.account}/${image.name}`,
-    imageState: 'available',
-    imageOwnerId: here.account,
-    isPublic: false,
+    imageLocation: `${owner}/${image.name}`,
+    imageState: isAvailable(image, here) ? 'available' : 'pending',
+    imageOwnerId: owner,
+    isPublic: image.sharedWith?.groups.includes('all') ?? false,
+    productCodes: image.productCodes?.map((productCode) => ({ productCode, type: 'marketplace' })),
     architecture: image.architecture,
     imageType: 'machine',
     name: image.name,
@@ -172,6 +236,12 @@ function imageBody(image: Image, here: Here) {
     bootMode: image.bootMode,
     imdsSupport: image.imds,
     tpmSupport: image.tpm,
+    kernelId: image.kernel,
+    ramdiskId: image.ramdisk,
+    deprecationTime: image.deprecated,
+    deregistrationProtection: image.protection ?? 'disabled',
+    sourceImageId: image.source?.image,
+    sourceImageRegion: image.source?.region,
     creationDate: image.created,
     platformDetails: 'Linux/UNIX',
     usageOperation: 'RunInstances',
@@ -187,9 +257,13 @@ function attributes(here: Here): Attributes<Image> {
     'virtualization-type': (i) => i.virtualization,
     'root-device-name': (i) => i.rootDevice,
     'root-device-type': () => 'ebs',
-    state: () => 'available',
-    'owner-id': () => here.account,
-    'is-public': () => false,
+    state: (i) => (isAvailable(i, here) ? 'available' : 'pending'),
+    'owner-id': (i) => ownerOf(i),
+    'is-public': (i) => i.sharedWith?.groups.includes('all') ?? false,
+    'creation-date': (i) => i.created,
+    'boot-mode': (i) => i.bootMode,
+    'product-code': (i) => i.productCodes,
+    'source-image-id': (i) => i.source?.image,
     'image-type': () => 'machine',
     'ena-support': (i) => i.ena,
     'block-device-mapping.snapshot-id': (i) => i.mappings.map((mapping) => mapping.snapshot),

@@ -1,11 +1,13 @@
-import { type Action, action, existing, type Here, required, selected, stopDryRun } from '../action.js';
+import { type Action, action, finish, type Here, hasPassed, own, ownerOf, required, selected, stopDryRun } from '../action.js';
 import { copyDisk, deviceOf, removeDisk } from '../disks.js';
 import { Ec2Error } from '../errors.js';
 import { type Attributes, describeShape, filtered, page, tagSet, tagShape, tagsFor } from '../filters.js';
+import { keyOf } from '../keys.js';
+import { changed, changeOf, ownedBy } from '../sharing.js';
 import type { Snapshot } from '../store.js';
 
 const createSnapshot = action({ DryRun: 'boolean', VolumeId: 'string', Description: 'string', TagSpecification: tagShape }, async (request, here) => {
-  const volume = existing(here, 'volumes', required(request.VolumeId, 'VolumeId'));
+  const volume = own(here, 'volumes', required(request.VolumeId, 'VolumeId'));
   const tags = tagsFor('snapshot', request.TagSpecification);
   stopDryRun(request);
   if (!volume.ready) throw new Ec2Error('IncorrectState', `Volume '${volume.id}' is not 'available'.`);
@@ -18,6 +20,7 @@ const createSnapshot = action({ DryRun: 'boolean', VolumeId: 'string', Descripti
     description: request.Description ?? '',
     encrypted: volume.encrypted,
     kmsKey: volume.kmsKey,
+    owner: here.account,
     ready: false,
   };
   here.store.put('snapshots', snapshot);
@@ -32,22 +35,20 @@ const createSnapshot = action({ DryRun: 'boolean', VolumeId: 'string', Descripti
     here.store.remove('snapshots', snapshot.id);
     throw error;
   }
-  snapshot.ready = true;
-  here.store.put('snapshots', snapshot);
+  await finish(here, 'snapshots', snapshot.id);
   return { ...snapshotBody(snapshot, here), status: 'pending', progress: '' };
 });
 
-const describeSnapshots = action({ ...describeShape, SnapshotId: ['string'], Owner: ['string'] }, async (request, here) => {
+const describeSnapshots = action({ ...describeShape, SnapshotId: ['string'], Owner: ['string'], RestorableBy: ['string'] }, async (request, here) => {
   const all = selected(here, 'snapshots', request.SnapshotId);
-  const owned = request.Owner === undefined || request.Owner.some((owner) => owner === 'self' || owner === here.account) ? all : [];
-  const found = filtered(owned, request, attributes(here));
+  const found = filtered(ownedBy(all, request.Owner, here), request, attributes(here));
   stopDryRun(request);
   const { items, nextToken } = page(found, request);
   return { snapshotSet: items.map((snapshot) => snapshotBody(snapshot, here)), nextToken };
 });
 
 const deleteSnapshot = action({ DryRun: 'boolean', SnapshotId: 'string' }, async (request, here) => {
-  const snapshot = existing(here, 'snapshots', request.SnapshotId);
+  const snapshot = own(here, 'snapshots', request.SnapshotId);
   stopDryRun(request);
   await here.store.exclusive(() => {
     const image = here.store.list('images').find((i) => i.mappings.some((mapping) => mapping.snapshot === snapshot.id));
@@ -58,24 +59,76 @@ const deleteSnapshot = action({ DryRun: 'boolean', SnapshotId: 'string' }, async
   return { return: true };
 });
 
+const modifySnapshotAttribute = action(
+  {
+    DryRun: 'boolean',
+    SnapshotId: 'string',
+    Attribute: 'string',
+    OperationType: 'string',
+    UserId: ['string'],
+    UserGroup: ['string'],
+    CreateVolumePermission: { Add: [{ UserId: 'string', Group: 'string' }], Remove: [{ UserId: 'string', Group: 'string' }] },
+  },
+  async (request, here) => {
+    const { id } = own(here, 'snapshots', request.SnapshotId);
+    const change = changeOf(request, request.CreateVolumePermission, 'createVolumePermission');
+    stopDryRun(request);
+    await here.store.exclusive(() => {
+      const snapshot = own(here, 'snapshots', id);
+      if (snapshot.encrypted && (snapshot.kmsKey === undefined || change.add.groups.length > 0)) {
+        throw new Ec2Error('OperationNotPermitted', 'Encrypted snapshots with EBS default key cannot be shared');
+      }
+      here.store.put('snapshots', { ...snapshot, sharedWith: changed(snapshot.sharedWith, change) });
+    });
+    return { return: true };
+  },
+);
+
+const describeSnapshotAttribute = action({ DryRun: 'boolean', SnapshotId: 'string', Attribute: 'string' }, async (request, here) => {
+  const snapshot = own(here, 'snapshots', request.SnapshotId);
+  const attribute = required(request.Attribute, 'Attribute');
+  stopDryRun(request);
+  if (attribute === 'productCodes') return { snapshotId: snapshot.id, productCodes: [] };
+  if (attribute !== 'createVolumePermission') throw new Ec2Error('InvalidParameterValue', `Value (${attribute}) for parameter attribute is invalid.`);
+  const { users = [], groups = [] } = snapshot.sharedWith ?? {};
+  return { snapshotId: snapshot.id, createVolumePermission: [...groups.map((group) => ({ group })), ...users.map((userId) => ({ userId }))] };
+});
+
 export const snapshotActions: Readonly<Record<string, Action>> = {
   CreateSnapshot: createSnapshot,
   DescribeSnapshots: describeSnapshots,
   DeleteSnapshot: deleteSnapshot,
+  ModifySnapshotAttribute: modifySnapshotAttribute,
+  DescribeSnapshotAttribute: describeSnapshotAttribute,
 };
+
+/** Whether a snapshot is complete. */
+export function isComplete(snapshot: Snapshot, here: Here): boolean {
+  return snapshot.ready && hasPassed(snapshot, lastsFor(snapshot, here));
+}
+
+function lastsFor({ copied }: Snapshot, { latency }: Here): number {
+  return copied ? latency.copy : latency.snapshot;
+}
+
+function progressOf(snapshot: Snapshot, here: Here): string {
+  if (isComplete(snapshot, here)) return '100%';
+  const whole = lastsFor(snapshot, here);
+  return whole === 0 ? '0%' : `${Math.min(99, Math.floor(((Date.now() - Date.parse(snapshot.created)) / whole) * 100))}%`;
+}
 
 function snapshotBody(snapshot: Snapshot, here: Here) {
   return {
     snapshotId: snapshot.id,
     volumeId: snapshot.volume,
-    status: snapshot.ready ? 'completed' : 'pending',
+    status: isComplete(snapshot, here) ? 'completed' : 'pending',
     startTime: snapshot.created,
-    progress: snapshot.ready ? '100%' : '0%',
-    ownerId: here.account,
+    progress: progressOf(snapshot, here),
+    ownerId: ownerOf(snapshot),
     volumeSize: snapshot.size,
     description: snapshot.description,
     encrypted: snapshot.encrypted,
-    kmsKeyId: snapshot.kmsKey,
+    kmsKeyId: keyOf(snapshot, here),
     tagSet: tagSet(snapshot.tags),
     storageTier: 'standard',
   };
@@ -87,8 +140,8 @@ function attributes(here: Here): Attributes<Snapshot> {
     'volume-id': (s) => s.volume,
     'volume-size': (s) => s.size,
     description: (s) => s.description,
-    status: (s) => (s.ready ? 'completed' : 'pending'),
+    status: (s) => (isComplete(s, here) ? 'completed' : 'pending'),
     encrypted: (s) => s.encrypted,
-    'owner-id': () => here.account,
+    'owner-id': (s) => ownerOf(s),
   };
 }

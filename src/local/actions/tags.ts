@@ -1,4 +1,4 @@
-import { type Action, action, type Here, stopDryRun } from '../action.js';
+import { type Action, action, type Here, ownerOf, stopDryRun } from '../action.js';
 import { Ec2Error } from '../errors.js';
 import { checkedTags, describeShape, filtered, page } from '../filters.js';
 import type { Kind, Resource, Tag } from '../store.js';
@@ -27,7 +27,12 @@ const createTags = action({ DryRun: 'boolean', ResourceId: ['string'], Tag: [{ K
 });
 
 const describeTags = action(describeShape, async (request, here) => {
-  const all = kinds.flatMap(({ kind, type }) => here.store.list(kind).flatMap((resource) => resource.tags.map((tag) => rowOf(tag, type, resource))));
+  const all = kinds.flatMap(({ kind, type }) =>
+    here.store
+      .list(kind)
+      .filter((resource) => ownerOf(resource) === here.account)
+      .flatMap((resource) => resource.tags.map((tag) => rowOf(tag, type, resource))),
+  );
   const found = filtered(all, request, {
     key: (row) => row.key,
     value: (row) => row.value,

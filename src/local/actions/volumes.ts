@@ -1,8 +1,10 @@
-import { type Action, action, existing, type Here, required, selected, stopDryRun } from '../action.js';
+import { type Action, action, existing, finish, type Here, hasPassed, own, ownerOf, required, selected, stopDryRun } from '../action.js';
 import { attachDisk, copyDisk, createDisk, detachDisk, deviceOf, isBusy, removeDisk } from '../disks.js';
 import { Ec2Error } from '../errors.js';
 import { type Attributes, describeShape, filtered, page, tagSet, tagShape, tagsFor } from '../filters.js';
-import type { Volume } from '../store.js';
+import { keyOf } from '../keys.js';
+import type { Snapshot, Volume } from '../store.js';
+import { isComplete } from './snapshots.js';
 
 /** Sizes in GiB by volume type. Source: EC2 API reference, CreateVolume. */
 const sizes: Record<string, readonly [number, number]> = {
@@ -33,7 +35,7 @@ const createVolume = action(
     const zone = required(request.AvailabilityZone, 'AvailabilityZone');
     if (zone !== here.zone) throw new Ec2Error('InvalidZone.NotFound', `The zone '${zone}' does not exist.`);
     const snapshot = request.SnapshotId === undefined ? undefined : existing(here, 'snapshots', request.SnapshotId);
-    if (snapshot?.ready === false) throw new Ec2Error('IncorrectState', `Snapshot is in invalid state - pending`);
+    if (snapshot !== undefined && !isComplete(snapshot, here)) throw new Ec2Error('IncorrectState', `Snapshot is in invalid state - pending`);
     const size = request.Size ?? snapshot?.size;
     if (size === undefined) throw new Ec2Error('MissingParameter', 'The request must contain the parameter size/snapshot');
     if (snapshot !== undefined && size < snapshot.size) {
@@ -52,6 +54,8 @@ const createVolume = action(
       );
     }
     const tags = tagsFor('volume', request.TagSpecification);
+    checkPerformance(type, size, request.Iops, request.Throughput);
+    const encrypted = isEncrypted(request, snapshot, here);
     stopDryRun(request);
     const { ClientToken: token, ...rest } = request;
     const asked = JSON.stringify(rest);
@@ -72,8 +76,9 @@ const createVolume = action(
         type,
         iops: request.Iops ?? (type === 'gp3' ? 3000 : undefined),
         throughput: request.Throughput ?? (type === 'gp3' ? 125 : undefined),
-        encrypted: request.Encrypted ?? snapshot?.encrypted ?? false,
-        kmsKey: request.KmsKeyId ?? snapshot?.kmsKey,
+        encrypted,
+        kmsKey: encrypted ? (request.KmsKeyId ?? snapshot?.kmsKey) : undefined,
+        owner: here.account,
         ready: false,
       };
       here.store.put('volumes', made);
@@ -89,8 +94,7 @@ const createVolume = action(
         here.store.remove('volumes', volume.id);
         throw error;
       }
-      volume.ready = true;
-      here.store.put('volumes', volume);
+      await finish(here, 'volumes', volume.id);
     }
     const { attachmentSet: _, ...body } = volumeBody(volume, here);
     // As EC2 answers: the state to wait for comes with the next look.
@@ -118,8 +122,8 @@ const attachVolume = action({ DryRun: 'boolean', VolumeId: 'string', InstanceId:
   stopDryRun(request);
   const since = new Date().toISOString();
   const volume = await here.store.exclusive(() => {
-    const wanted = existing(here, 'volumes', id);
-    if (!wanted.ready) throw new Ec2Error('IncorrectState', `Volume '${id}' is not 'available'.`);
+    const wanted = own(here, 'volumes', id);
+    if (!isReady(wanted, here)) throw new Ec2Error('IncorrectState', `Volume '${id}' is not 'available'.`);
     if (isAttached(wanted, here)) throw new Ec2Error('VolumeInUse', `${id} is already attached to an instance`);
     const other = here.store.list('volumes').find((v) => v.id !== id && v.attachment?.device === device && (isAttached(v, here) || isFresh(v)));
     if (other !== undefined) {
@@ -134,12 +138,12 @@ const attachVolume = action({ DryRun: 'boolean', VolumeId: 'string', InstanceId:
 });
 
 const detachVolume = action({ DryRun: 'boolean', VolumeId: 'string', InstanceId: 'string', Device: 'string', Force: 'boolean' }, async (request, here) => {
-  const volume = existing(here, 'volumes', request.VolumeId);
+  const volume = own(here, 'volumes', request.VolumeId);
   stopDryRun(request);
   if (!isAttached(volume, here)) throw new Ec2Error('IncorrectState', `Volume '${volume.id}' is in the 'available' state.`);
   await here.store.exclusive(() => {
     const { attachment } = existing(here, 'volumes', volume.id);
-    volume.attachment = { device: '', since: volume.created, ...attachment, detaching: true };
+    volume.attachment = { device: '', since: volume.created, ...attachment, detaching: true, asked: new Date().toISOString() };
     here.store.put('volumes', volume);
   });
   const after = await settled(volume, here);
@@ -147,7 +151,7 @@ const detachVolume = action({ DryRun: 'boolean', VolumeId: 'string', InstanceId:
 });
 
 const deleteVolume = action({ DryRun: 'boolean', VolumeId: 'string' }, async (request, here) => {
-  const volume = existing(here, 'volumes', request.VolumeId);
+  const volume = own(here, 'volumes', request.VolumeId);
   stopDryRun(request);
   await here.store.exclusive(() => {
     if (isAttached(volume, here)) throw new Ec2Error('VolumeInUse', `Volume ${volume.id} is currently attached to ${here.instance}`);
@@ -168,7 +172,7 @@ export const volumeActions: Readonly<Record<string, Action>> = {
 
 /** The volumes attached to this machine, for DescribeInstances. */
 export function attachedVolumes(here: Here): Volume[] {
-  return here.store.list('volumes').filter((volume) => isAttached(volume, here));
+  return here.store.list('volumes').filter((volume) => ownerOf(volume) === here.account && isAttached(volume, here));
 }
 
 /** Carries a detach through that was asked for while the volume was in use, as EC2 does once the guest lets go. */
@@ -177,7 +181,7 @@ async function settled(volume: Volume, here: Here): Promise<Volume> {
   const device = deviceOf(disk);
   if (!volume.attachment?.detaching) return volume;
   if (device !== undefined) {
-    if (isBusy(device)) return volume;
+    if (isBusy(device) || !hasPassed({ created: volume.attachment.asked ?? '' }, here.latency.detach)) return volume;
     await detachDisk(here.run, disk, device, volume.id);
   }
   return here.store.exclusive(() => {
@@ -196,14 +200,53 @@ function isFresh(volume: Volume): boolean {
   return volume.attachment !== undefined && Date.now() - Date.parse(volume.attachment.since) < 10_000;
 }
 
+function isReady(volume: Volume, here: Here): boolean {
+  return volume.ready && hasPassed(volume, here.latency.volume);
+}
+
+/** `busy` is what EC2 says while the guest has the volume in use; before that it is simply not done yet. */
+function attachmentState({ id, attachment }: Volume, here: Here): string {
+  if (attachment?.detaching) {
+    const device = deviceOf(here.store.diskOf(id));
+    return device !== undefined && isBusy(device) ? 'busy' : 'detaching';
+  }
+  return hasPassed({ created: attachment?.since ?? '' }, here.latency.attach) ? 'attached' : 'attaching';
+}
+
+/** Source: EC2 API reference, CreateVolume: limits of `Iops` and `Throughput` by volume type. */
+function checkPerformance(type: string, size: number, iops?: number, throughput?: number): void {
+  const say = (text: string) => new Ec2Error('InvalidParameterValue', text);
+  const range = { gp3: [3000, 80_000], io1: [100, 64_000], io2: [100, 256_000] }[type];
+  const ratio = { gp3: 500, io1: 50, io2: 1000 }[type] ?? 0;
+  if (iops === undefined && (type === 'io1' || type === 'io2')) throw new Ec2Error('MissingParameter', `The request must contain the parameter iops`);
+  if (iops !== undefined && range === undefined) throw say(`The parameter iops is not supported for ${type} volumes.`);
+  if (iops !== undefined && range !== undefined && (iops < (range[0] as number) || iops > (range[1] as number))) {
+    throw say(`Volume iops of ${iops} is ${iops < (range[0] as number) ? 'too low' : 'too high'}; ${range.join(' to ')} are allowed for ${type}.`);
+  }
+  if (iops !== undefined && iops > Math.max(size * ratio, type === 'gp3' ? 3000 : 0)) {
+    throw say(`Iops to volume size ratio of ${iops / size} is too high; maximum is ${ratio}.`);
+  }
+  if (throughput === undefined) return;
+  if (type !== 'gp3') throw say(`The parameter throughput is not supported for ${type} volumes.`);
+  if (throughput < 125 || throughput > 2000) throw say(`Throughput of ${throughput} is not between 125 and 2000 MiB/s.`);
+}
+
+/** An encrypted snapshot, and the account's own setting, make every volume encrypted. */
+function isEncrypted({ Encrypted: asked, KmsKeyId: key }: { Encrypted?: boolean; KmsKeyId?: string }, snapshot: Snapshot | undefined, here: Here): boolean {
+  const must = (snapshot?.encrypted ?? false) || here.store.settings().encryptByDefault;
+  const encrypted = must || (asked ?? false);
+  if (key !== undefined && !encrypted) throw new Ec2Error('InvalidParameterDependency', 'The parameter KmsKeyId requires the parameter Encrypted to be set.');
+  return encrypted;
+}
+
 function stateOf(volume: Volume, here: Here): string {
-  if (!volume.ready) return 'creating';
+  if (!isReady(volume, here)) return 'creating';
   return isAttached(volume, here) ? 'in-use' : 'available';
 }
 
 function volumeBody(volume: Volume, here: Here) {
   const attached = isAttached(volume, here);
-  const attachment = attached ? [attachmentBody(volume, here, volume.attachment?.detaching ? 'busy' : 'attached')] : [];
+  const attachment = attached ? [attachmentBody(volume, here, attachmentState(volume, here))] : [];
   return {
     volumeId: volume.id,
     size: volume.size,
@@ -217,7 +260,7 @@ function volumeBody(volume: Volume, here: Here) {
     iops: volume.iops,
     throughput: volume.throughput,
     encrypted: volume.encrypted,
-    kmsKeyId: volume.kmsKey,
+    kmsKeyId: keyOf(volume, here),
     multiAttachEnabled: false,
   };
 }

@@ -1,50 +1,146 @@
 import type { EC2Client, EC2ClientConfig } from '@aws-sdk/client-ec2';
+import type { STSClientConfig } from '@aws-sdk/client-sts';
 import type { Cloud } from '../../dsl/recipe.js';
+import { Credentials, credentialsOf } from './credentials.js';
+import { ownRegion } from './metadata.js';
+import { Usage } from './usage.js';
 
 /** What stands below the SDK's serializer instead of the network. */
 export type RequestHandler = NonNullable<EC2ClientConfig['requestHandler']>;
 
-/** An EC2 that can be asked. */
+/** The EC2 of one region that can be asked. */
 export interface Ec2 {
   readonly sdk: typeof import('./sdk.js');
   readonly cloud: Cloud;
+  readonly region: string;
   /** Retries by itself; for calls that may be sent twice. */
   readonly client: EC2Client;
   /** Sends once; for calls that make something and take no token against doubles. */
   readonly once: EC2Client;
   /** Whether a describe call shows at once what was made: not so on EC2. */
   readonly consistent: boolean;
+  readonly usage: Usage;
+  /** The same account in another region; this one where it is its own, or none is named. */
+  in(region: string | undefined): Ec2;
 }
 
-/**
- * Opens the EC2 of a recipe's cloud.
- * @param local the embedded EC2's handler and region, where that is meant.
- */
-export async function openEc2(cloud: Cloud, local?: { readonly handler: RequestHandler; readonly region: string }): Promise<Ec2> {
+/** The embedded EC2: its handler, and the region where none is named. */
+export interface LocalHandler {
+  readonly handler: RequestHandler;
+  readonly region: string;
+  readonly consistent: boolean;
+}
+
+/** Opens the EC2 of a recipe's cloud. @throws Error when no region is known. */
+export async function openEc2(cloud: Cloud, local?: LocalHandler): Promise<Ec2> {
   const sdk = await import('./sdk.js');
-  const config: EC2ClientConfig =
-    local !== undefined
-      ? {
-          region: local.region,
-          // Never asked: the handler answers before there is a connection.
-          endpoint: 'http://ec2.invalid',
-          credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
-          requestHandler: local.handler,
-        }
-      : {
-          ...(cloud.region === undefined ? {} : { region: cloud.region }),
-          ...(cloud.profile === undefined ? {} : { profile: cloud.profile }),
-          ...(cloud.endpoint === undefined ? {} : { endpoint: cloud.endpoint }),
-          retryMode: 'adaptive',
-          maxAttempts: 10,
-        };
-  return {
-    sdk,
-    cloud,
-    client: new sdk.EC2Client(config),
-    once: new sdk.EC2Client({ ...config, maxAttempts: 1 }),
-    consistent: local !== undefined,
+  const usage = new Usage();
+  const credentials = local !== undefined && cloud.profile === undefined ? localCredentials() : credentialsOf(cloud, cloud.region);
+  const shared: EC2ClientConfig = {
+    credentials: credentials.provider,
+    retryMode: 'adaptive',
+    maxAttempts: cloud.max_attempts ?? 10,
+    ...(cloud.endpoint === undefined ? {} : { endpoint: cloud.endpoint }),
+    // Never asked: the handler answers before there is a connection.
+    ...(local === undefined ? {} : { endpoint: 'http://ec2.invalid', requestHandler: local.handler }),
   };
+  const unverified = local === undefined && cloud.tls_verify === false ? await unverifiedHandler() : {};
+  const region = local?.region ?? cloud.region ?? (await regionOf(new sdk.EC2Client(shared), cloud));
+  const regions = new Map<string, Ec2>();
+  const open = (name: string): Ec2 => {
+    const config = { ...shared, ...unverified, region: name };
+    const prepared = (client: EC2Client) => prepare(client, { usage, credentials, config });
+    const ec2: Ec2 = {
+      sdk,
+      cloud,
+      region: name,
+      client: prepared(new sdk.EC2Client(config)),
+      once: prepared(new sdk.EC2Client({ ...config, maxAttempts: 1 })),
+      consistent: local?.consistent ?? false,
+      usage,
+      in: (other = name) => regions.get(other) ?? open(other),
+    };
+    regions.set(name, ec2);
+    return ec2;
+  };
+  return open(region);
+}
+
+function localCredentials(): Credentials {
+  return new Credentials(async () => async () => ({ accessKeyId: 'local', secretAccessKey: 'local' }));
+}
+
+/** For endpoints with certificates of their own making; said by the recipe. */
+async function unverifiedHandler(): Promise<EC2ClientConfig> {
+  const { Agent } = await import('node:https');
+  return { requestHandler: { httpsAgent: new Agent({ rejectUnauthorized: false }) } };
+}
+
+/** The region the SDK finds in the environment and the profile, else the one this machine is in. */
+async function regionOf(client: EC2Client, cloud: Cloud): Promise<string> {
+  try {
+    return await client.config.region();
+  } catch {
+    return await ownRegion(cloud);
+  }
+}
+
+interface Surroundings {
+  readonly usage: Usage;
+  readonly credentials: Credentials;
+  readonly config: EC2ClientConfig;
+}
+
+/** Counts what is sent, renews credentials that EC2 calls too old, and decodes why something is not allowed. */
+function prepare(client: EC2Client, { usage, credentials, config }: Surroundings): EC2Client {
+  client.middlewareStack.add(
+    (next, { commandName }) =>
+      async (args) => {
+        usage.called(String(commandName).replace(/Command$/, ''));
+        return next(args);
+      },
+    { step: 'deserialize', name: 'countCalls' },
+  );
+  client.middlewareStack.add(
+    (next) => async (args) => {
+      try {
+        return await next(args);
+      } catch (error) {
+        if (isExpiry(error)) {
+          credentials.renew();
+          return await next(args);
+        }
+        await decode(error, config);
+        throw error;
+      }
+    },
+    { step: 'initialize', name: 'renewAndDecode' },
+  );
+  return client;
+}
+
+/** Puts what EC2 says in code in words; whoever may not have it decoded sees it as it is. */
+async function decode(error: unknown, { credentials, region, requestHandler, endpoint }: EC2ClientConfig): Promise<void> {
+  if (!(error instanceof Error) || codeOf(error) !== 'UnauthorizedOperation') return;
+  const [whole, encoded] = /\s*Encoded authorization failure message:\s*(\S+)/.exec(error.message) ?? [];
+  if (whole === undefined) return;
+  try {
+    const { STSClient, DecodeAuthorizationMessageCommand } = await import('./sdk_sts.js');
+    // A custom endpoint is EC2's own; only the embedded one answers for STS too.
+    const here = endpoint === 'http://ec2.invalid' ? { endpoint, requestHandler } : {};
+    const sts = new STSClient({ credentials, region, ...here } as STSClientConfig);
+    const { DecodedMessage: text } = await sts.send(new DecodeAuthorizationMessageCommand({ EncodedMessage: encoded }));
+    const { explicitDeny, context } = JSON.parse(text ?? '{}') as Decoded;
+    const why = explicitDeny ? 'a policy denies it' : 'no policy allows it';
+    error.message = error.message.replace(whole, ` ${context?.principal?.arn} may not ${context?.action} on ${context?.resource}: ${why}.`);
+  } catch {
+    error.message = error.message.replace(whole, ' (to read why, allow sts:DecodeAuthorizationMessage)');
+  }
+}
+
+interface Decoded {
+  readonly explicitDeny?: boolean;
+  readonly context?: { readonly principal?: { readonly arn?: string }; readonly action?: string; readonly resource?: string };
 }
 
 /** EC2's code of a refusal, e.g. `InvalidVolume.NotFound`; undefined for other errors. */
@@ -61,7 +157,12 @@ export function isNotFound(error: unknown): boolean {
 
 /** Whether EC2 says no for good, so that asking again is of no use. */
 export function isRefusal(error: unknown): boolean {
-  return /^(UnauthorizedOperation|AuthFailure|AccessDenied|InvalidClientTokenId|ExpiredToken|RequestExpired|OptInRequired|Blocked)/.test(codeOf(error) ?? '');
+  return isExpiry(error) || /^(UnauthorizedOperation|AuthFailure|AccessDenied|InvalidClientTokenId|OptInRequired|Blocked)/.test(codeOf(error) ?? '');
+}
+
+/** Whether EC2 says that the credentials are too old. */
+export function isExpiry(error: unknown): boolean {
+  return /^(RequestExpired|ExpiredToken)/.test(codeOf(error) ?? '');
 }
 
 /** Whether the answer of a call was lost, so that what it asked for may have been done. */
@@ -70,9 +171,20 @@ export function isLost(error: unknown): boolean {
   return code === undefined || /^(Internal|ServiceUnavailable|Unavailable|RequestTimeout|TimeoutError)/.test(code);
 }
 
-/** An error of EC2 told with the call it came from. */
+/** Whether EC2 has too much to do, and has done nothing. */
+export function isThrottling(error: unknown): boolean {
+  return /Throttl|RequestLimitExceeded|TooManyRequests/.test(codeOf(error) ?? '');
+}
+
+/** An error of EC2 told with the call it came from, and with what would help. */
 export function inCall(call: string, error: unknown): Error {
   const code = codeOf(error);
-  const message = (error as Error).message;
-  return new Error(`${call}: ${code === undefined || message.startsWith(code) ? '' : `${code}: `}${message}`, { cause: error });
+  const { message } = error as Error;
+  const help =
+    code === 'UnauthorizedOperation'
+      ? `\n  help: the permission ec2:${call} is missing`
+      : isExpiry(error)
+        ? '\n  help: the credentials have expired: renew them, and try again'
+        : '';
+  return new Error(`${call}: ${code === undefined || message.startsWith(code) ? '' : `${code}: `}${message}${help}`, { cause: error });
 }

@@ -1,5 +1,6 @@
 import type { Instance } from '@aws-sdk/client-ec2';
 import { type Ec2, inCall } from './client.js';
+import { ownInstanceId } from './metadata.js';
 
 /** The machine we are on, as EC2 sees it. */
 export interface Host {
@@ -15,7 +16,7 @@ export interface Host {
  * @param id where it is known; else the metadata service is asked, or (embedded EC2) there is only one.
  */
 export async function findHost(ec2: Ec2, id?: string): Promise<Host> {
-  const wanted = id ?? (ec2.cloud.provider === 'local' ? undefined : await ownInstanceId());
+  const wanted = id ?? (ec2.cloud.provider === 'local' ? undefined : await ownInstanceId(ec2.cloud));
   let found: { instance: Instance; owner: string | undefined } | undefined;
   try {
     const { Reservations: reservations } = await ec2.client.send(new ec2.sdk.DescribeInstancesCommand(wanted === undefined ? {} : { InstanceIds: [wanted] }));
@@ -30,7 +31,7 @@ export async function findHost(ec2: Ec2, id?: string): Promise<Host> {
   return {
     instance_id: found.instance.InstanceId ?? '',
     zone,
-    region: await ec2.client.config.region(),
+    region: ec2.region,
     account_id: found.owner ?? '',
     architecture: found.instance.Architecture ?? 'x86_64',
   };
@@ -40,19 +41,4 @@ export async function findHost(ec2: Ec2, id?: string): Promise<Host> {
 export async function devicesTaken(ec2: Ec2, instance: string): Promise<string[]> {
   const { Reservations: reservations } = await ec2.client.send(new ec2.sdk.DescribeInstancesCommand({ InstanceIds: [instance] }));
   return (reservations?.[0]?.Instances?.[0]?.BlockDeviceMappings ?? []).flatMap((mapping) => mapping.DeviceName ?? []);
-}
-
-const metadata = 'http://169.254.169.254/latest';
-
-/** Source: EC2 User Guide, "Use the Instance Metadata Service to access instance metadata" (version 2). */
-async function ownInstanceId(): Promise<string> {
-  const signal = AbortSignal.timeout(5_000);
-  try {
-    const token = await fetch(`${metadata}/api/token`, { method: 'PUT', headers: { 'X-aws-ec2-metadata-token-ttl-seconds': '60' }, signal });
-    const answer = await fetch(`${metadata}/meta-data/instance-id`, { headers: { 'X-aws-ec2-metadata-token': await token.text() }, signal });
-    if (answer.ok) return (await answer.text()).trim();
-    throw new Error(`the metadata service answered ${answer.status}`);
-  } catch (error) {
-    throw new Error('this machine does not seem to be an EC2 instance: its metadata service does not answer', { cause: error });
-  }
 }

@@ -1,5 +1,5 @@
 import type { Tag } from '@aws-sdk/client-ec2';
-import type { World } from '../kind.js';
+import type { TaskContext, World } from '../kind.js';
 import { policy } from '../policy.js';
 import type { Ec2 } from './client.js';
 import { waitFor } from './wait.js';
@@ -14,12 +14,23 @@ export function tagsOf(run: string, task: string, name: string, tags: Readonly<R
   return Object.entries(all).map(([Key, Value]) => ({ Key, Value }));
 }
 
-/** A note about something that was asked for: which run and task, and when. The id is known once the answer came. */
+/** A note about something that was asked for: which run and task, where and when. The id is known once the answer came. */
 export interface MadeNote {
   readonly run: string;
   readonly task: string;
+  readonly region: string;
   readonly asked_at: string;
   readonly id?: string;
+}
+
+/** The note of what a task is about to ask for. */
+export function madeNow({ run, task }: TaskContext, { region }: Ec2): MadeNote {
+  return { run, task, region, asked_at: new Date().toISOString() };
+}
+
+/** The option that has the aws command line do something where a note says. */
+export function regionOption({ region }: { readonly region?: string }): string {
+  return region === undefined ? '' : ` --region ${region}`;
 }
 
 /** The filter that finds what a run and task made. */
@@ -30,38 +41,42 @@ export function madeBy({ run, task }: { readonly run: string; readonly task: str
   ];
 }
 
+/** How things of one sort are looked for. */
+export interface Search {
+  readonly call: string;
+  readonly thing: string;
+  readonly look: () => Promise<readonly string[]>;
+}
+
 /** Takes back what a note is about: each thing it made, by id or found by its tags. */
 export async function removeMade(
   note: MadeNote,
   world: World,
   how: {
-    readonly call: string;
-    readonly look: (ec2: Ec2, note: MadeNote) => Promise<readonly string[]>;
-    readonly remove: (ec2: Ec2, id: string) => Promise<void>;
+    readonly search: (ec2: Ec2, note: MadeNote) => Search;
+    readonly remove: (ec2: Ec2, id: string, note: MadeNote, signal: AbortSignal) => Promise<void>;
   },
 ): Promise<void> {
-  const ec2 = await world.ec2();
-  const ids = await idsOf(note, { consistent: ec2.consistent, call: how.call, signal: world.signal, look: () => how.look(ec2, note) });
-  for (const id of ids) await how.remove(ec2, id);
+  const ec2 = await world.ec2(note.region);
+  for (const id of await idsOf(ec2, note, how.search(ec2, note), world.signal)) await how.remove(ec2, id, note, world.signal);
 }
 
 /**
  * The ids of what a note is about: its id, or, where the answer was lost, what carries its tags. Looks until
  * 30 s after the call, since describe calls may be late.
  */
-export async function idsOf(
-  note: MadeNote,
-  options: { readonly consistent: boolean; readonly call: string; readonly signal: AbortSignal; readonly look: () => Promise<readonly string[]> },
-): Promise<readonly string[]> {
+export async function idsOf(ec2: Ec2, note: MadeNote, { call, thing, look }: Search, signal: AbortSignal): Promise<readonly string[]> {
   if (note.id !== undefined) return [note.id];
-  const until = Date.parse(note.asked_at) + (options.consistent ? 0 : policy.eventualConsistencyMs);
+  const until = Date.parse(note.asked_at) + (ec2.consistent ? 0 : policy.eventualConsistencyMs);
   const found = await waitFor<readonly string[]>({
+    ec2,
+    thing,
     what: `what task "${note.task}" of run ${note.run} made`,
-    call: options.call,
-    look: options.look,
+    call,
+    look,
     done: (ids) => ids.length > 0 || Date.now() >= until,
     limitMs: policy.imageMs,
-    signal: options.signal,
+    signal,
   });
   return found ?? [];
 }

@@ -1,14 +1,14 @@
 import type { CreateVolumeCommandInput, Volume } from '@aws-sdk/client-ec2';
 import { policy } from '../policy.js';
 import { codeOf, type Ec2, inCall, isNotFound } from './client.js';
-import { madeBy } from './tags.js';
-import { waitFor } from './wait.js';
+import { type MadeNote, madeBy, type Search } from './tags.js';
+import { onceKnown, remove, waitFor } from './wait.js';
 
 /** Asks for a volume; gives its id at once. */
 export async function createVolume(ec2: Ec2, want: CreateVolumeCommandInput, signal: AbortSignal): Promise<string> {
   try {
-    const made = await ec2.client.send(new ec2.sdk.CreateVolumeCommand(want), { abortSignal: signal });
-    return made.VolumeId ?? '';
+    const make = () => ec2.client.send(new ec2.sdk.CreateVolumeCommand(want), { abortSignal: signal });
+    return (await onceKnown(signal, make)).VolumeId ?? '';
   } catch (error) {
     throw inCall('CreateVolume', error);
   }
@@ -19,15 +19,20 @@ export async function describeVolume(ec2: Ec2, id: string): Promise<Volume | und
   return found.Volumes?.[0];
 }
 
-/** The ids of the volumes a run and task made. */
-export async function volumesMadeBy(ec2: Ec2, maker: { readonly run: string; readonly task: string }): Promise<string[]> {
-  const found = await ec2.client.send(new ec2.sdk.DescribeVolumesCommand({ Filters: madeBy(maker) }));
-  return (found.Volumes ?? []).flatMap((volume) => volume.VolumeId ?? []);
+/** The search for volumes that a run and task made. */
+export function volumesMadeBy(ec2: Ec2, maker: { readonly run: string; readonly task: string }): Search {
+  const look = async () => {
+    const found = await ec2.client.send(new ec2.sdk.DescribeVolumesCommand({ Filters: madeBy(maker) }));
+    return (found.Volumes ?? []).flatMap((volume) => volume.VolumeId ?? []);
+  };
+  return { call: 'DescribeVolumes', thing: 'volume', look };
 }
 
 /** Waits until a new volume can be attached. */
 export async function waitForVolume(ec2: Ec2, id: string, signal: AbortSignal): Promise<Volume> {
   const volume = await waitFor({
+    ec2,
+    thing: 'volume',
     what: `volume ${id} to be available`,
     call: 'DescribeVolumes',
     look: () => describeVolume(ec2, id),
@@ -41,13 +46,9 @@ export async function waitForVolume(ec2: Ec2, id: string, signal: AbortSignal): 
   return volume as Volume;
 }
 
-/** Deletes a volume; one that is gone already is as good as deleted. */
-export async function deleteVolume(ec2: Ec2, id: string): Promise<void> {
-  try {
-    await ec2.client.send(new ec2.sdk.DeleteVolumeCommand({ VolumeId: id }));
-  } catch (error) {
-    if (!isNotFound(error)) throw inCall('DeleteVolume', error);
-  }
+/** Deletes a volume; one that is gone already is as good as deleted. @param madeAt see {@link remove}. */
+export function deleteVolume(ec2: Ec2, id: string, { asked_at: madeAt }: Pick<MadeNote, 'asked_at'>, signal: AbortSignal): Promise<void> {
+  return remove(ec2, 'DeleteVolume', madeAt, signal, () => ec2.client.send(new ec2.sdk.DeleteVolumeCommand({ VolumeId: id })));
 }
 
 /** Where a volume was attached. */
@@ -55,6 +56,8 @@ export interface Attached {
   readonly volume: string;
   readonly instance: string;
   readonly device: string;
+  readonly region: string;
+  readonly asked_at: string;
 }
 
 /**
@@ -65,7 +68,7 @@ export async function attachVolume(ec2: Ec2, want: Attached, signal: AbortSignal
   const asked = Date.now();
   try {
     const input = { VolumeId: want.volume, InstanceId: want.instance, Device: want.device };
-    await ec2.client.send(new ec2.sdk.AttachVolumeCommand(input), { abortSignal: signal });
+    await onceKnown(signal, () => ec2.client.send(new ec2.sdk.AttachVolumeCommand(input), { abortSignal: signal }));
     return true;
   } catch (error) {
     if (codeOf(error) === 'InvalidParameterValue' && /already in use/.test((error as Error).message)) return false;
@@ -84,6 +87,8 @@ async function attachedSince(ec2: Ec2, { volume, instance, device }: Attached, s
 /** Waits until an attachment is there. */
 export async function waitForAttachment(ec2: Ec2, volume: string, signal: AbortSignal): Promise<void> {
   await waitFor({
+    ec2,
+    thing: 'attachment',
     what: `volume ${volume} to be attached`,
     call: 'DescribeVolumes',
     look: () => describeVolume(ec2, volume),
@@ -97,22 +102,24 @@ export async function waitForAttachment(ec2: Ec2, volume: string, signal: AbortS
  * Takes an attachment back and waits until it is gone. A volume that is gone, free, or attached elsewhere by
  * somebody else is left alone.
  */
-export async function detachVolume(ec2: Ec2, { volume, instance, device }: Attached, signal: AbortSignal): Promise<void> {
+export async function detachVolume(ec2: Ec2, { volume, instance, device, asked_at: asked }: Attached, signal: AbortSignal): Promise<void> {
   let seen: Volume | undefined;
-  try {
+  const look = async () => {
     seen = await describeVolume(ec2, volume);
-  } catch (error) {
-    if (isNotFound(error)) return;
-    throw inCall('DescribeVolumes', error);
-  }
-  const ours = (now: Volume) => now.Attachments?.find((attachment) => attachment.InstanceId === instance && attachment.Device === device);
-  if (seen === undefined || ours(seen) === undefined) return;
+  };
+  await remove(ec2, 'DescribeVolumes', asked, signal, look);
+  const ours = (now: Volume | undefined) => now?.Attachments?.find((attachment) => attachment.InstanceId === instance && attachment.Device === device);
+  if (ours(seen) === undefined) return;
   try {
-    await ec2.client.send(new ec2.sdk.DetachVolumeCommand({ VolumeId: volume, InstanceId: instance, Device: device }));
+    const command = new ec2.sdk.DetachVolumeCommand({ VolumeId: volume, InstanceId: instance, Device: device });
+    // It was seen a moment ago, so EC2 must come to know it.
+    await onceKnown(signal, () => ec2.client.send(command));
   } catch (error) {
     if (codeOf(error) !== 'IncorrectState' && !isNotFound(error)) throw inCall('DetachVolume', error);
   }
   await waitFor({
+    ec2,
+    thing: 'detachment',
     what: `volume ${volume} to be detached`,
     call: 'DescribeVolumes',
     look: () => describeVolume(ec2, volume),

@@ -1,9 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { policy } from '../policy.js';
-import { codeOf, inCall, isNotFound, isRefusal } from './client.js';
+import { codeOf, type Ec2, inCall, isNotFound, isRefusal, isThrottling } from './client.js';
 
 /** What is waited for, and how it looks. */
 export interface Wait<T> {
+  readonly ec2: Ec2;
+  /** What kind of thing it is, for the report: `volume`. */
+  readonly thing: string;
   /** In words: `volume vol-1 to be available`. */
   readonly what: string;
   /** The call that looks, for messages. */
@@ -23,7 +26,16 @@ export interface Wait<T> {
  * Waits for something at EC2: looks at once, then after short delays that grow.
  * @throws Error when it takes longer than the limit, when it will never be, or when EC2 refuses to tell.
  */
-export async function waitFor<T>({ what, call, look, done, gone = false, limitMs, signal, progress }: Wait<T>): Promise<T | undefined> {
+export async function waitFor<T>(wait: Wait<T>): Promise<T | undefined> {
+  const started = performance.now();
+  try {
+    return await watch(wait);
+  } finally {
+    wait.ec2.usage.waited(wait.thing, performance.now() - started);
+  }
+}
+
+async function watch<T>({ what, call, look, done, gone = false, limitMs, signal, progress }: Wait<T>): Promise<T | undefined> {
   const started = Date.now();
   let last = '';
   for (let delay: number = policy.pollFirstMs; ; delay = Math.min(delay * policy.pollBackoff, policy.pollMostMs)) {
@@ -53,5 +65,39 @@ export async function waitFor<T>({ what, call, look, done, gone = false, limitMs
 /** Faults that pass by themselves: throttling and faults of the server. */
 function isPassing(error: unknown): boolean {
   const status = (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode ?? 500;
-  return status >= 500 || /Throttl|RequestLimitExceeded|TooManyRequests/.test(codeOf(error) ?? '');
+  return status >= 500 || isThrottling(error);
+}
+
+/**
+ * Does something to a thing that was just made: EC2 may not know it everywhere yet.
+ * @throws Error when EC2 does not know it for longer than that takes, and for every other error at once.
+ */
+export async function onceKnown<T>(signal: AbortSignal, action: () => Promise<T>): Promise<T> {
+  const until = Date.now() + policy.eventualConsistencyMs;
+  for (let delay: number = policy.pollFirstMs; ; delay = Math.min(delay * policy.pollBackoff, policy.pollMostMs)) {
+    try {
+      return await action();
+    } catch (error) {
+      if (!isNotFound(error) || Date.now() > until) throw error;
+      await sleep(delay, undefined, { signal });
+    }
+  }
+}
+
+/**
+ * Removes a thing. That it is not there counts when EC2 must know it by now: something just made may not show yet.
+ * @param madeAt when it was asked for, as an ISO time.
+ */
+export async function remove(ec2: Ec2, call: string, madeAt: string, signal: AbortSignal, action: () => Promise<unknown>): Promise<void> {
+  const known = Date.parse(madeAt) + (ec2.consistent ? 0 : policy.eventualConsistencyMs);
+  for (;;) {
+    try {
+      await action();
+      return;
+    } catch (error) {
+      if (!isNotFound(error)) throw inCall(call, error);
+      if (Date.now() >= known) return;
+      await sleep(policy.pollFirstMs * 4, undefined, { signal });
+    }
+  }
 }

@@ -16,7 +16,7 @@ export const root = defineKind({
     required: ['device'],
     properties: {
       device: { type: 'string', pattern: '^/dev/', description: 'The disk' },
-      partition: { type: 'integer', minimum: 1, description: 'Number of the partition, where you know better' },
+      partition: { type: 'integer', minimum: 0, description: 'Number of the partition, where you know better; 0 is the disk itself' },
     },
   },
   outputs: {
@@ -32,8 +32,9 @@ export const root = defineKind({
   run: async ({ device, partition }, { shell, signal }) => {
     const disk = diskOf(device);
     if (partition !== undefined) {
-      const [named] = await probe([await partitionOf(disk, partition, signal)], shell, signal);
-      if (named?.['USAGE'] !== 'filesystem') throw new Error(`partition ${partition} of ${disk} holds ${named?.['TYPE'] ?? 'no file system'}`);
+      const [named] = await probe([partition === 0 ? disk : await partitionOf(disk, partition, signal)], shell, signal);
+      if (named?.['USAGE'] !== 'filesystem')
+        throw new Error(`${partition === 0 ? disk : `partition ${partition} of ${disk}`} holds ${named?.['TYPE'] ?? 'no file system'}`);
       return factsOf(named);
     }
     const partitions = [...partitionsOf(disk).values()];

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { deviceNames, deviceOfVolume } from '../../runtime/devices.js';
 import { type Ec2, isLost } from '../../runtime/ec2/client.js';
 import { devicesTaken, findHost } from '../../runtime/ec2/instance.js';
+import { regionOption } from '../../runtime/ec2/tags.js';
 import { type Attached, attachVolume, detachVolume, waitForAttachment } from '../../runtime/ec2/volumes.js';
 import { defineKind, type TaskContext } from '../../runtime/kind.js';
 
@@ -12,6 +13,7 @@ export const attachment = defineKind({
   lifetime: 'hold',
   takesBack: 'detach the volume',
   in: 'none',
+  permissions: { always: ['ec2:AttachVolume', 'ec2:DescribeInstances', 'ec2:DescribeVolumes', 'ec2:DetachVolume'] },
   tools: { blkid: 'util-linux', losetup: 'mount', partx: 'util-linux' },
   params: {
     type: 'object',
@@ -42,8 +44,8 @@ export const attachment = defineKind({
     const device = await deviceOfVolume(volume, name, context.signal);
     return { device, device_name: name, name: device.slice('/dev/'.length) };
   },
-  undo: async (note: Attached, world) => detachVolume(await world.ec2(), note, world.signal),
-  byHand: ({ volume }: Attached) => [`aws ec2 detach-volume --volume-id ${volume}`],
+  undo: async (note: Attached, world) => detachVolume(await world.ec2(note.region), note, world.signal),
+  byHand: (note: Attached) => [`aws ec2 detach-volume${regionOption(note)} --volume-id ${note.volume}`],
 });
 
 interface Wanted {
@@ -58,7 +60,7 @@ async function attachSomewhere(ec2: Ec2, { volume, instance, names }: Wanted, co
   for (const device of names ?? deviceNames) {
     if (taken.includes(device)) continue;
     if (names === undefined && (existsSync(device) || existsSync(device.replace('/dev/sd', '/dev/xvd')))) continue;
-    const wanted: Attached = { volume, instance, device };
+    const wanted: Attached = { volume, instance, device, region: ec2.region, asked_at: new Date().toISOString() };
     const note = context.note(wanted);
     try {
       if (await attachVolume(ec2, wanted, context.signal)) return device;

@@ -8,6 +8,7 @@ export const host = defineKind({
   lifetime: 'step',
   in: 'none',
   tools: {},
+  permissions: { always: ['ec2:DescribeInstances'] },
   params: {
     type: 'object',
     additionalProperties: false,

@@ -1,16 +1,24 @@
-import type { ArchitectureValues, BlockDeviceMapping, BootModeValues, Image, VolumeType } from '@aws-sdk/client-ec2';
-import { deregisterImage, findImages, imagesMadeBy, registerImage, waitForImage } from '../../runtime/ec2/images.js';
-import { type MadeNote, removeMade, tagsOf } from '../../runtime/ec2/tags.js';
-import { defineKind } from '../../runtime/kind.js';
+import type { ArchitectureValues, BlockDeviceMapping, BootModeValues, Image, RegisterImageCommandInput } from '@aws-sdk/client-ec2';
+import type { Ec2 } from '../../runtime/ec2/client.js';
+import { deregisterImage, findImages, imagesMadeBy, imagesNamed, registerImage, snapshotsOf, waitForImage } from '../../runtime/ec2/images.js';
+import { type Device, deviceName, deviceSchema, inheritedFrom, mappingsOf, uefiDataOf } from '../../runtime/ec2/registration.js';
+import { interimName, interimTask, takeName } from '../../runtime/ec2/replace.js';
+import { type MadeNote, madeNow, regionOption, removeMade, tagsOf } from '../../runtime/ec2/tags.js';
+import { defineKind, type NoteHandle } from '../../runtime/kind.js';
 
 export const image = defineKind({
   name: 'ec2.image',
   summary: 'Registers an image from a snapshot',
-  docs: 'Everything is said in one call. What is not given is taken from the source image where one is named: architecture, virtualization, boot mode, ENA and SR-IOV support, TPM, metadata version, and its other volumes. Deregistered when the run fails.',
+  docs: 'Everything is said in one call. What is not given is taken from the source image where one is named: architecture, virtualization, boot mode, ENA and SR-IOV support, TPM, metadata version, UEFI variables, and its other volumes. Deregistered when the run fails.',
   lifetime: 'step',
   takesBack: 'deregister the image',
   in: 'none',
   tools: {},
+  permissions: {
+    always: ['ec2:RegisterImage', 'ec2:CreateTags', 'ec2:DescribeImages', 'ec2:DeregisterImage'],
+    source: ['ec2:DescribeImageAttribute'],
+    force_delete_snapshot: ['ec2:DeleteSnapshot'],
+  },
   params: {
     type: 'object',
     additionalProperties: false,
@@ -24,77 +32,128 @@ export const image = defineKind({
       snapshot: { type: 'string', pattern: '^snap-[0-9a-f]+$', description: 'Snapshot of the root volume' },
       source: { type: 'string', pattern: '^ami-[0-9a-f]+$', description: 'The image it was made from, whose properties it gets' },
       description: { type: 'string', maxLength: 255, description: 'Description of the image' },
-      architecture: { enum: ['x86_64', 'arm64'], description: 'Architecture; that of the source, else `x86_64`' },
+      architecture: { enum: ['i386', 'x86_64', 'arm64', 'x86_64_mac', 'arm64_mac'], description: 'Architecture; that of the source, else `x86_64`' },
       virtualization_type: { enum: ['hvm', 'paravirtual'], description: 'Virtualization; that of the source, else `hvm`' },
-      root_device_name: { type: 'string', pattern: '^/dev/[a-z0-9]+$', description: 'Name of the root device; that of the source, else `/dev/xvda`' },
+      root_device_name: { type: 'string', pattern: '^(/dev/)?[a-z0-9]+$', description: 'Name of the root device; that of the source, else `/dev/xvda`' },
       volume_size: { type: 'integer', minimum: 1, description: 'Size of the root volume of its instances in GiB; the size of the snapshot unless said' },
       volume_type: { enum: ['gp2', 'gp3', 'io1', 'io2', 'standard'], default: 'gp3', description: 'Type of the root volume of its instances' },
+      iops: { type: 'integer', description: 'I/O operations a second of the root volume of its instances, for gp3, io1 and io2' },
+      throughput: { type: 'integer', description: 'Throughput of the root volume of its instances in MiB/s, for gp3' },
+      block_device_mappings: { type: 'array', description: 'More devices, or other ones than the source has, by name', items: deviceSchema },
       boot_mode: { enum: ['legacy-bios', 'uefi', 'uefi-preferred'], description: 'Boot mode; that of the source unless said' },
+      uefi_data: { type: 'string', description: 'UEFI variables, in base64; those of the source where it is ours, unless said' },
       ena_support: { type: 'boolean', description: 'Enhanced networking by ENA; as the source, else on' },
       sriov_support: { type: 'boolean', description: 'Enhanced networking by SR-IOV; as the source unless said' },
       imds_support: { enum: ['v2.0'], description: 'Instances ask for version 2 of the metadata service; as the source unless said' },
       tpm_support: { enum: ['v2.0'], description: 'NitroTPM; as the source unless said' },
+      force_deregister: {
+        type: 'boolean',
+        default: false,
+        description: 'Whether older images of ours with this name give way, once the new one is available under another name',
+      },
+      force_delete_snapshot: { type: 'boolean', default: false, description: 'Whether the snapshots of those are deleted too' },
       tags: { type: 'object', description: 'Tags, besides those of the run', additionalProperties: { type: 'string', description: 'A value' } },
     },
   },
   outputs: {
     type: 'object',
     additionalProperties: false,
-    required: ['id', 'name'],
-    properties: { id: { type: 'string', description: 'Id of the image' }, name: { type: 'string', description: 'Its name' } },
+    required: ['id', 'name', 'region', 'snapshots'],
+    properties: {
+      id: { type: 'string', description: 'Id of the image' },
+      name: { type: 'string', description: 'Its name' },
+      region: { type: 'string', description: 'The region it is in' },
+      snapshots: { type: 'array', items: { type: 'string' }, description: 'The snapshots of its volumes' },
+    },
   },
   example: { name: 'web-{{ run.timestamp }}', snapshot: '{{ snapshot.id }}', architecture: 'x86_64' },
   run: async (params, context) => {
     const ec2 = await context.ec2();
+    const { signal } = context;
     const [source] = params.source === undefined ? [] : await findImages(ec2, { ImageIds: [params.source] });
-    const root = params.root_device_name ?? source?.RootDeviceName ?? '/dev/xvda';
-    const sriov = params.sriov_support === undefined ? source?.SriovNetSupport : params.sriov_support ? 'simple' : undefined;
-    const made: MadeNote = { run: context.run, task: context.task, asked_at: new Date().toISOString() };
-    const note = context.note(made);
-    const id = await registerImage(
-      ec2,
-      {
-        Name: params.name,
-        Description: params.description,
-        // EC2's own defaults for these two are i386 and paravirtual.
-        Architecture: (params.architecture ?? source?.Architecture ?? 'x86_64') as ArchitectureValues,
-        VirtualizationType: params.virtualization_type ?? source?.VirtualizationType ?? 'hvm',
-        RootDeviceName: root,
-        EnaSupport: params.ena_support ?? source?.EnaSupport ?? true,
-        SriovNetSupport: sriov,
-        BootMode: (params.boot_mode ?? source?.BootMode) as BootModeValues | undefined,
-        ImdsSupport: params.imds_support ?? source?.ImdsSupport,
-        TpmSupport: params.tpm_support ?? source?.TpmSupport,
-        BlockDeviceMappings: [
-          {
-            DeviceName: root,
-            Ebs: { SnapshotId: params.snapshot, VolumeSize: params.volume_size, VolumeType: params.volume_type as VolumeType, DeleteOnTermination: true },
-          },
-          ...otherVolumes(source),
-        ],
-        TagSpecifications: [{ ResourceType: 'image', Tags: tagsOf(context.run, context.task, params.name, params.tags ?? {}) }],
-      },
-      made,
-      context.signal,
-    );
-    note.update({ ...made, id });
-    await waitForImage(ec2, id, context.signal);
-    return { id, name: params.name };
+    const want = await registrationFor(params, source, ec2);
+    const made = madeNow(context, ec2);
+    const register = async (task: string, name: string): Promise<{ note: NoteHandle; made: MadeNote }> => {
+      const its = { ...made, task };
+      const note = context.note(its);
+      const tags = tagsOf(context.run, task, name, params.tags ?? {});
+      const id = await registerImage(ec2, { ...want, Name: name, TagSpecifications: [{ ResourceType: 'image', Tags: tags }] }, its, signal);
+      note.update({ ...its, id });
+      return { note, made: { ...its, id } };
+    };
+    const old = params.force_deregister ? await imagesNamed(ec2, params.name) : [];
+    let image: Image;
+    if (old.length === 0) image = await waitForImage(ec2, (await register(context.task, params.name)).made.id ?? '', signal);
+    else {
+      const interim = await register(interimTask(context.task), interimName(params.name, context.run));
+      await waitForImage(ec2, interim.made.id ?? '', signal);
+      const note = context.note(made);
+      const tags = tagsOf(context.run, context.task, params.name, params.tags ?? {});
+      const named = { interim: interim.made, want: { ...want, TagSpecifications: [{ ResourceType: 'image' as const, Tags: tags }] }, made, old };
+      image = await takeName(ec2, named, { ...context, deleteSnapshots: params.force_delete_snapshot });
+      note.update({ ...made, id: image.ImageId });
+      interim.note.remove();
+    }
+    if (source !== undefined && source.PlatformDetails !== image.PlatformDetails) {
+      context.warn(`the source is billed as "${source.PlatformDetails}", and the new image as "${image.PlatformDetails}"`);
+    }
+    return { id: image.ImageId ?? '', name: params.name, region: ec2.region, snapshots: snapshotsOf(image) };
   },
-  undo: (note: MadeNote, world) => removeMade(note, world, { call: 'DescribeImages', look: imagesMadeBy, remove: deregisterImage }),
+  undo: (note: MadeNote, world) => removeMade(note, world, { search: imagesMadeBy, remove: deregisterImage }),
+  artifacts: ({ region, id = '' }: MadeNote) => [{ type: 'image', region, id }],
   byHand: (note: MadeNote) => [
     note.id === undefined
-      ? `aws ec2 describe-images --owners self --filters Name=tag:chrootfile:run,Values=${note.run}   # then deregister-image`
-      : `aws ec2 deregister-image --image-id ${note.id}`,
+      ? `aws ec2 describe-images${regionOption(note)} --owners self --filters Name=tag:chrootfile:run,Values=${note.run}   # then deregister-image`
+      : `aws ec2 deregister-image${regionOption(note)} --image-id ${note.id}`,
   ],
 });
 
-/** The volumes of an image besides its root. EC2 refuses to be told of encryption where there is a snapshot. */
-function otherVolumes(source: Image | undefined): BlockDeviceMapping[] {
-  const others = (source?.BlockDeviceMappings ?? []).filter((mapping) => mapping.DeviceName !== source?.RootDeviceName);
-  return others.map(({ Ebs: ebs, ...mapping }) => {
-    if (ebs?.SnapshotId === undefined) return ebs === undefined ? mapping : { ...mapping, Ebs: ebs };
-    const { Encrypted: _, ...rest } = ebs;
-    return { ...mapping, Ebs: rest };
-  });
+interface Params extends Omit<Device, 'device_name' | 'snapshot_id' | 'virtual_name' | 'no_device'> {
+  readonly name: string;
+  readonly snapshot: string;
+  readonly description?: string | undefined;
+  readonly architecture?: string | undefined;
+  readonly virtualization_type?: string | undefined;
+  readonly root_device_name?: string | undefined;
+  readonly block_device_mappings?: readonly Device[] | undefined;
+  readonly boot_mode?: string | undefined;
+  readonly uefi_data?: string | undefined;
+  readonly ena_support?: boolean | undefined;
+  readonly sriov_support?: boolean | undefined;
+  readonly imds_support?: 'v2.0' | undefined;
+  readonly tpm_support?: 'v2.0' | undefined;
+}
+
+/** All that is said of the image in one call: what the source is, and what the recipe says over it. */
+async function registrationFor(params: Params, source: Image | undefined, ec2: Ec2): Promise<RegisterImageCommandInput> {
+  const { volume_size, volume_type, iops, throughput } = params;
+  const root = deviceName(params.root_device_name ?? source?.RootDeviceName ?? '/dev/xvda');
+  const device = { device_name: root, snapshot_id: params.snapshot, volume_size, volume_type, iops, throughput } as Device & { snapshot_id: string };
+  const said = {
+    Description: params.description,
+    Architecture: params.architecture as ArchitectureValues | undefined,
+    VirtualizationType: params.virtualization_type,
+    EnaSupport: params.ena_support,
+    BootMode: params.boot_mode as BootModeValues | undefined,
+    ImdsSupport: params.imds_support,
+    TpmSupport: params.tpm_support,
+    UefiData: params.uefi_data ?? (source && (await uefiDataOf(ec2, source))),
+  };
+  const inherited = source === undefined ? {} : inheritedFrom(source);
+  const kept = params.virtualization_type === 'hvm' ? { KernelId: undefined, RamdiskId: undefined } : {};
+  return {
+    // EC2's own defaults for the first two are i386 and paravirtual.
+    ...{ Architecture: 'x86_64', VirtualizationType: 'hvm', EnaSupport: true, ...inherited },
+    ...Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined)),
+    ...(params.sriov_support === undefined ? {} : { SriovNetSupport: params.sriov_support ? 'simple' : undefined }),
+    ...kept,
+    Name: params.name,
+    RootDeviceName: root,
+    BlockDeviceMappings: mappingsOf(withoutRoot(source, root), params.block_device_mappings ?? [], device),
+  };
+}
+
+/** The devices of the source; its root by another name is not one of the new image's. */
+function withoutRoot(source: Image | undefined, root: string): BlockDeviceMapping[] {
+  return (source?.BlockDeviceMappings ?? []).filter(({ DeviceName: name }) => name !== source?.RootDeviceName || name === root);
 }

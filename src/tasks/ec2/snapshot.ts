@@ -1,5 +1,5 @@
-import { createSnapshot, deleteSnapshot, snapshotsMadeBy, waitForSnapshot } from '../../runtime/ec2/images.js';
-import { type MadeNote, removeMade, tagsOf } from '../../runtime/ec2/tags.js';
+import { createSnapshot, deleteSnapshot, snapshotsMadeBy, waitForSnapshot } from '../../runtime/ec2/snapshots.js';
+import { type MadeNote, madeNow, regionOption, removeMade, tagsOf } from '../../runtime/ec2/tags.js';
 import { defineKind } from '../../runtime/kind.js';
 
 export const snapshot = defineKind({
@@ -11,6 +11,7 @@ export const snapshot = defineKind({
   in: 'none',
   freezes: ['volume'],
   tools: {},
+  permissions: { always: ['ec2:CreateSnapshot', 'ec2:CreateTags', 'ec2:DescribeSnapshots', 'ec2:DeleteSnapshot'] },
   params: {
     type: 'object',
     additionalProperties: false,
@@ -30,7 +31,7 @@ export const snapshot = defineKind({
   example: { volume: '{{ volume.id }}' },
   run: async (params, context) => {
     const ec2 = await context.ec2();
-    const made: MadeNote = { run: context.run, task: context.task, asked_at: new Date().toISOString() };
+    const made = madeNow(context, ec2);
     const note = context.note(made);
     const id = await createSnapshot(
       ec2,
@@ -46,10 +47,11 @@ export const snapshot = defineKind({
     await waitForSnapshot(ec2, id, context.signal, context.progress);
     return { id };
   },
-  undo: (note: MadeNote, world) => removeMade(note, world, { call: 'DescribeSnapshots', look: snapshotsMadeBy, remove: deleteSnapshot }),
+  undo: (note: MadeNote, world) => removeMade(note, world, { search: snapshotsMadeBy, remove: deleteSnapshot }),
+  artifacts: ({ region, id = '' }: MadeNote) => [{ type: 'snapshot', region, id }],
   byHand: (note: MadeNote) => [
     note.id === undefined
-      ? `aws ec2 describe-snapshots --owner-ids self --filters Name=tag:chrootfile:run,Values=${note.run}   # then delete-snapshot`
-      : `aws ec2 delete-snapshot --snapshot-id ${note.id}`,
+      ? `aws ec2 describe-snapshots${regionOption(note)} --owner-ids self --filters Name=tag:chrootfile:run,Values=${note.run}   # then delete-snapshot`
+      : `aws ec2 delete-snapshot${regionOption(note)} --snapshot-id ${note.id}`,
   ],
 });

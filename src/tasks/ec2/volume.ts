@@ -1,5 +1,5 @@
 import { findHost } from '../../runtime/ec2/instance.js';
-import { type MadeNote, removeMade, tagsOf } from '../../runtime/ec2/tags.js';
+import { type MadeNote, madeNow, regionOption, removeMade, tagsOf } from '../../runtime/ec2/tags.js';
 import { createVolume, deleteVolume, volumesMadeBy, waitForVolume } from '../../runtime/ec2/volumes.js';
 import { defineKind } from '../../runtime/kind.js';
 
@@ -11,6 +11,10 @@ export const volume = defineKind({
   takesBack: 'delete the volume',
   in: 'none',
   tools: {},
+  permissions: {
+    always: ['ec2:CreateVolume', 'ec2:CreateTags', 'ec2:DescribeInstances', 'ec2:DescribeVolumes', 'ec2:DeleteVolume'],
+    kms_key_id: ['kms:CreateGrant', 'kms:Decrypt', 'kms:DescribeKey', 'kms:GenerateDataKeyWithoutPlaintext', 'kms:ReEncrypt*'],
+  },
   params: {
     type: 'object',
     additionalProperties: false,
@@ -37,7 +41,7 @@ export const volume = defineKind({
     if (params.size === undefined && params.snapshot_id === undefined) throw new Error('give "size", or "snapshot_id" to start from');
     const ec2 = await context.ec2();
     const zone = params.zone ?? (await findHost(ec2)).zone;
-    const made: MadeNote = { run: context.run, task: context.task, asked_at: new Date().toISOString() };
+    const made = madeNow(context, ec2);
     const note = context.note(made);
     const id = await createVolume(
       ec2,
@@ -48,7 +52,7 @@ export const volume = defineKind({
         VolumeType: params.type,
         Iops: params.iops,
         Throughput: params.throughput,
-        Encrypted: params.encrypted,
+        Encrypted: params.encrypted ?? (params.kms_key_id === undefined ? undefined : true),
         KmsKeyId: params.kms_key_id,
         ClientToken: `${context.run}-${context.task}-${made.asked_at}`.slice(-64),
         TagSpecifications: [{ ResourceType: 'volume', Tags: tagsOf(context.run, context.task, `chrootfile ${context.task}`, params.tags ?? {}) }],
@@ -59,10 +63,10 @@ export const volume = defineKind({
     const ready = await waitForVolume(ec2, id, context.signal);
     return { id, size: ready.Size ?? params.size ?? 0 };
   },
-  undo: (note: MadeNote, world) => removeMade(note, world, { call: 'DescribeVolumes', look: volumesMadeBy, remove: deleteVolume }),
+  undo: (note: MadeNote, world) => removeMade(note, world, { search: volumesMadeBy, remove: deleteVolume }),
   byHand: (note: MadeNote) => [
     note.id === undefined
-      ? `aws ec2 describe-volumes --filters Name=tag:chrootfile:run,Values=${note.run}   # then delete-volume`
-      : `aws ec2 delete-volume --volume-id ${note.id}`,
+      ? `aws ec2 describe-volumes${regionOption(note)} --filters Name=tag:chrootfile:run,Values=${note.run}   # then delete-volume`
+      : `aws ec2 delete-volume${regionOption(note)} --volume-id ${note.id}`,
   ],
 });

@@ -1,0 +1,51 @@
+import { artifactsOf } from '../runtime/artifacts.js';
+import { Journal } from '../runtime/journal.js';
+import { undoersOf, undoNotes } from '../runtime/undo.js';
+import { kinds } from '../tasks/index.js';
+import { asked } from './debug.js';
+import { ExitError, exits } from './exits.js';
+import { print, printJson, styled } from './output.js';
+import { printLeft } from './reports/summary.js';
+import { findRun } from './runs.js';
+import { stateFolder } from './state.js';
+import { openWorld } from './world.js';
+
+export interface DestroyOptions {
+  readonly state?: string;
+  readonly yes: boolean;
+  readonly json: boolean;
+}
+
+/** `chrootfile destroy`: takes away the images and snapshots that a run which ended well has made, in every region. */
+export async function destroy(id: string, options: DestroyOptions): Promise<number> {
+  const folder = findRun(stateFolder(options.state), id);
+  const release = await folder.lock('destroy');
+  const journal = Journal.open(folder.journal);
+  try {
+    if (journal.ended !== 'committed') {
+      const help = journal.ended === 'destroyed' ? '' : `\n  help: chrootfile undo ${folder.id}`;
+      throw new ExitError(exits.invalid, `run ${folder.id} keeps nothing: it is ${journal.ended ?? 'not ended well'}${help}`);
+    }
+    const artifacts = artifactsOf(journal, kinds);
+    if (!options.json) print(...artifacts.map(({ type, region, id: thing }) => `${region}  ${type}  ${thing}`));
+    if (!options.yes && !(await agreed(folder.id))) throw new ExitError(exits.invalid, 'nothing was destroyed');
+    const world = openWorld(journal.head.cloud, folder.state, new AbortController().signal, true);
+    const notes = journal.open.filter(({ kind }) => kind.startsWith('ec2.'));
+    const left = await undoNotes(notes, { journal, undoers: undoersOf(kinds), world, emit: () => {}, gates: 'holds' });
+    if (left.length === 0) journal.end('destroyed');
+    if (options.json) printJson({ run: folder.id, destroyed: artifacts, left });
+    else if (left.length > 0) printLeft(left, folder.id, 'destroy');
+    else print(`${styled('green', '✔')} run ${folder.id}: what it made is destroyed`);
+    return left.length === 0 ? exits.done : exits.left;
+  } finally {
+    journal.close();
+    await release();
+  }
+}
+
+/** @throws ExitError where there is nobody to ask. */
+async function agreed(run: string): Promise<boolean> {
+  if (!process.stdin.isTTY || !process.stdout.isTTY)
+    throw new ExitError(exits.invalid, `destroy asks on a terminal, and there is none\n  help: chrootfile destroy ${run} --yes`);
+  return (await asked('Destroy these for good? [y/N] ', new AbortController().signal))?.toLowerCase() === 'y';
+}

@@ -1,0 +1,165 @@
+import { type Action, action, existing, finish, type Here, required, stopDryRun } from '../action.js';
+import { regions } from '../caller.js';
+import { copyDisk, removeDisk } from '../disks.js';
+import { Ec2Error } from '../errors.js';
+import { tagShape, tagsFor } from '../filters.js';
+import type { Image, Snapshot, Store, Tag } from '../store.js';
+import { isAvailable, mustBeFree } from './images.js';
+import { isComplete } from './snapshots.js';
+
+const copyImage = action(
+  {
+    DryRun: 'boolean',
+    Name: 'string',
+    Description: 'string',
+    SourceImageId: 'string',
+    SourceRegion: 'string',
+    Encrypted: 'boolean',
+    KmsKeyId: 'string',
+    CopyImageTags: 'boolean',
+    ClientToken: 'string',
+    SnapshotCopyCompletionDurationMinutes: 'integer',
+    TagSpecification: tagShape,
+  },
+  async (request, here) => {
+    const name = required(request.Name, 'Name');
+    const region = knownRegion(request.SourceRegion);
+    const there = here.storeOf(region);
+    const source = existing(here, 'images', required(request.SourceImageId, 'SourceImageId'), there);
+    if (!isAvailable(source, here)) throw new Ec2Error('InvalidRequest', `Image ${source.id} is not available yet.`);
+    checkEncryption(request);
+    checkDuration(request.SnapshotCopyCompletionDurationMinutes);
+    const tags = tagsFor('image', request.TagSpecification, ['snapshot']);
+    const snapshotTags = tagsFor('snapshot', request.TagSpecification, ['image']);
+    stopDryRun(request);
+    const { ClientToken: token, ...rest } = request;
+    const asked = JSON.stringify(rest);
+    const { image, copies } = await here.store.exclusive(() => {
+      const before = token === undefined ? undefined : here.store.list('images').find((i) => i.token?.value === token);
+      if (before !== undefined) {
+        if (before.token?.request !== asked) throw new Ec2Error('IdempotentParameterMismatch', 'The client token has been used with other parameters.');
+        return { image: before, copies: [] };
+      }
+      mustBeFree(name, here);
+      const made = snapshotsOf(source, there).map((snapshot) => draftOf(snapshot, request, snapshotTags, here));
+      const copy: Image = {
+        ...source,
+        id: here.store.newId('images'),
+        created: new Date().toISOString(),
+        owner: here.account,
+        name,
+        description: request.Description ?? source.description,
+        tags: [...(request.CopyImageTags ? source.tags.filter((tag) => !tags.some(({ Key }) => Key === tag.Key)) : []), ...tags],
+        token: token === undefined ? undefined : { value: token, request: asked },
+        mappings: source.mappings.map((mapping) => {
+          const own = made.find(({ from }) => from.id === mapping.snapshot)?.snapshot;
+          return own === undefined ? mapping : { ...mapping, snapshot: own.id, encrypted: own.encrypted };
+        }),
+        source: { image: source.id, region },
+        sharedWith: undefined as never,
+        productCodes: undefined as never,
+        deprecated: undefined,
+        protection: undefined,
+        ready: false,
+      };
+      here.store.put('images', copy);
+      for (const { snapshot } of made) {
+        here.store.put('snapshots', { ...snapshot, description: `Copied for DestinationAmi ${copy.id} from SourceAmi ${source.id}` });
+      }
+      return { image: copy, copies: made };
+    });
+    try {
+      for (const { from, snapshot } of copies) await fill(from, there, snapshot, here);
+    } catch (error) {
+      here.store.remove('images', image.id);
+      throw error;
+    }
+    await here.store.exclusive(() => here.store.change('images', image.id, (made) => ({ ...made, ready: true })));
+    return { imageId: image.id };
+  },
+);
+
+const copySnapshot = action(
+  {
+    DryRun: 'boolean',
+    SourceRegion: 'string',
+    SourceSnapshotId: 'string',
+    DestinationRegion: 'string',
+    PresignedUrl: 'string',
+    Description: 'string',
+    Encrypted: 'boolean',
+    KmsKeyId: 'string',
+    CompletionDurationMinutes: 'integer',
+    TagSpecification: tagShape,
+  },
+  async (request, here) => {
+    const there = here.storeOf(knownRegion(request.SourceRegion));
+    const source = existing(here, 'snapshots', required(request.SourceSnapshotId, 'SourceSnapshotId'), there);
+    if (!isComplete(source, here)) throw new Ec2Error('IncorrectState', `Snapshot '${source.id}' is not 'completed'.`);
+    checkEncryption(request);
+    checkDuration(request.CompletionDurationMinutes);
+    const tags = tagsFor('snapshot', request.TagSpecification);
+    stopDryRun(request);
+    const { snapshot } = draftOf(source, request, tags, here);
+    here.store.put('snapshots', { ...snapshot, description: request.Description ?? '' });
+    await fill(source, there, snapshot, here);
+    return { snapshotId: snapshot.id };
+  },
+);
+
+export const copyActions: Readonly<Record<string, Action>> = { CopyImage: copyImage, CopySnapshot: copySnapshot };
+
+function knownRegion(region: string | undefined): string {
+  const named = required(region, 'SourceRegion');
+  if (!regions.includes(named)) throw new Ec2Error('InvalidParameterValue', `Invalid region: ${named}`);
+  return named;
+}
+
+function checkEncryption({ Encrypted: encrypted, KmsKeyId: key }: { readonly Encrypted?: boolean; readonly KmsKeyId?: string }): void {
+  if (key !== undefined && !encrypted) throw new Ec2Error('InvalidParameterDependency', 'The parameter KmsKeyId requires the parameter Encrypted to be set.');
+}
+
+/** Source: EC2 API reference, CopyImage: from 15 minutes to 48 hours, in steps of 15 minutes. */
+function checkDuration(minutes: number | undefined): void {
+  if (minutes === undefined || (minutes >= 15 && minutes <= 2880 && minutes % 15 === 0)) return;
+  throw new Ec2Error('InvalidParameterValue', `Value (${minutes}) for the completion duration is invalid: 15 to 2880 minutes, in steps of 15.`);
+}
+
+function snapshotsOf(image: Image, store: Store): Snapshot[] {
+  return [...new Set(image.mappings.flatMap(({ snapshot }) => snapshot ?? []))].map((id) => {
+    const found = store.get('snapshots', id);
+    if (found === undefined) throw new Ec2Error('InvalidSnapshot.NotFound', `The snapshot '${id}' does not exist.`);
+    return found;
+  });
+}
+
+/** The record of a copy, whose disk is still to be filled. */
+function draftOf(from: Snapshot, request: { readonly Encrypted?: boolean; readonly KmsKeyId?: string }, tags: Tag[], here: Here) {
+  const encrypted = from.encrypted || (request.Encrypted ?? false) || here.store.settings().encryptByDefault;
+  const snapshot: Snapshot = {
+    ...from,
+    id: here.store.newId('snapshots'),
+    created: new Date().toISOString(),
+    owner: here.account,
+    tags,
+    volume: 'vol-ffffffff',
+    encrypted,
+    // Keys belong to a region: a copy has the one named for it, or the account's own there.
+    kmsKey: encrypted ? (request.KmsKeyId ?? (here.store.get('snapshots', from.id) === undefined ? undefined : from.kmsKey)) : undefined,
+    sharedWith: undefined as never,
+    ready: false,
+    copied: true,
+  };
+  return { from, snapshot };
+}
+
+async function fill(from: Snapshot, there: Store, { id, size }: Snapshot, here: Here): Promise<void> {
+  try {
+    await copyDisk(here.run, there.diskOf(from.id), here.store.diskOf(id), size);
+    await finish(here, 'snapshots', id);
+  } catch (error) {
+    removeDisk(here.store.diskOf(id));
+    here.store.remove('snapshots', id);
+    throw error;
+  }
+}

@@ -1,0 +1,103 @@
+import { Ec2Error } from './errors.js';
+
+/** How long things take, in milliseconds. */
+export interface Latency {
+  /** Each request. */
+  readonly call: number;
+  /** Until a describe call shows what was just made. */
+  readonly visible: number;
+  readonly volume: number;
+  readonly attach: number;
+  readonly detach: number;
+  readonly snapshot: number;
+  readonly image: number;
+  readonly copy: number;
+}
+
+const instant: Latency = { call: 0, visible: 0, volume: 0, attach: 0, detach: 0, snapshot: 0, image: 0, copy: 0 };
+
+/** Profiles by name; `ec2`: about as long as a small image takes there. */
+export const latencies: Readonly<Record<'instant' | 'ec2', Latency>> = {
+  instant,
+  ec2: { call: 60, visible: 500, volume: 3_000, attach: 3_000, detach: 4_000, snapshot: 45_000, image: 5_000, copy: 90_000 },
+};
+
+/** What may go wrong with a request. */
+export const faults = ['denied', 'throttled', 'unavailable', 'not-found', 'lost-before', 'lost-after', 'expired'] as const;
+
+/** Which requests go wrong, and how. */
+export interface FaultRule {
+  /** The action, e.g. `CopyImage`; `*` is any. */
+  readonly action: string;
+  readonly region?: string;
+  readonly fault: (typeof faults)[number];
+  /** How many of them go well first, and how many go wrong then; all unless said. */
+  readonly skip?: number;
+  readonly times?: number;
+}
+
+/** How the embedded EC2 behaves: its latency, and its faults. */
+export class Behaviour {
+  private readonly seen = new Map<FaultRule, number>();
+
+  constructor(
+    readonly latency: Latency = instant,
+    private readonly rules: readonly FaultRule[] = [],
+  ) {}
+
+  /** Whether describe calls show at once what was made. */
+  get consistent(): boolean {
+    return this.latency.visible === 0 && !this.rules.some(({ fault }) => fault === 'not-found');
+  }
+
+  /** What goes wrong with this request, if anything; it counts as one that was made. */
+  faultOf(action: string, region: string): FaultRule['fault'] | undefined {
+    let found: FaultRule['fault'] | undefined;
+    for (const rule of this.rules) {
+      if ((rule.action !== '*' && rule.action !== action) || (rule.region !== undefined && rule.region !== region)) continue;
+      const before = this.seen.get(rule) ?? 0;
+      this.seen.set(rule, before + 1);
+      const { skip = 0, times = Number.POSITIVE_INFINITY } = rule;
+      if (before >= skip && before < skip + times) found ??= rule.fault;
+    }
+    return found;
+  }
+}
+
+/** The connection was cut: there is no answer. */
+export class ConnectionLost extends Error {
+  readonly code = 'ECONNRESET';
+}
+
+/** The refusal that a fault is; the encoded message can be decoded by STS. */
+export function refusalOf(fault: FaultRule['fault'], action: string, account: string): Error {
+  switch (fault) {
+    case 'denied': {
+      const context = { principal: { arn: `arn:aws:iam::${account}:user/local` }, action: `ec2:${action}`, resource: '*' };
+      const encoded = Buffer.from(JSON.stringify({ allowed: false, explicitDeny: false, context })).toString('base64url');
+      return new Ec2Error('UnauthorizedOperation', `You are not authorized to perform this operation. Encoded authorization failure message: ${encoded}`, 403);
+    }
+    case 'throttled':
+      return new Ec2Error('RequestLimitExceeded', 'Request limit exceeded.', 503);
+    case 'unavailable':
+      return new Ec2Error('Unavailable', 'The server is overloaded and cannot handle the request.', 503);
+    case 'not-found':
+      return notFound(action);
+    case 'expired':
+      return new Ec2Error('RequestExpired', 'Request has expired.');
+    case 'lost-before':
+    case 'lost-after':
+      return new ConnectionLost('socket hang up');
+  }
+}
+
+function notFound(action: string): Ec2Error {
+  const [code, word] = /Image/.test(action)
+    ? ['InvalidAMIID.NotFound', 'image id']
+    : /Snapshot/.test(action)
+      ? ['InvalidSnapshot.NotFound', 'snapshot']
+      : /Volume/.test(action)
+        ? ['InvalidVolume.NotFound', 'volume']
+        : ['InvalidInstanceID.NotFound', 'instance ID'];
+  return new Ec2Error(code as string, `The ${word} does not exist`);
+}

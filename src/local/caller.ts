@@ -1,0 +1,35 @@
+/** The region of the embedded EC2 when none is named. */
+export const localRegion = 'local-1';
+
+/** The account of whoever does not name one. */
+export const localAccount = '000000000000';
+
+/** The regions there are: some of its own, and those of AWS, so that recipes need not be changed to be tried. */
+export const regions: readonly string[] = [
+  ...['local-1', 'local-2', 'local-3', 'local-4'],
+  ...['us-east-1', 'us-east-2', 'us-west-1', 'us-west-2', 'ca-central-1', 'sa-east-1', 'eu-west-1', 'eu-west-2', 'eu-west-3', 'eu-central-1', 'eu-north-1'],
+  ...['eu-south-1', 'af-south-1', 'me-south-1', 'ap-south-1', 'ap-southeast-1', 'ap-southeast-2', 'ap-northeast-1', 'ap-northeast-2', 'ap-northeast-3'],
+];
+
+/** Who asks, and in which region. */
+export interface Caller {
+  readonly account: string;
+  readonly region: string;
+  /** Whether the credentials say that they are too old. */
+  readonly expired: boolean;
+}
+
+/**
+ * Reads who asks from a signed request; signatures themselves are not checked. An access key of twelve digits is the
+ * account, as with other emulators; a session token `expires-SECONDS` is good until then (seconds since 1970).
+ * Source: Signature Version 4, the credential scope `KEY/DATE/REGION/SERVICE/aws4_request`.
+ */
+export function callerOf(headers: Readonly<Record<string, string>>, region: string): Caller {
+  const [, key = '', signed] = /Credential=([^/,]+)\/[0-9]{8}\/([^/]+)\//.exec(headers['authorization'] ?? '') ?? [];
+  const [, until] = /^expires-([0-9]+)$/.exec(headers['x-amz-security-token'] ?? '') ?? [];
+  return {
+    account: /^[0-9]{12}$/.test(key) ? key : localAccount,
+    region: signed ?? region,
+    expired: until !== undefined && Number(until) * 1000 < Date.now(),
+  };
+}

@@ -1,0 +1,83 @@
+import type { Cloud } from '../../dsl/recipe.js';
+
+/** Keys to sign with. Source: the SDK's AwsCredentialIdentity. */
+export interface Keys {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
+  readonly expiration?: Date;
+}
+
+/** New keys this long before the old ones end. */
+const renewBeforeMs = 5 * 60_000;
+
+/**
+ * Credentials that are asked for again: when they are about to end, and when EC2 says that they have, since not all
+ * say when they will.
+ */
+export class Credentials {
+  private held: Promise<Keys> | undefined;
+
+  /** @param open opens where they come from, anew: files may have changed since. */
+  constructor(private readonly open: () => Promise<() => Promise<Keys>>) {}
+
+  /** For the SDK. It keeps what has no end, and asks again for what has one; so all of them end at once for it. */
+  readonly provider = async (): Promise<Keys> => {
+    let keys = await this.current();
+    if (keys.expiration !== undefined && keys.expiration.getTime() - Date.now() < renewBeforeMs) {
+      this.renew();
+      keys = await this.current();
+    }
+    return { ...keys, expiration: new Date(0) };
+  };
+
+  /** Forgets the keys: the next request asks for new ones. */
+  renew(): void {
+    this.held = undefined;
+  }
+
+  private current(): Promise<Keys> {
+    this.held ??= this.open().then((provide) => provide());
+    // Whoever could not be asked now may be asked again.
+    this.held.catch(() => this.renew());
+    return this.held;
+  }
+}
+
+/** The credentials of a recipe's cloud: those the AWS tools would take, and the role on top of them. */
+export function credentialsOf(cloud: Cloud, region: string | undefined): Credentials {
+  return new Credentials(async () => {
+    // Names that older tools know. Source: Packer 0.3, "AMI builders, access".
+    const env = process.env;
+    env['AWS_ACCESS_KEY_ID'] ??= env['AWS_ACCESS_KEY'];
+    env['AWS_SECRET_ACCESS_KEY'] ??= env['AWS_SECRET_KEY'];
+    for (const name of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY']) if (env[name] === undefined) delete env[name];
+    const { fromNodeProviderChain, fromTemporaryCredentials } = await import('./sdk_credentials.js');
+    const mfaCodeProvider = async (serial: string) => {
+      const code = env['CHROOTFILE_MFA_CODE'];
+      if (code === undefined) throw new Error(`the device ${serial} must be asked for a code: give it by CHROOTFILE_MFA_CODE`);
+      return code;
+    };
+    const base = fromNodeProviderChain({
+      ...(cloud.profile === undefined ? {} : { profile: cloud.profile }),
+      ...(cloud.credentials_file === undefined ? {} : { filepath: cloud.credentials_file }),
+      mfaCodeProvider,
+      ignoreCache: true,
+    });
+    const role = cloud.assume_role;
+    if (role === undefined) return () => base();
+    const params = {
+      RoleArn: role.role_arn,
+      RoleSessionName: role.session_name ?? 'chrootfile',
+      DurationSeconds: role.duration_seconds,
+      ExternalId: role.external_id,
+      Policy: role.policy,
+      PolicyArns: role.policy_arns?.map((arn) => ({ arn })),
+      Tags: Object.entries(role.tags ?? {}).map(([Key, Value]) => ({ Key, Value })),
+      TransitiveTagKeys: role.transitive_tag_keys === undefined ? undefined : [...role.transitive_tag_keys],
+      SerialNumber: role.mfa_serial,
+    };
+    const clientConfig = { ...(region === undefined ? {} : { region }), ...(cloud.sts_endpoint === undefined ? {} : { endpoint: cloud.sts_endpoint }) };
+    return fromTemporaryCredentials({ masterCredentials: base, params, mfaCodeProvider, clientConfig });
+  });
+}

@@ -1,0 +1,79 @@
+import type { Image } from '@aws-sdk/client-ec2';
+import { codeOf, type Ec2 } from './client.js';
+import type { Host } from './instance.js';
+
+/** A build as far as it is known before it begins. */
+export interface Build {
+  readonly name: string;
+  readonly host: Host;
+  readonly source: Image | undefined;
+  readonly volume_size?: number | undefined;
+  readonly shared_with?: readonly string[] | undefined;
+  readonly groups?: readonly string[] | undefined;
+  readonly deprecate_at?: string | undefined;
+  readonly deregistration_protection?: string | undefined;
+}
+
+/**
+ * Asks EC2 whether it would allow each call of a build. Things that are not there yet have ids that nothing has, so
+ * only "not allowed" counts among the answers.
+ * @param copies the regions the image is copied to.
+ * @returns what is missing, one sentence each.
+ */
+export async function missingPermissions(ec2: Ec2, copies: readonly Ec2[], build: Build): Promise<string[]> {
+  const calls = [...callsOf(ec2, build), ...copies.map((there) => copyCall(there, ec2.region, build))];
+  const refused = await Promise.all(calls.map(async ([name, send]) => ((await isUnauthorized(send)) ? [name] : [])));
+  return [...new Set(refused.flat())].map((name) => `EC2 would not allow ${name}: the permission ec2:${name} is missing`);
+}
+
+type Call = readonly [name: string, send: () => Promise<unknown>];
+
+const none = { volume: 'vol-00000000000000000', snapshot: 'snap-00000000000000000', image: 'ami-00000000000000000' };
+const DryRun = true;
+
+function callsOf({ sdk, client }: Ec2, build: Build): Call[] {
+  const { name, host, source } = build;
+  const { volume, snapshot, image } = none;
+  const root = source?.RootDeviceName ?? '/dev/xvda';
+  const from = source?.BlockDeviceMappings?.find((mapping) => mapping.DeviceName === root)?.Ebs?.SnapshotId;
+  const disk = from === undefined ? { Size: build.volume_size ?? 1 } : { SnapshotId: from };
+  const mapping = { DeviceName: root, Ebs: { SnapshotId: from ?? snapshot } };
+  const registration = { Name: name, Architecture: 'x86_64' as const, VirtualizationType: 'hvm', RootDeviceName: root, BlockDeviceMappings: [mapping] };
+  const calls: Call[] = [
+    ['CreateVolume', () => client.send(new sdk.CreateVolumeCommand({ DryRun, AvailabilityZone: host.zone, ...disk }))],
+    ['AttachVolume', () => client.send(new sdk.AttachVolumeCommand({ DryRun, VolumeId: volume, InstanceId: host.instance_id, Device: '/dev/sdf' }))],
+    ['DetachVolume', () => client.send(new sdk.DetachVolumeCommand({ DryRun, VolumeId: volume }))],
+    ['DeleteVolume', () => client.send(new sdk.DeleteVolumeCommand({ DryRun, VolumeId: volume }))],
+    ['CreateSnapshot', () => client.send(new sdk.CreateSnapshotCommand({ DryRun, VolumeId: volume }))],
+    ['DeleteSnapshot', () => client.send(new sdk.DeleteSnapshotCommand({ DryRun, SnapshotId: snapshot }))],
+    ['RegisterImage', () => client.send(new sdk.RegisterImageCommand({ DryRun, ...registration }))],
+    ['DeregisterImage', () => client.send(new sdk.DeregisterImageCommand({ DryRun, ImageId: image }))],
+  ];
+  if ((build.shared_with ?? []).length + (build.groups ?? []).length > 0) {
+    const input = { DryRun, ImageId: image, LaunchPermission: { Add: [{ UserId: '000000000000' }] } };
+    calls.push(['ModifyImageAttribute', () => client.send(new sdk.ModifyImageAttributeCommand(input))]);
+  }
+  if (build.deprecate_at !== undefined) {
+    const input = { DryRun, ImageId: image, DeprecateAt: new Date(build.deprecate_at) };
+    calls.push(['EnableImageDeprecation', () => client.send(new sdk.EnableImageDeprecationCommand(input))]);
+  }
+  if (build.deregistration_protection !== undefined) {
+    const send = () => client.send(new sdk.EnableImageDeregistrationProtectionCommand({ DryRun, ImageId: image }));
+    calls.push(['EnableImageDeregistrationProtection', send]);
+  }
+  return calls;
+}
+
+function copyCall({ sdk, client }: Ec2, from: string, { name, source }: Build): Call {
+  const input = { DryRun, Name: name, SourceRegion: from, SourceImageId: source?.ImageId ?? none.image };
+  return ['CopyImage', () => client.send(new sdk.CopyImageCommand(input))];
+}
+
+async function isUnauthorized(send: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await send();
+    return false;
+  } catch (error) {
+    return codeOf(error) === 'UnauthorizedOperation';
+  }
+}

@@ -1,0 +1,28 @@
+import type { Cloud } from '../../dsl/recipe.js';
+
+/**
+ * The id of the instance we run on.
+ * @throws Error with what the metadata service, or the way to it, said.
+ */
+export function ownInstanceId(cloud: Cloud): Promise<string> {
+  return ask('/latest/meta-data/instance-id', cloud);
+}
+
+/** The region this machine is in. @throws as {@link ownInstanceId} */
+export async function ownRegion(cloud: Cloud): Promise<string> {
+  return ask('/latest/meta-data/placement/region', cloud).catch((error: Error) => {
+    throw new Error(`no region is known: say it in "cloud", by --region or AWS_REGION; ${error.message}`, { cause: error });
+  });
+}
+
+/** Source: EC2 User Guide, "Use the Instance Metadata Service"; its version 2 is asked first. */
+async function ask(path: string, { profile }: Cloud): Promise<string> {
+  const { MetadataService } = await import('./sdk_metadata.js');
+  const service = new MetadataService({ httpOptions: { timeout: 2_000 }, retries: 1, ...(profile === undefined ? {} : { profile }) });
+  try {
+    return (await service.request(path, {})).trim();
+  } catch (error) {
+    const hints = 'not on EC2, or the service is switched off, or in a container with a hop limit of 1';
+    throw new Error(`the instance metadata service does not answer (${(error as Error).message}); this machine is ${hints}`, { cause: error });
+  }
+}

@@ -1,0 +1,169 @@
+import type { BlockDeviceMapping, Image, RegisterImageCommandInput, VolumeType } from '@aws-sdk/client-ec2';
+import { codeOf, type Ec2 } from './client.js';
+
+/** A block device as a recipe names it. */
+export interface Device {
+  readonly device_name: string;
+  readonly delete_on_termination?: boolean;
+  readonly encrypted?: boolean;
+  readonly iops?: number;
+  readonly kms_key_id?: string;
+  readonly no_device?: boolean;
+  readonly snapshot_id?: string;
+  readonly throughput?: number;
+  readonly virtual_name?: string;
+  readonly volume_size?: number;
+  readonly volume_type?: string;
+}
+
+/** JSON Schema of {@link Device}, for the kinds that take some. */
+export const deviceSchema = {
+  type: 'object',
+  description: 'A block device',
+  additionalProperties: false,
+  required: ['device_name'],
+  properties: {
+    device_name: { type: 'string', description: 'Its name, e.g. `/dev/sdb`' },
+    delete_on_termination: { type: 'boolean', description: 'Whether its volume goes with the instance; it does unless said' },
+    encrypted: { type: 'boolean', description: 'Whether a volume without a snapshot is encrypted' },
+    iops: { type: 'integer', description: 'I/O operations a second, for gp3, io1 and io2' },
+    kms_key_id: { type: 'string', description: 'Key of an encrypted volume' },
+    no_device: { type: 'boolean', description: 'Takes out a device that the source image has' },
+    snapshot_id: { type: 'string', pattern: '^snap-[0-9a-f]+$', description: 'What is on it' },
+    throughput: { type: 'integer', description: 'Throughput in MiB/s, for gp3' },
+    virtual_name: { type: 'string', pattern: '^ephemeral([0-9]|1[0-9]|2[0-3])$', description: 'An instance store volume: `ephemeral0`' },
+    volume_size: { type: 'integer', minimum: 1, description: 'Size in GiB' },
+    volume_type: { enum: ['gp2', 'gp3', 'io1', 'io2', 'st1', 'sc1', 'standard'], description: 'Volume type' },
+  },
+} as const;
+
+/** Limits by volume type. Source: EC2 API reference, CreateVolume, of August 2026. */
+const limits: Readonly<Record<string, { readonly iops: readonly [number, number]; readonly ratio: number; readonly least: number }>> = {
+  gp3: { iops: [3_000, 80_000], ratio: 500, least: 3_000 },
+  io1: { iops: [100, 64_000], ratio: 50, least: 0 },
+  io2: { iops: [100, 256_000], ratio: 1_000, least: 0 },
+};
+
+/** What is wrong with a block device, in words that follow its name; empty when nothing is. */
+export function faultsOfDevice(device: Device): string[] {
+  const { volume_type: type, iops, throughput, volume_size: size } = device;
+  const limit = limits[type ?? ''];
+  return [
+    ...(device.kms_key_id !== undefined && device.encrypted !== true ? ['with kms_key_id it must be encrypted: true'] : []),
+    ...(iops !== undefined && limit === undefined ? [`iops are for gp3, io1 and io2, not for ${type ?? 'a type that is not said'}`] : []),
+    ...(iops !== undefined && limit !== undefined && (iops < limit.iops[0] || iops > limit.iops[1])
+      ? [`iops of ${type} go from ${limit.iops[0]} to ${limit.iops[1]}`]
+      : []),
+    ...(iops !== undefined && limit !== undefined && size !== undefined && iops > Math.max(limit.least, size * limit.ratio)
+      ? [`${type} has at most ${limit.ratio} iops a GiB`]
+      : []),
+    ...(throughput !== undefined && type !== 'gp3' ? [`throughput is for gp3, not for ${type ?? 'a type that is not said'}`] : []),
+    ...(throughput !== undefined && type === 'gp3' && (throughput < 125 || throughput > 2_000) ? ['throughput goes from 125 to 2000 MiB/s'] : []),
+  ];
+}
+
+/** The name of a device as images have it: `xvda` is `/dev/xvda`. */
+export function deviceName(name: string): string {
+  return name.startsWith('/dev/') ? name : `/dev/${name}`;
+}
+
+/** The devices of an image: those of the source, each changed by what the recipe says of it; exactly one is the root. */
+export function mappingsOf(
+  source: readonly BlockDeviceMapping[],
+  devices: readonly Device[],
+  root: Device & { readonly snapshot_id: string },
+): BlockDeviceMapping[] {
+  const merged = new Map(source.map((mapping) => [deviceName(mapping.DeviceName ?? ''), registrable(mapping)]));
+  for (const device of devices) {
+    const name = deviceName(device.device_name);
+    if (device.no_device) merged.delete(name);
+    else merged.set(name, merge(merged.get(name), device));
+  }
+  // The root: what is said of it as a device first, what is said of the root volume over that.
+  const { SnapshotId: _, VolumeSize: __, ...before } = merged.get(root.device_name)?.Ebs ?? {};
+  const said = devices.find((device) => deviceName(device.device_name) === root.device_name);
+  const first = merge({ DeviceName: root.device_name, Ebs: before }, { delete_on_termination: true, ...said, ...definedIn(root) });
+  merged.delete(root.device_name);
+  return [first, ...merged.values()];
+}
+
+function merge(before: BlockDeviceMapping | undefined, device: Device): BlockDeviceMapping {
+  const DeviceName = deviceName(device.device_name);
+  if (device.virtual_name !== undefined) return { DeviceName, VirtualName: device.virtual_name };
+  const changed = device.volume_type !== undefined && device.volume_type !== before?.Ebs?.VolumeType;
+  const { Iops: iops, Throughput: throughput, ...rest } = before?.Ebs ?? {};
+  const ebs = {
+    ...rest,
+    // They are of the type they were said with.
+    ...(changed ? {} : definedIn({ Iops: iops, Throughput: throughput })),
+    ...definedIn({
+      SnapshotId: device.snapshot_id,
+      VolumeSize: device.volume_size,
+      VolumeType: device.volume_type as VolumeType | undefined,
+      Iops: device.iops,
+      Throughput: device.throughput,
+      DeleteOnTermination: device.delete_on_termination,
+      Encrypted: device.encrypted,
+      KmsKeyId: device.kms_key_id,
+    }),
+  };
+  return registrable({ DeviceName, Ebs: ebs });
+}
+
+/** As RegisterImage takes it: EC2 refuses to be told of encryption where there is a snapshot, and of iops where they are fixed. */
+function registrable({ DeviceName, VirtualName, Ebs: ebs }: BlockDeviceMapping): BlockDeviceMapping {
+  if (ebs === undefined) return { DeviceName, VirtualName };
+  const { Encrypted: encrypted, KmsKeyId: key, Iops: iops, Throughput: throughput, ...rest } = ebs;
+  const type = ebs.VolumeType ?? '';
+  return {
+    DeviceName,
+    Ebs: {
+      ...rest,
+      ...definedIn({ Iops: type in limits ? iops : undefined, Throughput: type === 'gp3' ? throughput : undefined }),
+      ...(ebs.SnapshotId === undefined ? definedIn({ Encrypted: encrypted, KmsKeyId: key }) : {}),
+    },
+  };
+}
+
+/** What a new image gets from the one it was made from. */
+export function inheritedFrom(image: Image): Partial<RegisterImageCommandInput> {
+  const paravirtual = image.VirtualizationType === 'paravirtual';
+  return definedIn({
+    Architecture: image.Architecture,
+    VirtualizationType: image.VirtualizationType,
+    RootDeviceName: image.RootDeviceName,
+    EnaSupport: image.EnaSupport,
+    SriovNetSupport: image.SriovNetSupport,
+    BootMode: image.BootMode,
+    ImdsSupport: image.ImdsSupport,
+    TpmSupport: image.TpmSupport,
+    KernelId: paravirtual ? image.KernelId : undefined,
+    RamdiskId: paravirtual ? image.RamdiskId : undefined,
+  });
+}
+
+/** An image as it would be registered again, under another name. */
+export function registrationOf(image: Image, uefi: string | undefined): RegisterImageCommandInput {
+  return {
+    Name: image.Name,
+    ...inheritedFrom(image),
+    ...definedIn({ Description: image.Description, UefiData: uefi }),
+    BlockDeviceMappings: (image.BlockDeviceMappings ?? []).map(registrable),
+  };
+}
+
+/** The UEFI variables an image carries; undefined when it has none, or is somebody else's, who alone may see them. */
+export async function uefiDataOf(ec2: Ec2, image: Image): Promise<string | undefined> {
+  if (!image.BootMode?.startsWith('uefi')) return undefined;
+  try {
+    const found = await ec2.client.send(new ec2.sdk.DescribeImageAttributeCommand({ ImageId: image.ImageId, Attribute: 'uefiData' }));
+    return found.UefiData?.Value;
+  } catch (error) {
+    if (codeOf(error) === undefined) throw error;
+    return undefined;
+  }
+}
+
+function definedIn<T extends object>(values: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as never;
+}

@@ -1,0 +1,32 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { policy } from '../policy.js';
+import { type Ec2, inCall, isLost, isThrottling } from './client.js';
+import { idsOf, type MadeNote, type Search } from './tags.js';
+import { onceKnown } from './wait.js';
+
+/**
+ * Sends what makes something and takes no token against doubles: never again before it was looked for. What EC2
+ * refused for having too much to do was not done.
+ * @returns the id of what was made.
+ */
+export async function sendOnce(
+  ec2: Ec2,
+  call: string,
+  note: MadeNote,
+  signal: AbortSignal,
+  { send, search }: { readonly send: () => Promise<string | undefined>; readonly search: Search },
+): Promise<string> {
+  for (let attempt = 1, delay: number = policy.pollFirstMs; ; attempt += 1, delay = Math.min(delay * 2, policy.throttledMostMs)) {
+    try {
+      return (await onceKnown(signal, send)) ?? '';
+    } catch (error) {
+      if (signal.aborted || attempt === policy.sendAttempts) throw inCall(call, error);
+      if (isThrottling(error)) await sleep(delay * (0.5 + Math.random()), undefined, { signal });
+      else if (!isLost(error)) throw inCall(call, error);
+      else {
+        const [found] = await idsOf(ec2, { ...note, asked_at: new Date().toISOString() }, search, signal);
+        if (found !== undefined) return found;
+      }
+    }
+  }
+}

@@ -1,0 +1,46 @@
+import type { CreateSnapshotCommandInput, Snapshot } from '@aws-sdk/client-ec2';
+import { policy } from '../policy.js';
+import type { Ec2 } from './client.js';
+import { sendOnce } from './send_once.js';
+import { type MadeNote, madeBy, type Search } from './tags.js';
+import { remove, waitFor } from './wait.js';
+
+/** Asks for a snapshot; gives its id. EC2 takes no token here: a lost answer is looked for before it is sent again. */
+export function createSnapshot(ec2: Ec2, want: CreateSnapshotCommandInput, note: MadeNote, signal: AbortSignal): Promise<string> {
+  return sendOnce(ec2, 'CreateSnapshot', note, signal, {
+    send: async () => (await ec2.once.send(new ec2.sdk.CreateSnapshotCommand(want), { abortSignal: signal })).SnapshotId,
+    search: snapshotsMadeBy(ec2, note),
+  });
+}
+
+/** The search for snapshots that a run and task made. */
+export function snapshotsMadeBy(ec2: Ec2, maker: { readonly run: string; readonly task: string }): Search {
+  const look = async () => {
+    const found = await ec2.client.send(new ec2.sdk.DescribeSnapshotsCommand({ OwnerIds: ['self'], Filters: madeBy(maker) }));
+    return (found.Snapshots ?? []).flatMap((snapshot) => snapshot.SnapshotId ?? []);
+  };
+  return { call: 'DescribeSnapshots', thing: 'snapshot', look };
+}
+
+/** Waits until a snapshot is complete. `progress` is told EC2's own percentage. */
+export async function waitForSnapshot(ec2: Ec2, id: string, signal: AbortSignal, progress: (text: string) => void): Promise<void> {
+  await waitFor<Snapshot>({
+    ec2,
+    thing: 'snapshot',
+    what: `snapshot ${id} to be complete`,
+    call: 'DescribeSnapshots',
+    look: async () => (await ec2.client.send(new ec2.sdk.DescribeSnapshotsCommand({ SnapshotIds: [id] }))).Snapshots?.[0],
+    done: (seen) => {
+      if (seen.State === 'error') throw new Error(`snapshot ${id} failed: ${seen.StateMessage ?? 'EC2 gives no reason'}`);
+      return seen.State === 'completed';
+    },
+    limitMs: policy.snapshotMs,
+    signal,
+    progress: (seen) => progress(`snapshot ${seen.Progress || '0%'}`),
+  });
+}
+
+/** Deletes a snapshot; one that is gone already is as good as deleted. @param madeAt see {@link remove}. */
+export function deleteSnapshot(ec2: Ec2, id: string, { asked_at: madeAt }: Pick<MadeNote, 'asked_at'>, signal: AbortSignal): Promise<void> {
+  return remove(ec2, 'DeleteSnapshot', madeAt, signal, () => ec2.client.send(new ec2.sdk.DeleteSnapshotCommand({ SnapshotId: id })));
+}

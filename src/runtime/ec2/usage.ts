@@ -1,0 +1,22 @@
+/** What a run asked of EC2: how often, and how long it waited. */
+export class Usage {
+  private readonly calls = new Map<string, number>();
+  private readonly waits = new Map<string, number>();
+
+  /** Counts a request that was sent, every attempt of it. */
+  called(action: string): void {
+    this.calls.set(action, (this.calls.get(action) ?? 0) + 1);
+  }
+
+  /** @param what e.g. `snapshot` */
+  waited(what: string, ms: number): void {
+    this.waits.set(what, (this.waits.get(what) ?? 0) + ms);
+  }
+
+  /** Requests by action, and seconds waited by what was waited for; undefined when nothing was asked. */
+  report(): { calls: Record<string, number>; waited: Record<string, number> } | undefined {
+    if (this.calls.size === 0) return undefined;
+    const sorted = <T>(map: ReadonlyMap<string, T>) => Object.fromEntries([...map].sort(([a], [b]) => (a < b ? -1 : 1)));
+    return { calls: sorted(this.calls), waited: sorted(new Map([...this.waits].map(([what, ms]) => [what, Math.round(ms) / 1000]))) };
+  }
+}

@@ -1,0 +1,174 @@
+import type { Ec2 } from '../../runtime/ec2/client.js';
+import { copyImage, deregisterImage, findImages, imagesMadeBy, imagesNamed, snapshotsOf, waitForImage } from '../../runtime/ec2/images.js';
+import { registrationOf, uefiDataOf } from '../../runtime/ec2/registration.js';
+import { interimName, interimTask, takeName } from '../../runtime/ec2/replace.js';
+import { deleteSnapshot, snapshotsMadeBy } from '../../runtime/ec2/snapshots.js';
+import { idsOf, type MadeNote, madeNow, regionOption, tagsOf } from '../../runtime/ec2/tags.js';
+import { defineKind, type TaskContext } from '../../runtime/kind.js';
+import { policy } from '../../runtime/policy.js';
+
+export const copy = defineKind({
+  name: 'ec2.copy',
+  summary: 'Copies an image to other regions, all at once',
+  docs: 'Up to 20 copies run at a time. The region of the image, and regions named twice, are left out. When one fails the others are given up, and all are taken back: the images and their snapshots.',
+  lifetime: 'step',
+  takesBack: 'deregister the copies and delete their snapshots',
+  in: 'none',
+  tools: {},
+  permissions: {
+    always: ['ec2:CopyImage', 'ec2:CreateTags', 'ec2:DescribeImages', 'ec2:DescribeSnapshots', 'ec2:DeregisterImage', 'ec2:DeleteSnapshot'],
+    kms_key_ids: ['kms:CreateGrant', 'kms:Decrypt', 'kms:DescribeKey', 'kms:GenerateDataKeyWithoutPlaintext', 'kms:ReEncrypt*'],
+    force_deregister: ['ec2:RegisterImage', 'ec2:DescribeImageAttribute'],
+  },
+  params: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['image', 'regions'],
+    properties: {
+      image: { type: 'string', pattern: '^ami-[0-9a-f]+$', description: 'The image' },
+      regions: { type: 'array', items: { type: 'string' }, description: 'Where it is copied to' },
+      name: { type: 'string', description: 'Name of the copies; that of the image unless said' },
+      description: { type: 'string', maxLength: 255, description: 'Description of the copies; that of the image unless said' },
+      encrypted: { type: 'boolean', description: 'Whether the copies are encrypted; as the image unless said' },
+      kms_key_ids: {
+        type: 'object',
+        description: "Keys by region; an empty one is the account's own there",
+        additionalProperties: { type: 'string', description: 'A key' },
+      },
+      duration_minutes: { type: 'integer', minimum: 15, maximum: 2880, multipleOf: 15, description: 'Time the copies of the snapshots may take, at a price' },
+      force_deregister: { type: 'boolean', default: false, description: 'Whether older images of ours with this name give way there' },
+      force_delete_snapshot: { type: 'boolean', default: false, description: 'Whether the snapshots of those are deleted too' },
+      tags: { type: 'object', description: 'Tags, besides those of the run', additionalProperties: { type: 'string', description: 'A value' } },
+      snapshot_tags: {
+        type: 'object',
+        description: 'Tags of their snapshots; those of the images unless said',
+        additionalProperties: { type: 'string', description: 'A value' },
+      },
+    },
+  },
+  outputs: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['images', 'snapshots'],
+    properties: {
+      images: {
+        type: 'object',
+        additionalProperties: { type: 'string', description: 'An id' },
+        description: 'The ids of the images by region, that of the image itself too',
+      },
+      snapshots: {
+        type: 'object',
+        additionalProperties: { type: 'array', items: { type: 'string' }, description: 'Ids' },
+        description: 'The ids of their snapshots by region',
+      },
+    },
+  },
+  example: { image: '{{ image.id }}', regions: ['local-2', 'local-3'] },
+  run: async (params, context) => {
+    const from = await context.ec2();
+    const [image] = await findImages(from, { ImageIds: [params.image] });
+    const regions = [...new Set(params.regions)].filter((region) => region !== from.region);
+    const name = params.name ?? image?.Name ?? '';
+    // What one failed at, the others need not go on with.
+    const ended = new AbortController();
+    const signal = AbortSignal.any([context.signal, ended.signal]);
+    const done = new Map<string, { id: string; snapshots: string[] }>([[from.region, { id: params.image, snapshots: snapshotsOf(image) }]]);
+    const waiting = [...regions];
+    const worker = async () => {
+      for (let region = waiting.shift(); region !== undefined && !signal.aborted; region = waiting.shift()) {
+        try {
+          const tags = { image: params.tags ?? {}, snapshot: params.snapshot_tags ?? params.tags ?? {} };
+          done.set(region, await copyTo(await context.ec2(region), { ...params, name, from: from.region, tags }, { ...context, signal }));
+          context.progress(`${done.size - 1} of ${regions.length} regions`);
+        } catch (error) {
+          ended.abort(error);
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(policy.copiesAtOnce, regions.length) }, worker));
+    if (ended.signal.aborted) throw ended.signal.reason;
+    context.signal.throwIfAborted();
+    const ordered = [from.region, ...regions].map((region) => [region, done.get(region)] as const);
+    return {
+      images: Object.fromEntries(ordered.map(([region, made]) => [region, made?.id ?? ''])),
+      snapshots: Object.fromEntries(ordered.map(([region, made]) => [region, made?.snapshots ?? []])),
+    };
+  },
+  undo: async (note: CopyNote, world) => {
+    const ec2 = await world.ec2(note.region);
+    for (const id of await idsOf(ec2, note, imagesMadeBy(ec2, note), world.signal)) await deregisterImage(ec2, id, note, world.signal);
+    const { id: _, snapshots: __, ...made } = note;
+    // A copy that was asked for may still be making its snapshots.
+    const search = snapshotsMadeBy(ec2, { ...made, task: made.task.replace(/\.interim$/, '') });
+    for (const id of await idsOf(ec2, made, search, world.signal)) await deleteSnapshot(ec2, id, note, world.signal);
+  },
+  artifacts: ({ region, id = '', snapshots = [] }: CopyNote) => [
+    { type: 'image', region, id },
+    ...snapshots.map((snapshot) => ({ type: 'snapshot' as const, region, id: snapshot })),
+  ],
+  byHand: (note: CopyNote) => [
+    note.id === undefined
+      ? `aws ec2 describe-images${regionOption(note)} --owners self --filters Name=tag:chrootfile:run,Values=${note.run}   # then deregister-image`
+      : `aws ec2 deregister-image${regionOption(note)} --image-id ${note.id} --delete-associated-snapshots`,
+  ],
+});
+
+/** The snapshots are known once the copy is there. */
+interface CopyNote extends MadeNote {
+  readonly snapshots?: readonly string[];
+}
+
+interface Copying {
+  readonly image: string;
+  readonly from: string;
+  readonly name: string;
+  readonly description?: string | undefined;
+  readonly encrypted?: boolean | undefined;
+  readonly kms_key_ids?: Readonly<Record<string, string>> | undefined;
+  readonly duration_minutes?: number | undefined;
+  readonly force_deregister: boolean;
+  readonly force_delete_snapshot: boolean;
+  readonly tags: { readonly image: Readonly<Record<string, string>>; readonly snapshot: Readonly<Record<string, string>> };
+}
+
+/** Copies an image to one region, and waits for it. */
+async function copyTo(ec2: Ec2, what: Copying, context: TaskContext): Promise<{ id: string; snapshots: string[] }> {
+  const old = what.force_deregister ? await imagesNamed(ec2, what.name) : [];
+  const made = madeNow(context, ec2);
+  // While older ones have the name, the copy has another.
+  const interim: MadeNote = old.length === 0 ? made : { ...made, task: interimTask(made.task) };
+  const note = context.note(interim);
+  const key = what.kms_key_ids?.[ec2.region];
+  const encrypted = what.encrypted ?? (key === undefined ? undefined : true);
+  const id = await copyImage(
+    ec2,
+    {
+      Name: old.length === 0 ? what.name : interimName(what.name, context.run),
+      Description: what.description,
+      SourceRegion: what.from,
+      SourceImageId: what.image,
+      Encrypted: encrypted,
+      KmsKeyId: key === '' ? undefined : key,
+      SnapshotCopyCompletionDurationMinutes: what.duration_minutes,
+      ClientToken: `${context.run}-${context.task}-${made.asked_at}`.slice(-64),
+      TagSpecifications: [
+        { ResourceType: 'image', Tags: tagsOf(context.run, interim.task, what.name, what.tags.image) },
+        { ResourceType: 'snapshot', Tags: tagsOf(context.run, context.task, what.name, what.tags.snapshot) },
+      ],
+    },
+    context.signal,
+  );
+  note.update({ ...interim, id });
+  const image = await waitForImage(ec2, id, context.signal, policy.copyMs);
+  const snapshots = snapshotsOf(image);
+  note.update({ ...interim, id, snapshots });
+  if (old.length === 0) return { id, snapshots };
+  const final = context.note(made);
+  const registration = registrationOf(image, await uefiDataOf(ec2, image));
+  const tags = tagsOf(context.run, context.task, what.name, what.tags.image);
+  const want = { ...registration, Name: what.name, TagSpecifications: [{ ResourceType: 'image' as const, Tags: tags }] };
+  const named = await takeName(ec2, { interim: { ...interim, id }, want, made, old }, { ...context, deleteSnapshots: what.force_delete_snapshot });
+  final.update({ ...made, id: named.ImageId, snapshots });
+  note.remove();
+  return { id: named.ImageId ?? '', snapshots };
+}

@@ -1,0 +1,150 @@
+import type { LaunchPermission } from '@aws-sdk/client-ec2';
+import { type Ec2, inCall } from '../../runtime/ec2/client.js';
+import { regionOption } from '../../runtime/ec2/tags.js';
+import { onceKnown, remove } from '../../runtime/ec2/wait.js';
+import { defineKind } from '../../runtime/kind.js';
+
+/** Whose image was protected, and when. */
+interface ProtectedNote {
+  readonly region: string;
+  readonly image: string;
+  readonly asked_at: string;
+}
+
+export const imageAttributes = defineKind({
+  name: 'ec2.image_attributes',
+  summary: 'Shares images and their snapshots, and says when they end',
+  docs: 'The same for the images of all regions. Protection against deregistration comes last: what goes wrong before can still be taken back. The rest goes with the images.',
+  lifetime: 'step',
+  takesBack: 'end the protection',
+  in: 'none',
+  tools: {},
+  permissions: {
+    always: [],
+    users: ['ec2:ModifyImageAttribute'],
+    groups: ['ec2:ModifyImageAttribute'],
+    organizations: ['ec2:ModifyImageAttribute'],
+    organizational_units: ['ec2:ModifyImageAttribute'],
+    product_codes: ['ec2:ModifyImageAttribute'],
+    snapshot_users: ['ec2:ModifySnapshotAttribute'],
+    snapshot_groups: ['ec2:ModifySnapshotAttribute'],
+    deprecate_at: ['ec2:EnableImageDeprecation'],
+    deregistration_protection: ['ec2:EnableImageDeregistrationProtection', 'ec2:DisableImageDeregistrationProtection'],
+  },
+  params: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['images'],
+    properties: {
+      images: { type: 'object', description: 'The images by region', additionalProperties: { type: 'string', description: 'An id' } },
+      snapshots: {
+        type: 'object',
+        default: {},
+        description: 'Their snapshots by region',
+        additionalProperties: { type: 'array', items: { type: 'string' }, description: 'Ids' },
+      },
+      users: { type: 'array', items: { type: 'string', pattern: '^[0-9]{12}$' }, description: 'Accounts that may start instances of them' },
+      groups: { type: 'array', items: { enum: ['all'] }, description: '`all`: everybody may' },
+      organizations: { type: 'array', items: { type: 'string' }, description: 'Organizations that may, by ARN' },
+      organizational_units: { type: 'array', items: { type: 'string' }, description: 'Organizational units that may, by ARN' },
+      product_codes: { type: 'array', items: { type: 'string' }, description: 'Product codes' },
+      snapshot_users: { type: 'array', items: { type: 'string', pattern: '^[0-9]{12}$' }, description: 'Accounts that may make volumes of their snapshots' },
+      snapshot_groups: { type: 'array', items: { enum: ['all'] }, description: '`all`: everybody may' },
+      deprecate_at: {
+        type: 'string',
+        pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?Z$',
+        description: 'When they are deprecated, e.g. `2027-06-30T12:00:00Z`: within 10 years',
+      },
+      deregistration_protection: {
+        enum: ['enabled', 'enabled-with-cooldown'],
+        description: 'Protects them against deregistration; with a cooldown for 24 hours after it was switched off, too',
+      },
+    },
+  },
+  outputs: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['images', 'snapshots'],
+    properties: {
+      id: { type: 'string', description: "The image in the recipe's own region" },
+      images: { type: 'object', additionalProperties: { type: 'string', description: 'An id' }, description: 'The images by region, as given' },
+      snapshots: {
+        type: 'object',
+        additionalProperties: { type: 'array', items: { type: 'string' }, description: 'Ids' },
+        description: 'The snapshots by region, as given',
+      },
+    },
+  },
+  example: { images: { 'local-1': '{{ image.id }}' }, users: ['123456789012'] },
+  run: async (params, context) => {
+    const { signal } = context;
+    const images = Object.entries(params.images);
+    const { snapshots } = params;
+    await Promise.all(images.map(async ([region, image]) => share(await context.ec2(region), { image, snapshots: snapshots[region] ?? [] }, params, signal)));
+    const own = params.images[(await context.ec2()).region];
+    const outputs = { images: params.images, snapshots, ...(own === undefined ? {} : { id: own }) };
+    const protection = params.deregistration_protection;
+    if (protection === undefined) return outputs;
+    for (const [region, image] of images) {
+      const ec2 = await context.ec2(region);
+      context.note({ region, image, asked_at: new Date().toISOString() } satisfies ProtectedNote);
+      const input = { ImageId: image, WithCooldown: protection === 'enabled-with-cooldown' };
+      await told('EnableImageDeregistrationProtection', signal, () => ec2.client.send(new ec2.sdk.EnableImageDeregistrationProtectionCommand(input)));
+    }
+    return outputs;
+  },
+  undo: async ({ region, image, asked_at }: ProtectedNote, world) => {
+    const ec2 = await world.ec2(region);
+    const command = new ec2.sdk.DisableImageDeregistrationProtectionCommand({ ImageId: image });
+    await remove(ec2, 'DisableImageDeregistrationProtection', asked_at, world.signal, () => ec2.client.send(command));
+  },
+  byHand: (note: ProtectedNote) => [`aws ec2 disable-image-deregistration-protection${regionOption(note)} --image-id ${note.image}`],
+});
+
+interface Sharing {
+  readonly users?: readonly string[] | undefined;
+  readonly groups?: readonly 'all'[] | undefined;
+  readonly organizations?: readonly string[] | undefined;
+  readonly organizational_units?: readonly string[] | undefined;
+  readonly product_codes?: readonly string[] | undefined;
+  readonly snapshot_users?: readonly string[] | undefined;
+  readonly snapshot_groups?: readonly 'all'[] | undefined;
+  readonly deprecate_at?: string | undefined;
+}
+
+async function share(ec2: Ec2, { image, snapshots }: { image: string; snapshots: readonly string[] }, wish: Sharing, signal: AbortSignal): Promise<void> {
+  const { client, sdk } = ec2;
+  const permissions: LaunchPermission[] = [
+    ...(wish.groups ?? []).map((Group) => ({ Group })),
+    ...(wish.users ?? []).map((UserId) => ({ UserId })),
+    ...(wish.organizations ?? []).map((OrganizationArn) => ({ OrganizationArn })),
+    ...(wish.organizational_units ?? []).map((OrganizationalUnitArn) => ({ OrganizationalUnitArn })),
+  ];
+  // One call changes one attribute.
+  if (permissions.length > 0) {
+    const command = new sdk.ModifyImageAttributeCommand({ ImageId: image, LaunchPermission: { Add: permissions } });
+    await told('ModifyImageAttribute', signal, () => client.send(command));
+  }
+  if ((wish.product_codes ?? []).length > 0) {
+    const command = new sdk.ModifyImageAttributeCommand({ ImageId: image, ProductCodes: [...(wish.product_codes ?? [])] });
+    await told('ModifyImageAttribute', signal, () => client.send(command));
+  }
+  const volumes = [...(wish.snapshot_groups ?? []).map((Group) => ({ Group })), ...(wish.snapshot_users ?? []).map((UserId) => ({ UserId }))];
+  for (const id of volumes.length === 0 ? [] : snapshots) {
+    const command = new sdk.ModifySnapshotAttributeCommand({ SnapshotId: id, CreateVolumePermission: { Add: volumes } });
+    await told('ModifySnapshotAttribute', signal, () => client.send(command));
+  }
+  if (wish.deprecate_at !== undefined) {
+    const command = new sdk.EnableImageDeprecationCommand({ ImageId: image, DeprecateAt: new Date(wish.deprecate_at) });
+    await told('EnableImageDeprecation', signal, () => client.send(command));
+  }
+}
+
+/** Something done to an image just made; errors say which call it was. */
+async function told(call: string, signal: AbortSignal, action: () => Promise<unknown>): Promise<void> {
+  try {
+    await onceKnown(signal, action);
+  } catch (error) {
+    throw inCall(call, error);
+  }
+}

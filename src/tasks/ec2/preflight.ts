@@ -1,0 +1,211 @@
+import type { Image } from '@aws-sdk/client-ec2';
+import { codeOf, type Ec2, inCall } from '../../runtime/ec2/client.js';
+import { missingPermissions } from '../../runtime/ec2/dry_run.js';
+import { findImages, imagesNamed } from '../../runtime/ec2/images.js';
+import { findHost, type Host } from '../../runtime/ec2/instance.js';
+import { deviceName, deviceSchema, faultsOfDevice } from '../../runtime/ec2/registration.js';
+import { defineKind } from '../../runtime/kind.js';
+
+/** Source: KMS API reference, "Key identifiers"; an ARN of any partition. */
+const keyPattern = '^(arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:)?(key/)?((mrk-)?[a-f0-9][a-f0-9-]*|alias/[A-Za-z0-9:/_-]+)$';
+
+export const preflight = defineKind({
+  name: 'ec2.preflight',
+  summary: 'Finds, before anything is made, what would make a build fail at its end',
+  docs: 'Looks at the name in every region, the source image and its snapshot, marketplace codes, sharing and encryption, block devices, and where this machine is; and asks EC2 whether it would allow each call of the run (DryRun). All that is wrong is told at once. Changes nothing.',
+  lifetime: 'step',
+  in: 'none',
+  tools: {},
+  permissions: {
+    always: ['ec2:DescribeImages', 'ec2:DescribeInstances', 'ec2:DescribeRegions', 'ec2:DescribeSnapshots', 'ec2:GetEbsEncryptionByDefault'],
+  },
+  params: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['name'],
+    properties: {
+      name: { type: 'string', description: 'Name of the image' },
+      source: { type: 'string', pattern: '^ami-[0-9a-f]+$', description: 'The image it is made from; none for one from scratch' },
+      regions: { type: 'array', items: { type: 'string' }, description: 'Where it is copied to' },
+      force_deregister: { type: 'boolean', default: false, description: 'Whether the name may be taken' },
+      volume_size: { type: 'integer', description: 'Size of the root volume in GiB' },
+      encrypted: { type: 'boolean', description: 'Whether the root volume is encrypted' },
+      kms_key_id: { type: 'string', pattern: keyPattern, description: 'Its key' },
+      kms_key_ids: {
+        type: 'object',
+        description: 'Keys of the copies by region',
+        additionalProperties: { type: 'string', pattern: `^$|${keyPattern}`, description: 'A key, or nothing for the one of the account' },
+      },
+      users: { type: 'array', items: { type: 'string' }, description: 'Accounts it is shared with' },
+      organizations: { type: 'array', items: { type: 'string' }, description: 'Organizations it is shared with' },
+      organizational_units: { type: 'array', items: { type: 'string' }, description: 'Organizational units it is shared with' },
+      groups: { type: 'array', items: { type: 'string' }, description: '`all`: everybody' },
+      snapshot_users: { type: 'array', items: { type: 'string' }, description: 'Accounts its snapshots are shared with' },
+      snapshot_groups: { type: 'array', items: { type: 'string' }, description: '`all`: everybody' },
+      block_device_mappings: { type: 'array', description: 'Its block devices', items: deviceSchema },
+      root_device_name: { type: 'string', description: 'Name of its root device' },
+      architecture: { type: 'string', description: 'Its architecture' },
+      virtualization_type: { type: 'string', description: 'Its virtualization' },
+      boot_mode: { type: 'string', description: 'Its boot mode' },
+      uefi_data: { type: 'string', description: 'Its UEFI variables' },
+      tpm_support: { type: 'string', description: 'Its NitroTPM' },
+      ena_support: { type: 'boolean', description: 'Whether it has ENA' },
+      sriov_support: { type: 'boolean', description: 'Whether it has SR-IOV' },
+      deprecate_at: { type: 'string', description: 'When it is deprecated' },
+      deregistration_protection: { type: 'string', description: 'Its protection' },
+      validate_regions: { type: 'boolean', default: true, description: 'Whether the regions are looked up' },
+      dry_run: {
+        type: 'boolean',
+        default: true,
+        description: 'Whether EC2 is asked if it would allow each call; switch it off where a policy allows calls only for things with certain tags',
+      },
+    },
+  },
+  outputs: { type: 'object', additionalProperties: false, properties: {} },
+  example: { name: 'web-{{ run.timestamp }}', source: '{{ source.id }}' },
+  run: async (params, context) => {
+    const ec2 = await context.ec2();
+    const { users = [], organizations = [], organizational_units = [], groups = [], snapshot_users = [], snapshot_groups = [] } = params;
+    const shared_with = [...users, ...organizations, ...organizational_units, ...snapshot_users];
+    const wanted: Wanted = {
+      ...params,
+      shared_with,
+      groups: [...groups, ...snapshot_groups],
+      regions: [...new Set(params.regions ?? [])].filter((region) => region !== ec2.region),
+    };
+    const faults: string[] = [...faultsOfParams(wanted, ec2.region)];
+    const check = async (look: () => Promise<readonly string[]>) => faults.push(...(await look()));
+    const [source] = params.source === undefined ? [] : await findImages(ec2, { ImageIds: [params.source] });
+    let host: Host | undefined;
+    await check(async () => {
+      host = await findHost(ec2);
+      const here = host.zone.startsWith(ec2.region);
+      return here ? [] : [`this machine is in ${host.zone}, and the recipe works in ${ec2.region}: a volume cannot be attached across regions`];
+    });
+    if (params.validate_regions) await check(() => unknownRegions(ec2, wanted.regions));
+    if (faults.length === 0) {
+      await Promise.all([
+        ...(params.force_deregister ? [] : [undefined, ...wanted.regions].map((region) => check(async () => takenIn(await context.ec2(region), params.name)))),
+        check(() => faultsOfSource(ec2, source, wanted)),
+        check(async () =>
+          faultsOfSharing(await encryptionIn([ec2, ...(await Promise.all(wanted.regions.map((region) => context.ec2(region))))], source, wanted), wanted),
+        ),
+      ]);
+    }
+    if (params.dry_run && faults.length === 0) {
+      const copies = await Promise.all(wanted.regions.map((region) => context.ec2(region)));
+      await check(() => missingPermissions(ec2, copies, { ...wanted, source, host: host as Host }));
+    }
+    if (faults.length > 0)
+      throw new Error(faults.length === 1 ? faults[0] : `${faults.length} things are in the way:\n${faults.map((f) => `  - ${f}`).join('\n')}`);
+    return {};
+  },
+});
+
+interface Wanted {
+  readonly name: string;
+  readonly regions: readonly string[];
+  readonly volume_size?: number | undefined;
+  readonly encrypted?: boolean | undefined;
+  readonly kms_key_id?: string | undefined;
+  readonly kms_key_ids?: Readonly<Record<string, unknown>> | undefined;
+  readonly shared_with: readonly string[];
+  readonly groups: readonly string[];
+  readonly block_device_mappings?: readonly Parameters<typeof faultsOfDevice>[0][] | undefined;
+  readonly root_device_name?: string | undefined;
+  readonly architecture?: string | undefined;
+  readonly virtualization_type?: string | undefined;
+  readonly boot_mode?: string | undefined;
+  readonly uefi_data?: string | undefined;
+  readonly tpm_support?: string | undefined;
+  readonly ena_support?: boolean | undefined;
+  readonly sriov_support?: boolean | undefined;
+  readonly deprecate_at?: string | undefined;
+  readonly deregistration_protection?: string | undefined;
+}
+
+/** What can be told without asking anybody. */
+function* faultsOfParams(wanted: Wanted, region: string): Generator<string> {
+  if (wanted.kms_key_id !== undefined && wanted.encrypted === false) yield 'kms_key_id needs encryption, which is switched off';
+  const keys = Object.keys(wanted.kms_key_ids ?? {}).filter((name) => name !== region);
+  for (const name of keys) if (!wanted.regions.includes(name)) yield `a key is given for ${name}, to which nothing is copied`;
+  if (keys.length > 0) for (const name of wanted.regions) if (!keys.includes(name)) yield `no key is given for ${name}, and there is one for other regions`;
+  const names = (wanted.block_device_mappings ?? []).map((device) => deviceName(device.device_name));
+  for (const [i, device] of (wanted.block_device_mappings ?? []).entries()) {
+    for (const fault of faultsOfDevice(device)) yield `device ${device.device_name}: ${fault}`;
+    if (names.indexOf(names[i] ?? '') !== i) yield `device ${device.device_name} is named twice`;
+  }
+  const { boot_mode: mode, architecture, virtualization_type: virtualization } = wanted;
+  if (wanted.uefi_data !== undefined && mode === 'legacy-bios') yield 'uefi_data does not go with boot_mode "legacy-bios"';
+  if (wanted.uefi_data !== undefined && mode === undefined && architecture?.startsWith('x86_64')) yield 'uefi_data needs boot_mode "uefi" on x86_64';
+  if (wanted.tpm_support !== undefined && mode !== undefined && mode !== 'uefi') yield `tpm_support needs boot_mode "uefi", not "${mode}"`;
+  if (virtualization === 'paravirtual' && (wanted.ena_support || wanted.sriov_support)) yield 'enhanced networking needs virtualization "hvm"';
+  const year = 365 * 24 * 3_600_000;
+  const deprecated = wanted.deprecate_at === undefined ? undefined : Date.parse(wanted.deprecate_at) - Date.now();
+  if (deprecated !== undefined && !(deprecated > 0 && deprecated < 10 * year))
+    yield `deprecate_at is ${wanted.deprecate_at}: it must be in the future, within 10 years`;
+}
+
+async function unknownRegions(ec2: Ec2, regions: readonly string[]): Promise<string[]> {
+  if (regions.length === 0) return [];
+  const { Regions: found = [] } = await asked('DescribeRegions', ec2.client.send(new ec2.sdk.DescribeRegionsCommand({})));
+  const known = found.map((region) => region.RegionName ?? '');
+  return regions
+    .filter((region) => !known.includes(region))
+    .map((region) => `there is no region ${region}, or it is not enabled; there are ${known.join(', ')}`);
+}
+
+async function takenIn(ec2: Ec2, name: string): Promise<string[]> {
+  return (await imagesNamed(ec2, name)).map((image) => `the name "${name}" is taken in ${ec2.region}, by ${image.ImageId} (force_deregister would replace it)`);
+}
+
+async function faultsOfSource(ec2: Ec2, source: Image | undefined, { volume_size: size }: Wanted): Promise<string[]> {
+  if (source === undefined) return [];
+  const faults: string[] = [];
+  const codes = (source.ProductCodes ?? []).filter((code) => code.ProductCodeType === 'marketplace');
+  if (codes.length > 0) {
+    const how = 'EC2 attaches such volumes to stopped instances only, so its image cannot be made this way';
+    faults.push(`${source.ImageId} is of the marketplace (${codes.map((code) => code.ProductCodeId).join(', ')}): ${how}`);
+  }
+  const root = source.BlockDeviceMappings?.find((mapping) => mapping.DeviceName === source.RootDeviceName)?.Ebs;
+  if (size !== undefined && root?.VolumeSize !== undefined && size < root.VolumeSize) {
+    faults.push(`the root volume of ${source.ImageId} has ${root.VolumeSize} GiB: ${size} GiB are less`);
+  }
+  for (const id of root?.SnapshotId === undefined ? [] : [root.SnapshotId]) {
+    try {
+      await ec2.client.send(new ec2.sdk.DescribeSnapshotsCommand({ SnapshotIds: [id] }));
+    } catch (error) {
+      if (codeOf(error) === undefined) throw inCall('DescribeSnapshots', error);
+      faults.push(`the snapshot ${id} of ${source.ImageId} cannot be read (${(error as Error).message}): its owner must share it too`);
+    }
+  }
+  return faults;
+}
+
+/** The regions in which the image will be encrypted, with the key that is named for each. */
+async function encryptionIn(regions: readonly Ec2[], source: Image | undefined, wanted: Wanted): Promise<Map<string, string | undefined>> {
+  const root = source?.BlockDeviceMappings?.find((mapping) => mapping.DeviceName === source.RootDeviceName)?.Ebs;
+  const encrypted = new Map<string, string | undefined>();
+  for (const [i, ec2] of regions.entries()) {
+    const key = i === 0 ? wanted.kms_key_id : (wanted.kms_key_ids?.[ec2.region] as string | undefined) || undefined;
+    const must = wanted.encrypted || root?.Encrypted || key !== undefined;
+    const found = must || (await asked('GetEbsEncryptionByDefault', ec2.client.send(new ec2.sdk.GetEbsEncryptionByDefaultCommand({})))).EbsEncryptionByDefault;
+    if (found) encrypted.set(ec2.region, key);
+  }
+  return encrypted;
+}
+
+function faultsOfSharing(encrypted: ReadonlyMap<string, string | undefined>, { shared_with: shared, groups }: Wanted): string[] {
+  if (groups.length > 0 && encrypted.size > 0) return [`it is encrypted in ${[...encrypted.keys()].join(', ')}, so it cannot be shared with everybody`];
+  if (shared.length === 0) return [];
+  const without = [...encrypted].filter(([, key]) => key === undefined).map(([region]) => region);
+  return without.length === 0 ? [] : [`what is encrypted with the account's own key cannot be shared: name a key for ${without.join(', ')}`];
+}
+
+async function asked<T>(call: string, answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    throw inCall(call, error);
+  }
+}
