@@ -78,7 +78,7 @@ async function tryOne(
     clearTimeout(late);
     const said = ran.stdout + ran.stderr;
     // A permission that is missing ends the run, and is named. Only in a describe call can "not found" be the truth.
-    const mayFail = fault === 'denied' || undoing || (fault === 'not-found' && action.startsWith('Describe'));
+    const mayFail = fault === 'denied' || undoing || (fault === 'not-found' && /^(Describe|Get)/.test(action));
     if (ran.code === 0) {
       if (undoing) return `exit 0\n${said}`;
       const images = [1, 2, 3].map((region) => heldBy(folder).filter((line) => line.startsWith(`local-${region} images next-`)).length);

@@ -157,7 +157,12 @@ export function isNotFound(error: unknown): boolean {
 
 /** Whether EC2 says no for good, so that asking again is of no use. */
 export function isRefusal(error: unknown): boolean {
-  return isExpiry(error) || /^(UnauthorizedOperation|AuthFailure|AccessDenied|InvalidClientTokenId|OptInRequired|Blocked)/.test(codeOf(error) ?? '');
+  return isExpiry(error) || hasNoKeys(error) || /^(UnauthorizedOperation|AuthFailure|AccessDenied|InvalidClientTokenId|OptInRequired|Blocked)/.test(codeOf(error) ?? '');
+}
+
+/** Whether there are no credentials to ask with, or no new ones. Source: the SDK's provider chain. */
+function hasNoKeys(error: unknown): boolean {
+  return error instanceof Error && /^(CredentialsProviderError|TokenProviderError)$/.test(error.name);
 }
 
 /** Whether EC2 says that the credentials are too old. */
@@ -183,8 +188,8 @@ export function inCall(call: string, error: unknown): Error {
   const help =
     code === 'UnauthorizedOperation'
       ? `\n  help: the permission ec2:${call} is missing`
-      : isExpiry(error)
-        ? '\n  help: the credentials have expired: renew them, and try again'
+      : isExpiry(error) || hasNoKeys(error)
+        ? '\n  help: there are no credentials that are good: renew them, and try again'
         : '';
   return new Error(`${call}: ${code === undefined || message.startsWith(code) ? '' : `${code}: `}${message}${help}`, { cause: error });
 }

@@ -1,5 +1,5 @@
 import type { Image } from '@aws-sdk/client-ec2';
-import { codeOf, type Ec2, inCall } from '../../runtime/ec2/client.js';
+import { type Ec2, inCall, isNotFound } from '../../runtime/ec2/client.js';
 import { missingPermissions } from '../../runtime/ec2/dry_run.js';
 import { findImages, imagesNamed } from '../../runtime/ec2/images.js';
 import { findHost, type Host } from '../../runtime/ec2/instance.js';
@@ -29,6 +29,9 @@ export const preflight = defineKind({
       regions: { type: 'array', items: { type: 'string' }, description: 'Where it is copied to' },
       force_deregister: { type: 'boolean', default: false, description: 'Whether the name may be taken' },
       volume_size: { type: 'integer', description: 'Size of the root volume in GiB' },
+      volume_type: { type: 'string', description: 'Its type' },
+      iops: { type: 'integer', description: 'Its I/O operations a second' },
+      throughput: { type: 'integer', description: 'Its throughput in MiB/s' },
       encrypted: { type: 'boolean', description: 'Whether the root volume is encrypted' },
       kms_key_id: { type: 'string', pattern: keyPattern, description: 'Its key' },
       kms_key_ids: {
@@ -106,6 +109,9 @@ interface Wanted {
   readonly name: string;
   readonly regions: readonly string[];
   readonly volume_size?: number | undefined;
+  readonly volume_type?: string | undefined;
+  readonly iops?: number | undefined;
+  readonly throughput?: number | undefined;
   readonly encrypted?: boolean | undefined;
   readonly kms_key_id?: string | undefined;
   readonly kms_key_ids?: Readonly<Record<string, unknown>> | undefined;
@@ -130,6 +136,9 @@ function* faultsOfParams(wanted: Wanted, region: string): Generator<string> {
   const keys = Object.keys(wanted.kms_key_ids ?? {}).filter((name) => name !== region);
   for (const name of keys) if (!wanted.regions.includes(name)) yield `a key is given for ${name}, to which nothing is copied`;
   if (keys.length > 0) for (const name of wanted.regions) if (!keys.includes(name)) yield `no key is given for ${name}, and there is one for other regions`;
+  const { volume_size, volume_type = 'gp3', iops, throughput } = wanted;
+  const root = Object.entries({ volume_size, iops, throughput }).filter(([, value]) => value !== undefined);
+  for (const fault of faultsOfDevice({ device_name: 'root', volume_type, ...Object.fromEntries(root) })) yield `root volume: ${fault}`;
   const names = (wanted.block_device_mappings ?? []).map((device) => deviceName(device.device_name));
   for (const [i, device] of (wanted.block_device_mappings ?? []).entries()) {
     for (const fault of faultsOfDevice(device)) yield `device ${device.device_name}: ${fault}`;
@@ -175,7 +184,7 @@ async function faultsOfSource(ec2: Ec2, source: Image | undefined, { volume_size
     try {
       await ec2.client.send(new ec2.sdk.DescribeSnapshotsCommand({ SnapshotIds: [id] }));
     } catch (error) {
-      if (codeOf(error) === undefined) throw inCall('DescribeSnapshots', error);
+      if (!isNotFound(error)) throw inCall('DescribeSnapshots', error);
       faults.push(`the snapshot ${id} of ${source.ImageId} cannot be read (${(error as Error).message}): its owner must share it too`);
     }
   }
