@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { schema } from '../src/tasks/validators.js';
+import { iam } from './iam.js';
 import { messages } from './messages.js';
 import { reference } from './reference.js';
 
@@ -9,6 +10,7 @@ const files = {
   'schemas/recipe.schema.json': `${JSON.stringify(schema, undefined, 2)}\n`,
   'docs/reference.md': reference(),
   'docs/messages.md': messages(),
+  'docs/iam.md': iam(),
 };
 
 for (const [file, text] of Object.entries(files)) {

@@ -84,8 +84,17 @@ suite('the project', (test) => {
         JSON.stringify(kind.example).replace(
           /\{\{ (\w+)\.[\w.]+ \}\}/g,
           (_, task: string) =>
-            ({ volume: 'vol-0123', snapshot: 'snap-0123', disk: '/dev/loop0', parts: '/dev/loop0p1', rootfs: '/dev/loop0p2', root: '/mnt', run: '1' })[task] ??
-            'x',
+            ({
+              volume: 'vol-0123',
+              snapshot: 'snap-0123',
+              disk: '/dev/loop0',
+              parts: '/dev/loop0p1',
+              rootfs: '/dev/loop0p2',
+              root: '/mnt',
+              run: '1',
+              image: 'ami-0123',
+              source: 'ami-0123',
+            })[task] ?? 'x',
         ),
       ) as Record<string, unknown>;
       assert.equal(messagesOf(language.validateParams(kind.name, values)), []);
@@ -111,7 +120,7 @@ suite('the project', (test) => {
 
   test('every yaml block of README.md and docs/ is a recipe without faults', () =>
     inFolder({}, async (folder) => {
-      const { writeFileSync } = await import('node:fs');
+      const { symlinkSync, writeFileSync } = await import('node:fs');
       const pages = [
         'README.md',
         ...readdirSync(join(repository, 'docs'))
@@ -119,6 +128,8 @@ suite('the project', (test) => {
           .map((file) => join('docs', file)),
       ];
       let blocks = 0;
+      // Where a reader of them is.
+      symlinkSync(join(repository, 'recipes'), join(folder, 'recipes'));
       for (const page of pages) {
         for (const [, block = ''] of readFileSync(join(repository, page), 'utf8').matchAll(/```yaml\n([\s\S]*?)```/g)) {
           blocks += 1;

@@ -18,19 +18,15 @@ import {
   RegisterImageCommand,
 } from '@aws-sdk/client-ec2';
 import * as assert from 'uvu/assert';
-import { LocalEc2 } from '../../src/local/ec2.js';
-import { withLock } from '../../src/runtime/locks.js';
+import { localEc2 } from '../../src/cli/local_ec2.js';
+import type { LocalEc2 } from '../../src/local/ec2.js';
 import { hostShell } from '../../src/runtime/shell.js';
 import { inFolder } from '../support/folder.js';
 import { differences, lookAtHost } from '../support/host.js';
 import { suite } from '../support/suite.js';
 
 function open(folder: string): { ec2: EC2Client; local: LocalEc2 } {
-  const local = new LocalEc2({
-    root: join(folder, 'local'),
-    run: (command, options) => hostShell.run(command, options),
-    withLock: (path, action) => withLock(path, 'test', action),
-  });
+  const local = localEc2(folder, 'local-1');
   const ec2 = new EC2Client({
     region: 'local-1',
     endpoint: 'http://ec2.invalid',

@@ -4,7 +4,7 @@ import { copyDisk, removeDisk } from '../disks.js';
 import { Ec2Error } from '../errors.js';
 import { tagShape, tagsFor } from '../filters.js';
 import type { Image, Snapshot, Store, Tag } from '../store.js';
-import { isAvailable, mustBeFree } from './images.js';
+import { checkedName, isAvailable, mustBeFree } from './images.js';
 import { isComplete } from './snapshots.js';
 
 const copyImage = action(
@@ -22,7 +22,7 @@ const copyImage = action(
     TagSpecification: tagShape,
   },
   async (request, here) => {
-    const name = required(request.Name, 'Name');
+    const name = checkedName(request.Name);
     const region = knownRegion(request.SourceRegion);
     const there = here.storeOf(region);
     const source = existing(here, 'images', required(request.SourceImageId, 'SourceImageId'), there);

@@ -38,13 +38,7 @@ const registerImage = action(
     TagSpecification: tagShape,
   },
   async (request, here) => {
-    const name = required(request.Name, 'Name');
-    if (!/^[A-Za-z0-9()[\] ./\-'@_]{3,128}$/.test(name)) {
-      throw new Ec2Error(
-        'InvalidAMIName.Malformed',
-        `AMI names must be between 3 and 128 characters long, and may contain letters, numbers, and only the following characters: ( ) . - / _ ' @ [ ] and space`,
-      );
-    }
+    const name = checkedName(request.Name);
     const architecture = choice(request.Architecture ?? 'i386', ['i386', 'x86_64', 'arm64', 'x86_64_mac', 'arm64_mac'], 'architecture');
     const virtualization = choice(request.VirtualizationType ?? 'paravirtual', ['paravirtual', 'hvm'], 'virtualizationType');
     if (request.BootMode !== undefined) choice(request.BootMode, ['legacy-bios', 'uefi', 'uefi-preferred'], 'bootMode');
@@ -124,6 +118,18 @@ export const imageActions: Readonly<Record<string, Action>> = {
   DescribeImages: describeImages,
   DeregisterImage: deregisterImage,
 };
+
+/** The name of an image, which must be one. Source: EC2 API reference, RegisterImage. */
+export function checkedName(given: string | undefined): string {
+  const name = required(given, 'Name');
+  if (!/^[A-Za-z0-9()[\] ./\-'@_]{3,128}$/.test(name)) {
+    throw new Ec2Error(
+      'InvalidAMIName.Malformed',
+      `AMI names must be between 3 and 128 characters long, and may contain letters, numbers, and only the following characters: ( ) . - / _ ' @ [ ] and space`,
+    );
+  }
+  return name;
+}
 
 /** @throws Ec2Error where an image of the account has a name already. */
 export function mustBeFree(name: string, here: Here): void {

@@ -26,7 +26,8 @@ export const instanceActions: Readonly<Record<string, Action>> = { DescribeInsta
 function instance(here: Here) {
   return {
     instanceId: here.instance,
-    instanceType: 'local',
+    // One of its own EC2's clients would not know.
+    instanceType: machine() === 'arm64' ? 't4g.nano' : 't3.nano',
     instanceState: { code: 16, name: 'running' },
     placement: { availabilityZone: here.zone, tenancy: 'default' },
     architecture: machine(),

@@ -157,7 +157,11 @@ export function isNotFound(error: unknown): boolean {
 
 /** Whether EC2 says no for good, so that asking again is of no use. */
 export function isRefusal(error: unknown): boolean {
-  return isExpiry(error) || hasNoKeys(error) || /^(UnauthorizedOperation|AuthFailure|AccessDenied|InvalidClientTokenId|OptInRequired|Blocked)/.test(codeOf(error) ?? '');
+  return (
+    isExpiry(error) ||
+    hasNoKeys(error) ||
+    /^(UnauthorizedOperation|AuthFailure|AccessDenied|InvalidClientTokenId|OptInRequired|Blocked)/.test(codeOf(error) ?? '')
+  );
 }
 
 /** Whether there are no credentials to ask with, or no new ones. Source: the SDK's provider chain. */

@@ -1,0 +1,174 @@
+"""Checks a wire log of the embedded EC2 against the models that AWS publishes with botocore.
+
+Every request the program sent must be one its model allows, and every answer one its model describes: names, nesting,
+types, enumerations, required members. Usage: botocore_check.py WIRE_LOG...; ends with "N passed, N failed".
+"""
+
+import collections
+import json
+import re
+import sys
+import urllib.parse
+import xml.etree.ElementTree as ElementTree
+
+import botocore
+import botocore.loaders
+import botocore.model
+import botocore.parsers
+from botocore.utils import parse_timestamp
+
+loader = botocore.loaders.Loader()
+models = {
+    name: botocore.model.ServiceModel(loader.load_service_model(name, "service-2"), name) for name in ("ec2", "sts")
+}
+# The name of the API version that says which service a request is for is checked as well.
+versions = {name: model.metadata["apiVersion"] for name, model in models.items()}
+
+
+def tree_of(form):
+    """The dotted names of a form as nested dictionaries."""
+    root = {}
+    for key, value in form:
+        at = root
+        steps = key.split(".")
+        for step in steps[:-1]:
+            at = at.setdefault(step, {})
+        at[steps[-1]] = value
+    return root
+
+
+def query_name(name, shape, service):
+    """How a member is called in a request. Source: the serializers of botocore for the protocols ec2 and query."""
+    if service == "sts":
+        return shape.serialization.get("name", name)
+    if "queryName" in shape.serialization:
+        return shape.serialization["queryName"]
+    written = shape.serialization.get("name", name)
+    return written[:1].upper() + written[1:]
+
+
+def check_request(tree, shape, service, path):
+    if shape.type_name == "structure":
+        if not isinstance(tree, dict):
+            return [f"{path} is not a structure"]
+        known = {query_name(name, member, service): (name, member) for name, member in shape.members.items()}
+        faults = [f"{path}.{key} is not known" for key in tree if key not in known]
+        missing = [name for key, (name, _) in known.items() if name in shape.required_members and key not in tree]
+        faults += [f"{path}.{name} is required" for name in missing]
+        for key, value in tree.items():
+            if key in known:
+                faults += check_request(value, known[key][1], service, f"{path}.{key}")
+        return faults
+    if shape.type_name == "list":
+        if service == "sts":
+            tree = tree.get("member", tree) if isinstance(tree, dict) else tree
+        if not isinstance(tree, dict) or not all(key.isdigit() for key in tree):
+            return [f"{path} is not a list"]
+        return [fault for key, value in tree.items() for fault in check_request(value, shape.member, service, f"{path}.{key}")]
+    if not isinstance(tree, str):
+        return [f"{path} is not a {shape.type_name}"]
+    return check_scalar(tree, shape, path)
+
+
+def check_scalar(text, shape, path):
+    kind = shape.type_name
+    try:
+        if kind in ("integer", "long"):
+            int(text)
+        elif kind == "boolean" and text not in ("true", "false"):
+            raise ValueError
+        elif kind == "timestamp":
+            parse_timestamp(text)
+    except ValueError:
+        return [f"{path}: {text!r} is not a {kind}"]
+    enum = getattr(shape, "enum", None)
+    return [f"{path}: {text!r} is none of {len(enum)} values: {', '.join(enum[:5])}, …"] if enum and text not in enum else []
+
+
+def local(tag):
+    return re.sub(r"^\{.*\}", "", tag)
+
+
+def check_answer(element, shape, service, path):
+    if shape.type_name == "structure":
+        known = {member.serialization.get("name", name): member for name, member in shape.members.items()}
+        faults = []
+        for child in element:
+            name = local(child.tag)
+            if name in known:
+                faults += check_answer(child, known[name], service, f"{path}.{name}")
+            else:
+                faults.append(f"{path}.{name} is not known")
+        return faults
+    if shape.type_name == "list":
+        item = shape.member.serialization.get("name", "member" if service == "sts" else "item")
+        wrong = [f"{path}: <{local(child.tag)}> is not <{item}>" for child in element if local(child.tag) != item]
+        return wrong + [fault for i, child in enumerate(element) for fault in check_answer(child, shape.member, service, f"{path}[{i}]")]
+    return check_scalar(element.text or "", shape, path)
+
+
+def check_body(body, operation, service):
+    root = ElementTree.fromstring(body)
+    name = operation.name
+    if local(root.tag) != f"{name}Response":
+        return [f"<{local(root.tag)}> is not <{name}Response>"]
+    if service == "sts":
+        parts = {local(child.tag): child for child in root}
+        if set(parts) != {f"{name}Result", "ResponseMetadata"}:
+            return [f"an answer has a result and metadata, not {', '.join(parts)}"]
+        children, rest = list(parts[f"{name}Result"]), []
+    else:
+        children = [child for child in root if local(child.tag) != "requestId"]
+        rest = [] if len(children) == len(root) - 1 else ["there is no requestId"]
+    holder = ElementTree.Element(name)
+    holder.extend(children)
+    if operation.output_shape is None:
+        # EC2 answers <return>true</return> to calls without an output.
+        return rest + [f"{local(child.tag)} is not known" for child in children if local(child.tag) != "return"]
+    return rest + check_answer(holder, operation.output_shape, service, name)
+
+
+def check_refusal(body, service):
+    root = ElementTree.fromstring(body)
+    names = ["Errors/Error/Code", "Errors/Error/Message", "RequestID"] if service == "ec2" else ["Error/Code", "Error/Message", "RequestId"]
+    stripped = re.sub(r'\sxmlns="[^"]*"', "", body)
+    return [f"a refusal has {name}" for name in names if ElementTree.fromstring(stripped).find(name) is None] if root is not None else []
+
+
+def check(entry):
+    service = entry["service"]
+    operation = models[service].operation_model(entry["action"])
+    form = urllib.parse.parse_qsl(entry["form"], keep_blank_values=True)
+    said = dict(form)
+    faults = [] if said.get("Version") == versions[service] else [f"version {said.get('Version')} is not {versions[service]}"]
+    tree = tree_of([(key, value) for key, value in form if key not in ("Action", "Version")])
+    shape = operation.input_shape
+    faults += check_request(tree, shape, service, entry["action"]) if shape is not None else [f"{key} is not known" for key in tree]
+    if entry["status"] >= 300:
+        return faults + check_refusal(entry["body"], service)
+    # botocore's own reading must succeed too.
+    parser = botocore.parsers.create_parser(models[service].metadata["protocol"])
+    parser.parse({"status_code": entry["status"], "headers": {}, "body": entry["body"].encode()}, operation.output_shape)
+    return faults + check_body(entry["body"], operation, service)
+
+
+counts = collections.Counter()
+faults = collections.defaultdict(set)
+for file in sys.argv[1:]:
+    with open(file, encoding="utf-8") as lines:
+        for line in lines:
+            entry = json.loads(line)
+            # Tests send requests that no client would; those do not say which API they are for.
+            if "Version=" not in entry["form"]:
+                continue
+            counts[entry["action"]] += 1
+            for fault in check(entry):
+                faults[entry["action"]].add(re.sub(r"\[\d+\]|\.\d+", "[]", fault))
+for action, count in sorted(counts.items()):
+    print(f"{'FAILED' if faults[action] else 'ok'}: {action}: {count} requests and answers")
+    for fault in sorted(faults[action]):
+        print(f"  {fault}")
+failed = sum(1 for action in counts if faults[action])
+print(f"botocore {botocore.__version__}: {len(counts) - failed} passed, {failed} failed, {sum(counts.values())} requests")
+print(f"{len(counts) - failed} passed, {failed} failed")
+sys.exit(1 if failed or not counts else 0)
