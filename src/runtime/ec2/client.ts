@@ -1,7 +1,7 @@
 import type { EC2Client, EC2ClientConfig } from '@aws-sdk/client-ec2';
 import type { STSClientConfig } from '@aws-sdk/client-sts';
 import type { Cloud } from '../../dsl/recipe.js';
-import { Credentials, credentialsOf } from './credentials.js';
+import { type Credentials, credentialsOf, nowhere } from './credentials.js';
 import { ownRegion } from './metadata.js';
 import { Usage } from './usage.js';
 
@@ -35,14 +35,14 @@ export interface LocalHandler {
 export async function openEc2(cloud: Cloud, local?: LocalHandler): Promise<Ec2> {
   const sdk = await import('./sdk.js');
   const usage = new Usage();
-  const credentials = local !== undefined && cloud.profile === undefined ? localCredentials() : credentialsOf(cloud, cloud.region);
+  const credentials = credentialsOf(cloud, local?.region ?? cloud.region, local?.handler);
   const shared: EC2ClientConfig = {
     credentials: credentials.provider,
     retryMode: 'adaptive',
     maxAttempts: cloud.max_attempts ?? 10,
     ...(cloud.endpoint === undefined ? {} : { endpoint: cloud.endpoint }),
     // Never asked: the handler answers before there is a connection.
-    ...(local === undefined ? {} : { endpoint: 'http://ec2.invalid', requestHandler: local.handler }),
+    ...(local === undefined ? {} : { endpoint: nowhere, requestHandler: local.handler }),
   };
   const unverified = local === undefined && cloud.tls_verify === false ? await unverifiedHandler() : {};
   const region = local?.region ?? cloud.region ?? (await regionOf(new sdk.EC2Client(shared), cloud));
@@ -64,10 +64,6 @@ export async function openEc2(cloud: Cloud, local?: LocalHandler): Promise<Ec2> 
     return ec2;
   };
   return open(region);
-}
-
-function localCredentials(): Credentials {
-  return new Credentials(async () => async () => ({ accessKeyId: 'local', secretAccessKey: 'local' }));
 }
 
 /** For endpoints with certificates of their own making; said by the recipe. */
@@ -127,7 +123,7 @@ async function decode(error: unknown, { credentials, region, requestHandler, end
   try {
     const { STSClient, DecodeAuthorizationMessageCommand } = await import('./sdk_sts.js');
     // A custom endpoint is EC2's own; only the embedded one answers for STS too.
-    const here = endpoint === 'http://ec2.invalid' ? { endpoint, requestHandler } : {};
+    const here = endpoint === nowhere ? { endpoint, requestHandler } : {};
     const sts = new STSClient({ credentials, region, ...here } as STSClientConfig);
     const { DecodedMessage: text } = await sts.send(new DecodeAuthorizationMessageCommand({ EncodedMessage: encoded }));
     const { explicitDeny, context } = JSON.parse(text ?? '{}') as Decoded;
@@ -167,6 +163,12 @@ export function isRefusal(error: unknown): boolean {
 /** Whether there are no credentials to ask with, or no new ones. Source: the SDK's provider chain. */
 function hasNoKeys(error: unknown): boolean {
   return error instanceof Error && /^(CredentialsProviderError|TokenProviderError)$/.test(error.name);
+}
+
+/** Whether a call was refused for good, and no earlier try of it can have had an effect. */
+export function changedNothing(error: unknown): boolean {
+  const attempts = (error as { $metadata?: { attempts?: number } } | undefined)?.$metadata?.attempts ?? 1;
+  return isRefusal(error) && attempts === 1;
 }
 
 /** Whether EC2 says that the credentials are too old. */

@@ -1,4 +1,5 @@
 import type { Cloud } from '../../dsl/recipe.js';
+import type { RequestHandler } from './client.js';
 
 /** Keys to sign with. Source: the SDK's AwsCredentialIdentity. */
 export interface Keys {
@@ -7,6 +8,14 @@ export interface Keys {
   readonly sessionToken?: string;
   readonly expiration?: Date;
 }
+
+/** Variables of the environment with their older names. Source: Packer 0.3, "AMI builders, access". */
+const olderNames = [
+  ['AWS_ACCESS_KEY_ID', 'AWS_ACCESS_KEY'],
+  ['AWS_SECRET_ACCESS_KEY', 'AWS_SECRET_KEY'],
+] as const;
+
+const localKeys: Keys = { accessKeyId: 'local', secretAccessKey: 'local' };
 
 /** New keys this long before the old ones end. */
 const renewBeforeMs = 5 * 60_000;
@@ -44,26 +53,31 @@ export class Credentials {
   }
 }
 
-/** The credentials of a recipe's cloud: those the AWS tools would take, and the role on top of them. */
-export function credentialsOf(cloud: Cloud, region: string | undefined): Credentials {
+/** The endpoint of the embedded EC2: its handler answers before anybody looks it up. */
+export const nowhere = 'http://ec2.invalid';
+
+/**
+ * The credentials of a recipe's cloud: those the AWS tools would take, and the role on top of them.
+ * @param local the handler of the embedded EC2, which needs none and answers for STS too.
+ */
+export function credentialsOf(cloud: Cloud, region: string | undefined, local?: RequestHandler): Credentials {
+  if (local !== undefined && cloud.profile === undefined && cloud.assume_role === undefined) return new Credentials(async () => async () => localKeys);
   return new Credentials(async () => {
-    // Names that older tools know. Source: Packer 0.3, "AMI builders, access".
     const env = process.env;
-    env['AWS_ACCESS_KEY_ID'] ??= env['AWS_ACCESS_KEY'];
-    env['AWS_SECRET_ACCESS_KEY'] ??= env['AWS_SECRET_KEY'];
-    for (const name of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY']) if (env[name] === undefined) delete env[name];
+    for (const [name, old] of olderNames) if (env[name] === undefined && env[old] !== undefined) env[name] = env[old];
     const { fromNodeProviderChain, fromTemporaryCredentials } = await import('./sdk_credentials.js');
     const mfaCodeProvider = async (serial: string) => {
       const code = env['CHROOTFILE_MFA_CODE'];
       if (code === undefined) throw new Error(`the device ${serial} must be asked for a code: give it by CHROOTFILE_MFA_CODE`);
       return code;
     };
-    const base = fromNodeProviderChain({
+    const named = fromNodeProviderChain({
       ...(cloud.profile === undefined ? {} : { profile: cloud.profile }),
       ...(cloud.credentials_file === undefined ? {} : { filepath: cloud.credentials_file }),
       mfaCodeProvider,
       ignoreCache: true,
     });
+    const base = local !== undefined && cloud.profile === undefined ? async () => localKeys : named;
     const role = cloud.assume_role;
     if (role === undefined) return () => base();
     const params = {
@@ -77,7 +91,12 @@ export function credentialsOf(cloud: Cloud, region: string | undefined): Credent
       TransitiveTagKeys: role.transitive_tag_keys === undefined ? undefined : [...role.transitive_tag_keys],
       SerialNumber: role.mfa_serial,
     };
-    const clientConfig = { ...(region === undefined ? {} : { region }), ...(cloud.sts_endpoint === undefined ? {} : { endpoint: cloud.sts_endpoint }) };
+    const endpoint = local === undefined ? cloud.sts_endpoint : nowhere;
+    const clientConfig = {
+      ...(region === undefined ? {} : { region }),
+      ...(endpoint === undefined ? {} : { endpoint }),
+      ...(local === undefined ? {} : { requestHandler: local }),
+    };
     return fromTemporaryCredentials({ masterCredentials: base, params, mfaCodeProvider, clientConfig });
   });
 }

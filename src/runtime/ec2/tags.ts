@@ -1,7 +1,7 @@
 import type { Tag } from '@aws-sdk/client-ec2';
-import type { TaskContext, World } from '../kind.js';
+import type { NoteHandle, TaskContext, World } from '../kind.js';
 import { policy } from '../policy.js';
-import type { Ec2 } from './client.js';
+import { changedNothing, type Ec2 } from './client.js';
 import { waitFor } from './wait.js';
 
 /** The tags of everything a run makes, by which it is found again. */
@@ -26,6 +26,26 @@ export interface MadeNote {
 /** The note of what a task is about to ask for. */
 export function madeNow({ run, task }: TaskContext, { region }: Ec2): MadeNote {
   return { run, task, region, asked_at: new Date().toISOString() };
+}
+
+/**
+ * Asks for something, once its note is written; gives its id, with the note that has it. What EC2 refused at the first
+ * try has changed nothing, and leaves no note.
+ */
+export async function makeNoted<N extends MadeNote>(
+  context: TaskContext,
+  made: N,
+  ask: () => Promise<string>,
+): Promise<{ note: NoteHandle; made: N & { id: string } }> {
+  const note = context.note(made);
+  try {
+    const known = { ...made, id: await ask() };
+    note.update(known);
+    return { note, made: known };
+  } catch (error) {
+    if (changedNothing(error instanceof Error ? error.cause : undefined)) note.remove();
+    throw error;
+  }
 }
 
 /** The option that has the aws command line do something where a note says. */

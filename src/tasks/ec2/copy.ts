@@ -1,9 +1,9 @@
 import type { Ec2 } from '../../runtime/ec2/client.js';
-import { copyImage, deregisterImage, findImages, imagesMadeBy, imagesNamed, snapshotsOf, waitForImage } from '../../runtime/ec2/images.js';
+import { copyImage, deregisterImage, findImages, imagesMadeBy, imagesNamed, registerImage, snapshotsOf, waitForImage } from '../../runtime/ec2/images.js';
 import { registrationOf, uefiDataOf } from '../../runtime/ec2/registration.js';
-import { interimName, interimTask, takeName } from '../../runtime/ec2/replace.js';
+import { deleteSnapshotsOf, interimName, interimTask, retire } from '../../runtime/ec2/replace.js';
 import { deleteSnapshot, snapshotsMadeBy } from '../../runtime/ec2/snapshots.js';
-import { idsOf, type MadeNote, madeNow, regionOption, tagsOf } from '../../runtime/ec2/tags.js';
+import { idsOf, type MadeNote, madeNow, makeNoted, regionOption, tagsOf } from '../../runtime/ec2/tags.js';
 import { defineKind, type TaskContext } from '../../runtime/kind.js';
 import { policy } from '../../runtime/policy.js';
 
@@ -96,11 +96,13 @@ export const copy = defineKind({
   },
   undo: async (note: CopyNote, world) => {
     const ec2 = await world.ec2(note.region);
-    for (const id of await idsOf(ec2, note, imagesMadeBy(ec2, note), world.signal)) await deregisterImage(ec2, id, note, world.signal);
-    const { id: _, snapshots: __, ...made } = note;
-    // A copy that was asked for may still be making its snapshots.
-    const search = snapshotsMadeBy(ec2, { ...made, task: made.task.replace(/\.interim$/, '') });
-    for (const id of await idsOf(ec2, made, search, world.signal)) await deleteSnapshot(ec2, id, note, world.signal);
+    const { id: _, ...made } = note;
+    const searches = note.replacing ? [imagesMadeBy(ec2, { ...made, task: interimTask(made.task) }), imagesMadeBy(ec2, made)] : [imagesMadeBy(ec2, made)];
+    for (const search of searches) {
+      for (const id of await idsOf(ec2, note.replacing ? made : note, search, world.signal)) await deregisterImage(ec2, id, note, world.signal);
+    }
+    // By their tags: a copy that was asked for may still be making them.
+    for (const id of await idsOf(ec2, made, snapshotsMadeBy(ec2, made), world.signal)) await deleteSnapshot(ec2, id, note, world.signal);
   },
   artifacts: ({ region, id = '', snapshots = [] }: CopyNote) => [
     { type: 'image', region, id },
@@ -113,9 +115,10 @@ export const copy = defineKind({
   ],
 });
 
-/** The snapshots are known once the copy is there. */
+/** The snapshots are known once the copy is there. `replacing`: there may be two images of it, one by its interim name. */
 interface CopyNote extends MadeNote {
   readonly snapshots?: readonly string[];
+  readonly replacing?: boolean;
 }
 
 interface Copying {
@@ -136,39 +139,38 @@ async function copyTo(ec2: Ec2, what: Copying, context: TaskContext): Promise<{ 
   const old = what.force_deregister ? await imagesNamed(ec2, what.name) : [];
   const made = madeNow(context, ec2);
   // While older ones have the name, the copy has another.
-  const interim: MadeNote = old.length === 0 ? made : { ...made, task: interimTask(made.task) };
-  const note = context.note(interim);
+  const replacing = old.length > 0;
   const key = what.kms_key_ids?.[ec2.region];
-  const encrypted = what.encrypted ?? (key === undefined ? undefined : true);
-  const id = await copyImage(
-    ec2,
-    {
-      Name: old.length === 0 ? what.name : interimName(what.name, context.run),
-      Description: what.description,
-      SourceRegion: what.from,
-      SourceImageId: what.image,
-      Encrypted: encrypted,
-      KmsKeyId: key === '' ? undefined : key,
-      SnapshotCopyCompletionDurationMinutes: what.duration_minutes,
-      ClientToken: `${context.run}-${context.task}-${made.asked_at}`.slice(-64),
-      TagSpecifications: [
-        { ResourceType: 'image', Tags: tagsOf(context.run, interim.task, what.name, what.tags.image) },
-        { ResourceType: 'snapshot', Tags: tagsOf(context.run, context.task, what.name, what.tags.snapshot) },
-      ],
-    },
-    context.signal,
-  );
-  note.update({ ...interim, id });
-  const image = await waitForImage(ec2, id, context.signal, policy.copyMs);
+  const wanted = {
+    Name: replacing ? interimName(what.name, context.run) : what.name,
+    Description: what.description,
+    SourceRegion: what.from,
+    SourceImageId: what.image,
+    Encrypted: what.encrypted ?? (key === undefined ? undefined : true),
+    KmsKeyId: key === '' ? undefined : key,
+    SnapshotCopyCompletionDurationMinutes: what.duration_minutes,
+    ClientToken: `${context.run}-${context.task}-${made.asked_at}`.slice(-64),
+    TagSpecifications: [
+      { ResourceType: 'image' as const, Tags: tagsOf(context.run, replacing ? interimTask(context.task) : context.task, what.name, what.tags.image) },
+      { ResourceType: 'snapshot' as const, Tags: tagsOf(context.run, context.task, what.name, what.tags.snapshot) },
+    ],
+  };
+  const copied = await makeNoted(context, { ...made, ...(replacing ? { replacing } : {}) }, () => copyImage(ec2, wanted, context.signal));
+  const image = await waitForImage(ec2, copied.made.id, context.signal, policy.copyMs);
   const snapshots = snapshotsOf(image);
-  note.update({ ...interim, id, snapshots });
-  if (old.length === 0) return { id, snapshots };
-  const final = context.note(made);
-  const registration = registrationOf(image, await uefiDataOf(ec2, image));
+  copied.note.update({ ...copied.made, snapshots } satisfies CopyNote);
+  if (!replacing) return { id: copied.made.id, snapshots };
   const tags = tagsOf(context.run, context.task, what.name, what.tags.image);
-  const want = { ...registration, Name: what.name, TagSpecifications: [{ ResourceType: 'image' as const, Tags: tags }] };
-  const named = await takeName(ec2, { interim: { ...interim, id }, want, made, old }, { ...context, deleteSnapshots: what.force_delete_snapshot });
-  final.update({ ...made, id: named.ImageId, snapshots });
-  note.remove();
-  return { id: named.ImageId ?? '', snapshots };
+  const registration = {
+    ...registrationOf(image, await uefiDataOf(ec2, image)),
+    Name: what.name,
+    TagSpecifications: [{ ResourceType: 'image' as const, Tags: tags }],
+  };
+  await retire(ec2, old, context.signal);
+  const id = await registerImage(ec2, registration, made, context.signal);
+  const final = await waitForImage(ec2, id, context.signal);
+  await deregisterImage(ec2, copied.made.id, copied.made, context.signal);
+  copied.note.update({ ...made, id, snapshots } satisfies CopyNote);
+  if (what.force_delete_snapshot) await deleteSnapshotsOf(ec2, old, final, context);
+  return { id, snapshots };
 }

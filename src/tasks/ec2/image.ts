@@ -2,9 +2,9 @@ import type { ArchitectureValues, BlockDeviceMapping, BootModeValues, Image, Reg
 import type { Ec2 } from '../../runtime/ec2/client.js';
 import { deregisterImage, findImages, imagesMadeBy, imagesNamed, registerImage, snapshotsOf, waitForImage } from '../../runtime/ec2/images.js';
 import { type Device, deviceName, deviceSchema, inheritedFrom, mappingsOf, uefiDataOf } from '../../runtime/ec2/registration.js';
-import { interimName, interimTask, takeName } from '../../runtime/ec2/replace.js';
-import { type MadeNote, madeNow, regionOption, removeMade, tagsOf } from '../../runtime/ec2/tags.js';
-import { defineKind, type NoteHandle } from '../../runtime/kind.js';
+import { deleteSnapshotsOf, interimName, interimTask, retire } from '../../runtime/ec2/replace.js';
+import { type MadeNote, madeNow, makeNoted, regionOption, removeMade, tagsOf } from '../../runtime/ec2/tags.js';
+import { defineKind } from '../../runtime/kind.js';
 
 export const image = defineKind({
   name: 'ec2.image',
@@ -73,26 +73,24 @@ export const image = defineKind({
     const [source] = params.source === undefined ? [] : await findImages(ec2, { ImageIds: [params.source] });
     const want = await registrationFor(params, source, ec2);
     const made = madeNow(context, ec2);
-    const register = async (task: string, name: string): Promise<{ note: NoteHandle; made: MadeNote }> => {
-      const its = { ...made, task };
-      const note = context.note(its);
+    const register = (task: string, name: string) => {
       const tags = tagsOf(context.run, task, name, params.tags ?? {});
-      const id = await registerImage(ec2, { ...want, Name: name, TagSpecifications: [{ ResourceType: 'image', Tags: tags }] }, its, signal);
-      note.update({ ...its, id });
-      return { note, made: { ...its, id } };
+      const its = { ...made, task };
+      return makeNoted(context, its, () =>
+        registerImage(ec2, { ...want, Name: name, TagSpecifications: [{ ResourceType: 'image', Tags: tags }] }, its, signal),
+      );
     };
     const old = params.force_deregister ? await imagesNamed(ec2, params.name) : [];
     let image: Image;
-    if (old.length === 0) image = await waitForImage(ec2, (await register(context.task, params.name)).made.id ?? '', signal);
+    if (old.length === 0) image = await waitForImage(ec2, (await register(context.task, params.name)).made.id, signal);
     else {
       const interim = await register(interimTask(context.task), interimName(params.name, context.run));
-      await waitForImage(ec2, interim.made.id ?? '', signal);
-      const note = context.note(made);
-      const tags = tagsOf(context.run, context.task, params.name, params.tags ?? {});
-      const named = { interim: interim.made, want: { ...want, TagSpecifications: [{ ResourceType: 'image' as const, Tags: tags }] }, made, old };
-      image = await takeName(ec2, named, { ...context, deleteSnapshots: params.force_delete_snapshot });
-      note.update({ ...made, id: image.ImageId });
+      await waitForImage(ec2, interim.made.id, signal);
+      await retire(ec2, old, signal);
+      image = await waitForImage(ec2, (await register(context.task, params.name)).made.id, signal);
+      await deregisterImage(ec2, interim.made.id, interim.made, signal);
       interim.note.remove();
+      if (params.force_delete_snapshot) await deleteSnapshotsOf(ec2, old, image, context);
     }
     if (source !== undefined && source.PlatformDetails !== image.PlatformDetails) {
       context.warn(`the source is billed as "${source.PlatformDetails}", and the new image as "${image.PlatformDetails}"`);

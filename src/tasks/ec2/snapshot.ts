@@ -1,5 +1,6 @@
+import type { CreateSnapshotCommandInput } from '@aws-sdk/client-ec2';
 import { createSnapshot, deleteSnapshot, snapshotsMadeBy, waitForSnapshot } from '../../runtime/ec2/snapshots.js';
-import { type MadeNote, madeNow, regionOption, removeMade, tagsOf } from '../../runtime/ec2/tags.js';
+import { type MadeNote, madeNow, makeNoted, regionOption, removeMade, tagsOf } from '../../runtime/ec2/tags.js';
 import { defineKind } from '../../runtime/kind.js';
 
 export const snapshot = defineKind({
@@ -32,18 +33,13 @@ export const snapshot = defineKind({
   run: async (params, context) => {
     const ec2 = await context.ec2();
     const made = madeNow(context, ec2);
-    const note = context.note(made);
-    const id = await createSnapshot(
-      ec2,
-      {
-        VolumeId: params.volume,
-        Description: params.description,
-        TagSpecifications: [{ ResourceType: 'snapshot', Tags: tagsOf(context.run, context.task, `chrootfile ${context.task}`, params.tags ?? {}) }],
-      },
-      made,
-      context.signal,
-    );
-    note.update({ ...made, id });
+    const wanted: CreateSnapshotCommandInput = {
+      VolumeId: params.volume,
+      Description: params.description,
+      TagSpecifications: [{ ResourceType: 'snapshot', Tags: tagsOf(context.run, context.task, `chrootfile ${context.task}`, params.tags ?? {}) }],
+    };
+    const { made: known } = await makeNoted(context, made, () => createSnapshot(ec2, wanted, made, context.signal));
+    const { id } = known;
     await waitForSnapshot(ec2, id, context.signal, context.progress);
     return { id };
   },

@@ -1,5 +1,6 @@
+import type { CreateVolumeCommandInput } from '@aws-sdk/client-ec2';
 import { findHost } from '../../runtime/ec2/instance.js';
-import { type MadeNote, madeNow, regionOption, removeMade, tagsOf } from '../../runtime/ec2/tags.js';
+import { type MadeNote, madeNow, makeNoted, regionOption, removeMade, tagsOf } from '../../runtime/ec2/tags.js';
 import { createVolume, deleteVolume, volumesMadeBy, waitForVolume } from '../../runtime/ec2/volumes.js';
 import { defineKind } from '../../runtime/kind.js';
 
@@ -42,26 +43,21 @@ export const volume = defineKind({
     const ec2 = await context.ec2();
     const zone = params.zone ?? (await findHost(ec2)).zone;
     const made = madeNow(context, ec2);
-    const note = context.note(made);
-    const id = await createVolume(
-      ec2,
-      {
-        AvailabilityZone: zone,
-        Size: params.size,
-        SnapshotId: params.snapshot_id,
-        VolumeType: params.type,
-        Iops: params.iops,
-        Throughput: params.throughput,
-        Encrypted: params.encrypted ?? (params.kms_key_id === undefined ? undefined : true),
-        KmsKeyId: params.kms_key_id,
-        ClientToken: `${context.run}-${context.task}-${made.asked_at}`.slice(-64),
-        TagSpecifications: [{ ResourceType: 'volume', Tags: tagsOf(context.run, context.task, `chrootfile ${context.task}`, params.tags ?? {}) }],
-      },
-      context.signal,
-    );
-    note.update({ ...made, id });
-    const ready = await waitForVolume(ec2, id, context.signal);
-    return { id, size: ready.Size ?? params.size ?? 0 };
+    const wanted: CreateVolumeCommandInput = {
+      AvailabilityZone: zone,
+      Size: params.size,
+      SnapshotId: params.snapshot_id,
+      VolumeType: params.type,
+      Iops: params.iops,
+      Throughput: params.throughput,
+      Encrypted: params.encrypted ?? (params.kms_key_id === undefined ? undefined : true),
+      KmsKeyId: params.kms_key_id,
+      ClientToken: `${context.run}-${context.task}-${made.asked_at}`.slice(-64),
+      TagSpecifications: [{ ResourceType: 'volume', Tags: tagsOf(context.run, context.task, `chrootfile ${context.task}`, params.tags ?? {}) }],
+    };
+    const { made: known } = await makeNoted(context, made, () => createVolume(ec2, wanted, context.signal));
+    const ready = await waitForVolume(ec2, known.id, context.signal);
+    return { id: known.id, size: ready.Size ?? params.size ?? 0 };
   },
   undo: (note: MadeNote, world) => removeMade(note, world, { search: volumesMadeBy, remove: deleteVolume }),
   byHand: (note: MadeNote) => [
