@@ -30,7 +30,8 @@ export async function destroy(id: string, options: DestroyOptions): Promise<numb
     if (!options.json) print(...artifacts.map(({ type, region, id: thing }) => `${region}  ${type}  ${thing}`));
     if (!options.yes && !(await agreed(folder.id))) throw new ExitError(exits.invalid, 'nothing was destroyed');
     const world = openWorld(journal.head.cloud, folder.state, new AbortController().signal, true);
-    const notes = journal.open.filter(({ kind }) => kind.startsWith('ec2.'));
+    // Not what would bring back images that gave way.
+    const notes = journal.open.filter(({ kind, data }) => kind.startsWith('ec2.') && !('retired' in (data as object)));
     const left = await undoNotes(notes, { journal, undoers: undoersOf(kinds), world, emit: () => {}, gates: 'holds' });
     if (left.length === 0) journal.end('destroyed');
     if (options.json) printJson({ run: folder.id, destroyed: artifacts, left });

@@ -1,9 +1,8 @@
 import { existsSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { deviceOf } from '../local/disks.js';
-import type { LocalEc2 } from '../local/ec2.js';
 import { draftPool, hasPool, openPool, type PoolType, removePool, takePool } from '../local/pool.js';
-import { regionsIn } from '../local/store.js';
+import { type Image, type Resources, regionsIn, type Snapshot, type Store, type Volume } from '../local/store.js';
 import { listRuns } from '../runtime/runs.js';
 import { hostShell } from '../runtime/shell.js';
 import { ExitError, exits } from './exits.js';
@@ -17,30 +16,40 @@ type Listed = 'images' | 'volumes' | 'snapshots';
 
 /** `chrootfile local images|volumes|snapshots`: what the embedded EC2 holds. */
 export async function listLocal(what: Listed, told: string | undefined, json: boolean): Promise<void> {
-  const { store } = await openLocalEc2(stateFolder(told));
-  const all = [...store.list(what)].sort((a, b) => (a.created < b.created ? -1 : 1));
-  if (json) return printJson(all);
+  const state = stateFolder(told);
+  await openLocalEc2(state);
+  const all = regionsIn(localFolder(state)).flatMap((region) => {
+    const { store } = localEc2(state, region);
+    return store.list(what).map((resource) => ({ region, row: rowOf(what, resource, store), resource }));
+  });
+  all.sort((a, b) => (a.resource.created < b.resource.created ? -1 : 1));
+  if (json) return printJson(all.map(({ region, resource }) => ({ region, ...resource })));
   if (all.length === 0) return print(`no ${what}`);
+  print(...table([titles[what], ...all.map(({ region, resource, row }) => [resource.id, region, resource.created, ...row])]));
+}
+
+const titles: Readonly<Record<Listed, readonly string[]>> = {
+  images: ['IMAGE', 'REGION', 'CREATED', 'SNAPSHOT', 'NAME'],
+  volumes: ['VOLUME', 'REGION', 'CREATED', 'GIB', 'DEVICE'],
+  snapshots: ['SNAPSHOT', 'REGION', 'CREATED', 'GIB', 'DESCRIPTION'],
+};
+
+function rowOf(what: Listed, resource: Resources[Listed], store: Store): string[] {
   switch (what) {
     case 'images':
-      return print(
-        ...table([['IMAGE', 'CREATED', 'SNAPSHOT', 'NAME'], ...store.list(what).map((i) => [i.id, i.created, i.mappings[0]?.snapshot ?? '', i.name])]),
-      );
+      return [(resource as Image).mappings[0]?.snapshot ?? '', (resource as Image).name];
     case 'volumes':
-      return print(
-        ...table([
-          ['VOLUME', 'CREATED', 'GIB', 'DEVICE'],
-          ...store.list(what).map((v) => [v.id, v.created, String(v.size), deviceOf(store.diskOf(v.id)) ?? '-']),
-        ]),
-      );
+      return [String((resource as Volume).size), deviceOf(store.diskOf(resource.id)) ?? '-'];
     case 'snapshots':
-      return print(...table([['SNAPSHOT', 'CREATED', 'GIB', 'DESCRIPTION'], ...store.list(what).map((s) => [s.id, s.created, String(s.size), s.description])]));
+      return [String((resource as Snapshot).size), (resource as Snapshot).description];
   }
 }
 
 /** `chrootfile local export`: writes the disk of an image to a file: raw, or qcow2 by its ending. */
 export async function exportImage(image: string, file: string, told: string | undefined): Promise<void> {
-  const disk = diskOfImage(await openLocalEc2(stateFolder(told)), image);
+  const state = stateFolder(told);
+  await openLocalEc2(state);
+  const disk = diskOfImage(state, image);
   const target = resolve(file);
   if (existsSync(target)) throw new ExitError(exits.invalid, `${file} exists already`);
   try {
@@ -53,11 +62,14 @@ export async function exportImage(image: string, file: string, told: string | un
   print(file);
 }
 
-function diskOfImage(ec2: LocalEc2, image: string): string {
-  const found = ec2.store.list('images').find((i) => i.id === image || i.name === image);
-  if (found === undefined) throw new ExitError(exits.invalid, `there is no image ${image}\n  help: chrootfile local images`);
-  const root = found.mappings.find((mapping) => mapping.device === found.rootDevice);
-  return ec2.store.diskOf(root?.snapshot ?? '');
+function diskOfImage(state: string, image: string): string {
+  for (const region of regionsIn(localFolder(state))) {
+    const { store } = localEc2(state, region);
+    const found = store.list('images').find((i) => i.id === image || i.name === image);
+    const root = found?.mappings.find((mapping) => mapping.device === found.rootDevice);
+    if (root !== undefined) return store.diskOf(root.snapshot ?? '');
+  }
+  throw new ExitError(exits.invalid, `there is no image ${image}\n  help: chrootfile local images`);
 }
 
 /** `chrootfile local init`: keeps the embedded EC2 on a file system that shares blocks, in a sparse file. */

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { makePlan, type Plan } from '../dsl/plan.js';
 import { keeperOf } from '../runtime/keeper.js';
 import type { Ended, KeptRun } from '../runtime/kept.js';
@@ -57,6 +59,9 @@ export async function run(file: string, goals: readonly string[], options: RunOp
   }
   if (options.onFailure === 'ask' || options.onFailure === 'shell') mustHavePerson(`--on-failure ${options.onFailure}`);
   if (options.step) mustHavePerson('--step');
+  if (options.manifest !== undefined && !existsSync(dirname(resolve(options.manifest)))) {
+    throw new ExitError(exits.invalid, `--manifest ${options.manifest}: there is no folder ${dirname(options.manifest)}`);
+  }
   const prepared = options.resume === undefined ? prepare(file, goals, options) : prepareResume(options);
   checkHost(file, prepared.plan, options.sandbox);
   const interruption = watchSignals(options.timeout);

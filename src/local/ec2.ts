@@ -119,7 +119,11 @@ export class LocalEc2 {
   /** The SDK's `requestHandler`: takes requests after they are serialized and gives answers before they are parsed. */
   get requestHandler() {
     return {
-      handle: async (request: { readonly body?: unknown; readonly headers?: Readonly<Record<string, string>> }) => {
+      handle: async (
+        request: { readonly body?: unknown; readonly headers?: Readonly<Record<string, string>> },
+        { abortSignal }: { readonly abortSignal?: { readonly aborted: boolean } } = {},
+      ) => {
+        if (abortSignal?.aborted) throw Object.assign(new Error('Request aborted'), { name: 'AbortError' });
         const { status, body } = await this.answer(String(request.body ?? ''), callerOf(request.headers ?? {}, this.region));
         return { response: { statusCode: status, headers: { 'content-type': 'text/xml;charset=UTF-8' }, body: Buffer.from(body) } };
       },

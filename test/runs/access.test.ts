@@ -73,13 +73,14 @@ suite('access to EC2', (test) => {
 
   test('the region is what the recipe says, else the environment, else the profile, else where this machine is', () =>
     inFolder({}, async (folder) => {
-      writeFileSync(join(folder, 'config'), '[default]\nregion = eu-west-3\n');
+      writeFileSync(join(folder, 'config'), '[default]\nregion = eu-west-3\n[profile web]\nregion = eu-north-1\n');
       const regionOf = (more: object, cloud: object = {}) =>
         withEnvironment({ ...nothing, ...more }, async () => (await openEc2({ provider: 'aws', ...cloud })).region);
       const config = { AWS_CONFIG_FILE: join(folder, 'config') };
       assert.is(await regionOf({ ...config, AWS_REGION: 'eu-west-2' }, { region: 'eu-west-1' }), 'eu-west-1');
       assert.is(await regionOf({ ...config, AWS_REGION: 'eu-west-2' }), 'eu-west-2');
       assert.is(await regionOf(config), 'eu-west-3');
+      assert.is(await regionOf(config, { profile: 'web' }), 'eu-north-1');
       const said = await regionOf({}).catch((error: Error) => error.message);
       assert.match(said, /no region is known: say it in "cloud", by --region or AWS_REGION; the instance metadata service does not answer \(.*ECONNREFUSED/);
     }));

@@ -92,6 +92,14 @@ const unfit: readonly [title: string, given: string, said: RegExp, change?: Read
   ['UEFI variables without UEFI', 'boot_mode: legacy-bios, uefi_data: QQ==', /uefi_data does not go with boot_mode "legacy-bios"/],
   ['a TPM without UEFI', 'boot_mode: legacy-bios, tpm_support: v2.0', /tpm_support needs boot_mode "uefi"/],
   ['ENA on paravirtual', 'ami_virtualization_type: paravirtual, ena_support: true', /enhanced networking needs virtualization "hvm"/],
+  ['an account that is none', 'ami_users: ["123"]', /users.0: must match/],
+  ['a group that is none', 'ami_groups: [some]', /groups.0: must be one of "all"/],
+  [
+    "a copy with the account's own key, shared",
+    'ami_regions: [local-2], region_kms_key_ids: {local-2: ""}, ami_users: ["123456789012"]',
+    /name a key for local-2/,
+  ],
+  ['throughput on a type that has none', 'root_volume_type: gp2, root_volume_throughput: 250', /root volume: throughput is for gp3, not for gp2/],
   ['a deprecation in the past', 'deprecate_at: "2020-01-01T00:00:00Z"', /must be in the future/],
 ];
 
@@ -287,6 +295,30 @@ outputs: {id: "{{ ami.image_id }}"}
         const failed = await runRecipe(folder, recipe(`${force}, dry_run: false`), [], misbehaving(folder, [{ action: 'RegisterImage', fault: 'denied' }]));
         assert.is(failed.code, 1, failed.ended.stdout);
         assert.equal(heldBy(folder), held);
+        // The last call of all fails: the old ones are there again, under other ids, with what they were.
+        const ids = (region: string) =>
+          recordsOf(folder, region, 'images')
+            .filter(({ name }) => name === 'next')
+            .map(({ id }) => String(id));
+        const were = ['local-1', 'local-2'].map(ids);
+        const last = await runRecipe(
+          folder,
+          recipe(`${force}, ami_users: ["123456789012"]`),
+          [],
+          misbehaving(folder, [{ action: 'ModifyImageAttribute', region: 'local-2', fault: 'denied' }]),
+        );
+        assert.is(last.code, 1, last.ended.stdout);
+        assert.equal(heldBy(folder), held);
+        assert.not.equal(['local-1', 'local-2'].map(ids), were);
+        // So they are when the name is free and the new one cannot have it.
+        const between = await runRecipe(
+          folder,
+          recipe(`${force}, dry_run: false`),
+          [],
+          misbehaving(folder, [{ action: 'RegisterImage', fault: 'denied', skip: 1, times: 1 }]),
+        );
+        assert.is(between.code, 1, between.ended.stdout);
+        assert.equal(heldBy(folder), held);
         const second = await runRecipe(folder, recipe(force));
         assert.is(second.code, 0, second.ended.stdout);
         const [a, b] = [first, second].map(({ outputs }) => outputs['images'] as Record<string, string>);
@@ -320,12 +352,62 @@ outputs: {id: "{{ ami.image_id }}"}
           );
           assert.is(ran.code, 1, ran.ended.stdout);
           assert.match(failure(ran, 'ami.preflight'), said);
-          const { ec2 } = ran.events.at(-1) as { ec2: { calls: Record<string, number> } };
-          assert.is(ec2.calls['CreateVolume'], undefined);
+          assert.not.ok(ran.nodes.includes('ami.build.volume done'));
         }),
       30_000,
     );
   }
+
+  test(
+    'a call that may have had an effect leaves its note, whatever is said after',
+    () =>
+      inFolder({}, async (folder) => {
+        const before = await baseImage(folder);
+        const pairs: FaultRule[][] = [
+          [
+            { action: 'CreateSnapshot', fault: 'lost-after', times: 1 },
+            { action: 'DescribeSnapshots', fault: 'denied', skip: 1, times: 3 },
+          ],
+          [
+            { action: 'CreateVolume', fault: 'lost-after', times: 1 },
+            { action: 'CreateVolume', fault: 'expired', skip: 1, times: 3 },
+          ],
+          [
+            { action: 'AttachVolume', fault: 'lost-after', times: 1 },
+            { action: 'AttachVolume', fault: 'denied', skip: 1 },
+          ],
+          [
+            { action: 'CopyImage', region: 'local-2', fault: 'lost-after', times: 1 },
+            { action: 'CopyImage', region: 'local-2', fault: 'denied', skip: 1 },
+          ],
+        ];
+        for (const rules of pairs) {
+          const ran = await runRecipe(folder, pipeline(), [], misbehaving(folder, rules));
+          assert.not.equal(ran.code, 0, JSON.stringify(rules));
+          if (ran.code === 5) assert.is((await run(['undo', '--all'], { folder })).code, 0);
+          assert.equal(heldBy(folder), before, JSON.stringify(rules));
+        }
+      }),
+    90_000,
+  );
+
+  test(
+    'Ctrl-C does not wait for requests that are tried again',
+    () =>
+      inFolder({}, async (folder) => {
+        await baseImage(folder);
+        writeFileSync(join(folder, 'r.yml'), `version: 1\nname: r\n${pipeline()}`);
+        const env = misbehaving(folder, [{ action: 'DescribeSnapshots', fault: 'throttled', skip: 1, times: 12 }]);
+        const { child, ended, saw } = start(['run', 'r.yml', '--format', 'plain'], { folder, env });
+        await saw('> snapshot');
+        await new Promise((done) => setTimeout(done, 500));
+        const asked = Date.now();
+        child.kill('SIGINT');
+        assert.is((await ended).code, 130);
+        assert.ok(Date.now() - asked < 30_000, `${Date.now() - asked} ms`);
+      }),
+    60_000,
+  );
 
   test(
     'a permission that is missing is found before anything is made; while waiting it ends the wait at once',

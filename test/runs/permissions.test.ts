@@ -1,8 +1,9 @@
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import type { KindDeclaration } from '../../src/dsl/kind.js';
 import { kinds } from '../../src/tasks/index.js';
-import { library, misbehaving } from '../support/ec2.js';
+import { library, misbehaving, recordsOf } from '../support/ec2.js';
 import { inFolder } from '../support/folder.js';
 import { repository, run } from '../support/program.js';
 import { type RunResult, runRecipe } from '../support/recipe.js';
@@ -26,12 +27,15 @@ suite('permissions', (test) => {
     () =>
       inFolder({}, async (folder) => {
         assert.is((await run(['run', join(repository, 'test/fixtures/tiny.yml')], { folder })).code, 0);
+        // Its UEFI variables are asked for.
+        const [image] = recordsOf(folder, 'local-1', 'images');
+        writeFileSync(join(folder, 'state/local/local-1/images', `${image?.['id']}.json`), JSON.stringify({ ...image, bootMode: 'uefi' }));
         const recipe = `includes: {ami: {recipe: ${join(repository, 'recipes/lib/image_from_image.yml')}, with: {source_filters: {name: "tiny-*"}, name: next}}}
 tasks: {a: {in: ami.chroot, run: "true"}, b: {needs: [ami.image], run: exit 3}}
 `;
         const ran = await runRecipe(folder, recipe);
         assert.is(ran.code, 1);
-        const base = mayCall({ 'ec2.source_image': [], 'ec2.volume': [], 'ec2.attachment': [], 'ec2.snapshot': [], 'ec2.image': [] });
+        const base = mayCall({ 'ec2.source_image': [], 'ec2.volume': [], 'ec2.attachment': [], 'ec2.snapshot': [], 'ec2.image': ['source'] });
         // Tags are given with the call that makes the thing.
         base.delete('CreateTags');
         assert.equal(called(ran).sort(), [...base].sort());
@@ -61,14 +65,14 @@ outputs: {id: "{{ ami.image_id }}"}
         // Once more from an image with UEFI, which may have variables of it.
         const third = await runRecipe(folder, recipe(`${shared}, force_deregister: true`));
         assert.is(third.code, 0, third.ended.stdout);
-        const sharing = ['users', 'snapshot_users', 'deprecate_at', 'deregistration_protection'];
-        const forcing = ['force_deregister', 'force_delete_snapshot'];
+        const sharing = ['users', 'snapshot_users', 'deprecate_at', 'deregistration_protection', 'force_delete_snapshot'];
+        const forcing = ['force_deregister'];
         const may = mayCall({
           ...{ 'ec2.source_image': [], 'ec2.preflight': [], 'ec2.volume': [], 'ec2.attachment': [], 'ec2.snapshot': [] },
           ...{ 'ec2.image': ['source', ...forcing], 'ec2.copy': forcing, 'ec2.image_attributes': sharing },
         });
         may.delete('CreateTags');
-        assert.equal([...new Set([...called(first), ...called(second)])].sort(), [...may].sort());
+        assert.equal([...new Set([...called(first), ...called(second), ...called(third)])].sort(), [...may].sort());
       }),
     60_000,
   );

@@ -10,7 +10,7 @@ export const library = join(repository, 'recipes/lib/amazon_chroot.yml');
 export const pipeline = (more = '') => `inputs: {dry_run: {type: boolean, default: false}}
 tasks:
   source: {uses: ec2.source_image, with: {filters: {name: base}, owners: [self]}}
-  preflight: {uses: ec2.preflight, before: [volume], with: {name: "next-{{ run.id }}", source: "{{ source.id }}", regions: [local-2, local-3], dry_run: "{{ inputs.dry_run }}"}}
+  preflight: {uses: ec2.preflight, before: [volume], with: {name: "next-{{ run.id }}", source: "{{ source.id }}", regions: [local-2, local-3], users: ["123456789012"], dry_run: "{{ inputs.dry_run }}"}}
   volume: {uses: ec2.volume, with: {snapshot_id: "{{ source.snapshot_id }}"}}
   disk: {uses: ec2.attachment, with: {volume: "{{ volume.id }}"}}
   write: {run: "test -b {{ disk.device }}"}

@@ -38,7 +38,7 @@ const copyImage = action(
       const before = token === undefined ? undefined : here.store.list('images').find((i) => i.token?.value === token);
       if (before !== undefined) {
         if (before.token?.request !== asked) throw new Ec2Error('IdempotentParameterMismatch', 'The client token has been used with other parameters.');
-        return { image: before, copies: [] };
+        return { image: before, copies: undefined };
       }
       mustBeFree(name, here);
       const made = snapshotsOf(source, there).map((snapshot) => draftOf(snapshot, request, snapshotTags, here));
@@ -68,10 +68,15 @@ const copyImage = action(
       }
       return { image: copy, copies: made };
     });
+    if (copies === undefined) return { imageId: image.id };
     try {
       for (const { from, snapshot } of copies) await fill(from, there, snapshot, here);
     } catch (error) {
       here.store.remove('images', image.id);
+      for (const { snapshot } of copies) {
+        removeDisk(here.store.diskOf(snapshot.id));
+        here.store.remove('snapshots', snapshot.id);
+      }
       throw error;
     }
     await here.store.exclusive(() => here.store.change('images', image.id, (made) => ({ ...made, ready: true })));

@@ -38,6 +38,7 @@ export async function openEc2(cloud: Cloud, local?: LocalHandler): Promise<Ec2> 
   const credentials = credentialsOf(cloud, local?.region ?? cloud.region, local?.handler);
   const shared: EC2ClientConfig = {
     credentials: credentials.provider,
+    ...(cloud.profile === undefined ? {} : { profile: cloud.profile }),
     retryMode: 'adaptive',
     maxAttempts: cloud.max_attempts ?? 10,
     ...(cloud.endpoint === undefined ? {} : { endpoint: cloud.endpoint }),
@@ -87,26 +88,39 @@ interface Surroundings {
   readonly config: EC2ClientConfig;
 }
 
+/** Requests of which a try was lost, so that nobody knows what it did. */
+const unsure = new WeakSet<object>();
+
+/** Errors of requests that were refused at every try. */
+const withoutEffect = new WeakSet<Error>();
+
 /** Counts what is sent, renews credentials that EC2 calls too old, and decodes why something is not allowed. */
 function prepare(client: EC2Client, { usage, credentials, config }: Surroundings): EC2Client {
   client.middlewareStack.add(
-    (next, { commandName }) =>
-      async (args) => {
-        usage.called(String(commandName).replace(/Command$/, ''));
-        return next(args);
-      },
-    { step: 'deserialize', name: 'countCalls' },
-  );
-  client.middlewareStack.add(
-    (next) => async (args) => {
+    (next, context) => async (args) => {
+      usage.called(String(context.commandName).replace(/Command$/, ''));
       try {
         return await next(args);
       } catch (error) {
-        if (isExpiry(error)) {
+        if (isLost(error)) unsure.add(context);
+        throw error;
+      }
+    },
+    { step: 'deserialize', name: 'countCalls' },
+  );
+  client.middlewareStack.add(
+    (next, context) => async (args) => {
+      try {
+        try {
+          return await next(args);
+        } catch (error) {
+          if (!isExpiry(error)) throw error;
           credentials.renew();
           return await next(args);
         }
+      } catch (error) {
         await decode(error, config);
+        if (!unsure.has(context) && (hasNoKeys(error) || (codeOf(error) !== undefined && !isLost(error)))) withoutEffect.add(error as Error);
         throw error;
       }
     },
@@ -165,10 +179,14 @@ function hasNoKeys(error: unknown): boolean {
   return error instanceof Error && /^(CredentialsProviderError|TokenProviderError)$/.test(error.name);
 }
 
-/** Whether a call was refused for good, and no earlier try of it can have had an effect. */
+/** Whether an error of a call says that it was refused, and no earlier try of it can have had an effect. */
 export function changedNothing(error: unknown): boolean {
-  const attempts = (error as { $metadata?: { attempts?: number } } | undefined)?.$metadata?.attempts ?? 1;
-  return isRefusal(error) && attempts === 1;
+  return error instanceof Error && error.cause instanceof Error && withoutEffect.has(error.cause);
+}
+
+/** The same error, of which nobody can say that nothing was changed. */
+export function notSure(error: Error): Error {
+  return new Error(error.message, { cause: error });
 }
 
 /** Whether EC2 says that the credentials are too old. */

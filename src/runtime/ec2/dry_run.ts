@@ -8,8 +8,8 @@ export interface Build {
   readonly host: Host;
   readonly source: Image | undefined;
   readonly volume_size?: number | undefined;
-  readonly shared_with?: readonly string[] | undefined;
-  readonly groups?: readonly string[] | undefined;
+  readonly changesImage: boolean;
+  readonly changesSnapshot: boolean;
   readonly deprecate_at?: string | undefined;
   readonly deregistration_protection?: string | undefined;
 }
@@ -49,9 +49,13 @@ function callsOf({ sdk, client }: Ec2, build: Build): Call[] {
     ['RegisterImage', () => client.send(new sdk.RegisterImageCommand({ DryRun, ...registration }))],
     ['DeregisterImage', () => client.send(new sdk.DeregisterImageCommand({ DryRun, ImageId: image }))],
   ];
-  if ((build.shared_with ?? []).length + (build.groups ?? []).length > 0) {
+  if (build.changesImage) {
     const input = { DryRun, ImageId: image, LaunchPermission: { Add: [{ UserId: '000000000000' }] } };
     calls.push(['ModifyImageAttribute', () => client.send(new sdk.ModifyImageAttributeCommand(input))]);
+  }
+  if (build.changesSnapshot) {
+    const input = { DryRun, SnapshotId: snapshot, CreateVolumePermission: { Add: [{ UserId: '000000000000' }] } };
+    calls.push(['ModifySnapshotAttribute', () => client.send(new sdk.ModifySnapshotAttributeCommand(input))]);
   }
   if (build.deprecate_at !== undefined) {
     const input = { DryRun, ImageId: image, DeprecateAt: new Date(build.deprecate_at) };

@@ -39,7 +39,7 @@ export async function waitForImage(ec2: Ec2, id: string, signal: AbortSignal, li
     thing: 'image',
     what: `image ${id} to be available`,
     call: 'DescribeImages',
-    look: async () => (await ec2.client.send(new ec2.sdk.DescribeImagesCommand({ ImageIds: [id] }))).Images?.[0],
+    look: async (abortSignal) => (await ec2.client.send(new ec2.sdk.DescribeImagesCommand({ ImageIds: [id] }), { abortSignal })).Images?.[0],
     done: (seen) => {
       if (['failed', 'error', 'invalid', 'deregistered'].includes(seen.State ?? '')) {
         throw new Error(`image ${id} is "${seen.State}": ${seen.StateReason?.Message ?? 'EC2 gives no reason'}`);
@@ -76,7 +76,7 @@ export async function findImages(ec2: Ec2, want: DescribeImagesCommandInput): Pr
 /** Our own images of a name. */
 export function imagesNamed(ec2: Ec2, name: string): Promise<Image[]> {
   // Brackets mean nothing in filters, and the wild characters cannot be in a name.
-  return findImages(ec2, { Owners: ['self'], Filters: [{ Name: 'name', Values: [name] }] });
+  return findImages(ec2, { Owners: ['self'], IncludeDisabled: true, Filters: [{ Name: 'name', Values: [name] }] });
 }
 
 /** The snapshots of an image's volumes. */

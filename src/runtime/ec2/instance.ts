@@ -1,6 +1,6 @@
 import type { Instance } from '@aws-sdk/client-ec2';
 import { type Ec2, inCall } from './client.js';
-import { ownInstanceId } from './metadata.js';
+import { ownInstanceId, ownRegion } from './metadata.js';
 
 /** The machine we are on, as EC2 sees it. */
 export interface Host {
@@ -16,7 +16,7 @@ export interface Host {
  * @param id where it is known; else the metadata service is asked, or (embedded EC2) there is only one.
  */
 export async function findHost(ec2: Ec2, id?: string): Promise<Host> {
-  const wanted = id ?? (ec2.cloud.provider === 'local' ? undefined : await ownInstanceId(ec2.cloud));
+  const wanted = id ?? (ec2.cloud.provider === 'local' ? undefined : await ownInstanceIn(ec2));
   let found: { instance: Instance; owner: string | undefined } | undefined;
   try {
     const { Reservations: reservations } = await ec2.client.send(new ec2.sdk.DescribeInstancesCommand(wanted === undefined ? {} : { InstanceIds: [wanted] }));
@@ -41,4 +41,11 @@ export async function findHost(ec2: Ec2, id?: string): Promise<Host> {
 export async function devicesTaken(ec2: Ec2, instance: string): Promise<string[]> {
   const { Reservations: reservations } = await ec2.client.send(new ec2.sdk.DescribeInstancesCommand({ InstanceIds: [instance] }));
   return (reservations?.[0]?.Instances?.[0]?.BlockDeviceMappings ?? []).flatMap((mapping) => mapping.DeviceName ?? []);
+}
+
+/** @throws Error where this machine is in another region than the recipe works in. */
+async function ownInstanceIn({ cloud, region }: Ec2): Promise<string> {
+  const here = await ownRegion(cloud);
+  if (here === region) return ownInstanceId(cloud);
+  throw new Error(`this machine is in ${here}, and the recipe works in ${region}: a volume cannot be attached across regions`);
 }

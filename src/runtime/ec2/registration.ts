@@ -1,5 +1,5 @@
 import type { BlockDeviceMapping, Image, RegisterImageCommandInput, VolumeType } from '@aws-sdk/client-ec2';
-import { codeOf, type Ec2 } from './client.js';
+import { codeOf, type Ec2, inCall } from './client.js';
 
 /** A block device as a recipe names it. */
 export interface Device {
@@ -82,7 +82,7 @@ export function mappingsOf(
   // The root: what is said of it as a device first, what is said of the root volume over that.
   const { SnapshotId: _, VolumeSize: __, ...before } = merged.get(root.device_name)?.Ebs ?? {};
   const said = devices.find((device) => deviceName(device.device_name) === root.device_name);
-  const first = merge({ DeviceName: root.device_name, Ebs: before }, { delete_on_termination: true, ...said, ...definedIn(root) });
+  const first = merge({ DeviceName: root.device_name, Ebs: { DeleteOnTermination: true, ...before } }, { ...said, ...definedIn(root) });
   merged.delete(root.device_name);
   return [first, ...merged.values()];
 }
@@ -159,8 +159,8 @@ export async function uefiDataOf(ec2: Ec2, image: Image): Promise<string | undef
     const found = await ec2.client.send(new ec2.sdk.DescribeImageAttributeCommand({ ImageId: image.ImageId, Attribute: 'uefiData' }));
     return found.UefiData?.Value;
   } catch (error) {
-    if (codeOf(error) === undefined) throw error;
-    return undefined;
+    if (codeOf(error) === 'AuthFailure') return undefined;
+    throw inCall('DescribeImageAttribute', error);
   }
 }
 

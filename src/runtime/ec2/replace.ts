@@ -1,8 +1,8 @@
-import type { Image } from '@aws-sdk/client-ec2';
-import type { TaskContext } from '../kind.js';
-import { codeOf, type Ec2 } from './client.js';
-import { deregisterImage, snapshotsOf } from './images.js';
-import { deleteSnapshot } from './snapshots.js';
+import type { Image, RegisterImageCommandInput } from '@aws-sdk/client-ec2';
+import type { TaskContext, World } from '../kind.js';
+import { type Ec2, inCall } from './client.js';
+import { deregisterImage, imagesNamed } from './images.js';
+import { registrationOf, uefiDataOf } from './registration.js';
 
 /**
  * A name is one image's at a time, so what shall replace others has this one until it is available; then they are
@@ -18,20 +18,45 @@ export function interimTask(task: string): string {
   return `${task}.interim`;
 }
 
+/** An image that was deregistered, as it would be registered again. */
+export interface RetiredNote {
+  readonly region: string;
+  readonly retired: string;
+  readonly again: RegisterImageCommandInput;
+}
+
+/**
+ * Writes down how the older images of a name are registered again, should the run fail once they are gone; under other
+ * ids. Before what replaces them is asked for: it is taken back first.
+ */
+export async function noteOlder(ec2: Ec2, old: readonly Image[], context: TaskContext): Promise<void> {
+  for (const image of old) {
+    const again = registrationOf(image, await uefiDataOf(ec2, image));
+    const Tags = (image.Tags ?? []).filter(({ Key }) => !Key?.startsWith('aws:'));
+    const tagged = Tags.length === 0 ? again : { ...again, TagSpecifications: [{ ResourceType: 'image' as const, Tags }] };
+    context.note({ region: ec2.region, retired: image.ImageId ?? '', again: tagged } satisfies RetiredNote);
+  }
+}
+
 /** Deregisters the older images of a name. */
 export async function retire(ec2: Ec2, old: readonly Image[], signal: AbortSignal): Promise<void> {
   for (const image of old) await deregisterImage(ec2, image.ImageId ?? '', { asked_at: image.CreationDate ?? '' }, signal);
 }
 
-/** Deletes the snapshots of images that were deregistered, but for those that another image uses. */
-export async function deleteSnapshotsOf(ec2: Ec2, old: readonly Image[], image: Image, { signal, warn }: Pick<TaskContext, 'signal' | 'warn'>): Promise<void> {
-  const kept = new Set(snapshotsOf(image));
-  for (const id of old.flatMap(snapshotsOf).filter((snapshot) => !kept.has(snapshot))) {
-    try {
-      await deleteSnapshot(ec2, id, { asked_at: image.CreationDate ?? '' }, signal);
-    } catch (error) {
-      if (codeOf((error as Error).cause) !== 'InvalidSnapshot.InUse') throw error;
-      warn(`snapshot ${id} of the older image is used by another image, and stays`);
-    }
+/** Registers an image again that gave way, unless it never did, or was registered again already. */
+export async function restore({ region, again }: RetiredNote, world: World): Promise<void> {
+  const ec2 = await world.ec2(region);
+  if ((await imagesNamed(ec2, again.Name ?? '')).length > 0) return;
+  try {
+    await ec2.client.send(new ec2.sdk.RegisterImageCommand(again));
+  } catch (error) {
+    throw inCall('RegisterImage', error);
   }
 }
+
+/** JSON Schema of the output that names what images that gave way have left. */
+export const replacedSchema = {
+  type: 'object',
+  additionalProperties: { type: 'array', items: { type: 'string' }, description: 'Ids' },
+  description: 'The snapshots of older images that gave way, by region; `old_snapshots` of ec2.image_attributes deletes them',
+} as const;

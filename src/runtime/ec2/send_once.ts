@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { policy } from '../policy.js';
-import { type Ec2, inCall, isLost, isThrottling } from './client.js';
+import { type Ec2, inCall, isLost, isThrottling, notSure } from './client.js';
 import { idsOf, type MadeNote, type Search } from './tags.js';
 import { onceKnown } from './wait.js';
 
@@ -16,15 +16,19 @@ export async function sendOnce(
   signal: AbortSignal,
   { send, search }: { readonly send: () => Promise<string | undefined>; readonly search: Search },
 ): Promise<string> {
+  let lost = false;
   for (let attempt = 1, delay: number = policy.pollFirstMs; ; attempt += 1, delay = Math.min(delay * 2, policy.throttledMostMs)) {
     try {
       return (await onceKnown(signal, send)) ?? '';
     } catch (error) {
-      if (signal.aborted || attempt === policy.sendAttempts) throw inCall(call, error);
+      const told = inCall(call, error);
+      lost ||= isLost(error);
+      if (signal.aborted || attempt === policy.sendAttempts || !(isThrottling(error) || isLost(error))) throw lost ? notSure(told) : told;
       if (isThrottling(error)) await sleep(delay * (0.5 + Math.random()), undefined, { signal });
-      else if (!isLost(error)) throw inCall(call, error);
       else {
-        const [found] = await idsOf(ec2, { ...note, asked_at: new Date().toISOString() }, search, signal);
+        const [found] = await idsOf(ec2, { ...note, asked_at: new Date().toISOString() }, search, signal).catch((failed: Error) => {
+          throw notSure(failed);
+        });
         if (found !== undefined) return found;
       }
     }

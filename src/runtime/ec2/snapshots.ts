@@ -29,7 +29,7 @@ export async function waitForSnapshot(ec2: Ec2, id: string, signal: AbortSignal,
     thing: 'snapshot',
     what: `snapshot ${id} to be complete`,
     call: 'DescribeSnapshots',
-    look: async () => (await ec2.client.send(new ec2.sdk.DescribeSnapshotsCommand({ SnapshotIds: [id] }))).Snapshots?.[0],
+    look: async (abortSignal) => (await ec2.client.send(new ec2.sdk.DescribeSnapshotsCommand({ SnapshotIds: [id] }), { abortSignal })).Snapshots?.[0],
     done: (seen) => {
       if (seen.State === 'error') throw new Error(`snapshot ${id} failed: ${seen.StateMessage ?? 'EC2 gives no reason'}`);
       return seen.State === 'completed';

@@ -43,7 +43,9 @@ export async function makeNoted<N extends MadeNote>(
     note.update(known);
     return { note, made: known };
   } catch (error) {
-    if (changedNothing(error instanceof Error ? error.cause : undefined)) note.remove();
+    if (changedNothing(error)) note.remove();
+    // It may have been made at the last try: that is from when on it must show.
+    else note.update({ ...made, asked_at: new Date().toISOString() });
     throw error;
   }
 }

@@ -14,8 +14,8 @@ export async function createVolume(ec2: Ec2, want: CreateVolumeCommandInput, sig
   }
 }
 
-export async function describeVolume(ec2: Ec2, id: string): Promise<Volume | undefined> {
-  const found = await ec2.client.send(new ec2.sdk.DescribeVolumesCommand({ VolumeIds: [id] }));
+export async function describeVolume(ec2: Ec2, id: string, abortSignal?: AbortSignal): Promise<Volume | undefined> {
+  const found = await ec2.client.send(new ec2.sdk.DescribeVolumesCommand({ VolumeIds: [id] }), abortSignal === undefined ? {} : { abortSignal });
   return found.Volumes?.[0];
 }
 
@@ -35,7 +35,7 @@ export async function waitForVolume(ec2: Ec2, id: string, signal: AbortSignal): 
     thing: 'volume',
     what: `volume ${id} to be available`,
     call: 'DescribeVolumes',
-    look: () => describeVolume(ec2, id),
+    look: (signal) => describeVolume(ec2, id, signal),
     done: (seen) => {
       if (seen.State === 'error' || seen.State === 'deleted' || seen.State === 'deleting') throw new Error(`volume ${id} is "${seen.State}"`);
       return seen.State === 'available' || seen.State === 'in-use';
@@ -71,9 +71,10 @@ export async function attachVolume(ec2: Ec2, want: Attached, signal: AbortSignal
     await onceKnown(signal, () => ec2.client.send(new ec2.sdk.AttachVolumeCommand(input), { abortSignal: signal }));
     return true;
   } catch (error) {
-    if (codeOf(error) === 'InvalidParameterValue' && /already in use/.test((error as Error).message)) return false;
+    const taken = codeOf(error) === 'InvalidParameterValue' && /already in use/.test((error as Error).message);
     // The first answer may have been lost, and the second try met what the first one did.
-    if (codeOf(error) === 'VolumeInUse' && (await attachedSince(ec2, want, asked))) return true;
+    if ((taken || codeOf(error) === 'VolumeInUse') && (await attachedSince(ec2, want, asked))) return true;
+    if (taken) return false;
     throw inCall('AttachVolume', error);
   }
 }
@@ -91,7 +92,7 @@ export async function waitForAttachment(ec2: Ec2, volume: string, signal: AbortS
     thing: 'attachment',
     what: `volume ${volume} to be attached`,
     call: 'DescribeVolumes',
-    look: () => describeVolume(ec2, volume),
+    look: (signal) => describeVolume(ec2, volume, signal),
     done: (seen) => seen.Attachments?.some((attachment) => attachment.State === 'attached') ?? false,
     limitMs: policy.attachMs,
     signal,
@@ -122,7 +123,7 @@ export async function detachVolume(ec2: Ec2, { volume, instance, device, asked_a
     thing: 'detachment',
     what: `volume ${volume} to be detached`,
     call: 'DescribeVolumes',
-    look: () => describeVolume(ec2, volume),
+    look: (signal) => describeVolume(ec2, volume, signal),
     done: (now) => {
       // "busy": the guest has it mounted still; EC2 waits for that without end.
       if (ours(now)?.State === 'busy') throw new Error(`volume ${volume} is still in use on this machine`);

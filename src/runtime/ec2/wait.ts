@@ -12,7 +12,7 @@ export interface Wait<T> {
   /** The call that looks, for messages. */
   readonly call: string;
   /** Looks once; undefined when the thing cannot be seen (yet). */
-  readonly look: () => Promise<T | undefined>;
+  readonly look: (signal: AbortSignal) => Promise<T | undefined>;
   /** Whether it is as it should be. Throws when it never will be. */
   readonly done: (seen: T) => boolean;
   /** Whether it being gone is what is waited for. */
@@ -37,22 +37,24 @@ export async function waitFor<T>(wait: Wait<T>): Promise<T | undefined> {
 
 async function watch<T>({ what, call, look, done, gone = false, limitMs, signal, progress }: Wait<T>): Promise<T | undefined> {
   const started = Date.now();
+  let lastSeen = started;
   let last = '';
   for (let delay: number = policy.pollFirstMs; ; delay = Math.min(delay * policy.pollBackoff, policy.pollMostMs)) {
-    signal.throwIfAborted();
     let seen: T | undefined;
     try {
-      seen = await look();
+      seen = await unlessAborted(signal, look(signal));
       last = '';
     } catch (error) {
+      signal.throwIfAborted();
       if (isNotFound(error)) seen = undefined;
       else if (isRefusal(error) || (codeOf(error) !== undefined && !isPassing(error))) throw inCall(call, error);
       else last = ` (${(error as Error).message})`;
     }
     const waited = Date.now() - started;
+    if (seen !== undefined) lastSeen = Date.now();
     if (seen === undefined && last === '') {
       if (gone) return undefined;
-      if (waited > policy.eventualConsistencyMs) throw new Error(`waited for ${what}: it does not exist`);
+      if (Date.now() - lastSeen > policy.eventualConsistencyMs) throw new Error(`waited for ${what}: it does not exist`);
     } else if (seen !== undefined) {
       if (done(seen)) return seen;
       progress?.(seen);
@@ -76,11 +78,27 @@ export async function onceKnown<T>(signal: AbortSignal, action: () => Promise<T>
   const until = Date.now() + policy.eventualConsistencyMs;
   for (let delay: number = policy.pollFirstMs; ; delay = Math.min(delay * policy.pollBackoff, policy.pollMostMs)) {
     try {
-      return await action();
+      return await unlessAborted(signal, action());
     } catch (error) {
       if (!isNotFound(error) || Date.now() > until) throw error;
       await sleep(delay, undefined, { signal });
     }
+  }
+}
+
+/** What a promise gives, unless the wait for it is ended: a request may be tried again for minutes. */
+async function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
+  signal.throwIfAborted();
+  let end = () => {};
+  const aborted = new Promise<never>((_, fail) => {
+    end = () => fail(signal.reason);
+    signal.addEventListener('abort', end);
+  });
+  promise.catch(() => {});
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', end);
   }
 }
 
@@ -96,7 +114,8 @@ export async function remove(ec2: Ec2, call: string, madeAt: string, signal: Abo
       return;
     } catch (error) {
       if (!isNotFound(error)) throw inCall(call, error);
-      if (Date.now() >= known) return;
+      // Also where it is not known when that was.
+      if (!(Date.now() < known)) return;
       await sleep(policy.pollFirstMs * 4, undefined, { signal });
     }
   }

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { deviceNames, deviceOfVolume } from '../../runtime/devices.js';
-import { type Ec2, isLost } from '../../runtime/ec2/client.js';
+import { changedNothing, type Ec2 } from '../../runtime/ec2/client.js';
 import { devicesTaken, findHost } from '../../runtime/ec2/instance.js';
 import { regionOption } from '../../runtime/ec2/tags.js';
 import { type Attached, attachVolume, detachVolume, waitForAttachment } from '../../runtime/ec2/volumes.js';
@@ -66,7 +66,7 @@ async function attachSomewhere(ec2: Ec2, { volume, instance, names }: Wanted, co
       if (await attachVolume(ec2, wanted, context.signal)) return device;
     } catch (error) {
       // A plain no has changed nothing; what the volume may be attached to is somebody else's.
-      if (!isLost(error instanceof Error ? error.cause : error)) note.remove();
+      if (changedNothing(error)) note.remove();
       throw error;
     }
     note.remove();

@@ -1,7 +1,7 @@
 import type { Ec2 } from '../../runtime/ec2/client.js';
 import { copyImage, deregisterImage, findImages, imagesMadeBy, imagesNamed, registerImage, snapshotsOf, waitForImage } from '../../runtime/ec2/images.js';
 import { registrationOf, uefiDataOf } from '../../runtime/ec2/registration.js';
-import { deleteSnapshotsOf, interimName, interimTask, retire } from '../../runtime/ec2/replace.js';
+import { interimName, interimTask, noteOlder, type RetiredNote, replacedSchema, restore, retire } from '../../runtime/ec2/replace.js';
 import { deleteSnapshot, snapshotsMadeBy } from '../../runtime/ec2/snapshots.js';
 import { idsOf, type MadeNote, madeNow, makeNoted, regionOption, tagsOf } from '../../runtime/ec2/tags.js';
 import { defineKind, type TaskContext } from '../../runtime/kind.js';
@@ -37,7 +37,6 @@ export const copy = defineKind({
       },
       duration_minutes: { type: 'integer', minimum: 15, maximum: 2880, multipleOf: 15, description: 'Time the copies of the snapshots may take, at a price' },
       force_deregister: { type: 'boolean', default: false, description: 'Whether older images of ours with this name give way there' },
-      force_delete_snapshot: { type: 'boolean', default: false, description: 'Whether the snapshots of those are deleted too' },
       tags: { type: 'object', description: 'Tags, besides those of the run', additionalProperties: { type: 'string', description: 'A value' } },
       snapshot_tags: {
         type: 'object',
@@ -49,7 +48,7 @@ export const copy = defineKind({
   outputs: {
     type: 'object',
     additionalProperties: false,
-    required: ['images', 'snapshots'],
+    required: ['images', 'snapshots', 'replaced'],
     properties: {
       images: {
         type: 'object',
@@ -61,6 +60,7 @@ export const copy = defineKind({
         additionalProperties: { type: 'array', items: { type: 'string' }, description: 'Ids' },
         description: 'The ids of their snapshots by region',
       },
+      replaced: replacedSchema,
     },
   },
   example: { image: '{{ image.id }}', regions: ['local-2', 'local-3'] },
@@ -72,7 +72,7 @@ export const copy = defineKind({
     // What one failed at, the others need not go on with.
     const ended = new AbortController();
     const signal = AbortSignal.any([context.signal, ended.signal]);
-    const done = new Map<string, { id: string; snapshots: string[] }>([[from.region, { id: params.image, snapshots: snapshotsOf(image) }]]);
+    const done = new Map<string, Copied>([[from.region, { id: params.image, snapshots: snapshotsOf(image), replaced: [] }]]);
     const waiting = [...regions];
     const worker = async () => {
       for (let region = waiting.shift(); region !== undefined && !signal.aborted; region = waiting.shift()) {
@@ -81,7 +81,7 @@ export const copy = defineKind({
           done.set(region, await copyTo(await context.ec2(region), { ...params, name, from: from.region, tags }, { ...context, signal }));
           context.progress(`${done.size - 1} of ${regions.length} regions`);
         } catch (error) {
-          ended.abort(error);
+          ended.abort(new Error(`${region}: ${(error as Error).message}`, { cause: error }));
         }
       }
     };
@@ -92,27 +92,39 @@ export const copy = defineKind({
     return {
       images: Object.fromEntries(ordered.map(([region, made]) => [region, made?.id ?? ''])),
       snapshots: Object.fromEntries(ordered.map(([region, made]) => [region, made?.snapshots ?? []])),
+      replaced: Object.fromEntries(ordered.slice(1).map(([region, made]) => [region, made?.replaced ?? []])),
     };
   },
-  undo: async (note: CopyNote, world) => {
+  undo: async (note: CopyNote | RetiredNote, world) => {
+    if ('retired' in note) return restore(note, world);
     const ec2 = await world.ec2(note.region);
     const { id: _, ...made } = note;
     const searches = note.replacing ? [imagesMadeBy(ec2, { ...made, task: interimTask(made.task) }), imagesMadeBy(ec2, made)] : [imagesMadeBy(ec2, made)];
-    for (const search of searches) {
-      for (const id of await idsOf(ec2, note.replacing ? made : note, search, world.signal)) await deregisterImage(ec2, id, note, world.signal);
-    }
+    const ids = await Promise.all(searches.map((search) => idsOf(ec2, note.replacing ? made : note, search, world.signal)));
+    for (const id of new Set([...ids.flat(), ...(note.id === undefined ? [] : [note.id])])) await deregisterImage(ec2, id, note, world.signal);
     // By their tags: a copy that was asked for may still be making them.
     for (const id of await idsOf(ec2, made, snapshotsMadeBy(ec2, made), world.signal)) await deleteSnapshot(ec2, id, note, world.signal);
   },
-  artifacts: ({ region, id = '', snapshots = [] }: CopyNote) => [
-    { type: 'image', region, id },
-    ...snapshots.map((snapshot) => ({ type: 'snapshot' as const, region, id: snapshot })),
-  ],
-  byHand: (note: CopyNote) => [
-    note.id === undefined
-      ? `aws ec2 describe-images${regionOption(note)} --owners self --filters Name=tag:chrootfile:run,Values=${note.run}   # then deregister-image`
-      : `aws ec2 deregister-image${regionOption(note)} --image-id ${note.id} --delete-associated-snapshots`,
-  ],
+  artifacts: (note: CopyNote | RetiredNote) => {
+    if ('retired' in note) return [];
+    const { region, id = '', snapshots = [] } = note;
+    return [{ type: 'image', region, id }, ...snapshots.map((snapshot) => ({ type: 'snapshot' as const, region, id: snapshot }))];
+  },
+  byHand: (note: CopyNote | RetiredNote) => {
+    const region = regionOption(note);
+    if ('retired' in note) return [`aws ec2 register-image${region} --cli-input-json '${JSON.stringify(note.again)}'`];
+    const made = `--filters Name=tag:chrootfile:run,Values=${note.run}`;
+    if (note.id === undefined || note.replacing) {
+      return [
+        `aws ec2 describe-images${region} --owners self ${made}   # then deregister-image`,
+        `aws ec2 describe-snapshots${region} --owner-ids self ${made}   # then delete-snapshot`,
+      ];
+    }
+    return [
+      `aws ec2 deregister-image${region} --image-id ${note.id}`,
+      ...(note.snapshots ?? []).map((snapshot) => `aws ec2 delete-snapshot${region} --snapshot-id ${snapshot}`),
+    ];
+  },
 });
 
 /** The snapshots are known once the copy is there. `replacing`: there may be two images of it, one by its interim name. */
@@ -130,12 +142,18 @@ interface Copying {
   readonly kms_key_ids?: Readonly<Record<string, string>> | undefined;
   readonly duration_minutes?: number | undefined;
   readonly force_deregister: boolean;
-  readonly force_delete_snapshot: boolean;
   readonly tags: { readonly image: Readonly<Record<string, string>>; readonly snapshot: Readonly<Record<string, string>> };
 }
 
+/** A copy, and the snapshots of the images that gave way to it. */
+interface Copied {
+  readonly id: string;
+  readonly snapshots: string[];
+  readonly replaced: string[];
+}
+
 /** Copies an image to one region, and waits for it. */
-async function copyTo(ec2: Ec2, what: Copying, context: TaskContext): Promise<{ id: string; snapshots: string[] }> {
+async function copyTo(ec2: Ec2, what: Copying, context: TaskContext): Promise<Copied> {
   const old = what.force_deregister ? await imagesNamed(ec2, what.name) : [];
   const made = madeNow(context, ec2);
   // While older ones have the name, the copy has another.
@@ -155,11 +173,12 @@ async function copyTo(ec2: Ec2, what: Copying, context: TaskContext): Promise<{ 
       { ResourceType: 'snapshot' as const, Tags: tagsOf(context.run, context.task, what.name, what.tags.snapshot) },
     ],
   };
+  await noteOlder(ec2, old, context);
   const copied = await makeNoted(context, { ...made, ...(replacing ? { replacing } : {}) }, () => copyImage(ec2, wanted, context.signal));
   const image = await waitForImage(ec2, copied.made.id, context.signal, policy.copyMs);
   const snapshots = snapshotsOf(image);
   copied.note.update({ ...copied.made, snapshots } satisfies CopyNote);
-  if (!replacing) return { id: copied.made.id, snapshots };
+  if (!replacing) return { id: copied.made.id, snapshots, replaced: [] };
   const tags = tagsOf(context.run, context.task, what.name, what.tags.image);
   const registration = {
     ...registrationOf(image, await uefiDataOf(ec2, image)),
@@ -167,10 +186,9 @@ async function copyTo(ec2: Ec2, what: Copying, context: TaskContext): Promise<{ 
     TagSpecifications: [{ ResourceType: 'image' as const, Tags: tags }],
   };
   await retire(ec2, old, context.signal);
-  const id = await registerImage(ec2, registration, made, context.signal);
-  const final = await waitForImage(ec2, id, context.signal);
+  const id = await registerImage(ec2, registration, madeNow(context, ec2), context.signal);
+  await waitForImage(ec2, id, context.signal);
   await deregisterImage(ec2, copied.made.id, copied.made, context.signal);
   copied.note.update({ ...made, id, snapshots } satisfies CopyNote);
-  if (what.force_delete_snapshot) await deleteSnapshotsOf(ec2, old, final, context);
-  return { id, snapshots };
+  return { id, snapshots, replaced: old.flatMap(snapshotsOf) };
 }

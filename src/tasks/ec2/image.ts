@@ -2,7 +2,7 @@ import type { ArchitectureValues, BlockDeviceMapping, BootModeValues, Image, Reg
 import type { Ec2 } from '../../runtime/ec2/client.js';
 import { deregisterImage, findImages, imagesMadeBy, imagesNamed, registerImage, snapshotsOf, waitForImage } from '../../runtime/ec2/images.js';
 import { type Device, deviceName, deviceSchema, inheritedFrom, mappingsOf, uefiDataOf } from '../../runtime/ec2/registration.js';
-import { deleteSnapshotsOf, interimName, interimTask, retire } from '../../runtime/ec2/replace.js';
+import { interimName, interimTask, noteOlder, type RetiredNote, replacedSchema, restore, retire } from '../../runtime/ec2/replace.js';
 import { type MadeNote, madeNow, makeNoted, regionOption, removeMade, tagsOf } from '../../runtime/ec2/tags.js';
 import { defineKind } from '../../runtime/kind.js';
 
@@ -17,7 +17,6 @@ export const image = defineKind({
   permissions: {
     always: ['ec2:RegisterImage', 'ec2:CreateTags', 'ec2:DescribeImages', 'ec2:DeregisterImage'],
     source: ['ec2:DescribeImageAttribute'],
-    force_delete_snapshot: ['ec2:DeleteSnapshot'],
   },
   params: {
     type: 'object',
@@ -51,19 +50,19 @@ export const image = defineKind({
         default: false,
         description: 'Whether older images of ours with this name give way, once the new one is available under another name',
       },
-      force_delete_snapshot: { type: 'boolean', default: false, description: 'Whether the snapshots of those are deleted too' },
       tags: { type: 'object', description: 'Tags, besides those of the run', additionalProperties: { type: 'string', description: 'A value' } },
     },
   },
   outputs: {
     type: 'object',
     additionalProperties: false,
-    required: ['id', 'name', 'region', 'snapshots'],
+    required: ['id', 'name', 'region', 'snapshots', 'replaced'],
     properties: {
       id: { type: 'string', description: 'Id of the image' },
       name: { type: 'string', description: 'Its name' },
       region: { type: 'string', description: 'The region it is in' },
       snapshots: { type: 'array', items: { type: 'string' }, description: 'The snapshots of its volumes' },
+      replaced: replacedSchema,
     },
   },
   example: { name: 'web-{{ run.timestamp }}', snapshot: '{{ snapshot.id }}', architecture: 'x86_64' },
@@ -84,25 +83,34 @@ export const image = defineKind({
     let image: Image;
     if (old.length === 0) image = await waitForImage(ec2, (await register(context.task, params.name)).made.id, signal);
     else {
+      await noteOlder(ec2, old, context);
       const interim = await register(interimTask(context.task), interimName(params.name, context.run));
       await waitForImage(ec2, interim.made.id, signal);
       await retire(ec2, old, signal);
       image = await waitForImage(ec2, (await register(context.task, params.name)).made.id, signal);
       await deregisterImage(ec2, interim.made.id, interim.made, signal);
       interim.note.remove();
-      if (params.force_delete_snapshot) await deleteSnapshotsOf(ec2, old, image, context);
     }
     if (source !== undefined && source.PlatformDetails !== image.PlatformDetails) {
       context.warn(`the source is billed as "${source.PlatformDetails}", and the new image as "${image.PlatformDetails}"`);
     }
-    return { id: image.ImageId ?? '', name: params.name, region: ec2.region, snapshots: snapshotsOf(image) };
+    return {
+      id: image.ImageId ?? '',
+      name: params.name,
+      region: ec2.region,
+      snapshots: snapshotsOf(image),
+      replaced: { [ec2.region]: old.flatMap(snapshotsOf) },
+    };
   },
-  undo: (note: MadeNote, world) => removeMade(note, world, { search: imagesMadeBy, remove: deregisterImage }),
-  artifacts: ({ region, id = '' }: MadeNote) => [{ type: 'image', region, id }],
-  byHand: (note: MadeNote) => [
-    note.id === undefined
-      ? `aws ec2 describe-images${regionOption(note)} --owners self --filters Name=tag:chrootfile:run,Values=${note.run}   # then deregister-image`
-      : `aws ec2 deregister-image${regionOption(note)} --image-id ${note.id}`,
+  undo: (note: MadeNote | RetiredNote, world) =>
+    'retired' in note ? restore(note, world) : removeMade(note, world, { search: imagesMadeBy, remove: deregisterImage }),
+  artifacts: (note: MadeNote | RetiredNote) => ('retired' in note ? [] : [{ type: 'image', region: note.region, id: note.id ?? '' }]),
+  byHand: (note: MadeNote | RetiredNote) => [
+    'retired' in note
+      ? `aws ec2 register-image${regionOption(note)} --cli-input-json '${JSON.stringify(note.again)}'`
+      : note.id === undefined
+        ? `aws ec2 describe-images${regionOption(note)} --owners self --filters Name=tag:chrootfile:run,Values=${note.run}   # then deregister-image`
+        : `aws ec2 deregister-image${regionOption(note)} --image-id ${note.id}`,
   ],
 });
 
@@ -138,7 +146,12 @@ async function registrationFor(params: Params, source: Image | undefined, ec2: E
     UefiData: params.uefi_data ?? (source && (await uefiDataOf(ec2, source))),
   };
   const inherited = source === undefined ? {} : inheritedFrom(source);
-  const kept = params.virtualization_type === 'hvm' ? { KernelId: undefined, RamdiskId: undefined } : {};
+  // What does not go with what is said over it.
+  const kept = {
+    ...(params.virtualization_type === 'hvm' ? { KernelId: undefined, RamdiskId: undefined } : {}),
+    ...(params.virtualization_type === 'paravirtual' && params.ena_support === undefined ? { EnaSupport: false, SriovNetSupport: undefined } : {}),
+    ...(params.boot_mode === 'legacy-bios' ? { TpmSupport: params.tpm_support, UefiData: params.uefi_data } : {}),
+  };
   return {
     // EC2's own defaults for the first two are i386 and paravirtual.
     ...{ Architecture: 'x86_64', VirtualizationType: 'hvm', EnaSupport: true, ...inherited },

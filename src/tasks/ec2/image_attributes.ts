@@ -1,8 +1,9 @@
 import type { LaunchPermission } from '@aws-sdk/client-ec2';
 import { type Ec2, inCall } from '../../runtime/ec2/client.js';
+import { deleteSnapshot } from '../../runtime/ec2/snapshots.js';
 import { regionOption } from '../../runtime/ec2/tags.js';
 import { onceKnown, remove } from '../../runtime/ec2/wait.js';
-import { defineKind } from '../../runtime/kind.js';
+import { defineKind, type TaskContext } from '../../runtime/kind.js';
 
 /** Whose image was protected, and when. */
 interface ProtectedNote {
@@ -29,6 +30,7 @@ export const imageAttributes = defineKind({
     snapshot_users: ['ec2:ModifySnapshotAttribute'],
     snapshot_groups: ['ec2:ModifySnapshotAttribute'],
     deprecate_at: ['ec2:EnableImageDeprecation'],
+    force_delete_snapshot: ['ec2:DeleteSnapshot'],
     deregistration_protection: ['ec2:EnableImageDeregistrationProtection', 'ec2:DisableImageDeregistrationProtection'],
   },
   params: {
@@ -55,6 +57,12 @@ export const imageAttributes = defineKind({
         pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?Z$',
         description: 'When they are deprecated, e.g. `2027-06-30T12:00:00Z`: within 10 years',
       },
+      old_snapshots: {
+        type: 'object',
+        description: 'Snapshots of images that gave way, by region',
+        additionalProperties: { type: 'array', items: { type: 'string' }, description: 'Ids' },
+      },
+      force_delete_snapshot: { type: 'boolean', default: false, description: 'Whether `old_snapshots` are deleted, when all else is done' },
       deregistration_protection: {
         enum: ['enabled', 'enabled-with-cooldown'],
         description: 'Protects them against deregistration; with a cooldown for 24 hours after it was switched off, too',
@@ -84,12 +92,14 @@ export const imageAttributes = defineKind({
     const own = params.images[(await context.ec2()).region];
     const outputs = { images: params.images, snapshots, ...(own === undefined ? {} : { id: own }) };
     const protection = params.deregistration_protection;
-    if (protection === undefined) return outputs;
-    for (const [region, image] of images) {
+    for (const [region, image] of protection === undefined ? [] : images) {
       const ec2 = await context.ec2(region);
       context.note({ region, image, asked_at: new Date().toISOString() } satisfies ProtectedNote);
       const input = { ImageId: image, WithCooldown: protection === 'enabled-with-cooldown' };
       await told('EnableImageDeregistrationProtection', signal, () => ec2.client.send(new ec2.sdk.EnableImageDeregistrationProtectionCommand(input)));
+    }
+    for (const [region, ids] of Object.entries((params.force_delete_snapshot && params.old_snapshots) || {})) {
+      for (const id of ids) await deleteOld(await context.ec2(region), id, context);
     }
     return outputs;
   },
@@ -137,6 +147,15 @@ async function share(ec2: Ec2, { image, snapshots }: { image: string; snapshots:
   if (wish.deprecate_at !== undefined) {
     const command = new sdk.EnableImageDeprecationCommand({ ImageId: image, DeprecateAt: new Date(wish.deprecate_at) });
     await told('EnableImageDeprecation', signal, () => client.send(command));
+  }
+}
+
+/** Nothing comes after it that may fail, and it must not fail either: the new images are there. */
+async function deleteOld(ec2: Ec2, id: string, { signal, warn }: TaskContext): Promise<void> {
+  try {
+    await deleteSnapshot(ec2, id, { asked_at: new Date(0).toISOString() }, signal);
+  } catch (error) {
+    warn(`snapshot ${id} of an older image stays in ${ec2.region}: ${(error as Error).message}`);
   }
 }
 

@@ -2,7 +2,7 @@ import type { Image } from '@aws-sdk/client-ec2';
 import { type Ec2, inCall, isNotFound } from '../../runtime/ec2/client.js';
 import { missingPermissions } from '../../runtime/ec2/dry_run.js';
 import { findImages, imagesNamed } from '../../runtime/ec2/images.js';
-import { findHost, type Host } from '../../runtime/ec2/instance.js';
+import { findHost } from '../../runtime/ec2/instance.js';
 import { deviceName, deviceSchema, faultsOfDevice } from '../../runtime/ec2/registration.js';
 import { defineKind } from '../../runtime/kind.js';
 
@@ -24,7 +24,7 @@ export const preflight = defineKind({
     additionalProperties: false,
     required: ['name'],
     properties: {
-      name: { type: 'string', description: 'Name of the image' },
+      name: { type: 'string', pattern: "^[A-Za-z0-9()\\[\\] ./\\-'@_]{3,128}$", description: 'Name of the image' },
       source: { type: 'string', pattern: '^ami-[0-9a-f]+$', description: 'The image it is made from; none for one from scratch' },
       regions: { type: 'array', items: { type: 'string' }, description: 'Where it is copied to' },
       force_deregister: { type: 'boolean', default: false, description: 'Whether the name may be taken' },
@@ -39,14 +39,15 @@ export const preflight = defineKind({
         description: 'Keys of the copies by region',
         additionalProperties: { type: 'string', pattern: `^$|${keyPattern}`, description: 'A key, or nothing for the one of the account' },
       },
-      users: { type: 'array', items: { type: 'string' }, description: 'Accounts it is shared with' },
+      users: { type: 'array', items: { type: 'string', pattern: '^[0-9]{12}$' }, description: 'Accounts it is shared with' },
       organizations: { type: 'array', items: { type: 'string' }, description: 'Organizations it is shared with' },
       organizational_units: { type: 'array', items: { type: 'string' }, description: 'Organizational units it is shared with' },
-      groups: { type: 'array', items: { type: 'string' }, description: '`all`: everybody' },
-      snapshot_users: { type: 'array', items: { type: 'string' }, description: 'Accounts its snapshots are shared with' },
-      snapshot_groups: { type: 'array', items: { type: 'string' }, description: '`all`: everybody' },
+      groups: { type: 'array', items: { enum: ['all'] }, description: '`all`: everybody' },
+      product_codes: { type: 'array', items: { type: 'string' }, description: 'Its product codes' },
+      snapshot_users: { type: 'array', items: { type: 'string', pattern: '^[0-9]{12}$' }, description: 'Accounts its snapshots are shared with' },
+      snapshot_groups: { type: 'array', items: { enum: ['all'] }, description: '`all`: everybody' },
       block_device_mappings: { type: 'array', description: 'Its block devices', items: deviceSchema },
-      root_device_name: { type: 'string', description: 'Name of its root device' },
+      root_device_name: { type: 'string', pattern: '^(/dev/)?[a-z0-9]+$', description: 'Name of its root device' },
       architecture: { type: 'string', description: 'Its architecture' },
       virtualization_type: { type: 'string', description: 'Its virtualization' },
       boot_mode: { type: 'string', description: 'Its boot mode' },
@@ -54,7 +55,7 @@ export const preflight = defineKind({
       tpm_support: { type: 'string', description: 'Its NitroTPM' },
       ena_support: { type: 'boolean', description: 'Whether it has ENA' },
       sriov_support: { type: 'boolean', description: 'Whether it has SR-IOV' },
-      deprecate_at: { type: 'string', description: 'When it is deprecated' },
+      deprecate_at: { type: 'string', pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?Z$', description: 'When it is deprecated' },
       deregistration_protection: { type: 'string', description: 'Its protection' },
       validate_regions: { type: 'boolean', default: true, description: 'Whether the regions are looked up' },
       dry_run: {
@@ -69,6 +70,7 @@ export const preflight = defineKind({
   run: async (params, context) => {
     const ec2 = await context.ec2();
     const { users = [], organizations = [], organizational_units = [], groups = [], snapshot_users = [], snapshot_groups = [] } = params;
+    const { product_codes = [] } = params;
     const shared_with = [...users, ...organizations, ...organizational_units, ...snapshot_users];
     const wanted: Wanted = {
       ...params,
@@ -76,34 +78,37 @@ export const preflight = defineKind({
       groups: [...groups, ...snapshot_groups],
       regions: [...new Set(params.regions ?? [])].filter((region) => region !== ec2.region),
     };
-    const faults: string[] = [...faultsOfParams(wanted, ec2.region)];
-    const check = async (look: () => Promise<readonly string[]>) => faults.push(...(await look()));
     const [source] = params.source === undefined ? [] : await findImages(ec2, { ImageIds: [params.source] });
-    let host: Host | undefined;
-    await check(async () => {
-      host = await findHost(ec2);
-      const here = host.zone.startsWith(ec2.region);
-      return here ? [] : [`this machine is in ${host.zone}, and the recipe works in ${ec2.region}: a volume cannot be attached across regions`];
-    });
-    if (params.validate_regions) await check(() => unknownRegions(ec2, wanted.regions));
-    if (faults.length === 0) {
-      await Promise.all([
-        ...(params.force_deregister ? [] : [undefined, ...wanted.regions].map((region) => check(async () => takenIn(await context.ec2(region), params.name)))),
-        check(() => faultsOfSource(ec2, source, wanted)),
-        check(async () =>
-          faultsOfSharing(await encryptionIn([ec2, ...(await Promise.all(wanted.regions.map((region) => context.ec2(region))))], source, wanted), wanted),
-        ),
-      ]);
-    }
-    if (params.dry_run && faults.length === 0) {
-      const copies = await Promise.all(wanted.regions.map((region) => context.ec2(region)));
-      await check(() => missingPermissions(ec2, copies, { ...wanted, source, host: host as Host }));
-    }
-    if (faults.length > 0)
-      throw new Error(faults.length === 1 ? faults[0] : `${faults.length} things are in the way:\n${faults.map((f) => `  - ${f}`).join('\n')}`);
+    const host = await findHost(ec2);
+    const regions = params.validate_regions ? await unknownRegions(ec2, wanted.regions) : [];
+    // The rest asks in regions that must be there.
+    failOn([...faultsOfParams(wanted, ec2.region), ...regions]);
+    const copies = await Promise.all(wanted.regions.map((region) => context.ec2(region)));
+    const everywhere = [ec2, ...copies];
+    const found = await Promise.all([
+      ...everywhere.map((there) => faultsOfName(there, params.name, params.force_deregister)),
+      faultsOfSource(ec2, source, wanted),
+      faultsOfSharing(everywhere, source, wanted),
+      params.dry_run
+        ? missingPermissions(ec2, copies, {
+            ...wanted,
+            source,
+            host,
+            changesImage: [users, organizations, organizational_units, groups, product_codes].some((list) => list.length > 0),
+            changesSnapshot: [snapshot_users, snapshot_groups].some((list) => list.length > 0),
+          })
+        : [],
+    ]);
+    failOn(found.flat());
     return {};
   },
 });
+
+/** @throws Error with all that is in the way. */
+function failOn(faults: readonly string[]): void {
+  if (faults.length === 1) throw new Error(faults[0]);
+  if (faults.length > 1) throw new Error(`${faults.length} things are in the way:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
+}
 
 interface Wanted {
   readonly name: string;
@@ -147,7 +152,8 @@ function* faultsOfParams(wanted: Wanted, region: string): Generator<string> {
   const { boot_mode: mode, architecture, virtualization_type: virtualization } = wanted;
   if (wanted.uefi_data !== undefined && mode === 'legacy-bios') yield 'uefi_data does not go with boot_mode "legacy-bios"';
   if (wanted.uefi_data !== undefined && mode === undefined && architecture?.startsWith('x86_64')) yield 'uefi_data needs boot_mode "uefi" on x86_64';
-  if (wanted.tpm_support !== undefined && mode !== undefined && mode !== 'uefi') yield `tpm_support needs boot_mode "uefi", not "${mode}"`;
+  if (wanted.tpm_support !== undefined && mode !== 'uefi' && !(mode === undefined && architecture === 'arm64'))
+    yield `tpm_support needs boot_mode "uefi", not "${mode ?? 'legacy-bios'}"`;
   if (virtualization === 'paravirtual' && (wanted.ena_support || wanted.sriov_support)) yield 'enhanced networking needs virtualization "hvm"';
   const year = 365 * 24 * 3_600_000;
   const deprecated = wanted.deprecate_at === undefined ? undefined : Date.parse(wanted.deprecate_at) - Date.now();
@@ -164,8 +170,11 @@ async function unknownRegions(ec2: Ec2, regions: readonly string[]): Promise<str
     .map((region) => `there is no region ${region}, or it is not enabled; there are ${known.join(', ')}`);
 }
 
-async function takenIn(ec2: Ec2, name: string): Promise<string[]> {
-  return (await imagesNamed(ec2, name)).map((image) => `the name "${name}" is taken in ${ec2.region}, by ${image.ImageId} (force_deregister would replace it)`);
+async function faultsOfName(ec2: Ec2, name: string, force: boolean): Promise<string[]> {
+  return (await imagesNamed(ec2, name)).flatMap(({ ImageId: id, DeregistrationProtection: protection = 'disabled' }) => {
+    if (!force) return [`the name "${name}" is taken in ${ec2.region}, by ${id} (force_deregister would replace it)`];
+    return protection.startsWith('disabled') ? [] : [`the image ${id} of that name in ${ec2.region} is protected against deregistration (${protection})`];
+  });
 }
 
 async function faultsOfSource(ec2: Ec2, source: Image | undefined, { volume_size: size }: Wanted): Promise<string[]> {
@@ -196,17 +205,21 @@ async function encryptionIn(regions: readonly Ec2[], source: Image | undefined, 
   const root = source?.BlockDeviceMappings?.find((mapping) => mapping.DeviceName === source.RootDeviceName)?.Ebs;
   const encrypted = new Map<string, string | undefined>();
   for (const [i, ec2] of regions.entries()) {
-    const key = i === 0 ? wanted.kms_key_id : (wanted.kms_key_ids?.[ec2.region] as string | undefined) || undefined;
-    const must = wanted.encrypted || root?.Encrypted || key !== undefined;
+    const named = i === 0 ? wanted.kms_key_id : (wanted.kms_key_ids?.[ec2.region] as string | undefined);
+    // An empty one is the account's own.
+    const key = named === '' ? undefined : named;
+    const must = wanted.encrypted || root?.Encrypted || named !== undefined;
     const found = must || (await asked('GetEbsEncryptionByDefault', ec2.client.send(new ec2.sdk.GetEbsEncryptionByDefaultCommand({})))).EbsEncryptionByDefault;
     if (found) encrypted.set(ec2.region, key);
   }
   return encrypted;
 }
 
-function faultsOfSharing(encrypted: ReadonlyMap<string, string | undefined>, { shared_with: shared, groups }: Wanted): string[] {
+async function faultsOfSharing(regions: readonly Ec2[], source: Image | undefined, wanted: Wanted): Promise<string[]> {
+  const { shared_with: shared, groups } = wanted;
+  if (shared.length + groups.length === 0) return [];
+  const encrypted = await encryptionIn(regions, source, wanted);
   if (groups.length > 0 && encrypted.size > 0) return [`it is encrypted in ${[...encrypted.keys()].join(', ')}, so it cannot be shared with everybody`];
-  if (shared.length === 0) return [];
   const without = [...encrypted].filter(([, key]) => key === undefined).map(([region]) => region);
   return without.length === 0 ? [] : [`what is encrypted with the account's own key cannot be shared: name a key for ${without.join(', ')}`];
 }
