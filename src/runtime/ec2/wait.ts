@@ -78,7 +78,8 @@ export async function onceKnown<T>(signal: AbortSignal, action: () => Promise<T>
   const until = Date.now() + policy.eventualConsistencyMs;
   for (let delay: number = policy.pollFirstMs; ; delay = Math.min(delay * policy.pollBackoff, policy.pollMostMs)) {
     try {
-      return await unlessAborted(signal, action());
+      // To its end also when the run is cancelled: what is taken back must not be still in the making.
+      return await action();
     } catch (error) {
       if (!isNotFound(error) || Date.now() > until) throw error;
       await sleep(delay, undefined, { signal });
