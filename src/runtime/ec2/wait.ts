@@ -89,13 +89,14 @@ export async function onceKnown<T>(signal: AbortSignal, action: () => Promise<T>
 
 /** What a promise gives, unless the wait for it is ended: a request may be tried again for minutes. */
 async function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
+  // Before anything else: nobody may be left to hear of its failure.
+  promise.catch(() => {});
   signal.throwIfAborted();
   let end = () => {};
   const aborted = new Promise<never>((_, fail) => {
     end = () => fail(signal.reason);
     signal.addEventListener('abort', end);
   });
-  promise.catch(() => {});
   try {
     return await Promise.race([promise, aborted]);
   } finally {
