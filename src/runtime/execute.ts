@@ -43,7 +43,7 @@ class Executor {
       const outputs = await this.attempt();
       if (outputs !== undefined) {
         journal.end('committed');
-        for (const action of this.x.atCommit) this.atEnd(action);
+        for (const action of this.x.atCommit) await this.atEnd(action);
         return { ok: true, outputs, left: [] };
       }
       const wish = await onFailure(this.failed, world.signal.aborted);
@@ -92,9 +92,9 @@ class Executor {
   }
 
   /** The run has ended well: what goes wrong now does not change that. */
-  private atEnd(action: () => void): void {
+  private async atEnd(action: () => void | Promise<void>): Promise<void> {
     try {
-      action();
+      await action();
     } catch (error) {
       this.x.emit({ type: 'warning', message: (error as Error).message });
     }

@@ -42,7 +42,7 @@ export interface Execution {
   readonly force: boolean;
   readonly redactor: Redactor;
   /** What is done once the run has ended well. */
-  readonly atCommit: (() => void)[];
+  readonly atCommit: (() => void | Promise<void>)[];
 }
 
 /** A task that failed, and where a person may look at it. */

@@ -29,6 +29,8 @@ export interface TaskContext extends World {
   exclusive<T>(what: string, action: () => Promise<T>): Promise<T>;
   progress(text: string): void;
   warn(message: string): void;
+  /** Does something once the run has ended well; what goes wrong then is a warning. */
+  atCommit(action: () => Promise<void>): void;
   /** Writes down, durably, what undo needs to know. Before the change is made. */
   note(data: object): NoteHandle;
 }

@@ -178,6 +178,7 @@ export class TaskRunner {
       exclusive: (what, action) => withLock(join(folder.state, 'locks', what), `${folder.id} ${task.id}`, action),
       progress: (text) => emit({ type: 'task.progress', task: task.id, text }),
       warn: (message) => emit({ type: 'warning', message: `${task.id}: ${message}` }),
+      atCommit: (action) => this.x.atCommit.push(action),
       note: (data) => {
         const id = this.addNote(task, task.task.action.type === 'kind' ? task.task.action.kind.name : 'script', data);
         return { update: (next) => journal.update(id, next), remove: () => journal.undone(id) };

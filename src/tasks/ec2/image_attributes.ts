@@ -62,7 +62,7 @@ export const imageAttributes = defineKind({
         description: 'Snapshots of images that gave way, by region',
         additionalProperties: { type: 'array', items: { type: 'string' }, description: 'Ids' },
       },
-      force_delete_snapshot: { type: 'boolean', default: false, description: 'Whether `old_snapshots` are deleted, when all else is done' },
+      force_delete_snapshot: { type: 'boolean', default: false, description: 'Whether `old_snapshots` are deleted, once the run has ended well' },
       deregistration_protection: {
         enum: ['enabled', 'enabled-with-cooldown'],
         description: 'Protects them against deregistration; with a cooldown for 24 hours after it was switched off, too',
@@ -98,9 +98,12 @@ export const imageAttributes = defineKind({
       const input = { ImageId: image, WithCooldown: protection === 'enabled-with-cooldown' };
       await told('EnableImageDeregistrationProtection', signal, () => ec2.client.send(new ec2.sdk.EnableImageDeregistrationProtectionCommand(input)));
     }
-    for (const [region, ids] of Object.entries((params.force_delete_snapshot && params.old_snapshots) || {})) {
-      for (const id of ids) await deleteOld(await context.ec2(region), id, context);
-    }
+    // Until then the older images may be needed again.
+    context.atCommit(async () => {
+      for (const [region, ids] of Object.entries((params.force_delete_snapshot && params.old_snapshots) || {})) {
+        for (const id of ids) await deleteOld(await context.ec2(region), id, context);
+      }
+    });
     return outputs;
   },
   undo: async ({ region, image, asked_at }: ProtectedNote, world) => {
@@ -150,7 +153,7 @@ async function share(ec2: Ec2, { image, snapshots }: { image: string; snapshots:
   }
 }
 
-/** Nothing comes after it that may fail, and it must not fail either: the new images are there. */
+/** The run has ended well: what cannot be deleted is told. */
 async function deleteOld(ec2: Ec2, id: string, { signal, warn }: TaskContext): Promise<void> {
   try {
     await deleteSnapshot(ec2, id, { asked_at: new Date(0).toISOString() }, signal);
