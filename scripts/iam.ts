@@ -47,9 +47,6 @@ function kindsOf({ recipe }: Module): Set<KindDeclaration> {
   return new Set([...recipe.tasks.values()].flatMap(({ action }) => (action.type === 'kind' ? [action.kind] : [])));
 }
 
-/** With those of the parameters the library always gives. */
 function permissionsOf(some: readonly KindDeclaration[]): string[] {
-  return [
-    ...new Set(some.flatMap((kind) => [...(kind.permissions?.['always'] ?? []), ...(kind.name === 'ec2.image' ? (kind.permissions?.['source'] ?? []) : [])])),
-  ].sort();
+  return [...new Set(some.flatMap((kind) => kind.permissions?.['always'] ?? []))].sort();
 }

@@ -88,8 +88,9 @@ function ofArgument(verb: string, positional: readonly string[], options: Readon
     case 'init':
       return positional.length === 0 ? [files] : [];
     case 'undo':
-    case 'destroy':
       return positional.length === 0 ? runs(options, ['dead', 'left', 'kept']) : [];
+    case 'destroy':
+      return positional.length === 0 ? runs(options, ['committed']) : [];
     case 'logs':
       return positional.length === 0 ? runs(options) : logged(options, positional[0] ?? '');
     case 'kinds':

@@ -35,7 +35,7 @@ tasks: {a: {in: ami.chroot, run: "true"}, b: {needs: [ami.image], run: exit 3}}
 `;
         const ran = await runRecipe(folder, recipe);
         assert.is(ran.code, 1);
-        const base = mayCall({ 'ec2.source_image': [], 'ec2.volume': [], 'ec2.attachment': [], 'ec2.snapshot': [], 'ec2.image': ['source'] });
+        const base = mayCall({ 'ec2.source_image': [], 'ec2.volume': [], 'ec2.attachment': [], 'ec2.snapshot': [], 'ec2.image': [] });
         // Tags are given with the call that makes the thing.
         base.delete('CreateTags');
         assert.equal(called(ran).sort(), [...base].sort());
@@ -69,7 +69,7 @@ outputs: {id: "{{ ami.image_id }}"}
         const forcing = ['force_deregister'];
         const may = mayCall({
           ...{ 'ec2.source_image': [], 'ec2.preflight': [], 'ec2.volume': [], 'ec2.attachment': [], 'ec2.snapshot': [] },
-          ...{ 'ec2.image': ['source', ...forcing], 'ec2.copy': forcing, 'ec2.image_attributes': sharing },
+          ...{ 'ec2.image': forcing, 'ec2.copy': forcing, 'ec2.image_attributes': sharing },
         });
         may.delete('CreateTags');
         assert.equal([...new Set([...called(first), ...called(second), ...called(third)])].sort(), [...may].sort());

@@ -1,5 +1,6 @@
 import type { Image } from '@aws-sdk/client-ec2';
 import { codeOf, type Ec2 } from './client.js';
+import { rootVolumeOf } from './images.js';
 import type { Host } from './instance.js';
 
 /** A build as far as it is known before it begins. */
@@ -35,7 +36,7 @@ function callsOf({ sdk, client }: Ec2, build: Build): Call[] {
   const { name, host, source } = build;
   const { volume, snapshot, image } = none;
   const root = source?.RootDeviceName ?? '/dev/xvda';
-  const from = source?.BlockDeviceMappings?.find((mapping) => mapping.DeviceName === root)?.Ebs?.SnapshotId;
+  const from = rootVolumeOf(source)?.SnapshotId;
   const disk = from === undefined ? { Size: build.volume_size ?? 1 } : { SnapshotId: from };
   const mapping = { DeviceName: root, Ebs: { SnapshotId: from ?? snapshot } };
   const registration = { Name: name, Architecture: 'x86_64' as const, VirtualizationType: 'hvm', RootDeviceName: root, BlockDeviceMappings: [mapping] };

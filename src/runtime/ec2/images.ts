@@ -1,4 +1,4 @@
-import type { CopyImageCommandInput, DescribeImagesCommandInput, Image, RegisterImageCommandInput } from '@aws-sdk/client-ec2';
+import type { CopyImageCommandInput, DescribeImagesCommandInput, EbsBlockDevice, Image, RegisterImageCommandInput } from '@aws-sdk/client-ec2';
 import { policy } from '../policy.js';
 import { type Ec2, inCall } from './client.js';
 import { sendOnce } from './send_once.js';
@@ -82,4 +82,9 @@ export function imagesNamed(ec2: Ec2, name: string): Promise<Image[]> {
 /** The snapshots of an image's volumes. */
 export function snapshotsOf(image: Image | undefined): string[] {
   return (image?.BlockDeviceMappings ?? []).flatMap((mapping) => mapping.Ebs?.SnapshotId ?? []);
+}
+
+/** The root volume of an image, as the image describes it. */
+export function rootVolumeOf(image: Image | undefined): EbsBlockDevice | undefined {
+  return image?.BlockDeviceMappings?.find((mapping) => mapping.DeviceName === image.RootDeviceName)?.Ebs;
 }

@@ -15,8 +15,7 @@ export const image = defineKind({
   in: 'none',
   tools: {},
   permissions: {
-    always: ['ec2:RegisterImage', 'ec2:CreateTags', 'ec2:DescribeImages', 'ec2:DeregisterImage'],
-    source: ['ec2:DescribeImageAttribute'],
+    always: ['ec2:RegisterImage', 'ec2:CreateTags', 'ec2:DescribeImageAttribute', 'ec2:DescribeImages', 'ec2:DeregisterImage'],
   },
   params: {
     type: 'object',

@@ -1,13 +1,61 @@
 import type { Image } from '@aws-sdk/client-ec2';
+import type { Described } from '../../dsl/kind.js';
 import { type Ec2, inCall, isNotFound } from '../../runtime/ec2/client.js';
 import { missingPermissions } from '../../runtime/ec2/dry_run.js';
-import { findImages, imagesNamed } from '../../runtime/ec2/images.js';
+import { findImages, imagesNamed, rootVolumeOf } from '../../runtime/ec2/images.js';
 import { findHost } from '../../runtime/ec2/instance.js';
 import { deviceName, deviceSchema, faultsOfDevice } from '../../runtime/ec2/registration.js';
 import { defineKind } from '../../runtime/kind.js';
 
 /** Source: KMS API reference, "Key identifiers"; an ARN of any partition. */
 const keyPattern = '^(arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:)?(key/)?((mrk-)?[a-f0-9][a-f0-9-]*|alias/[A-Za-z0-9:/_-]+)$';
+
+const params = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['name'],
+  properties: {
+    name: { type: 'string', pattern: "^[A-Za-z0-9()\\[\\] ./\\-'@_]{3,128}$", description: 'Name of the image' },
+    source: { type: 'string', pattern: '^ami-[0-9a-f]+$', description: 'The image it is made from; none for one from scratch' },
+    regions: { type: 'array', items: { type: 'string' }, description: 'Where it is copied to' },
+    force_deregister: { type: 'boolean', default: false, description: 'Whether the name may be taken' },
+    volume_size: { type: 'integer', description: 'Size of the root volume in GiB' },
+    volume_type: { type: 'string', description: 'Its type' },
+    iops: { type: 'integer', description: 'Its I/O operations a second' },
+    throughput: { type: 'integer', description: 'Its throughput in MiB/s' },
+    encrypted: { type: 'boolean', description: 'Whether the root volume is encrypted' },
+    kms_key_id: { type: 'string', pattern: keyPattern, description: 'Its key' },
+    kms_key_ids: {
+      type: 'object',
+      description: 'Keys of the copies by region',
+      additionalProperties: { type: 'string', pattern: `^$|${keyPattern}`, description: 'A key, or nothing for the one of the account' },
+    },
+    users: { type: 'array', items: { type: 'string', pattern: '^[0-9]{12}$' }, description: 'Accounts it is shared with' },
+    organizations: { type: 'array', items: { type: 'string' }, description: 'Organizations it is shared with' },
+    organizational_units: { type: 'array', items: { type: 'string' }, description: 'Organizational units it is shared with' },
+    groups: { type: 'array', items: { enum: ['all'] }, description: '`all`: everybody' },
+    product_codes: { type: 'array', items: { type: 'string' }, description: 'Its product codes' },
+    snapshot_users: { type: 'array', items: { type: 'string', pattern: '^[0-9]{12}$' }, description: 'Accounts its snapshots are shared with' },
+    snapshot_groups: { type: 'array', items: { enum: ['all'] }, description: '`all`: everybody' },
+    block_device_mappings: { type: 'array', description: 'Its block devices', items: deviceSchema },
+    root_device_name: { type: 'string', pattern: '^(/dev/)?[a-z0-9]+$', description: 'Name of its root device' },
+    architecture: { type: 'string', description: 'Its architecture' },
+    virtualization_type: { type: 'string', description: 'Its virtualization' },
+    boot_mode: { type: 'string', description: 'Its boot mode' },
+    uefi_data: { type: 'string', description: 'Its UEFI variables' },
+    tpm_support: { type: 'string', description: 'Its NitroTPM' },
+    ena_support: { type: 'boolean', description: 'Whether it has ENA' },
+    sriov_support: { type: 'boolean', description: 'Whether it has SR-IOV' },
+    deprecate_at: { type: 'string', pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?Z$', description: 'When it is deprecated' },
+    deregistration_protection: { type: 'string', description: 'Its protection' },
+    validate_regions: { type: 'boolean', default: true, description: 'Whether the regions are looked up' },
+    dry_run: {
+      type: 'boolean',
+      default: true,
+      description: 'Whether EC2 is asked if it would allow each call; switch it off where a policy allows calls only for things with certain tags',
+    },
+  },
+} as const;
 
 export const preflight = defineKind({
   name: 'ec2.preflight',
@@ -19,77 +67,32 @@ export const preflight = defineKind({
   permissions: {
     always: ['ec2:DescribeImages', 'ec2:DescribeInstances', 'ec2:DescribeRegions', 'ec2:DescribeSnapshots', 'ec2:GetEbsEncryptionByDefault'],
   },
-  params: {
-    type: 'object',
-    additionalProperties: false,
-    required: ['name'],
-    properties: {
-      name: { type: 'string', pattern: "^[A-Za-z0-9()\\[\\] ./\\-'@_]{3,128}$", description: 'Name of the image' },
-      source: { type: 'string', pattern: '^ami-[0-9a-f]+$', description: 'The image it is made from; none for one from scratch' },
-      regions: { type: 'array', items: { type: 'string' }, description: 'Where it is copied to' },
-      force_deregister: { type: 'boolean', default: false, description: 'Whether the name may be taken' },
-      volume_size: { type: 'integer', description: 'Size of the root volume in GiB' },
-      volume_type: { type: 'string', description: 'Its type' },
-      iops: { type: 'integer', description: 'Its I/O operations a second' },
-      throughput: { type: 'integer', description: 'Its throughput in MiB/s' },
-      encrypted: { type: 'boolean', description: 'Whether the root volume is encrypted' },
-      kms_key_id: { type: 'string', pattern: keyPattern, description: 'Its key' },
-      kms_key_ids: {
-        type: 'object',
-        description: 'Keys of the copies by region',
-        additionalProperties: { type: 'string', pattern: `^$|${keyPattern}`, description: 'A key, or nothing for the one of the account' },
-      },
-      users: { type: 'array', items: { type: 'string', pattern: '^[0-9]{12}$' }, description: 'Accounts it is shared with' },
-      organizations: { type: 'array', items: { type: 'string' }, description: 'Organizations it is shared with' },
-      organizational_units: { type: 'array', items: { type: 'string' }, description: 'Organizational units it is shared with' },
-      groups: { type: 'array', items: { enum: ['all'] }, description: '`all`: everybody' },
-      product_codes: { type: 'array', items: { type: 'string' }, description: 'Its product codes' },
-      snapshot_users: { type: 'array', items: { type: 'string', pattern: '^[0-9]{12}$' }, description: 'Accounts its snapshots are shared with' },
-      snapshot_groups: { type: 'array', items: { enum: ['all'] }, description: '`all`: everybody' },
-      block_device_mappings: { type: 'array', description: 'Its block devices', items: deviceSchema },
-      root_device_name: { type: 'string', pattern: '^(/dev/)?[a-z0-9]+$', description: 'Name of its root device' },
-      architecture: { type: 'string', description: 'Its architecture' },
-      virtualization_type: { type: 'string', description: 'Its virtualization' },
-      boot_mode: { type: 'string', description: 'Its boot mode' },
-      uefi_data: { type: 'string', description: 'Its UEFI variables' },
-      tpm_support: { type: 'string', description: 'Its NitroTPM' },
-      ena_support: { type: 'boolean', description: 'Whether it has ENA' },
-      sriov_support: { type: 'boolean', description: 'Whether it has SR-IOV' },
-      deprecate_at: { type: 'string', pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?Z$', description: 'When it is deprecated' },
-      deregistration_protection: { type: 'string', description: 'Its protection' },
-      validate_regions: { type: 'boolean', default: true, description: 'Whether the regions are looked up' },
-      dry_run: {
-        type: 'boolean',
-        default: true,
-        description: 'Whether EC2 is asked if it would allow each call; switch it off where a policy allows calls only for things with certain tags',
-      },
-    },
-  },
+  params,
   outputs: { type: 'object', additionalProperties: false, properties: {} },
   example: { name: 'web-{{ run.timestamp }}', source: '{{ source.id }}' },
-  run: async (params, context) => {
+  run: async (given, context) => {
     const ec2 = await context.ec2();
-    const { users = [], organizations = [], organizational_units = [], groups = [], snapshot_users = [], snapshot_groups = [] } = params;
-    const { product_codes = [] } = params;
+    const { users = [], organizations = [], organizational_units = [], groups = [], snapshot_users = [], snapshot_groups = [] } = given;
+    const { product_codes = [] } = given;
     const shared_with = [...users, ...organizations, ...organizational_units, ...snapshot_users];
     const wanted: Wanted = {
-      ...params,
+      ...given,
       shared_with,
       groups: [...groups, ...snapshot_groups],
-      regions: [...new Set(params.regions ?? [])].filter((region) => region !== ec2.region),
+      regions: [...new Set(given.regions ?? [])].filter((region) => region !== ec2.region),
     };
-    const [source] = params.source === undefined ? [] : await findImages(ec2, { ImageIds: [params.source] });
+    const [source] = given.source === undefined ? [] : await findImages(ec2, { ImageIds: [given.source] });
     const host = await findHost(ec2);
-    const regions = params.validate_regions ? await unknownRegions(ec2, wanted.regions) : [];
+    const regions = given.validate_regions ? await unknownRegions(ec2, wanted.regions) : [];
     // The rest asks in regions that must be there.
     failOn([...faultsOfParams(wanted, ec2.region), ...regions]);
     const copies = await Promise.all(wanted.regions.map((region) => context.ec2(region)));
     const everywhere = [ec2, ...copies];
     const found = await Promise.all([
-      ...everywhere.map((there) => faultsOfName(there, params.name, params.force_deregister)),
+      ...everywhere.map((there) => faultsOfName(there, given.name, given.force_deregister)),
       faultsOfSource(ec2, source, wanted),
       faultsOfSharing(everywhere, source, wanted),
-      params.dry_run
+      given.dry_run
         ? missingPermissions(ec2, copies, {
             ...wanted,
             source,
@@ -110,30 +113,12 @@ function failOn(faults: readonly string[]): void {
   if (faults.length > 1) throw new Error(`${faults.length} things are in the way:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
 }
 
-interface Wanted {
-  readonly name: string;
-  readonly regions: readonly string[];
-  readonly volume_size?: number | undefined;
-  readonly volume_type?: string | undefined;
-  readonly iops?: number | undefined;
-  readonly throughput?: number | undefined;
-  readonly encrypted?: boolean | undefined;
-  readonly kms_key_id?: string | undefined;
-  readonly kms_key_ids?: Readonly<Record<string, unknown>> | undefined;
+/** What is given, with whom it is shared, and where it is copied to. */
+type Wanted = Omit<Described<typeof params>, 'groups' | 'regions'> & {
   readonly shared_with: readonly string[];
   readonly groups: readonly string[];
-  readonly block_device_mappings?: readonly Parameters<typeof faultsOfDevice>[0][] | undefined;
-  readonly root_device_name?: string | undefined;
-  readonly architecture?: string | undefined;
-  readonly virtualization_type?: string | undefined;
-  readonly boot_mode?: string | undefined;
-  readonly uefi_data?: string | undefined;
-  readonly tpm_support?: string | undefined;
-  readonly ena_support?: boolean | undefined;
-  readonly sriov_support?: boolean | undefined;
-  readonly deprecate_at?: string | undefined;
-  readonly deregistration_protection?: string | undefined;
-}
+  readonly regions: readonly string[];
+};
 
 /** What can be told without asking anybody. */
 function* faultsOfParams(wanted: Wanted, region: string): Generator<string> {
@@ -185,7 +170,7 @@ async function faultsOfSource(ec2: Ec2, source: Image | undefined, { volume_size
     const how = 'EC2 attaches such volumes to stopped instances only, so its image cannot be made this way';
     faults.push(`${source.ImageId} is of the marketplace (${codes.map((code) => code.ProductCodeId).join(', ')}): ${how}`);
   }
-  const root = source.BlockDeviceMappings?.find((mapping) => mapping.DeviceName === source.RootDeviceName)?.Ebs;
+  const root = rootVolumeOf(source);
   if (size !== undefined && root?.VolumeSize !== undefined && size < root.VolumeSize) {
     faults.push(`the root volume of ${source.ImageId} has ${root.VolumeSize} GiB: ${size} GiB are less`);
   }
@@ -202,7 +187,7 @@ async function faultsOfSource(ec2: Ec2, source: Image | undefined, { volume_size
 
 /** The regions in which the image will be encrypted, with the key that is named for each. */
 async function encryptionIn(regions: readonly Ec2[], source: Image | undefined, wanted: Wanted): Promise<Map<string, string | undefined>> {
-  const root = source?.BlockDeviceMappings?.find((mapping) => mapping.DeviceName === source.RootDeviceName)?.Ebs;
+  const root = rootVolumeOf(source);
   const encrypted = new Map<string, string | undefined>();
   for (const [i, ec2] of regions.entries()) {
     const named = i === 0 ? wanted.kms_key_id : (wanted.kms_key_ids?.[ec2.region] as string | undefined);

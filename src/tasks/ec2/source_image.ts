@@ -1,5 +1,5 @@
 import type { Image } from '@aws-sdk/client-ec2';
-import { findImages } from '../../runtime/ec2/images.js';
+import { findImages, rootVolumeOf } from '../../runtime/ec2/images.js';
 import { defineKind } from '../../runtime/kind.js';
 
 export const sourceImage = defineKind({
@@ -97,7 +97,7 @@ function chosen(images: readonly Image[], mostRecent: boolean): Image {
 }
 
 function factsOf(image: Image) {
-  const root = image.BlockDeviceMappings?.find((mapping) => mapping.DeviceName === image.RootDeviceName)?.Ebs;
+  const root = rootVolumeOf(image);
   if (image.RootDeviceType !== 'ebs' || root?.SnapshotId === undefined) throw new Error(`the root device of ${image.ImageId} is not an EBS volume`);
   return {
     id: image.ImageId ?? '',
