@@ -3,10 +3,11 @@ import { resolve } from 'node:path';
 import { deviceOf } from '../local/disks.js';
 import { draftPool, hasPool, openPool, type PoolType, removePool, takePool } from '../local/pool.js';
 import { type Image, type Resources, regionsIn, type Snapshot, type Store, type Volume } from '../local/store.js';
+import { isHeld, ownerOf } from '../runtime/locks.js';
 import { listRuns } from '../runtime/runs.js';
 import { hostShell } from '../runtime/shell.js';
 import { ExitError, exits } from './exits.js';
-import { localEc2, localFolder, openLocalEc2, runCommand, whilePoolStays } from './local_ec2.js';
+import { localEc2, localFolder, openLocalEc2, runCommand, serverLock, whilePoolStays } from './local_ec2.js';
 import { print, printJson, table } from './output.js';
 import { watchSignals } from './signals.js';
 import { isRoot, stateFolder } from './state.js';
@@ -99,10 +100,11 @@ export async function initLocal(told: string | undefined, { size, fs }: { readon
 
 const poolPackages: Readonly<Record<PoolType, string>> = { xfs: 'xfsprogs', btrfs: 'btrfs-progs' };
 
-/** @throws ExitError when a run uses the state of the embedded EC2, or a volume of any region is attached. */
+/** @throws ExitError when a run uses the state of the embedded EC2, it is served, or a volume of any region is attached. */
 function mustBeIdle(state: string): void {
   const busy = listRuns(state).find((run) => run.busy);
   if (busy !== undefined) throw new ExitError(exits.locked, `run ${busy.id} goes on`);
+  if (isHeld(serverLock(state))) throw new ExitError(exits.locked, `it is being served by process ${ownerOf(serverLock(state))?.pid}\n  help: end that first`);
   const attached = regionsIn(localFolder(state)).flatMap((region) => {
     const { store } = localEc2(state, region);
     return store.list('volumes').filter((volume) => deviceOf(store.diskOf(volume.id)) !== undefined);

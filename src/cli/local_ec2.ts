@@ -2,58 +2,66 @@ import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Behaviour, type FaultRule, type Latency, latencies } from '../local/behaviour.js';
 import { localRegion } from '../local/caller.js';
-import { LocalEc2 } from '../local/ec2.js';
+import { LocalEc2, type LocalOptions } from '../local/ec2.js';
 import { openPool } from '../local/pool.js';
 import { withLock } from '../runtime/locks.js';
 import { hostShell } from '../runtime/shell.js';
 import { ExitError, exits } from './exits.js';
 
 /** Opens the embedded EC2 of a state folder; its pool is mounted where there is one. */
-export async function openLocalEc2(state: string, region = localRegion): Promise<LocalEc2> {
+export async function openLocalEc2(state: string, region = localRegion, options: Partial<LocalOptions> = {}): Promise<LocalEc2> {
   // Not only where there is a pool: one may be in the making.
   if (existsSync(state)) await whilePoolStays(state, () => openPool(runCommand, localFolder(state)));
-  return localEc2(state, region);
+  return localEc2(state, region, options);
 }
 
 /** The embedded EC2 of a state folder whose pool is open. */
-export function localEc2(state: string, region: string): LocalEc2 {
+export function localEc2(state: string, region: string, options: Partial<LocalOptions> = {}): LocalEc2 {
   return new LocalEc2({
     root: localFolder(state),
     region,
     run: runCommand,
     withLock: (path, action) => withLock(path, 'the embedded EC2', action),
-    behaviour: behaviourFrom(process.env),
+    behaviour: behaviourOf(process.env['CHROOTFILE_LOCAL_LATENCY'], process.env['CHROOTFILE_LOCAL_FAULTS']),
     log: logTo(process.env['CHROOTFILE_LOCAL_LOG']),
+    ...options,
   });
 }
 
-/** Latency and faults, as the environment names them. @throws ExitError for files that do not hold any. */
-function behaviourFrom(env: NodeJS.ProcessEnv): Behaviour {
-  const latency = env['CHROOTFILE_LOCAL_LATENCY'];
-  const rules = env['CHROOTFILE_LOCAL_FAULTS'];
+/**
+ * Latency and faults, as the environment or the command line names them.
+ * @param latency `instant`, `ec2`, or a file with a {@link Latency}. @param rules a file with {@link FaultRule}s.
+ * @throws ExitError for files that do not hold any.
+ */
+export function behaviourOf(latency: string | undefined, rules: string | undefined): Behaviour {
   const profile = latency === 'ec2' || latency === 'instant' ? latencies[latency] : undefined;
   return new Behaviour(
-    profile ?? (latency === undefined ? undefined : { ...latencies.instant, ...fromFile<Partial<Latency>>('CHROOTFILE_LOCAL_LATENCY', latency) }),
-    rules === undefined ? [] : fromFile<FaultRule[]>('CHROOTFILE_LOCAL_FAULTS', rules),
+    profile ?? (latency === undefined ? undefined : { ...latencies.instant, ...fromFile<Partial<Latency>>(latency) }),
+    rules === undefined ? [] : fromFile<FaultRule[]>(rules),
   );
 }
 
-function fromFile<T>(variable: string, file: string): T {
+function fromFile<T>(file: string): T {
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as T;
   } catch (error) {
-    throw new ExitError(exits.invalid, `${variable}: ${(error as Error).message}`);
+    throw new ExitError(exits.invalid, `${file}: ${(error as Error).message}`);
   }
 }
 
-/** One JSON object a line. */
-function logTo(file: string | undefined) {
+/** Writes one JSON object a line. */
+export function logTo(file: string | undefined) {
   return file === undefined ? undefined : (entry: object) => appendFileSync(file, `${JSON.stringify({ time: new Date().toISOString(), ...entry })}\n`);
 }
 
 /** Runs something while no other process makes, opens or removes the pool. */
 export function whilePoolStays<T>(state: string, action: () => Promise<T>): Promise<T> {
   return withLock(join(state, 'locks', 'pool'), 'the embedded EC2', action);
+}
+
+/** The lock of the one server that a state folder can have. */
+export function serverLock(state: string): string {
+  return join(state, 'locks', 'serve');
 }
 
 /** Where a state folder keeps the embedded EC2. */

@@ -227,6 +227,22 @@ for (const what of ['images', 'volumes', 'snapshots'] as const) {
     .action(async (options) => (await import('./local.js')).listLocal(what, options.state, options.json));
 }
 local
+  .command('serve')
+  .description('serve it to other programs over HTTP, with block devices and instance metadata')
+  .addOption(new Option('--port <n>', 'port of EC2 and STS; 0 is any that is free').argParser(port).default(7780))
+  .addOption(new Option('--metadata-port <n>', 'port of the instance metadata service, likewise').argParser(port).default(7781))
+  .addOption(new Option('--region <region>', 'the region this machine says it is in').default('local-1'))
+  .addOption(new Option('--latency <profile>', 'how long things take: instant, ec2, or a file (default: instant)'))
+  .addOption(new Option('--faults <file>', 'what goes wrong'))
+  .addOption(new Option('--log <file>', 'write all requests with their answers, as lines of JSON'))
+  .addOption(json())
+  .addOption(state())
+  .addHelpText(
+    'after',
+    '\nExamples:\n  sudo chrootfile local serve\n  sudo chrootfile local serve --latency ec2 --log requests.ndjson\n  sudo chrootfile local serve --port 0 --metadata-port 0 --json',
+  )
+  .action(async (options) => exit(await (await import('./serve.js')).serveLocal(options)));
+local
   .command('export')
   .description('write the disk of an image to a file')
   .argument('<image>', 'id or name of the image')
@@ -255,6 +271,11 @@ local
 
 function count(text: string): number {
   if (!/^[1-9][0-9]*$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 1 on.');
+  return Number(text);
+}
+
+function port(text: string): number {
+  if (!/^[0-9]{1,5}$/.test(text) || Number(text) > 65_535) throw new InvalidArgumentError('It must be a port, 0 to 65535.');
   return Number(text);
 }
 

@@ -22,11 +22,12 @@ export interface Caller {
 /**
  * Reads who asks from a signed request; signatures themselves are not checked. An access key of twelve digits is the
  * account, as with other emulators; a session token `expires-SECONDS` is good until then (seconds since 1970).
- * Source: Signature Version 4, the credential scope `KEY/DATE/REGION/SERVICE/aws4_request`.
+ * Source: Signature Version 4, the credential scope `KEY/DATE/REGION/SERVICE/aws4_request`, in a header or in the query.
  */
-export function callerOf(headers: Readonly<Record<string, string>>, region: string): Caller {
-  const [, key = '', signed] = /Credential=([^/,]+)\/[0-9]{8}\/([^/]+)\//.exec(headers['authorization'] ?? '') ?? [];
-  const [, until] = /^expires-([0-9]+)$/.exec(headers['x-amz-security-token'] ?? '') ?? [];
+export function callerOf(headers: Readonly<Record<string, string>>, form: URLSearchParams, region: string): Caller {
+  const scope = /Credential=([^,]+)/.exec(headers['authorization'] ?? '')?.[1] ?? form.get('X-Amz-Credential') ?? '';
+  const [, key = '', signed] = /^([^/]+)\/[0-9]{8}\/([^/]+)\//.exec(scope) ?? [];
+  const [, until] = /^expires-([0-9]+)$/.exec(headers['x-amz-security-token'] ?? form.get('X-Amz-Security-Token') ?? '') ?? [];
   return {
     account: /^[0-9]{12}$/.test(key) ? key : localAccount,
     region: signed ?? region,

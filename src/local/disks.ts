@@ -17,6 +17,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { unlinkAliases } from './aliases.js';
 
 /** Runs a program of the host and gives its standard output; fails when it does. `allow`: exit codes that are no failure. */
 export type RunCommand = (command: readonly string[], options?: { readonly allow?: readonly number[] }) => Promise<string>;
@@ -93,6 +94,7 @@ export async function detachDisk(run: RunCommand, file: string, device: string, 
   const backing = statSync(file);
   if (listed.trim().split(/\s+/).join() !== `${backing.ino},${majorMinor(backing.dev)}`) throw new Error(`${device} is no longer the disk ${file}`);
   unlinkDevice(volume);
+  unlinkAliases(device);
   await run(['partx', '--delete', device], { allow: [1] });
   await run(['losetup', '--detach', device]);
   // losetup answers before the kernel has let go, and also when it will only do so at the last close.
@@ -119,7 +121,7 @@ function linkName(volume: string): string {
   return join(byId, `nvme-Amazon_Elastic_Block_Store_${volume.replace('-', '')}`);
 }
 
-function linkDevice(device: string, volume: string): void {
+export function linkDevice(device: string, volume: string): void {
   for (let attempt = 1; ; attempt += 1) {
     try {
       mkdirSync(byId, { recursive: true });

@@ -1,6 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { hostname } from 'node:os';
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Action, Here } from './action.js';
@@ -11,13 +9,14 @@ import { instanceActions } from './actions/instances.js';
 import { regionActions } from './actions/regions.js';
 import { snapshotActions } from './actions/snapshots.js';
 import { tagActions } from './actions/tags.js';
-import { volumeActions } from './actions/volumes.js';
+import { detachServed, mendAttachments, volumeActions } from './actions/volumes.js';
 import { Behaviour, refusalOf } from './behaviour.js';
 import { type Caller, callerOf, localAccount, localRegion } from './caller.js';
 import type { RunCommand } from './disks.js';
 import { Ec2Error } from './errors.js';
+import { machine } from './machine.js';
 import { parseQuery } from './query.js';
-import { type Exclusive, Store } from './store.js';
+import { regionsIn, Store } from './store.js';
 import { stsActions } from './sts.js';
 import { answer, refusal, stsAnswer, stsRefusal } from './xml.js';
 
@@ -43,8 +42,10 @@ export interface LocalOptions {
   readonly region?: string | undefined;
   readonly run: RunCommand;
   /** Takes the store's lock, given its path. */
-  readonly withLock: <T>(path: string, action: () => T) => Promise<T>;
+  readonly withLock: <T>(path: string, action: () => T | Promise<T>) => Promise<T>;
   readonly behaviour?: Behaviour | undefined;
+  /** Whether attached volumes have nodes such as `/dev/xvdf`; for clients other than chrootfile. */
+  readonly aliases?: boolean;
   /** Is told of every request and its answer. */
   readonly log?: ((entry: WireEntry) => void) | undefined;
 }
@@ -56,18 +57,23 @@ export interface WireAnswer {
 }
 
 /** A request with its answer, as it is logged. */
-export interface WireEntry extends WireAnswer {
-  readonly service: 'ec2' | 'sts';
+export interface WireEntry extends Partial<WireAnswer> {
+  readonly service: 'ec2' | 'sts' | 'imds';
+  /** Of the metadata service: the method and the path. */
   readonly action: string;
   readonly region: string;
-  readonly form: string;
+  readonly account?: string;
+  /** EC2's code of a refusal. */
+  readonly code?: string | undefined;
+  readonly ms: number;
+  readonly form?: string;
 }
 
 /** A strict, small EC2 on this machine: the query protocol in, XML out, loop devices over sparse files behind it. */
 export class LocalEc2 {
-  private readonly instance = `i-0${createHash('sha256').update(machineId()).digest('hex').slice(0, 16)}`;
-  private readonly region: string;
+  readonly region: string;
   readonly behaviour: Behaviour;
+  private readonly lines = new Map<string, Promise<unknown>>();
 
   constructor(private readonly options: LocalOptions) {
     this.region = options.region ?? localRegion;
@@ -83,13 +89,29 @@ export class LocalEc2 {
    * Answers one request, given its form-encoded body.
    * @throws ConnectionLost where a fault says so.
    */
-  async answer(form: string, caller: Caller = { account: localAccount, region: this.region, expired: false }): Promise<WireAnswer> {
+  async answer(form: string, headers: Readonly<Record<string, string>> = {}): Promise<WireAnswer> {
+    const started = performance.now();
     const parameters = new URLSearchParams(form);
+    const caller = callerOf(headers, parameters, this.region);
     const service = parameters.get('Version') === stsVersion ? 'sts' : 'ec2';
     const action = parameters.get('Action') ?? '';
-    const given = await this.answerOf(service, action, parameters, caller);
-    this.options.log?.({ service, action, region: caller.region, form, ...given });
-    return given;
+    const entry = (answer: Partial<WireAnswer>) => {
+      const [, code] = answer.status === 200 ? [] : (/<Code>([^<]*)/.exec(answer.body ?? '') ?? []);
+      const { region, account } = caller;
+      this.log({ service, action, region, account, code, ms: performance.now() - started, form, ...answer });
+    };
+    try {
+      const given = await this.answerOf(service, action, parameters, caller);
+      entry(given);
+      return given;
+    } catch (lost) {
+      entry({});
+      throw lost;
+    }
+  }
+
+  log(entry: WireEntry): void {
+    this.options.log?.(entry);
   }
 
   private async answerOf(service: 'ec2' | 'sts', name: string, parameters: URLSearchParams, caller: Caller): Promise<WireAnswer> {
@@ -103,6 +125,7 @@ export class LocalEc2 {
       if (fault !== undefined && fault !== 'lost-after') throw refusalOf(fault, name, caller.account);
       const actions = service === 'ec2' ? ec2Actions : stsActions;
       const action = Object.hasOwn(actions, name) ? actions[name] : undefined;
+      if (name === '') throw new Ec2Error('MissingAction', 'The request is missing an action.');
       if (action === undefined) throw new Ec2Error('InvalidAction', `The action ${name} is not valid for this web service.`);
       const request = parseQuery(parameters, action.shape);
       const body = say(name, requestId, await action.run(request as never, this.hereFor(caller)));
@@ -116,6 +139,25 @@ export class LocalEc2 {
     }
   }
 
+  /** Takes away, and finishes, what a killed process had begun. */
+  async mend(): Promise<void> {
+    for (const here of this.everywhere()) {
+      await here.store.exclusive(() => here.store.removeDrafts());
+      await mendAttachments(here);
+    }
+  }
+
+  /** Detaches what was attached for clients of a server, unless it is in use. @returns what is. */
+  async detachServed(): Promise<{ readonly volume: string; readonly device: string }[]> {
+    const left = [];
+    for (const here of this.everywhere()) left.push(...(await detachServed(here)));
+    return left;
+  }
+
+  private everywhere(): Here[] {
+    return regionsIn(this.options.root).map((region) => this.hereFor({ account: localAccount, region, expired: false }));
+  }
+
   /** The SDK's `requestHandler`: takes requests after they are serialized and gives answers before they are parsed. */
   get requestHandler() {
     return {
@@ -124,37 +166,40 @@ export class LocalEc2 {
         { abortSignal }: { readonly abortSignal?: { readonly aborted: boolean } } = {},
       ) => {
         if (abortSignal?.aborted) throw Object.assign(new Error('Request aborted'), { name: 'AbortError' });
-        const { status, body } = await this.answer(String(request.body ?? ''), callerOf(request.headers ?? {}, this.region));
+        const { status, body } = await this.answer(String(request.body ?? ''), request.headers);
         return { response: { statusCode: status, headers: { 'content-type': 'text/xml;charset=UTF-8' }, body: Buffer.from(body) } };
       },
     };
   }
 
-  private storeOf(region: string): Store {
+  storeOf(region: string): Store {
+    return new Store(this.options.root, region, (action) => this.alone('store', action));
+  }
+
+  /** Those of this process wait in line, in order; only the first of them waits for other processes. */
+  private alone<T>(name: string, action: () => T | Promise<T>): Promise<T> {
     const { root, withLock } = this.options;
-    const exclusive: Exclusive = (action) => withLock(join(root, 'store'), action);
-    return new Store(root, region, exclusive);
+    const done = (this.lines.get(name) ?? Promise.resolve()).then(() => withLock(join(root, name), action));
+    this.lines.set(
+      name,
+      done.catch(() => {}),
+    );
+    return done;
   }
 
   private hereFor({ account, region }: Caller): Here {
     return {
       store: this.storeOf(region),
       storeOf: (other) => this.storeOf(other),
+      alone: (name, action) => this.alone(name, action),
       run: this.options.run,
       account,
       region,
       zone: `${region}a`,
       // This machine is in one region; elsewhere there are no instances.
-      instance: this.instance,
+      instance: machine.instance,
       latency: this.behaviour.latency,
+      aliases: this.options.aliases ?? false,
     };
-  }
-}
-
-function machineId(): string {
-  try {
-    return readFileSync('/etc/machine-id', 'utf8').trim() || hostname();
-  } catch {
-    return hostname();
   }
 }

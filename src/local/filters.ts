@@ -32,17 +32,23 @@ export function filtered<T extends Resource>(all: readonly T[], request: Describ
   return all.filter((resource) => tests.every((test) => test(resource)));
 }
 
-/** One page of a list, and the token of the next one. */
-export function page<T>(all: readonly T[], request: Describe): { items: readonly T[]; nextToken: string | undefined } {
-  const start = request.NextToken === undefined ? 0 : Number(Buffer.from(request.NextToken, 'base64url').toString());
-  if (!Number.isInteger(start) || start < 0) throw new Ec2Error('InvalidNextToken', 'The token provided is not valid');
-  if (request.MaxResults === undefined) return { items: all.slice(start), nextToken: undefined };
-  if (request.MaxResults < 5 || request.MaxResults > 1000) {
-    throw new Ec2Error('InvalidParameterValue', `Value ( ${request.MaxResults} ) for parameter maxResults is invalid. Expecting a value between 5 and 1000.`);
+/** One page of a list, and the token of the next one: the id of the last that was given, since others come and go. */
+export function page<T extends { readonly id: string }>(all: readonly T[], request: Describe): { items: readonly T[]; nextToken: string | undefined } {
+  const { MaxResults: most, NextToken: token } = request;
+  const after = token === undefined ? '' : Buffer.from(token, 'base64url').toString();
+  if (token !== undefined && !after.startsWith(tokenMark)) throw new Ec2Error('InvalidParameterValue', `Unable to parse pagination token`);
+  const rest = token === undefined ? all : all.filter(({ id }) => id > after.slice(tokenMark.length));
+  if (most === undefined) return { items: rest, nextToken: undefined };
+  const [named] = Object.entries(request).filter(([name, value]) => name.endsWith('Id') && Array.isArray(value) && value.length > 0);
+  if (named !== undefined) throw new Ec2Error('InvalidParameterCombination', `The parameter ${named[0]} cannot be used with the parameter MaxResults`);
+  if (most < 5 || most > 1000) {
+    throw new Ec2Error('InvalidParameterValue', `Value ( ${most} ) for parameter maxResults is invalid. Expecting a value between 5 and 1000.`);
   }
-  const end = start + request.MaxResults;
-  return { items: all.slice(start, end), nextToken: end < all.length ? Buffer.from(String(end)).toString('base64url') : undefined };
+  const items = rest.slice(0, most);
+  return { items, nextToken: rest.length > most ? Buffer.from(`${tokenMark}${items.at(-1)?.id}`).toString('base64url') : undefined };
 }
+
+const tokenMark = 'after ';
 
 /** `TagSpecification.N`, given at creation. */
 export const tagShape = [{ ResourceType: 'string', Tag: [{ Key: 'string', Value: 'string' }] }] as const;

@@ -26,7 +26,8 @@ interface Tree {
 export function parseQuery<S extends { readonly [name: string]: Shape }>(form: URLSearchParams, shape: S): Parsed<S> {
   const root: Tree = { children: new Map() };
   for (const [key, value] of form) {
-    if (key === 'Action' || key === 'Version') continue;
+    // The signature may be among them.
+    if (key === 'Action' || key === 'Version' || key.startsWith('X-Amz-')) continue;
     let at = root;
     for (const step of key.split('.')) {
       const next = at.children.get(step) ?? { children: new Map() };

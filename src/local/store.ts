@@ -14,6 +14,8 @@ export interface Resource {
   tags: Tag[];
   /** The account it belongs to; that of {@link localAccount} where none is said. */
   readonly owner?: string | undefined;
+  /** The process that makes it, as {@link thisMaker} has it: where it died, what is not ready never will be. */
+  readonly maker?: string;
   /** The client's token against doubles, with what was asked for. */
   readonly token?: { readonly value: string; readonly request: string } | undefined;
 }
@@ -30,7 +32,17 @@ export interface Volume extends Resource {
   /** False while its file is being made. */
   ready: boolean;
   /** As asked for; whether it is attached in truth, the kernel knows. */
-  attachment?: { readonly device: string; readonly since: string; detaching: boolean; readonly asked?: string } | undefined;
+  attachment?: Attachment | undefined;
+}
+
+export interface Attachment {
+  readonly device: string;
+  readonly since: string;
+  readonly detaching: boolean;
+  /** When it was asked to be detached. */
+  readonly asked?: string;
+  /** The process that attaches it, until that is done. */
+  readonly maker?: string | undefined;
 }
 
 export interface Snapshot extends Resource {
@@ -164,6 +176,14 @@ export class Store {
     const found = this.get(kind, id);
     if (found !== undefined) this.put(kind, change(found));
     return found !== undefined;
+  }
+
+  /** Removes what a killed process had begun to write. While the store is held: nobody else may be writing. */
+  removeDrafts(): void {
+    for (const kind of Object.keys(prefixes)) {
+      const folder = join(this.root, this.region, kind);
+      for (const name of existsSync(folder) ? readdirSync(folder) : []) if (name.endsWith('.new')) rmSync(join(folder, name), { force: true });
+    }
   }
 
   remove(kind: Kind, id: string): void {

@@ -3,6 +3,7 @@ import { regions } from '../caller.js';
 import { copyDisk, removeDisk } from '../disks.js';
 import { Ec2Error } from '../errors.js';
 import { tagShape, tagsFor } from '../filters.js';
+import { thisMaker } from '../maker.js';
 import type { Image, Snapshot, Store, Tag } from '../store.js';
 import { checkedName, isAvailable, mustBeFree } from './images.js';
 import { isComplete } from './snapshots.js';
@@ -61,6 +62,7 @@ const copyImage = action(
         deprecated: undefined,
         protection: undefined,
         ready: false,
+        maker: thisMaker(),
       };
       here.store.put('images', copy);
       for (const { snapshot } of made) {
@@ -106,7 +108,7 @@ const copySnapshot = action(
     const tags = tagsFor('snapshot', request.TagSpecification);
     stopDryRun(request);
     const { snapshot } = draftOf(source, request, tags, here);
-    here.store.put('snapshots', { ...snapshot, description: request.Description ?? '' });
+    await here.store.exclusive(() => here.store.put('snapshots', { ...snapshot, description: request.Description ?? '' }));
     await fill(source, there, snapshot, here);
     return { snapshotId: snapshot.id };
   },
@@ -153,6 +155,7 @@ function draftOf(from: Snapshot, request: { readonly Encrypted?: boolean; readon
     kmsKey: encrypted ? (request.KmsKeyId ?? (here.store.get('snapshots', from.id) === undefined ? undefined : from.kmsKey)) : undefined,
     sharedWith: undefined as never,
     ready: false,
+    maker: thisMaker(),
     copied: true,
   };
   return { from, snapshot };

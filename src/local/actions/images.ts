@@ -1,6 +1,7 @@
 import { type Action, action, existing, type Here, hasPassed, own, ownerOf, required, selected, stopDryRun } from '../action.js';
 import { Ec2Error } from '../errors.js';
 import { type Attributes, describeShape, filtered, page, tagSet, tagShape, tagsFor } from '../filters.js';
+import { hasDied } from '../maker.js';
 import { ownedBy } from '../sharing.js';
 import type { Image, Mapping } from '../store.js';
 import { isComplete } from './snapshots.js';
@@ -55,6 +56,7 @@ const registerImage = action(
     stopDryRun(request);
     const image = await here.store.exclusive(() => {
       mustBeFree(name, here);
+      for (const { snapshot } of mappings) if (snapshot !== undefined) existing(here, 'snapshots', snapshot);
       const made: Image = {
         id: here.store.newId('images'),
         created: new Date().toISOString(),
@@ -106,10 +108,16 @@ const deregisterImage = action({ DryRun: 'boolean', ImageId: 'string' }, async (
   if (here.store.get('images', id) === undefined) {
     throw new Ec2Error(/^ami-[0-9a-f]+$/.test(id) ? 'InvalidAMIID.Unavailable' : 'InvalidAMIID.Malformed', `The AMI ID '${id}' is not available`);
   }
-  const { protection } = own(here, 'images', id);
-  if (protection !== undefined) throw new Ec2Error('OperationNotPermitted', `The image '${id}' is protected against deregistration (${protection}).`);
+  const mayGo = () => {
+    const { protection } = own(here, 'images', id);
+    if (protection !== undefined) throw new Ec2Error('OperationNotPermitted', `The image '${id}' is protected against deregistration (${protection}).`);
+  };
+  mayGo();
   stopDryRun(request);
-  await here.store.exclusive(() => here.store.remove('images', id));
+  await here.store.exclusive(() => {
+    mayGo();
+    here.store.remove('images', id);
+  });
   return { return: true };
 });
 
@@ -141,6 +149,11 @@ export function mustBeFree(name: string, here: Here): void {
 export function isAvailable(image: Image, here: Here): boolean {
   const { latency } = here;
   return image.ready !== false && hasPassed(image, image.source === undefined ? latency.image : latency.copy);
+}
+
+function stateOf(image: Image, here: Here): string {
+  if (image.ready === false && hasDied(image.maker)) return 'failed';
+  return isAvailable(image, here) ? 'available' : 'pending';
 }
 
 /** @throws Ec2Error for what boots no machine. Source: EC2 API reference, RegisterImage. */
@@ -208,7 +221,7 @@ function imageBody(image: Image, here: Here) {
   return {
     imageId: image.id,
     imageLocation: `${owner}/${image.name}`,
-    imageState: isAvailable(image, here) ? 'available' : 'pending',
+    imageState: stateOf(image, here),
     imageOwnerId: owner,
     isPublic: image.sharedWith?.groups.includes('all') ?? false,
     productCodes: image.productCodes?.map((productCode) => ({ productCode, type: 'marketplace' })),
@@ -263,7 +276,7 @@ function attributes(here: Here): Attributes<Image> {
     'virtualization-type': (i) => i.virtualization,
     'root-device-name': (i) => i.rootDevice,
     'root-device-type': () => 'ebs',
-    state: (i) => (isAvailable(i, here) ? 'available' : 'pending'),
+    state: (i) => stateOf(i, here),
     'owner-id': (i) => ownerOf(i),
     'is-public': (i) => i.sharedWith?.groups.includes('all') ?? false,
     'creation-date': (i) => i.created,

@@ -1,6 +1,7 @@
 import { type Action, action, type Here, stopDryRun } from '../action.js';
 import { Ec2Error } from '../errors.js';
 import { describeShape, filtered, page } from '../filters.js';
+import { machine } from '../machine.js';
 import { attachedVolumes } from './volumes.js';
 
 const describeInstances = action({ ...describeShape, InstanceId: ['string'] }, async (request, here) => {
@@ -26,11 +27,10 @@ export const instanceActions: Readonly<Record<string, Action>> = { DescribeInsta
 function instance(here: Here) {
   return {
     instanceId: here.instance,
-    // One of its own EC2's clients would not know.
-    instanceType: machine() === 'arm64' ? 't4g.nano' : 't3.nano',
+    instanceType: machine.type,
     instanceState: { code: 16, name: 'running' },
     placement: { availabilityZone: here.zone, tenancy: 'default' },
-    architecture: machine(),
+    architecture: machine.architecture,
     rootDeviceType: 'ebs',
     rootDeviceName: '/dev/sda1',
     virtualizationType: 'hvm',
@@ -40,9 +40,4 @@ function instance(here: Here) {
       ebs: { volumeId: volume.id, status: 'attached', attachTime: volume.attachment?.since, deleteOnTermination: false },
     })),
   };
-}
-
-/** This machine's architecture by EC2's name for it. */
-function machine(): string {
-  return process.arch === 'arm64' ? 'arm64' : 'x86_64';
 }

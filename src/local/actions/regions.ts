@@ -16,6 +16,37 @@ const describeRegions = action({ DryRun: 'boolean', AllRegions: 'boolean', Filte
   return { regionInfo: found.map(({ id }) => ({ regionName: id, regionEndpoint: endpointOf(id), optInStatus: 'opt-in-not-required' })) };
 });
 
+const describeAvailabilityZones = action(
+  { DryRun: 'boolean', AllAvailabilityZones: 'boolean', Filter: describeShape.Filter, ZoneName: ['string'], ZoneId: ['string'] },
+  async (request, here) => {
+    const zone = { id: here.zone, created: '', tags: [] };
+    const unknown = [...(request.ZoneName ?? []), ...(request.ZoneId ?? [])].filter((name) => name !== here.zone);
+    if (unknown.length > 0) throw new Ec2Error('InvalidParameterValue', `Invalid availability zone: [${unknown.join(', ')}]`);
+    const found = filtered([zone], request, {
+      'zone-name': (z) => z.id,
+      'zone-id': (z) => z.id,
+      'zone-type': () => 'availability-zone',
+      'region-name': () => here.region,
+      state: () => 'available',
+      'opt-in-status': () => 'opt-in-not-required',
+    });
+    stopDryRun(request);
+    return {
+      availabilityZoneInfo: found.map(({ id }) => ({
+        zoneName: id,
+        zoneId: id,
+        zoneState: 'available',
+        zoneType: 'availability-zone',
+        regionName: here.region,
+        groupName: here.region,
+        networkBorderGroup: here.region,
+        optInStatus: 'opt-in-not-required',
+        messageSet: [],
+      })),
+    };
+  },
+);
+
 const getEbsEncryptionByDefault = action({ DryRun: 'boolean' }, async (request, here) => {
   stopDryRun(request);
   return { ebsEncryptionByDefault: here.store.settings().encryptByDefault, sseType: 'sse-ebs' };
@@ -30,6 +61,7 @@ const setEbsEncryptionByDefault = (value: boolean) =>
 
 export const regionActions: Readonly<Record<string, Action>> = {
   DescribeRegions: describeRegions,
+  DescribeAvailabilityZones: describeAvailabilityZones,
   GetEbsEncryptionByDefault: getEbsEncryptionByDefault,
   EnableEbsEncryptionByDefault: setEbsEncryptionByDefault(true),
   DisableEbsEncryptionByDefault: setEbsEncryptionByDefault(false),

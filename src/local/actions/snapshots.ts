@@ -3,6 +3,7 @@ import { copyDisk, deviceOf, removeDisk } from '../disks.js';
 import { Ec2Error } from '../errors.js';
 import { type Attributes, describeShape, filtered, page, tagSet, tagShape, tagsFor } from '../filters.js';
 import { keyOf } from '../keys.js';
+import { hasDied, thisMaker } from '../maker.js';
 import { changed, changeOf, ownedBy } from '../sharing.js';
 import type { Snapshot } from '../store.js';
 
@@ -22,8 +23,9 @@ const createSnapshot = action({ DryRun: 'boolean', VolumeId: 'string', Descripti
     kmsKey: volume.kmsKey,
     owner: here.account,
     ready: false,
+    maker: thisMaker(),
   };
-  here.store.put('snapshots', snapshot);
+  await here.store.exclusive(() => here.store.put('snapshots', snapshot));
   const disk = here.store.diskOf(volume.id);
   const device = deviceOf(disk);
   try {
@@ -51,6 +53,7 @@ const deleteSnapshot = action({ DryRun: 'boolean', SnapshotId: 'string' }, async
   const snapshot = own(here, 'snapshots', request.SnapshotId);
   stopDryRun(request);
   await here.store.exclusive(() => {
+    own(here, 'snapshots', snapshot.id);
     const image = here.store.list('images').find((i) => i.mappings.some((mapping) => mapping.snapshot === snapshot.id));
     if (image !== undefined) throw new Ec2Error('InvalidSnapshot.InUse', `The snapshot ${snapshot.id} is currently in use by ${image.id}`);
     removeDisk(here.store.diskOf(snapshot.id));
@@ -107,6 +110,11 @@ export function isComplete(snapshot: Snapshot, here: Here): boolean {
   return snapshot.ready && hasPassed(snapshot, lastsFor(snapshot, here));
 }
 
+function stateOf(snapshot: Snapshot, here: Here): string {
+  if (!snapshot.ready && hasDied(snapshot.maker)) return 'error';
+  return isComplete(snapshot, here) ? 'completed' : 'pending';
+}
+
 function lastsFor({ copied }: Snapshot, { latency }: Here): number {
   return copied ? latency.copy : latency.snapshot;
 }
@@ -121,7 +129,7 @@ function snapshotBody(snapshot: Snapshot, here: Here) {
   return {
     snapshotId: snapshot.id,
     volumeId: snapshot.volume,
-    status: isComplete(snapshot, here) ? 'completed' : 'pending',
+    status: stateOf(snapshot, here),
     startTime: snapshot.created,
     progress: progressOf(snapshot, here),
     ownerId: ownerOf(snapshot),
@@ -140,7 +148,7 @@ function attributes(here: Here): Attributes<Snapshot> {
     'volume-id': (s) => s.volume,
     'volume-size': (s) => s.size,
     description: (s) => s.description,
-    status: (s) => (isComplete(s, here) ? 'completed' : 'pending'),
+    status: (s) => stateOf(s, here),
     encrypted: (s) => s.encrypted,
     'owner-id': (s) => ownerOf(s),
   };

@@ -16,11 +16,25 @@ const createTags = action({ DryRun: 'boolean', ResourceId: ['string'], Tag: [{ K
     throw new Ec2Error('MissingParameter', `The request must contain the parameter ${ids.length === 0 ? 'resourceIdSet' : 'tagSet'}`);
   stopDryRun(request);
   await here.store.exclusive(() => {
-    const found = ids.map((id) => ({ ...resourceOf(id, here) }));
+    const found = ids.map((id) => resourceOf(id, here));
     for (const { kind, resource } of found) {
       const kept = resource.tags.filter((tag) => !tags.some((t) => t.Key === tag.Key));
       if (kept.length + tags.length > 50) throw new Ec2Error('TagLimitExceeded', `The maximum number of Tags for a resource has been reached.`);
       here.store.put(kind, { ...resource, tags: [...kept, ...tags] } as never);
+    }
+  });
+  return { return: true };
+});
+
+const deleteTags = action({ DryRun: 'boolean', ResourceId: ['string'], Tag: [{ Key: 'string', Value: 'string' }] }, async (request, here) => {
+  const ids = request.ResourceId ?? [];
+  if (ids.length === 0) throw new Ec2Error('MissingParameter', 'The request must contain the parameter resourceIdSet');
+  stopDryRun(request);
+  // Source: EC2 API reference, DeleteTags: without tags all go; one with a value only where it has that.
+  const goes = (tag: Tag) => request.Tag?.some(({ Key: key, Value: value }) => key === tag.Key && (value === undefined || value === tag.Value)) ?? true;
+  await here.store.exclusive(() => {
+    for (const { kind, resource } of ids.map((id) => resourceOf(id, here))) {
+      here.store.put(kind, { ...resource, tags: resource.tags.filter((tag) => !goes(tag)) } as never);
     }
   });
   return { return: true };
@@ -33,21 +47,22 @@ const describeTags = action(describeShape, async (request, here) => {
       .filter((resource) => ownerOf(resource) === here.account)
       .flatMap((resource) => resource.tags.map((tag) => rowOf(tag, type, resource))),
   );
+  all.sort((a, b) => (a.id < b.id ? -1 : 1));
   const found = filtered(all, request, {
     key: (row) => row.key,
     value: (row) => row.value,
-    'resource-id': (row) => row.id,
+    'resource-id': (row) => row.resource,
     'resource-type': (row) => row.type,
   });
   stopDryRun(request);
   const { items, nextToken } = page(found, request);
-  return { tagSet: items.map((row) => ({ resourceId: row.id, resourceType: row.type, key: row.key, value: row.value })), nextToken };
+  return { tagSet: items.map((row) => ({ resourceId: row.resource, resourceType: row.type, key: row.key, value: row.value })), nextToken };
 });
 
-export const tagActions: Readonly<Record<string, Action>> = { CreateTags: createTags, DescribeTags: describeTags };
+export const tagActions: Readonly<Record<string, Action>> = { CreateTags: createTags, DeleteTags: deleteTags, DescribeTags: describeTags };
 
 function rowOf(tag: Tag, type: string, resource: Resource) {
-  return { id: resource.id, created: resource.created, tags: [tag], type, key: tag.Key, value: tag.Value };
+  return { id: `${resource.id} ${tag.Key}`, resource: resource.id, created: resource.created, tags: [tag], type, key: tag.Key, value: tag.Value };
 }
 
 function resourceOf(id: string, here: Here): { kind: Kind; resource: Resource } {

@@ -1,9 +1,12 @@
+import { existsSync } from 'node:fs';
 import { type Action, action, existing, finish, type Here, hasPassed, own, ownerOf, required, selected, stopDryRun } from '../action.js';
-import { attachDisk, copyDisk, createDisk, detachDisk, deviceOf, isBusy, removeDisk } from '../disks.js';
+import { aliasOf, hasAlias, linkAlias } from '../aliases.js';
+import { attachDisk, copyDisk, createDisk, detachDisk, deviceOf, isBusy, linkDevice, removeDisk } from '../disks.js';
 import { Ec2Error } from '../errors.js';
 import { type Attributes, describeShape, filtered, page, tagSet, tagShape, tagsFor } from '../filters.js';
 import { keyOf } from '../keys.js';
-import type { Snapshot, Volume } from '../store.js';
+import { hasDied, thisMaker } from '../maker.js';
+import type { Attachment, Snapshot, Volume } from '../store.js';
 import { isComplete } from './snapshots.js';
 
 /** Sizes in GiB by volume type. Source: EC2 API reference, CreateVolume. */
@@ -80,6 +83,7 @@ const createVolume = action(
         kmsKey: encrypted ? (request.KmsKeyId ?? snapshot?.kmsKey) : undefined,
         owner: here.account,
         ready: false,
+        maker: thisMaker(),
       };
       here.store.put('volumes', made);
       return { volume: made, fresh: true };
@@ -124,16 +128,26 @@ const attachVolume = action({ DryRun: 'boolean', VolumeId: 'string', InstanceId:
   const volume = await here.store.exclusive(() => {
     const wanted = own(here, 'volumes', id);
     if (!isReady(wanted, here)) throw new Ec2Error('IncorrectState', `Volume '${id}' is not 'available'.`);
-    if (isAttached(wanted, here)) throw new Ec2Error('VolumeInUse', `${id} is already attached to an instance`);
-    const other = here.store.list('volumes').find((v) => v.id !== id && v.attachment?.device === device && (isAttached(v, here) || isFresh(v)));
-    if (other !== undefined) {
+    if (isTaken(wanted, here)) throw new Ec2Error('VolumeInUse', `${id} is already attached to an instance`);
+    const other = here.store.list('volumes').find((v) => v.attachment?.device === device && isTaken(v, here));
+    if (other !== undefined || (here.aliases && existsSync(aliasOf(device)))) {
       throw new Ec2Error('InvalidParameterValue', `Invalid value '${device}' for unixDevice. Attachment point ${device} is already in use`);
     }
-    wanted.attachment = { device, since, detaching: false };
-    here.store.put('volumes', wanted);
-    return wanted;
+    const volume: Volume = { ...wanted, attachment: { device, since, detaching: false, maker: thisMaker() } };
+    here.store.put('volumes', volume);
+    return volume;
   });
-  await attachDisk(here.run, here.store.diskOf(id), id);
+  const disk = here.store.diskOf(id);
+  try {
+    const node = await attachDisk(here.run, disk, id);
+    if (here.aliases) linkAlias(node, aliasOf(device));
+  } catch (error) {
+    const node = deviceOf(disk);
+    if (node !== undefined) await detachDisk(here.run, disk, node, id);
+    await here.store.exclusive(() => here.store.change('volumes', id, ({ attachment: _, ...made }) => made));
+    throw error;
+  }
+  await here.store.exclusive(() => here.store.change('volumes', id, (made) => ({ ...made, attachment: completed(made) })));
   return attachmentBody(volume, here, 'attaching');
 });
 
@@ -141,20 +155,24 @@ const detachVolume = action({ DryRun: 'boolean', VolumeId: 'string', InstanceId:
   const volume = own(here, 'volumes', request.VolumeId);
   stopDryRun(request);
   if (!isAttached(volume, here)) throw new Ec2Error('IncorrectState', `Volume '${volume.id}' is in the 'available' state.`);
-  await here.store.exclusive(() => {
-    const { attachment } = existing(here, 'volumes', volume.id);
-    volume.attachment = { device: '', since: volume.created, ...attachment, detaching: true, asked: new Date().toISOString() };
-    here.store.put('volumes', volume);
+  const asked = new Date().toISOString();
+  const detaching = await here.store.exclusive(() => {
+    const { attachment, ...rest } = own(here, 'volumes', volume.id);
+    const asking: Volume = { ...rest, attachment: { device: '', since: rest.created, asked, ...attachment, detaching: true } };
+    here.store.put('volumes', asking);
+    return asking;
   });
-  const after = await settled(volume, here);
-  return attachmentBody(volume, here, after.attachment === undefined ? 'detaching' : 'busy');
+  const after = await settled(detaching, here);
+  return attachmentBody(detaching, here, after.attachment === undefined ? 'detaching' : 'busy');
 });
 
 const deleteVolume = action({ DryRun: 'boolean', VolumeId: 'string' }, async (request, here) => {
   const volume = own(here, 'volumes', request.VolumeId);
   stopDryRun(request);
   await here.store.exclusive(() => {
-    if (isAttached(volume, here)) throw new Ec2Error('VolumeInUse', `Volume ${volume.id} is currently attached to ${here.instance}`);
+    if (isTaken(own(here, 'volumes', volume.id), here)) {
+      throw new Ec2Error('VolumeInUse', `Volume ${volume.id} is currently attached to ${here.instance}`);
+    }
     // The disk first: a record without one can still be deleted, a disk without a record is found by nobody.
     removeDisk(here.store.diskOf(volume.id));
     here.store.remove('volumes', volume.id);
@@ -175,18 +193,54 @@ export function attachedVolumes(here: Here): Volume[] {
   return here.store.list('volumes').filter((volume) => ownerOf(volume) === here.account && isAttached(volume, here));
 }
 
+/** Finishes attachments that a killed process had begun, as far as the kernel has them. */
+export async function mendAttachments(here: Here): Promise<void> {
+  for (const { id, attachment } of here.store.list('volumes')) {
+    if (attachment === undefined || !hasDied(attachment.maker)) continue;
+    const device = deviceOf(here.store.diskOf(id));
+    if (device !== undefined) {
+      linkDevice(device, id);
+      if (!hasAlias(device)) linkAlias(device, aliasOf(attachment.device));
+    }
+    await here.store.exclusive(() =>
+      here.store.change('volumes', id, (volume) => ({ ...volume, attachment: device === undefined ? undefined : completed(volume) })),
+    );
+  }
+}
+
+/** Detaches the volumes that were attached for clients of a server; gives those that are in use. */
+export async function detachServed(here: Here): Promise<{ volume: string; device: string }[]> {
+  const left = [];
+  for (const volume of here.store.list('volumes')) {
+    const device = deviceOf(here.store.diskOf(volume.id));
+    if (device === undefined || !hasAlias(device)) continue;
+    if (isBusy(device)) left.push({ volume: volume.id, device });
+    else await settled({ ...volume, attachment: { device: '', since: '', ...volume.attachment, detaching: true, asked: volume.created } }, here);
+  }
+  return left;
+}
+
+/** An attachment that is complete. */
+function completed({ attachment }: Volume): Attachment | undefined {
+  return attachment && { ...attachment, maker: undefined };
+}
+
 /** Carries a detach through that was asked for while the volume was in use, as EC2 does once the guest lets go. */
 async function settled(volume: Volume, here: Here): Promise<Volume> {
-  const disk = here.store.diskOf(volume.id);
-  const device = deviceOf(disk);
   if (!volume.attachment?.detaching) return volume;
-  if (device !== undefined) {
-    if (isBusy(device) || !hasPassed({ created: volume.attachment.asked ?? '' }, here.latency.detach)) return volume;
+  const disk = here.store.diskOf(volume.id);
+  const asked = { created: volume.attachment.asked ?? '' };
+  const stays = await here.alone('devices', async () => {
+    const device = deviceOf(disk);
+    if (device === undefined) return false;
+    if (isBusy(device) || !hasPassed(asked, here.latency.detach)) return true;
     await detachDisk(here.run, disk, device, volume.id);
-  }
+    return false;
+  });
+  if (stays) return volume;
   return here.store.exclusive(() => {
     const { attachment: _, ...detached } = here.store.get('volumes', volume.id) ?? volume;
-    if (here.store.get('volumes', volume.id) !== undefined) here.store.put('volumes', detached);
+    here.store.change('volumes', volume.id, () => detached);
     return detached;
   });
 }
@@ -195,9 +249,10 @@ function isAttached(volume: Volume, here: Here): boolean {
   return deviceOf(here.store.diskOf(volume.id)) !== undefined;
 }
 
-/** Between the choice of a device name and the loop device there is a moment; a crash in it must not keep the name. */
-function isFresh(volume: Volume): boolean {
-  return volume.attachment !== undefined && Date.now() - Date.parse(volume.attachment.since) < 10_000;
+/** Whether a volume is attached or about to be: between the choice of its device name and the loop device is a moment. */
+function isTaken(volume: Volume, here: Here): boolean {
+  const { maker } = volume.attachment ?? {};
+  return isAttached(volume, here) || (maker !== undefined && !hasDied(maker));
 }
 
 function isReady(volume: Volume, here: Here): boolean {
@@ -240,6 +295,7 @@ function isEncrypted({ Encrypted: asked, KmsKeyId: key }: { Encrypted?: boolean;
 }
 
 function stateOf(volume: Volume, here: Here): string {
+  if (!volume.ready && hasDied(volume.maker)) return 'error';
   if (!isReady(volume, here)) return 'creating';
   return isAttached(volume, here) ? 'in-use' : 'available';
 }

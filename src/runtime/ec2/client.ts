@@ -34,6 +34,7 @@ export interface LocalHandler {
 /** Opens the EC2 of a recipe's cloud. @throws Error when no region is known. */
 export async function openEc2(cloud: Cloud, local?: LocalHandler): Promise<Ec2> {
   const sdk = await import('./sdk.js');
+  askMetadataOf(cloud.endpoint);
   const usage = new Usage();
   const credentials = credentialsOf(cloud, local?.region ?? cloud.region, local?.handler);
   const shared: EC2ClientConfig = {
@@ -50,7 +51,7 @@ export async function openEc2(cloud: Cloud, local?: LocalHandler): Promise<Ec2> 
   const regions = new Map<string, Ec2>();
   const open = (name: string): Ec2 => {
     const config = { ...shared, ...unverified, region: name };
-    const prepared = (client: EC2Client) => prepare(client, { usage, credentials, config });
+    const prepared = (client: EC2Client) => prepare(client, { usage, credentials, config, cloud });
     const ec2: Ec2 = {
       sdk,
       cloud,
@@ -65,6 +66,15 @@ export async function openEc2(cloud: Cloud, local?: LocalHandler): Promise<Ec2> 
     return ec2;
   };
   return open(region);
+}
+
+/**
+ * An EC2 that is served on this machine says what this machine is, too, as it does to Packer. Said by the environment,
+ * where the SDK's metadata client and its credentials look; what is there already stays.
+ */
+function askMetadataOf(endpoint: string | undefined): void {
+  if (endpoint === undefined || !/^(localhost|127\.[0-9.]+|\[::1\])$/.test(new URL(endpoint).hostname)) return;
+  process.env['AWS_EC2_METADATA_SERVICE_ENDPOINT'] ??= endpoint;
 }
 
 /** For endpoints with certificates of their own making; said by the recipe. */
@@ -86,6 +96,7 @@ interface Surroundings {
   readonly usage: Usage;
   readonly credentials: Credentials;
   readonly config: EC2ClientConfig;
+  readonly cloud: Cloud;
 }
 
 /** Requests of which a try was lost, so that nobody knows what it did. */
@@ -95,7 +106,7 @@ const unsure = new WeakSet<object>();
 const withoutEffect = new WeakSet<Error>();
 
 /** Counts what is sent, renews credentials that EC2 calls too old, and decodes why something is not allowed. */
-function prepare(client: EC2Client, { usage, credentials, config }: Surroundings): EC2Client {
+function prepare(client: EC2Client, { usage, credentials, config, cloud }: Surroundings): EC2Client {
   client.middlewareStack.add(
     (next, context) => async (args) => {
       usage.called(String(context.commandName).replace(/Command$/, ''));
@@ -119,7 +130,7 @@ function prepare(client: EC2Client, { usage, credentials, config }: Surroundings
           return await next(args);
         }
       } catch (error) {
-        await decode(error, config);
+        await decode(error, config, cloud);
         if (!unsure.has(context) && (hasNoKeys(error) || (codeOf(error) !== undefined && !isLost(error)))) withoutEffect.add(error as Error);
         throw error;
       }
@@ -130,14 +141,14 @@ function prepare(client: EC2Client, { usage, credentials, config }: Surroundings
 }
 
 /** Puts what EC2 says in code in words; whoever may not have it decoded sees it as it is. */
-async function decode(error: unknown, { credentials, region, requestHandler, endpoint }: EC2ClientConfig): Promise<void> {
+async function decode(error: unknown, { credentials, region, requestHandler, endpoint }: EC2ClientConfig, { sts_endpoint }: Cloud): Promise<void> {
   if (!(error instanceof Error) || codeOf(error) !== 'UnauthorizedOperation') return;
   const [whole, encoded] = /\s*Encoded authorization failure message:\s*(\S+)/.exec(error.message) ?? [];
   if (whole === undefined) return;
   try {
     const { STSClient, DecodeAuthorizationMessageCommand } = await import('./sdk_sts.js');
-    // A custom endpoint is EC2's own; only the embedded one answers for STS too.
-    const here = endpoint === nowhere ? { endpoint, requestHandler } : {};
+    // A custom endpoint is EC2's own; only the embedded one is known to answer for STS too.
+    const here = endpoint === nowhere ? { endpoint, requestHandler } : sts_endpoint === undefined ? {} : { endpoint: sts_endpoint };
     const sts = new STSClient({ credentials, region, ...here } as STSClientConfig);
     const { DecodedMessage: text } = await sts.send(new DecodeAuthorizationMessageCommand({ EncodedMessage: encoded }));
     const { explicitDeny, context } = JSON.parse(text ?? '{}') as Decoded;

@@ -1,0 +1,56 @@
+import { existsSync, lstatSync, readdirSync, readlinkSync, rmSync, symlinkSync, watch } from 'node:fs';
+import { basename, join } from 'node:path';
+
+const dev = '/dev';
+
+/**
+ * The node that clients look for when a volume is attached under a name, e.g. `/dev/xvdf` for `/dev/sdf`.
+ * Source: EC2 User Guide, "Device names for volumes on Amazon EC2 instances".
+ */
+export function aliasOf(deviceName: string): string {
+  return join(dev, basename(deviceName).replace(/^sd/, 'xvd'));
+}
+
+/** Makes the alias of a device, and of its partitions, as links: they lead nowhere when the device is gone. */
+export function linkAlias(device: string, alias: string): void {
+  const node = basename(device);
+  symlinkSync(node, alias);
+  for (const entry of readdirSync(`/sys/block/${node}`)) if (entry.startsWith(`${node}p`)) linkPartition(entry);
+}
+
+/** Whether a device was attached for clients of a served EC2. */
+export function hasAlias(device: string): boolean {
+  return aliases().some(({ target }) => target === basename(device));
+}
+
+/** Removes all aliases of a device and its partitions. */
+export function unlinkAliases(device: string): void {
+  for (const { path, target } of aliases()) if (target === basename(device) || target.startsWith(`${basename(device)}p`)) rmSync(path);
+}
+
+/** Keeps the aliases of partitions as the kernel's change; gives what ends that. */
+export function followPartitions(): () => void {
+  const watcher = watch(dev, (_, entry) => {
+    if (entry !== null && /^loop[0-9]+p[0-9]+$/.test(entry)) linkPartition(entry);
+  });
+  return () => watcher.close();
+}
+
+/** Makes the alias of a partition such as `loop0p1` where its disk has one; removes it where the partition is gone. */
+function linkPartition(partition: string): void {
+  const [, disk, number] = /^(loop[0-9]+)p([0-9]+)$/.exec(partition) ?? [];
+  const whole = aliases().find(({ target }) => target === disk);
+  if (whole === undefined) return;
+  const alias = `${whole.path}${number}`;
+  rmSync(alias, { force: true });
+  if (existsSync(join(dev, partition))) symlinkSync(partition, alias);
+}
+
+function aliases(): { readonly path: string; readonly target: string }[] {
+  return readdirSync(dev)
+    .filter((entry) => entry.startsWith('xvd'))
+    .map((entry) => join(dev, entry))
+    .filter((path) => lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink())
+    .map((path) => ({ path, target: readlinkSync(path) }))
+    .filter(({ target }) => target.startsWith('loop'));
+}
