@@ -303,6 +303,8 @@ try {
 } catch (error) {
   process.exitCode = await codeOf(error);
 }
+// What was written has gone out; a connection that a library left open must not keep the program.
+process.exit();
 
 /** Whoever asked for JSON gets the faults of the recipe as JSON too. */
 function faultFormat(): 'text' | 'json' | 'event' {

@@ -20,7 +20,7 @@ import { regionsIn, Store } from './store.js';
 import { stsActions } from './sts.js';
 import { answer, refusal, stsAnswer, stsRefusal } from './xml.js';
 
-const ec2Actions: Readonly<Record<string, Action>> = {
+export const ec2Actions: Readonly<Record<string, Action>> = {
   ...instanceActions,
   ...volumeActions,
   ...snapshotActions,

@@ -57,9 +57,10 @@ export async function serve(ec2: LocalEc2, { port, metadataPort }: Ports): Promi
 
 function handler(ec2: LocalEc2, metadata: Metadata, api: boolean) {
   return async (request: IncomingMessage, response: ServerResponse) => {
-    const headers = headersOf(request);
-    const { pathname, search } = new URL(request.url ?? '/', 'http://ec2');
     try {
+      const headers = headersOf(request);
+      // AWS's own metadata client asks for "//latest/…".
+      const { pathname, search } = new URL(`http://ec2/${(request.url ?? '').replace(/^\/+/, '')}`);
       if (isFromBrowser(headers)) return end(response, 403, 'text/plain', 'Forbidden');
       if (!api || Metadata.owns(pathname)) {
         const started = performance.now();
@@ -72,7 +73,7 @@ function handler(ec2: LocalEc2, metadata: Metadata, api: boolean) {
       end(response, status, 'text/xml;charset=UTF-8', body);
     } catch {
       // A fault that cuts the connection, or one that was cut.
-      request.socket.destroy();
+      response.socket?.destroy();
     }
   };
 }

@@ -1,0 +1,238 @@
+import { closeSync, constants, existsSync, openSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import {
+  AttachVolumeCommand,
+  CreateVolumeCommand,
+  DescribeImagesCommand,
+  DescribeInstancesCommand,
+  DescribeVolumesCommand,
+  EC2Client,
+} from '@aws-sdk/client-ec2';
+import { fromInstanceMetadata } from '@aws-sdk/credential-providers';
+import { MetadataService } from '@aws-sdk/ec2-metadata-service';
+import * as assert from 'uvu/assert';
+import { heldBy } from '../support/ec2.js';
+import { inFolder } from '../support/folder.js';
+import { finished, run, start } from '../support/program.js';
+import { makeTiny, requestsOf, type Server, serveIn, withServer } from '../support/served.js';
+import { suite } from '../support/suite.js';
+
+function clientOf({ endpoint }: Server, region = 'local-1'): EC2Client {
+  return new EC2Client({ endpoint, region, credentials: { accessKeyId: '000000000000', secretAccessKey: 'x' }, maxAttempts: 1 });
+}
+
+async function attach(ec2: EC2Client, device: string): Promise<string> {
+  const { VolumeId } = await ec2.send(new CreateVolumeCommand({ AvailabilityZone: 'local-1a', Size: 1 }));
+  const { Reservations: reservations } = await ec2.send(new DescribeInstancesCommand());
+  await ec2.send(new AttachVolumeCommand({ VolumeId, InstanceId: reservations?.[0]?.Instances?.[0]?.InstanceId, Device: device }));
+  return VolumeId ?? '';
+}
+
+/** One request by hand: what it was answered. */
+function ask(url: string, options: { method?: string; headers?: Record<string, string>; body?: string } = {}): Promise<{ status: number; text: string }> {
+  return new Promise((done, fail) => {
+    const asked = request(url, { method: options.method ?? 'GET', headers: options.headers ?? {} }, (answer) => {
+      let text = '';
+      answer.setEncoding('utf8');
+      answer.on('data', (chunk) => {
+        text += chunk;
+      });
+      answer.on('end', () => done({ status: answer.statusCode ?? 0, text }));
+    });
+    asked.on('error', fail);
+    asked.end(options.body);
+  });
+}
+
+suite('local serve', (test) => {
+  test("AWS's own SDK over HTTP: volumes with nodes in /dev, which go when the server ends", async () => {
+    const node = await withServer(async (server) => {
+      const ec2 = clientOf(server);
+      await attach(ec2, '/dev/sdn');
+      assert.match(readlinkSync('/dev/xvdn'), /^loop[0-9]+$/);
+      const { Volumes: volumes } = await ec2.send(new DescribeVolumesCommand());
+      assert.equal(
+        volumes?.map((volume) => [volume.State, volume.Attachments?.[0]?.Device]),
+        [['in-use', '/dev/sdn']],
+      );
+      return `/dev/${readlinkSync('/dev/xvdn')}`;
+    });
+    assert.not(existsSync('/dev/xvdn'));
+    assert.not(existsSync(`/sys/block/${node.slice('/dev/'.length)}/loop/backing_file`));
+  });
+
+  test('a volume in use stays when the server ends; that is said, with what to do, and exit code 5', () =>
+    inFolder({}, async (folder) => {
+      const first = await serveIn(folder);
+      const volume = await attach(clientOf(first), '/dev/sdm');
+      const held = openSync('/dev/xvdm', constants.O_RDONLY | constants.O_EXCL);
+      const ended = await first.stop();
+      closeSync(held);
+      assert.equal([ended.code, ended.stderr.includes(`${volume} is still in use as /dev/loop`)], [5, true]);
+      const second = await serveIn(folder);
+      const { Volumes: volumes } = await clientOf(second).send(new DescribeVolumesCommand());
+      assert.is(volumes?.[0]?.State, 'in-use');
+      assert.is((await second.stop()).code, 0);
+      assert.not(existsSync('/dev/xvdm'));
+    }));
+
+  test('the same recipe, the way it goes on EC2: metadata, credentials of the instance, then the calls', () =>
+    withServer(async (server) => {
+      await makeTiny(server);
+      const asked = requestsOf(server).map(({ service, action }) => (service === 'imds' ? action.split('/').at(-1) : action));
+      assert.ok(asked.includes('region') && asked.includes('instance-id') && asked.includes('RegisterImage'), asked.join(' '));
+      const { Images: images } = await clientOf(server).send(new DescribeImagesCommand({ Owners: ['self'] }));
+      assert.equal(
+        images?.map((image) => image.Name),
+        ['tiny'],
+      );
+      const elsewhere = await run(['run', '--cloud', 'aws', '--endpoint', server.endpoint, '--region', 'eu-west-1', join(server.folder, 'r.yml')], {
+        folder: writeRecipe(server.folder),
+      });
+      assert.is(elsewhere.code, 1);
+      assert.match(elsewhere.stderr, 'this machine is in local-1, and the recipe works in eu-west-1');
+    }));
+
+  test('the metadata service, versions 1 and 2, on its own port and under the other', () =>
+    withServer(
+      async ({ endpoint, metadata }) => {
+        const ttl = { 'x-aws-ec2-metadata-token-ttl-seconds': '60' };
+        for (const url of [endpoint, metadata]) {
+          const { text: token } = await ask(`${url}/latest/api/token`, { method: 'PUT', headers: ttl });
+          const get = (path: string, headers: Record<string, string> = {}) => ask(`${url}/latest/${path}`, { headers });
+          assert.is((await get('meta-data/placement/region', { 'x-aws-ec2-metadata-token': token })).text, 'eu-west-1');
+          assert.is((await get('meta-data/placement/availability-zone')).text, 'eu-west-1a');
+          assert.is((await get('meta-data/placement/', { 'x-aws-ec2-metadata-token': 'another' })).status, 401);
+          assert.is((await get('meta-data/placement')).text, 'availability-zone\nregion');
+          assert.is((await get('meta-data/nothing')).status, 404);
+          assert.is((await get('user-data')).status, 404);
+          assert.match(JSON.parse((await get('dynamic/instance-identity/document')).text).instanceId, /^i-[0-9a-f]{17}$/);
+          assert.is((await ask(`${url}/latest/api/token`, { method: 'PUT' })).status, 400);
+          assert.is((await ask(`${url}/latest/api/token`, { method: 'PUT', headers: { ...ttl, 'x-forwarded-for': '10.0.0.1' } })).status, 403);
+          assert.is((await ask(`${url}/latest/meta-data/`, { method: 'POST' })).status, 405);
+        }
+        assert.is(await new MetadataService({ endpoint: metadata }).request('/latest/meta-data/services/partition', {}), 'aws');
+        process.env['AWS_EC2_METADATA_SERVICE_ENDPOINT'] = metadata;
+        try {
+          const keys = await fromInstanceMetadata()();
+          assert.equal([keys.accessKeyId, (keys.expiration?.getTime() ?? 0) > Date.now() + 3_600_000], ['000000000000', true]);
+        } finally {
+          delete process.env['AWS_EC2_METADATA_SERVICE_ENDPOINT'];
+        }
+      },
+      '--region',
+      'eu-west-1',
+    ));
+
+  test('requests by GET and with a signature in the query; none of browsers, of other hosts, without an action, too large', () =>
+    withServer(async ({ endpoint }) => {
+      const scope = encodeURIComponent('111111111111/20261123/local-3/sts/aws4_request');
+      const who = await ask(`${endpoint}/?Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=${scope}`);
+      assert.match(who.text, '<Account>111111111111</Account>');
+      const action = `${endpoint}/?Action=DescribeVolumes&Version=2016-11-15`;
+      assert.is((await ask(action)).status, 200);
+      assert.is((await ask(action, { headers: { origin: 'http://somewhere.example' } })).status, 403);
+      assert.is((await ask(action, { headers: { host: 'somewhere.example' } })).status, 403);
+      assert.is((await ask(action, { headers: { 'sec-fetch-site': 'cross-site' } })).status, 403);
+      assert.match((await ask(endpoint, { method: 'POST' })).text, '<Code>MissingAction</Code>');
+      const large = ask(endpoint, { method: 'POST', body: 'x'.repeat(2 ** 21) });
+      assert.is(
+        await large.then(
+          () => 'answered',
+          (error: NodeJS.ErrnoException) => /ECONNRESET|EPIPE/.test(error.code ?? '') && 'cut',
+        ),
+        'cut',
+      );
+    }));
+
+  test('latency and faults by its options; a connection is cut where a rule says so', () =>
+    inFolder({ 'faults.json': '[{"action": "DescribeVolumes", "fault": "lost-before", "times": 1}]', 'slow.json': '{"volume": 60000}' }, async (folder) => {
+      const server = await serveIn(folder, '--faults', join(folder, 'faults.json'), '--latency', join(folder, 'slow.json'));
+      try {
+        const ec2 = clientOf(server);
+        await ec2.send(new CreateVolumeCommand({ AvailabilityZone: 'local-1a', Size: 1 }));
+        const cut = await ec2.send(new DescribeVolumesCommand()).then(
+          () => 'answered',
+          (error: NodeJS.ErrnoException) => error.code,
+        );
+        assert.is(cut, 'ECONNRESET');
+        assert.is((await ec2.send(new DescribeVolumesCommand())).Volumes?.[0]?.State, 'creating');
+        assert.equal(
+          requestsOf(server).map(({ action, status }) => [action, status]),
+          [
+            ['CreateVolume', 200],
+            ['DescribeVolumes', undefined],
+            ['DescribeVolumes', 200],
+          ],
+        );
+      } finally {
+        await server.stop();
+      }
+    }));
+
+  test('one server for a state; a port that is taken, a file that is none', () =>
+    withServer(async (server) => {
+      const { folder } = server;
+      const port = new URL(server.endpoint).port;
+      const serve = (...args: string[]) => run(['local', 'serve', ...args], { folder });
+      const same = await serve('--port', '0');
+      assert.equal([same.code, /locked by process [0-9]+ \(local serve/.test(same.stderr)], [4, true]);
+      const taken = await serve('--state', join(folder, 'other'), '--port', port);
+      assert.equal([taken.code, taken.stderr.includes('--port 0')], [3, true]);
+      assert.is((await serve('--latency', join(folder, 'none.json'))).code, 2);
+      const reset = await run(['local', 'reset', '--yes'], { folder });
+      assert.equal([reset.code, /served by process/.test(reset.stderr)], [4, true]);
+    }));
+
+  test('killed in the middle of work: what was being made is in error, can be deleted, and nothing half-written is left', () =>
+    inFolder({}, async (folder) => {
+      const server = await serveIn(folder);
+      const ec2 = clientOf(server);
+      const made = Array.from({ length: 30 }, () => ec2.send(new CreateVolumeCommand({ AvailabilityZone: 'local-1a', Size: 1 })).catch(() => undefined));
+      await made[3];
+      server.child.kill('SIGKILL');
+      const known = (await Promise.all(made)).flatMap((volume) => volume?.VolumeId ?? []);
+      // What a killed server leaves of a record that it was writing, and of a volume whose disk it was copying.
+      const records = join(folder, 'state/local/local-1/volumes');
+      writeFileSync(join(records, 'vol-0000000000000000a.json.1.new'), '{');
+      const first = readdirSync(records).find((name) => name.endsWith('.json')) ?? '';
+      const record = JSON.parse(readFileSync(join(records, first), 'utf8'));
+      writeFileSync(join(records, first), JSON.stringify({ ...record, ready: false }));
+      const next = await serveIn(folder);
+      try {
+        const after = clientOf(next);
+        const { Volumes: volumes = [] } = await after.send(new DescribeVolumesCommand());
+        assert.ok(known.every((id) => volumes.some(({ VolumeId }) => VolumeId === id)));
+        assert.is(volumes.find(({ VolumeId }) => VolumeId === record.id)?.State, 'error');
+        assert.equal(
+          readdirSync(records).filter((name) => name.endsWith('.new')),
+          [],
+        );
+        for (const { VolumeId } of volumes) {
+          const form = `Action=DeleteVolume&Version=2016-11-15&VolumeId=${VolumeId}`;
+          assert.is((await ask(next.endpoint, { method: 'POST', body: form })).status, 200);
+        }
+        assert.equal(heldBy(folder), []);
+      } finally {
+        await next.stop();
+      }
+    }));
+
+  test('a run of the program and a server share one state', () =>
+    withServer(async (server) => {
+      const { folder } = server;
+      writeRecipe(folder);
+      const ended = await start(['run', join(folder, 'r.yml'), '--format', 'json'], { folder }).ended;
+      assert.is(finished(ended)['ok'], true, ended.stdout);
+      const { Snapshots: snapshots } = await clientOf(server).send(new (await import('@aws-sdk/client-ec2')).DescribeSnapshotsCommand({ OwnerIds: ['self'] }));
+      assert.is(snapshots?.length, 1);
+    }));
+});
+
+function writeRecipe(folder: string): string {
+  const text =
+    'version: 1\nname: r\ntasks:\n  volume: {uses: ec2.volume, with: {size: 1}}\n  snapshot: {uses: ec2.snapshot, with: {volume: "{{ volume.id }}"}}\n';
+  writeFileSync(join(folder, 'r.yml'), text);
+  return folder;
+}

@@ -1,0 +1,91 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { inFolder } from './folder.js';
+import { type Ended, program, repository, start } from './program.js';
+
+/** A served embedded EC2, as clients see it. */
+export interface Server {
+  readonly endpoint: string;
+  readonly metadata: string;
+  readonly child: ChildProcess;
+  /** The folder its state is in, as `state`, and its log, as `log.ndjson`. */
+  readonly folder: string;
+  /** What clients of AWS are told by the environment. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Ends it as Ctrl-C does. */
+  stop(): Promise<Ended>;
+}
+
+/** Starts `chrootfile local serve` on free ports. */
+export async function serveIn(folder: string, ...args: readonly string[]): Promise<Server> {
+  const started = start(['local', 'serve', '--port', '0', '--metadata-port', '0', '--json', '--log', join(folder, 'log.ndjson'), ...args], { folder });
+  let printed = '';
+  started.child.stdout?.on('data', (chunk) => {
+    printed += chunk;
+  });
+  await started.saw('\n');
+  const { endpoint, metadata, region } = JSON.parse(printed) as { endpoint: string; metadata: string; region: string };
+  return {
+    endpoint,
+    metadata,
+    child: started.child,
+    folder,
+    env: { AWS_ACCESS_KEY_ID: '000000000000', AWS_SECRET_ACCESS_KEY: 'x', AWS_DEFAULT_REGION: region, AWS_PAGER: '' },
+    stop: () => {
+      started.child.kill('SIGINT');
+      return started.ended;
+    },
+  };
+}
+
+/** Runs something with a server in a folder of its own; it must end well, with nothing attached. */
+export async function withServer<T>(body: (server: Server) => Promise<T>, ...args: readonly string[]): Promise<T> {
+  return inFolder({}, async (folder) => {
+    const server = await serveIn(folder, ...args);
+    let result: T;
+    try {
+      result = await body(server);
+    } catch (error) {
+      await server.stop();
+      throw error;
+    }
+    const ended = await server.stop();
+    if (ended.code !== 0) throw new Error(`the server ended with ${ended.code ?? ended.signal}: ${ended.stderr}`);
+    return result;
+  });
+}
+
+/** Runs another program to its end, with the environment of the server's clients. */
+export async function runProgram(command: readonly string[], server: Server, env: Readonly<Record<string, string>> = {}): Promise<Ended> {
+  const [name = '', ...args] = command;
+  const child = spawn(name, args, { cwd: server.folder, env: { ...process.env, ...server.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.on('data', (chunk) => {
+    stdout += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk;
+  });
+  return new Promise((done, fail) => {
+    child.on('error', fail);
+    child.on('close', (code, signal) => done({ code, signal, stdout, stderr }));
+  });
+}
+
+/** Makes the image called `tiny` through the server; gives its id. */
+export async function makeTiny(server: Server): Promise<string> {
+  const recipe = join(repository, 'test/outside/tiny.yml');
+  const ended = await runProgram([program, 'run', recipe, '--cloud', 'aws', '--endpoint', server.endpoint, '--state', join(server.folder, 'runs')], server);
+  const [, id] = /image_id = (ami-\w+)/.exec(ended.stdout) ?? [];
+  if (id === undefined) throw new Error(`${ended.stdout}${ended.stderr}`);
+  return id;
+}
+
+/** The requests that the server had so far. */
+export function requestsOf({ folder }: Server): { service: string; action: string; status?: number; code?: string; region: string; ms: number }[] {
+  return readFileSync(join(folder, 'log.ndjson'), 'utf8')
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line));
+}
