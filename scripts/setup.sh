@@ -1,6 +1,6 @@
 #!/bin/sh
 # Brings a Debian host to where `npm run demo` and `npm test` work: host packages, node_modules, dist.
-# What is there already is left alone.   usage: setup.sh run|test|long
+# What is there already is left alone.   usage: setup.sh run|test|long|outside
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -9,24 +9,28 @@ if [ "$(id -u)" != 0 ]; then
   exit 3
 fi
 
-# program:package
+# program:package, or file:package for what has no program
 needs="unshare:util-linux mount:mount losetup:mount partx:util-linux blkid:util-linux sfdisk:fdisk mkfs.ext4:e2fsprogs
-  mmdebstrap:mmdebstrap gpgv:gpgv"
+  mmdebstrap:mmdebstrap gpgv:gpgv /usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring"
 tests="busybox:busybox-static mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs mkfs.vfat:dosfstools"
 long="qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils mformat:mtools ssh:openssh-client ansible-playbook:ansible
   zsh:zsh fish:fish dot:graphviz"
+outside="/usr/bin/packer:packer /usr/bin/aws:awscli /usr/lib/python3/dist-packages/boto3:python3-boto3
+  ansible-playbook:ansible debugfs:e2fsprogs"
 case ${1:-run} in
   run) ;;
   test) needs="$needs $tests" ;;
   long) needs="$needs $tests $long" ;;
+  outside) needs="$needs $tests $outside" ;;
 esac
 
 missing=
 for need in $needs; do
-  command -v "${need%%:*}" >/dev/null || missing="$missing ${need#*:}"
+  case $need in
+    /*) [ -e "${need%%:*}" ] ;;
+    *) command -v "${need%%:*}" >/dev/null ;;
+  esac || missing="$missing ${need#*:}"
 done
-# mmdebstrap trusts Debian's keys by this package, which has no program.
-[ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing="$missing debian-archive-keyring"
 if [ -n "$missing" ]; then
   echo "Installing$missing"
   export DEBIAN_FRONTEND=noninteractive

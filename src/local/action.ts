@@ -65,7 +65,9 @@ export function own<K extends Kind>(here: Here, kind: K, id: string | undefined)
 export function selected<K extends Kind>(here: Here, kind: K, ids: readonly string[] | undefined): Resources[K][] {
   const shown = (resource: Resource) => hasPassed(resource, here.latency.visible);
   if (ids === undefined || ids.length === 0) return here.store.list(kind).filter((resource) => maySee(resource, here) && shown(resource));
-  return ids.map((id) => {
+  return ids.flatMap((id) => {
+    // Source: EC2 API reference, DescribeImages: one that was deregistered of late is not unknown, there is just none.
+    if (kind === 'images' && here.store.wasDeregistered(id)) return [];
     const found = existing(here, kind, id);
     if (!shown(found)) throw notFound(kind, id);
     return found;

@@ -19,7 +19,7 @@ const instant: Latency = { call: 0, visible: 0, volume: 0, attach: 0, detach: 0,
 /** Profiles by name; `ec2`: about as long as a small image takes there. */
 export const latencies: Readonly<Record<'instant' | 'ec2', Latency>> = {
   instant,
-  ec2: { call: 60, visible: 500, volume: 3_000, attach: 3_000, detach: 4_000, snapshot: 45_000, image: 5_000, copy: 90_000 },
+  ec2: { call: 0, visible: 0, volume: 1_000, attach: 1_500, detach: 2_000, snapshot: 20_000, image: 1_000, copy: 30_000 },
 };
 
 /** What may go wrong with a request. */

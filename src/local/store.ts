@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export interface Tag {
@@ -153,7 +153,7 @@ export class Store {
   }
 
   get<K extends Kind>(kind: K, id: string): Resources[K] | undefined {
-    if (!/^[a-z]+-[0-9a-f]+$/.test(id)) return undefined;
+    if (!isId(id)) return undefined;
     try {
       return JSON.parse(readFileSync(this.fileOf(kind, id), 'utf8')) as Resources[K];
     } catch (error) {
@@ -190,6 +190,21 @@ export class Store {
     rmSync(this.fileOf(kind, id), { force: true });
   }
 
+  /** Remembers for a while that an image was deregistered, and forgets those of long ago. */
+  noteDeregistered(id: string): void {
+    const folder = join(this.root, this.region, 'deregistered');
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    for (const other of readdirSync(folder)) if (!this.wasDeregistered(other)) rmSync(join(folder, other), { force: true });
+    writeFileSync(join(folder, id), '', { mode: 0o600 });
+  }
+
+  /** Whether an image was deregistered a while ago. */
+  wasDeregistered(id: string): boolean {
+    if (!isId(id)) return false;
+    const noted = statSync(join(this.root, this.region, 'deregistered', id), { throwIfNoEntry: false });
+    return noted !== undefined && Date.now() - noted.mtimeMs < deregisteredMs;
+  }
+
   settings(): Settings {
     const file = this.settingsFile;
     return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Settings) : { encryptByDefault: false };
@@ -212,4 +227,12 @@ export class Store {
   private fileOf(kind: Kind, id: string): string {
     return join(this.root, this.region, kind, `${id}.json`);
   }
+}
+
+/** How long a deregistered image is known to have been there. */
+const deregisteredMs = 3_600_000;
+
+/** Whether a text may be part of a path. */
+function isId(text: string): boolean {
+  return /^[a-z]+-[0-9a-f]+$/.test(text);
 }

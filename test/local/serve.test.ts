@@ -95,35 +95,31 @@ suite('local serve', (test) => {
     }));
 
   test('the metadata service, versions 1 and 2, on its own port and under the other', () =>
-    withServer(
-      async ({ endpoint, metadata }) => {
-        const ttl = { 'x-aws-ec2-metadata-token-ttl-seconds': '60' };
-        for (const url of [endpoint, metadata]) {
-          const { text: token } = await ask(`${url}/latest/api/token`, { method: 'PUT', headers: ttl });
-          const get = (path: string, headers: Record<string, string> = {}) => ask(`${url}/latest/${path}`, { headers });
-          assert.is((await get('meta-data/placement/region', { 'x-aws-ec2-metadata-token': token })).text, 'eu-west-1');
-          assert.is((await get('meta-data/placement/availability-zone')).text, 'eu-west-1a');
-          assert.is((await get('meta-data/placement/', { 'x-aws-ec2-metadata-token': 'another' })).status, 401);
-          assert.is((await get('meta-data/placement')).text, 'availability-zone\nregion');
-          assert.is((await get('meta-data/nothing')).status, 404);
-          assert.is((await get('user-data')).status, 404);
-          assert.match(JSON.parse((await get('dynamic/instance-identity/document')).text).instanceId, /^i-[0-9a-f]{17}$/);
-          assert.is((await ask(`${url}/latest/api/token`, { method: 'PUT' })).status, 400);
-          assert.is((await ask(`${url}/latest/api/token`, { method: 'PUT', headers: { ...ttl, 'x-forwarded-for': '10.0.0.1' } })).status, 403);
-          assert.is((await ask(`${url}/latest/meta-data/`, { method: 'POST' })).status, 405);
-        }
-        assert.is(await new MetadataService({ endpoint: metadata }).request('/latest/meta-data/services/partition', {}), 'aws');
-        process.env['AWS_EC2_METADATA_SERVICE_ENDPOINT'] = metadata;
-        try {
-          const keys = await fromInstanceMetadata()();
-          assert.equal([keys.accessKeyId, (keys.expiration?.getTime() ?? 0) > Date.now() + 3_600_000], ['000000000000', true]);
-        } finally {
-          delete process.env['AWS_EC2_METADATA_SERVICE_ENDPOINT'];
-        }
-      },
-      '--region',
-      'eu-west-1',
-    ));
+    withServer(async ({ endpoint, metadata }) => {
+      const ttl = { 'x-aws-ec2-metadata-token-ttl-seconds': '60' };
+      for (const url of [endpoint, metadata]) {
+        const { text: token } = await ask(`${url}/latest/api/token`, { method: 'PUT', headers: ttl });
+        const get = (path: string, headers: Record<string, string> = {}) => ask(`${url}/latest/${path}`, { headers });
+        assert.is((await get('meta-data/placement/region', { 'x-aws-ec2-metadata-token': token })).text, 'eu-west-1');
+        assert.is((await get('meta-data/placement/availability-zone')).text, 'eu-west-1a');
+        assert.is((await get('meta-data/placement/', { 'x-aws-ec2-metadata-token': 'another' })).status, 401);
+        assert.is((await get('meta-data/placement')).text, 'availability-zone\nregion');
+        assert.is((await get('meta-data/nothing')).status, 404);
+        assert.is((await get('user-data')).status, 404);
+        assert.match(JSON.parse((await get('dynamic/instance-identity/document')).text).instanceId, /^i-[0-9a-f]{17}$/);
+        assert.is((await ask(`${url}/latest/api/token`, { method: 'PUT' })).status, 400);
+        assert.is((await ask(`${url}/latest/api/token`, { method: 'PUT', headers: { ...ttl, 'x-forwarded-for': '10.0.0.1' } })).status, 403);
+        assert.is((await ask(`${url}/latest/meta-data/`, { method: 'POST' })).status, 405);
+      }
+      assert.is(await new MetadataService({ endpoint: metadata }).request('/latest/meta-data/services/partition', {}), 'aws');
+      process.env['AWS_EC2_METADATA_SERVICE_ENDPOINT'] = metadata;
+      try {
+        const keys = await fromInstanceMetadata()();
+        assert.equal([keys.accessKeyId, (keys.expiration?.getTime() ?? 0) > Date.now() + 3_600_000], ['000000000000', true]);
+      } finally {
+        delete process.env['AWS_EC2_METADATA_SERVICE_ENDPOINT'];
+      }
+    }, 'eu-west-1'));
 
   test('requests by GET and with a signature in the query; none of browsers, of other hosts, without an action, too large', () =>
     withServer(async ({ endpoint }) => {

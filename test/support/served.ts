@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Latency } from '../../src/local/behaviour.js';
 import { inFolder } from './folder.js';
 import { type Ended, program, repository, start } from './program.js';
 
@@ -40,9 +41,9 @@ export async function serveIn(folder: string, ...args: readonly string[]): Promi
 }
 
 /** Runs something with a server in a folder of its own; it must end well, with nothing attached. */
-export async function withServer<T>(body: (server: Server) => Promise<T>, ...args: readonly string[]): Promise<T> {
-  return inFolder({}, async (folder) => {
-    const server = await serveIn(folder, ...args);
+export async function withServer<T>(body: (server: Server) => Promise<T>, region = 'local-1', latency: Partial<Latency> = {}): Promise<T> {
+  return inFolder({ 'latency.json': JSON.stringify(latency) }, async (folder) => {
+    const server = await serveIn(folder, '--region', region, '--latency', join(folder, 'latency.json'));
     let result: T;
     try {
       result = await body(server);

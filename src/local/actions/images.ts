@@ -117,6 +117,7 @@ const deregisterImage = action({ DryRun: 'boolean', ImageId: 'string' }, async (
   await here.store.exclusive(() => {
     mayGo();
     here.store.remove('images', id);
+    here.store.noteDeregistered(id);
   });
   return { return: true };
 });

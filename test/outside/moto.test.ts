@@ -1,0 +1,114 @@
+import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { inFolder } from '../support/folder.js';
+import { finished, repository, run } from '../support/program.js';
+import { suite } from '../support/suite.js';
+
+const python = process.env['CHROOTFILE_NEWEST_PYTHON'];
+
+interface Moto {
+  readonly endpoint: string;
+  /** Ends it; gives what it printed at the end. */
+  stop(): Promise<string>;
+}
+
+async function startMoto(folder: string): Promise<Moto> {
+  const child = spawn(python ?? '', [join(repository, 'test/outside/moto_server.py'), folder], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let [printed, faults] = ['', ''];
+  child.stderr.on('data', (chunk) => {
+    faults += chunk;
+  });
+  const closed = new Promise<void>((done) => child.on('close', () => done()));
+  const endpoint = await new Promise<string>((known, fail) => {
+    child.stdout.on('data', (chunk) => {
+      printed += chunk;
+      if (printed.includes('\n')) known(printed.split('\n')[0] ?? '');
+    });
+    closed.then(() => fail(new Error(faults)));
+  });
+  const stop = async () => {
+    child.kill('SIGTERM');
+    await closed;
+    return printed;
+  };
+  return { endpoint, stop };
+}
+
+suite(
+  "moto's server, another EC2 that was not written here",
+  (test) => {
+    const env = { AWS_ACCESS_KEY_ID: 'x', AWS_SECRET_ACCESS_KEY: 'x', AWS_REGION: 'us-east-1' };
+
+    test(
+      'takes every call of a build with copies and sharing, and of destroying it',
+      () =>
+        inFolder({}, async (folder) => {
+          const moto = await startMoto(folder);
+          try {
+            const cloud = ['--cloud', 'aws', '--endpoint', moto.endpoint, '--format', 'json'];
+            const tiny = finished(await run(['run', join(repository, 'test/outside/tiny.yml'), ...cloud], { folder, env }));
+            assert.is(tiny['ok'], true, JSON.stringify(tiny));
+            const { image_id: source } = tiny['outputs'] as { image_id: string };
+            const recipe = `version: 1
+name: next
+includes:
+  ami:
+    recipe: ${join(repository, 'recipes/lib/amazon_chroot.yml')}
+    with:
+      source_ami: ${source}
+      ami_name: next
+      # moto answers no to those it does not know.
+      dry_run: false
+      ami_regions: [eu-west-1]
+      ami_users: ["111122223333"]
+      snapshot_users: ["111122223333"]
+      tags: {team: a}
+tasks:
+  greet: {in: ami.chroot, run: "cat /etc/os-release; echo hi > /etc/hello"}
+outputs: {images: "{{ ami.images }}"}
+`;
+            writeFileSync(join(folder, 'next.yml'), recipe);
+            const ended = await run(['run', 'next.yml', ...cloud], { folder, env });
+            const next = finished(ended);
+            assert.is(next['ok'], true, ended.stdout);
+            assert.equal(Object.keys((next['outputs'] as { images: object }).images).sort(), ['eu-west-1', 'us-east-1']);
+            const gone = await run(['destroy', String(next['run']), '--yes'], { folder, env });
+            assert.is(gone.code, 0, gone.stdout + gone.stderr);
+          } finally {
+            const printed = await moto.stop();
+            console.log(`\n${printed}`);
+            assert.match(printed, 'left: [] []');
+          }
+        }),
+      60_000,
+    );
+
+    test(
+      'a build that fails is taken back from it',
+      () =>
+        inFolder({}, async (folder) => {
+          const moto = await startMoto(folder);
+          try {
+            writeFileSync(
+              join(folder, 'r.yml'),
+              `version: 1
+name: r
+tasks:
+  volume: {uses: ec2.volume, with: {size: 1}}
+  disk: {uses: ec2.attachment, with: {volume: "{{ volume.id }}"}}
+  fail: {run: "test -b {{ disk.device }} && exit 7"}
+`,
+            );
+            const ended = await run(['run', 'r.yml', '--cloud', 'aws', '--endpoint', moto.endpoint, '--format', 'json'], { folder, env });
+            assert.equal([ended.code, finished(ended)['left']], [1, []], ended.stdout);
+          } finally {
+            assert.match(await moto.stop(), 'left: [] []');
+          }
+        }),
+      60_000,
+    );
+  },
+  python === undefined ? 'CHROOTFILE_NEWEST_PYTHON names no Python with moto' : undefined,
+);
