@@ -1,4 +1,126 @@
-/** What the scripts and the recipes that are timed have in common. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+
+/** The program that is timed. */
+export const program = resolve(import.meta.dirname, '../bin/chrootfile');
+
+/** What one contender took for a piece of work. */
+export interface Figure {
+  readonly who: string;
+  readonly runs: number;
+  /** Seconds from start to end: median, least and most. */
+  readonly seconds: number;
+  readonly least: number;
+  readonly most: number;
+  /** Seconds of processor time of the whole tree; median. */
+  readonly cpu?: number;
+  /** Requests to EC2 and the metadata service, of one run. */
+  readonly calls?: number;
+  /** The most that the whole tree had in memory at once, shared pages counted by their share. */
+  readonly memory_mb?: number;
+}
+
+/** A piece of work with all who did it, the first being chrootfile. */
+export interface Row {
+  readonly work: string;
+  readonly figures: readonly Figure[];
+  readonly bound: string;
+  readonly held: boolean;
+  readonly note?: string;
+}
+
+/** What one run took. */
+export interface Timed {
+  readonly seconds: number;
+  readonly cpu: number;
+}
+
+/** Something that can be run again and again. */
+export interface Contender {
+  readonly who: string;
+  readonly command: (round: number) => readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** How often it is counted; as all others unless said. */
+  readonly runs?: number;
+}
+
+/** Runs a command to its end. @throws Error when it fails. */
+export function timed(command: readonly string[], env: Readonly<Record<string, string>> = {}, cwd = process.cwd()): Timed {
+  // The shell's own account of all that ended below it, on a stream of its own.
+  const done = spawnSync('bash', ['-c', 'TIMEFORMAT="%R %U %S"; exec 3>&1; { time "$@" >/dev/null 2>&3; } 2>&1 3>&2', 'bash', ...command], {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    encoding: 'utf8',
+    maxBuffer: 1e9,
+  });
+  const [, wall, user, system] = /([\d.]+) ([\d.]+) ([\d.]+)\s*$/.exec(done.stdout) ?? [];
+  if (done.status !== 0 || wall === undefined) throw new Error(`${command.join(' ')}: ${done.stdout}${done.stderr}`);
+  return { seconds: Number(wall), cpu: Number(user) + Number(system) };
+}
+
+/** Times contenders in turn, A B A B …, after one round that is not counted, so that ratios hold when the machine drifts. */
+export function inTurn(contenders: readonly Contender[], rounds: number, cwd = process.cwd()): Figure[] {
+  const all = contenders.map(() => [] as Timed[]);
+  for (let round = 0; round <= rounds; round += 1) {
+    for (const [i, { command, env, runs = rounds }] of contenders.entries()) {
+      if (round > runs) continue;
+      const one = timed(command(round), env, cwd);
+      if (round > 0) all[i]?.push(one);
+    }
+  }
+  return contenders.map(({ who }, i) => figureOf(who, all[i] ?? []));
+}
+
+export function figureOf(who: string, runs: readonly Timed[]): Figure {
+  const seconds = runs.map((run) => run.seconds);
+  return { who, runs: runs.length, seconds: median(seconds), least: Math.min(...seconds), most: Math.max(...seconds), cpu: median(runs.map((run) => run.cpu)) };
+}
+
+export function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+}
+
+/** Runs a command and gives the most memory its tree had, in MB. Source: proc(5), smaps_rollup, Pss. */
+export async function peakMemory(command: readonly string[], env: Readonly<Record<string, string>> = {}, cwd = process.cwd()): Promise<number> {
+  const [name = '', ...args] = command;
+  const child = spawn(name, args, { cwd, env: { ...process.env, ...env }, stdio: 'ignore' });
+  let peak = 0;
+  const watch = setInterval(() => {
+    peak = Math.max(
+      peak,
+      treeOf(child).reduce((sum, pid) => sum + pssOf(pid), 0),
+    );
+  }, 10);
+  await new Promise((done) => child.on('close', done));
+  clearInterval(watch);
+  return Math.round(peak / 1024);
+}
+
+function treeOf(child: ChildProcess): number[] {
+  const parents = new Map<number, number>();
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    const [, parent] = /\) \S (\d+)/.exec(read(`/proc/${name}/stat`)) ?? [];
+    parents.set(Number(name), Number(parent));
+  }
+  const tree = [child.pid ?? 0];
+  for (const pid of tree) for (const [other, parent] of parents) if (parent === pid) tree.push(other);
+  return tree;
+}
+
+function pssOf(pid: number): number {
+  return Number(/^Pss:\s+(\d+)/m.exec(read(`/proc/${pid}/smaps_rollup`))?.[1] ?? 0);
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}
 
 /** The phases a script of this folder printed, in seconds. */
 export function phasesIn(printed: string): Map<string, number> {
@@ -10,8 +132,4 @@ export function phasesIn(printed: string): Map<string, number> {
 export function secondsIn(events: string): Map<string, number> {
   const ended = events.split('\n').filter((line) => line.includes('"task.finished"'));
   return new Map(ended.map((line) => JSON.parse(line) as { task: string; seconds: number }).map(({ task, seconds }) => [task, seconds]));
-}
-
-export function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }

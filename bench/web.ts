@@ -1,18 +1,9 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { median, phasesIn, secondsIn } from './measure.js';
+import { median, phasesIn, program, type Row, secondsIn } from './measure.js';
 
-const program = resolve(import.meta.dirname, '../bin/chrootfile');
 const recipes = resolve(import.meta.dirname, '../recipes');
-
-/** Seconds of one piece of work, by a script and by the recipe; medians. */
-export interface Comparison {
-  readonly on: string;
-  readonly phases: readonly { readonly phase: string; readonly script: number; readonly recipe: number }[];
-  readonly script: number;
-  readonly recipe: number;
-}
 
 /** Which tasks of recipes/web.yml do what a phase of web.sh does. */
 const phases: Readonly<Record<string, readonly string[]>> = {
@@ -32,12 +23,11 @@ const phases: Readonly<Record<string, readonly string[]>> = {
  * Times recipes/web.yml beside bench/web.sh, in turn, on an image whose package lists and packages are there already:
  * once on the file system of the folder, once on a pool of XFS.
  */
-export function compareWeb(folder: string, rounds: number): Comparison[] {
+export function web(folder: string, rounds: number): Row[] {
   const state = join(folder, 'web-state');
   const env = { ...process.env, CHROOTFILE_STATE: state };
   const chrootfile = (...args: string[]) => execFileSync(program, args, { encoding: 'utf8', env, cwd: folder, maxBuffer: 1e9 });
   try {
-    console.error('recipes/base.yml…');
     chrootfile('run', join(recipes, 'base.yml'), '-q');
     const warm = `version: 1
 includes: {ami: {recipe: ${join(recipes, 'lib/image_from_image.yml')}, with: {source_filters: {name: "base-*"}, name: warm}}}
@@ -47,8 +37,7 @@ goals: [ami.image]
     writeFileSync(join(folder, 'warm.yml'), warm);
     chrootfile('run', 'warm.yml', '-q');
     const source = sourceDisk(state);
-    const compare = (on: string) => {
-      console.error(`web.sh and recipes/web.yml on ${on}…`);
+    const compare = (on: string): Row => {
       const work = join(state, 'local/bench');
       mkdirSync(work);
       const script: Map<string, number>[] = [];
@@ -61,14 +50,17 @@ goals: [ami.image]
         recipe.push(both[1]);
       }
       rmSync(work, { recursive: true });
-      const of = (runs: readonly Map<string, number>[], phase: string) => median(runs.map((run) => run.get(phase) ?? 0));
-      const names = [...Object.keys(phases), 'rest'];
-      return {
-        on,
-        phases: names.map((phase) => ({ phase, script: of(script, phase), recipe: of(recipe, phase) })),
-        script: of(script, 'whole'),
-        recipe: of(recipe, 'whole'),
+      const of = (runs: readonly Map<string, number>[], phase: string) => runs.map((run) => run.get(phase) ?? 0);
+      const figure = (who: string, runs: readonly Map<string, number>[]) => {
+        const whole = of(runs, 'whole');
+        return { who, runs: runs.length, seconds: median(whole), least: Math.min(...whole), most: Math.max(...whole) };
       };
+      const names = [...Object.keys(phases), 'rest'];
+      const split = (runs: readonly Map<string, number>[]) => names.map((phase) => `${phase} ${median(of(runs, phase)).toFixed(2)}`).join(', ');
+      const figures = [figure('chrootfile', recipe), figure('bench/web.sh', script)];
+      const more = median(of(recipe, 'whole')) - median(of(script, 'whole'));
+      const note = `chrootfile: ${split(recipe)}. Script: ${split(script)}.`;
+      return { work: `\`recipes/web.yml\` on ${on}`, figures, bound: '≤ script + 0.6 s', held: more <= 0.6, note };
     };
     const plain = compare(spawnSync('stat', ['-f', '-c', '%T', folder], { encoding: 'utf8' }).stdout.trim());
     chrootfile('local', 'init', '--size', '30G', '--fs', 'xfs');
@@ -119,14 +111,4 @@ function sourceDisk(state: string): string {
   }[];
   const snapshot = images.find((image) => image.name === 'warm')?.mappings[0]?.snapshot;
   return join(state, 'local/local-1/disks', `${snapshot}.img`);
-}
-
-/** A comparison as a table. */
-export function printComparison({ on, phases: rows, script, recipe }: Comparison): void {
-  const apt = rows.find(({ phase }) => phase === 'packages') ?? { script: 0, recipe: 0 };
-  const [more, beyond] = [recipe - script, recipe - apt.recipe - (script - apt.script)];
-  console.log(
-    `web.yml on ${on}: ${recipe.toFixed(2)} s, bench/web.sh: ${script.toFixed(2)} s, more by ${more.toFixed(2)} s, without apt by ${beyond.toFixed(2)} s   (bound: 0.6 s)`,
-  );
-  for (const { phase, script: theirs, recipe: ours } of rows) console.log(`  ${phase.padEnd(9)} script ${theirs.toFixed(3)}  recipe ${ours.toFixed(3)}`);
 }

@@ -48,7 +48,7 @@ suite(
           const moto = await startMoto(folder);
           try {
             const cloud = ['--cloud', 'aws', '--endpoint', moto.endpoint, '--format', 'json'];
-            const tiny = finished(await run(['run', join(repository, 'test/outside/tiny.yml'), ...cloud], { folder, env }));
+            const tiny = finished(await run(['run', join(repository, 'bench/tiny.yml'), ...cloud], { folder, env }));
             assert.is(tiny['ok'], true, JSON.stringify(tiny));
             const { image_id: source } = tiny['outputs'] as { image_id: string };
             const recipe = `version: 1

@@ -76,7 +76,7 @@ export async function runProgram(command: readonly string[], server: Server, env
 
 /** Makes the image called `tiny` through the server; gives its id. */
 export async function makeTiny(server: Server): Promise<string> {
-  const recipe = join(repository, 'test/outside/tiny.yml');
+  const recipe = join(repository, 'bench/tiny.yml');
   const ended = await runProgram([program, 'run', recipe, '--cloud', 'aws', '--endpoint', server.endpoint, '--state', join(server.folder, 'runs')], server);
   const [, id] = /image_id = (ami-\w+)/.exec(ended.stdout) ?? [];
   if (id === undefined) throw new Error(`${ended.stdout}${ended.stderr}`);

@@ -11,11 +11,22 @@ export interface Host {
   readonly architecture: string;
 }
 
+/** The host by each EC2 that was asked for it: it stays what it is. */
+const hosts = new WeakMap<Ec2, Promise<Host>>();
+
 /**
  * The instance we run on.
  * @param id where it is known; else the metadata service is asked, or (embedded EC2) there is only one.
  */
-export async function findHost(ec2: Ec2, id?: string): Promise<Host> {
+export function findHost(ec2: Ec2, id?: string): Promise<Host> {
+  if (id !== undefined) return describeHost(ec2, id);
+  const found = hosts.get(ec2) ?? describeHost(ec2);
+  hosts.set(ec2, found);
+  found.catch(() => hosts.delete(ec2));
+  return found;
+}
+
+async function describeHost(ec2: Ec2, id?: string): Promise<Host> {
   const wanted = id ?? (ec2.cloud.provider === 'local' ? undefined : await ownInstanceIn(ec2));
   let found: { instance: Instance; owner: string | undefined } | undefined;
   try {

@@ -15,8 +15,18 @@ export async function ownRegion(cloud: Cloud): Promise<string> {
   });
 }
 
+/** What it said: a machine stays what it is. */
+const known = new Map<string, Promise<string>>();
+
+function ask(path: string, cloud: Cloud): Promise<string> {
+  const asked = known.get(path) ?? askAnew(path, cloud);
+  known.set(path, asked);
+  asked.catch(() => known.delete(path));
+  return asked;
+}
+
 /** Source: EC2 User Guide, "Use the Instance Metadata Service"; its version 2 is asked first. */
-async function ask(path: string, { profile }: Cloud): Promise<string> {
+async function askAnew(path: string, { profile }: Cloud): Promise<string> {
   const { MetadataService } = await import('./sdk_metadata.js');
   const service = new MetadataService({ httpOptions: { timeout: 2_000 }, retries: 1, ...(profile === undefined ? {} : { profile }) });
   try {
