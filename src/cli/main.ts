@@ -295,16 +295,20 @@ function exit(code: number): void {
   exitCode = code;
 }
 
-// A promise that is never settled must not end the program as if all were well.
-process.exitCode = exits.failed;
-try {
-  await program.parseAsync();
-  process.exitCode = exitCode;
-} catch (error) {
-  process.exitCode = await codeOf(error);
+async function main(): Promise<void> {
+  // A promise that is never settled must not end the program as if all were well.
+  process.exitCode = exits.failed;
+  try {
+    await program.parseAsync();
+    process.exitCode = exitCode;
+  } catch (error) {
+    process.exitCode = await codeOf(error);
+  }
+  // What was written has gone out; a connection that a library left open must not keep the program.
+  process.exit();
 }
-// What was written has gone out; a connection that a library left open must not keep the program.
-process.exit();
+
+void main();
 
 /** Whoever asked for JSON gets the faults of the recipe as JSON too. */
 function faultFormat(): 'text' | 'json' | 'event' {

@@ -57,7 +57,7 @@ export async function runSession(prepared: PreparedRun, options: RunOptions, int
         .map((node) => ({ id: node.id, description: node.type === 'task' ? node.task.task.description : undefined })),
     });
     warnOfDeadRuns(folder, emit);
-    const facts = new RunFacts(inputs, process.env, redactor, folder, started, kept);
+    const facts = new RunFacts(inputs, { ...process.env }, redactor, folder, started, kept);
     const secret = (name: string) => (inputs.get(name) === null ? undefined : (inputs.get(name) as string | undefined));
     const rendered = new Map<number, RenderedUndo>();
     const undoers = undoersOf(kinds);

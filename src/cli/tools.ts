@@ -1,7 +1,5 @@
-import { accessSync, constants } from 'node:fs';
-import { join } from 'node:path';
 import type { Plan } from '../dsl/plan.js';
-import { systemPath } from '../runtime/shell.js';
+import { systemProgram } from '../runtime/shell.js';
 import { ExitError, exits } from './exits.js';
 
 /** A program of the host, and the Debian package that has it. */
@@ -45,17 +43,5 @@ export function mustHave(tools: readonly Tool[]): void {
 /** Those of the tools that this host lacks. */
 export function missingTools(tools: readonly Tool[]): Tool[] {
   const unique = new Map(tools.map((tool) => [tool.program, tool]));
-  return [...unique.values()].filter((tool) => !isThere(tool.program));
-}
-
-/** Whether a program is in one of the folders that programs of the system are in. */
-function isThere(program: string): boolean {
-  return systemPath.split(':').some((folder) => {
-    try {
-      accessSync(join(folder, program), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
+  return [...unique.values()].filter((tool) => systemProgram(tool.program) === undefined);
 }

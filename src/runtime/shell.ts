@@ -1,3 +1,5 @@
+import { accessSync, constants } from 'node:fs';
+import { join } from 'node:path';
 import { execa } from 'execa';
 import { policy } from './policy.js';
 
@@ -42,6 +44,21 @@ export class CommandError extends Error {
 
 /** Where programs of a system are, in this order. */
 export const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** The path of a program in {@link systemPath}; undefined where there is none. */
+export function systemProgram(name: string): string | undefined {
+  return systemPath
+    .split(':')
+    .map((folder) => join(folder, name))
+    .find((path) => {
+      try {
+        accessSync(path, constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+}
 
 /** What children of ours get: a known PATH, messages in English, nothing else of the environment. */
 const environment = { PATH: systemPath, LC_ALL: 'C.UTF-8', HOME: '/root' };

@@ -11,6 +11,8 @@ export function makeAjv(options: { readonly forParams: boolean; readonly source:
     allErrors: true,
     verbose: true,
     allowUnionTypes: true,
+    // A function for each kind: those of kinds that a recipe does not use are not compiled.
+    inlineRefs: false,
     strictRequired: false,
     strictTypes: false,
     useDefaults: options.forParams,

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { inFolder } from '../support/folder.js';
@@ -35,6 +35,15 @@ outputs: {count: "{{ make.count }}", list: "{{ make.list }}", said: "{{ make.tex
       const ran = await runRecipe(folder, `tasks:\n  a: {run: "echo one > /dev/stdout; echo two > /dev/stderr; echo three | tee /dev/fd/2; cat"}\n`);
       assert.is(ran.code, 0, ran.ended.stdout);
       assert.is(ran.log('a'), 'one\ntwo\nthree\nthree\n');
+    }));
+
+  test('have a PATH of their own, which does not lead to what runs them', () =>
+    inFolder({}, async (folder) => {
+      mkdirSync(join(folder, 'bin'));
+      writeFileSync(join(folder, 'bin/unshare'), '#!/bin/sh\necho mine\n', { mode: 0o755 });
+      const ran = await runRecipe(folder, `tasks:\n  a: {env: {PATH: ${folder}/bin}, run: "echo $PATH; unshare"}\n`);
+      assert.is(ran.code, 0, ran.ended.stdout);
+      assert.is(ran.log('a'), `${folder}/bin\nmine\n`);
     }));
 
   test('run by the shell they name, in the folder they name, with the environment of recipe and task', () =>

@@ -1,0 +1,48 @@
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { Script } from 'node:vm';
+
+/** Where the bundles are: beside this one. */
+const folder = import.meta.dirname;
+const ofNode = createRequire(join(folder, 'main.js'));
+/** Asked by the build. */
+const writesCache = process.env['CHROOTFILE_WRITE_CACHE'] === '1';
+const loaded = new Map<string, { exports: unknown }>();
+
+/**
+ * Loads a bundle, with what V8 made of it when it was built: half of the time of a start is compiling otherwise. V8
+ * itself refuses what another version of it made.
+ */
+function load(name: string): unknown {
+  const known = loaded.get(name);
+  if (known !== undefined) return known.exports;
+  const file = join(folder, name);
+  const cache = `${file}.cache`;
+  const cachedData = contentsOf(cache);
+  const source = `(function (exports, require, module) {${readFileSync(file, 'latin1')}\n})`;
+  const script = new Script(source, { filename: file, ...(cachedData === undefined ? {} : { cachedData }) });
+  const made = { exports: {} };
+  loaded.set(name, made);
+  script.runInThisContext()(made.exports, (wanted: string) => (wanted.startsWith('./') ? load(wanted) : ofNode(wanted)), made);
+  // At the end: then it holds all functions that were needed.
+  if (writesCache) {
+    process.on('exit', () => {
+      writeFileSync(`${cache}.new`, script.createCachedData());
+      renameSync(`${cache}.new`, cache);
+    });
+  }
+  return made.exports;
+}
+
+function contentsOf(file: string): Buffer | undefined {
+  try {
+    return readFileSync(file);
+  } catch {
+    return undefined;
+  }
+}
+
+load('./program.js');
+// These are needed only where there is an account.
+if (writesCache) for (const name of ['sdk_credentials', 'sdk_metadata', 'sdk_sts']) load(`./${name}.js`);
