@@ -99,19 +99,28 @@ export function parseTemplate(text: string): { template?: Template; faults: Temp
   const reader = new Reader(text, single);
   reader.program(program);
   if (reader.faults.length > 0) return { faults: reader.faults };
+  const { references } = reader;
+  const [only] = references;
+  // Most templates are one name. Compiling it would cost more than all else that is done with it.
+  const plain = single && only !== undefined && isName(program.body[0] as hbs.AST.MustacheStatement) ? only : undefined;
   let compiled: ReturnType<typeof engine.compile> | undefined;
   const template: Template = {
     text,
-    references: reader.references,
+    references,
     single,
     render: (valueOf, evaluated) => {
+      if (plain !== undefined) {
+        const value = valueOf(plain) ?? null;
+        evaluated?.(value, references);
+        return value;
+      }
       compiled ??= engine.compile(wrapped(program, single ? '__value' : '__text', reader), {
         strict: true,
         noEscape: true,
         knownHelpersOnly: true,
         knownHelpers: Object.fromEntries([...helperNames, '__text', '__value', 'if', 'unless'].map((name) => [name, true])),
       });
-      const context = Object.fromEntries(reader.references.map((reference, i) => [`r${i}`, valueOf(reference) ?? null]));
+      const context = Object.fromEntries(references.map((reference, i) => [`r${i}`, valueOf(reference) ?? null]));
       let last: unknown;
       listener = (value, expression) => {
         last = value;
@@ -122,6 +131,10 @@ export function parseTemplate(text: string): { template?: Template; faults: Temp
     },
   };
   return { template, faults: [] };
+}
+
+function isName({ path, params }: hbs.AST.MustacheStatement): boolean {
+  return path.type === 'PathExpression' && params.length === 0 && !Object.hasOwn(helpers, (path as hbs.AST.PathExpression).original);
 }
 
 class Reader {

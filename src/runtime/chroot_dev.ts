@@ -1,29 +1,66 @@
-import { existsSync, realpathSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { chmodSync, chownSync, existsSync, mkdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { diskOf, partitionsOf } from './devices.js';
 import { mounts } from './mounts.js';
 import type { Shell } from './shell.js';
 
 /**
- * The commands that give an image a /dev of its own, as lines for a POSIX shell. With the host's /dev bound in,
- * whatever a package's script does there is done to the host; and without links by UUID update-grub names the
- * loop device as root, and the image does not boot.
- * @param dev the image's /dev, as a path of the host.
+ * Mounts what a system expects below an image's root: a /dev of its own, /sys to be read, and an empty /run. With the
+ * host's /dev bound in, whatever a package's script does there is done to the host; and without links by UUID
+ * update-grub names the loop device as root, and the image does not boot.
+ * @param root the image's root. @param folders of the image, as paths of the host. @param file a place for their table.
  */
-export async function ownDevCommands(root: string, dev: string, shell: Shell): Promise<string[]> {
-  return [
-    `mount -t tmpfs -o mode=755,nosuid,noexec,size=4m dev ${quoted(dev)}`,
-    `cd ${quoted(dev)}`,
-    // A node costs a process; the host's own are copied, all in one.
-    'cp -a /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty .',
-    'chmod 666 null zero full random urandom tty; chown 0:0 null zero full random urandom tty',
-    'ln -s /proc/self/fd fd; ln -s /proc/self/fd/0 stdin; ln -s /proc/self/fd/1 stdout; ln -s /proc/self/fd/2 stderr; ln -s pts/ptmx ptmx',
-    'mkdir pts shm',
-    'mount -t devpts -o newinstance,gid=5,mode=620,ptmxmode=666 devpts pts',
-    'mount -t tmpfs -o mode=1777,nosuid,nodev shm shm',
-    ...(await diskUnder(root, shell)),
-    'cd /',
-  ];
+export async function mountUsual(root: string, { dev, sys, run }: UsualFolders, file: string, shell: Shell, signal: AbortSignal): Promise<void> {
+  const { nodes, links } = await diskUnder(root, shell);
+  const table = [
+    ['dev', dev, 'tmpfs', 'mode=755,nosuid,noexec,size=4m'],
+    ['devpts', `${dev}/pts`, 'devpts', 'newinstance,gid=5,mode=620,ptmxmode=666,X-mount.mkdir'],
+    ['shm', `${dev}/shm`, 'tmpfs', 'mode=1777,nosuid,nodev,X-mount.mkdir'],
+    ['sysfs', sys, 'sysfs', 'ro,nosuid,nodev,noexec'],
+    ['run', run, 'tmpfs', 'mode=755,nosuid,nodev'],
+  ].map((fields) => fields.map(inTable).join(' '));
+  // All in one mount, and one cp of the host's own nodes: each further process costs as much as all they do.
+  const common = ['null', 'zero', 'full', 'random', 'urandom', 'tty'];
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  writeFileSync(file, `${table.join('\n')}\n`);
+  try {
+    const script = 'mount --all --fstab "$1"; cd "$2"; shift 2; cp -a -- "$@" .';
+    await shell.run(['/bin/sh', '-ec', script, 'mount', file, dev, ...common.map((name) => `/dev/${name}`), ...nodes], { signal });
+  } finally {
+    rmSync(file);
+  }
+  for (const name of common) {
+    chmodSync(join(dev, name), 0o666);
+    chownSync(join(dev, name), 0, 0);
+  }
+  for (const [name, target] of [...streams, ...links]) {
+    mkdirSync(join(dev, dirname(name)), { recursive: true });
+    symlinkSync(target, join(dev, name));
+  }
+  mkdirSync(join(run, 'lock'));
+  chmodSync(join(run, 'lock'), 0o1777);
+}
+
+interface UsualFolders {
+  readonly dev: string;
+  readonly sys: string;
+  readonly run: string;
+}
+
+/** A name in /dev with what it leads to. */
+type Link = readonly [name: string, target: string];
+
+const streams: readonly Link[] = [
+  ['fd', '/proc/self/fd'],
+  ['stdin', '/proc/self/fd/0'],
+  ['stdout', '/proc/self/fd/1'],
+  ['stderr', '/proc/self/fd/2'],
+  ['ptmx', 'pts/ptmx'],
+];
+
+/** A field of a table of mounts. Source: fstab(5). */
+function inTable(field: string): string {
+  return field.replace(/[\s\\#]/g, (c) => `\\${c.charCodeAt(0).toString(8).padStart(3, '0')}`);
 }
 
 /** A word for a POSIX shell. */
@@ -32,12 +69,13 @@ export function quoted(word: string): string {
 }
 
 /** Nodes of the disk an image is on, and of its partitions, with the links udev would make. */
-async function diskUnder(root: string, shell: Shell): Promise<string[]> {
+async function diskUnder(root: string, shell: Shell): Promise<{ nodes: readonly string[]; links: readonly Link[] }> {
   const source = mounts().findLast((mount) => root === mount.path || root.startsWith(`${mount.path}/`))?.source;
-  if (source === undefined || !source.startsWith('/dev/') || !existsSync(source)) return [];
+  if (source === undefined || !source.startsWith('/dev/') || !existsSync(source)) return { nodes: [], links: [] };
   const disk = existsSync(join('/sys/class/block', basename(realpathSync(source)))) ? diskOf(source) : source;
   const nodes = [disk, ...partitionsOf(disk).values()];
-  const commands = [`cp -a -- ${nodes.join(' ')} .`, 'mkdir -p disk/by-uuid disk/by-partuuid disk/by-label'];
+  // A map: two file systems may have one label.
+  const links = new Map<string, string>();
   // 2: nothing was found on any of them.
   const found = await shell.run(['blkid', '-o', 'export', '-c', '/dev/null', ...nodes], { allow: [2] });
   for (const block of found.split('\n\n')) {
@@ -49,8 +87,8 @@ async function diskUnder(root: string, shell: Shell): Promise<string[]> {
       ['LABEL', 'by-label'],
     ] as const) {
       const value = facts.get(fact);
-      if (node !== '' && value !== undefined && /^[\w.:+-]+$/.test(value)) commands.push(`ln -sf ../../${node} disk/${folder}/${value}`);
+      if (node !== '' && value !== undefined && /^[\w.:+-]+$/.test(value)) links.set(`disk/${folder}/${value}`, `../../${node}`);
     }
   }
-  return commands;
+  return { nodes, links: [...links] };
 }

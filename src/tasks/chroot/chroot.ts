@@ -1,10 +1,9 @@
 import { existsSync, lstatSync, readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { ownDevCommands, quoted } from '../../runtime/chroot_dev.js';
+import { mountUsual, quoted } from '../../runtime/chroot_dev.js';
 import { insideRoot, makeInside } from '../../runtime/inside.js';
 import { defineKind } from '../../runtime/kind.js';
 import { mountsUnder, unmountTree } from '../../runtime/mounts.js';
-import type { Shell } from '../../runtime/shell.js';
 
 interface Note {
   readonly root: string;
@@ -75,10 +74,13 @@ export const chroot = defineKind({
     const replaced = standIns.map(({ file, had, folder }) => ({ file, had, folder: idOf(folder) }));
     context.note({ root, id: idOf(root), before: mountsUnder(root).length, replaced } satisfies Note);
     for (const standIn of standIns) replace(standIn);
-    const usual = mounts === undefined ? await usualMounts(root, context.shell) : [];
+    const { shell, signal } = context;
+    if (mounts === undefined) {
+      const [dev, sys, run] = ['/dev', '/sys', '/run'].map((folder) => makeInside(root, folder)) as [string, string, string];
+      await mountUsual(root, { dev, sys, run }, `${context.mountPoint}.fstab`, shell, signal);
+    }
     const asked = [...(mounts ?? []), ...add_mounts].map((mount) => mountCommand(root, mount));
-    const script = [...usual, ...asked].join('\n');
-    if (script !== '') await context.shell.run(['/bin/sh', '-ec', script], { signal: context.signal });
+    if (asked.length > 0) await shell.run(['/bin/sh', '-ec', asked.join('\n')], { signal });
     return { path: root };
   },
   undo: async ({ root, id, before, replaced }: Note, { shell, mountsGone }) => {
@@ -159,15 +161,6 @@ function isSame(a: FolderId, b: FolderId): boolean {
 function idOf(folder: string): FolderId {
   const { dev: device, ino: inode } = statSync(folder);
   return { device, inode };
-}
-
-async function usualMounts(root: string, shell: Shell): Promise<string[]> {
-  return [
-    ...(await ownDevCommands(root, makeInside(root, '/dev'), shell)),
-    `mount -t sysfs -o ro,nosuid,nodev,noexec sysfs ${quoted(makeInside(root, '/sys'))}`,
-    `mount -t tmpfs -o mode=755,nosuid,nodev run ${quoted(makeInside(root, '/run'))}`,
-    `mkdir -m 1777 ${quoted(join(makeInside(root, '/run'), 'lock'))}`,
-  ];
 }
 
 function mountCommand(
