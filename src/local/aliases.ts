@@ -18,14 +18,10 @@ export function linkAlias(device: string, alias: string): void {
   for (const entry of readdirSync(`/sys/block/${node}`)) if (entry.startsWith(`${node}p`)) linkPartition(entry);
 }
 
-/** Whether a device was attached for clients of a served EC2. */
-export function hasAlias(device: string): boolean {
-  return aliases().some(({ target }) => target === basename(device));
-}
-
-/** Removes all aliases of a device and its partitions. */
-export function unlinkAliases(device: string): void {
-  for (const { path, target } of aliases()) if (target === basename(device) || target.startsWith(`${basename(device)}p`)) rmSync(path);
+/** The aliases of a device and of its partitions; it has some where it was attached for clients of a served EC2. */
+export function aliasesTo(device: string): string[] {
+  const node = basename(device);
+  return aliases().flatMap(({ path, target }) => (target === node || target.startsWith(`${node}p`) ? [path] : []));
 }
 
 /** Keeps the aliases of partitions as the kernel's change; gives what ends that. */

@@ -17,7 +17,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { unlinkAliases } from './aliases.js';
+import { aliasesTo } from './aliases.js';
 
 /** Runs a program of the host and gives its standard output; fails when it does. `allow`: exit codes that are no failure. */
 export type RunCommand = (command: readonly string[], options?: { readonly allow?: readonly number[] }) => Promise<string>;
@@ -60,18 +60,18 @@ export function deviceOf(file: string): string | undefined {
  * The kernel's own partition scan is not used: kernels without partition parsers show nothing, and say so to nobody.
  */
 export async function attachDisk(run: RunCommand, file: string, volume: string): Promise<string> {
-  const device = (await run(['losetup', '--find', '--show', '--', file])).trim();
-  await showPartitions(run, device);
+  const device = (await run(['/bin/sh', '-ec', attachScript, 'attach', file])).trim();
   linkDevice(device, volume);
   return device;
 }
 
-/** Makes the kernel know the partitions of a device just attached. An empty disk has none, which partx calls a failure. */
-async function showPartitions(run: RunCommand, device: string): Promise<void> {
-  // Those of a disk that was detached by hand are still there.
-  if (readdirSync(`/sys/block/${basename(device)}`).some((entry) => entry.startsWith(`${basename(device)}p`))) await run(['partx', '--delete', device]);
-  await run(['partx', '--add', device], { allow: [1] });
-}
+/** In one shell, since starting programs is most of what it takes. An empty disk has no partitions, which partx calls a failure. */
+const attachScript = `device=$(losetup --find --show -- "$1")
+name=\${device#/dev/}
+# Those of a disk that was detached by hand are still there.
+for old in /sys/block/$name/\${name}p*; do [ ! -e "$old" ] || partx --delete "$device"; break; done
+partx --add "$device" || [ $? = 1 ]
+echo "$device"`;
 
 /** Whether somebody has the device or a partition of it mounted or open for himself, in any namespace. */
 export function isBusy(device: string): boolean {
@@ -89,14 +89,13 @@ export function isBusy(device: string): boolean {
  * @throws Error when the device is no longer the disk's, or does not go.
  */
 export async function detachDisk(run: RunCommand, file: string, device: string, volume: string): Promise<void> {
+  const aliases = aliasesTo(device);
+  const { ino, dev } = statSync(file);
   // A loop device may have been given to somebody else since it was looked up.
-  const listed = await run(['losetup', '--list', '--noheadings', '--output', 'BACK-INO,BACK-MAJ:MIN', device]);
-  const backing = statSync(file);
-  if (listed.trim().split(/\s+/).join() !== `${backing.ino},${majorMinor(backing.dev)}`) throw new Error(`${device} is no longer the disk ${file}`);
+  const said = await run(['/bin/sh', '-ec', detachScript, 'detach', device, String(ino), majorMinor(dev)]);
+  if (said.trim() === 'another') throw new Error(`${device} is no longer the disk ${file}`);
   unlinkDevice(volume);
-  unlinkAliases(device);
-  await run(['partx', '--delete', device], { allow: [1] });
-  await run(['losetup', '--detach', device]);
+  for (const alias of aliases) rmSync(alias, { force: true });
   // losetup answers before the kernel has let go, and also when it will only do so at the last close.
   const name = device.slice('/dev/'.length);
   for (let waited = 0; isBackedBy(name, file); waited += 10) {
@@ -104,6 +103,11 @@ export async function detachDisk(run: RunCommand, file: string, device: string, 
     await sleep(10);
   }
 }
+
+const detachScript = `set -- "$@" $(losetup --list --noheadings --output BACK-INO,BACK-MAJ:MIN "$1")
+[ "$2 $3" = "$4 $5" ] || { echo another; exit; }
+partx --delete "$1" || [ $? = 1 ]
+losetup --detach "$1"`;
 
 function isBackedBy(name: string, file: string): boolean {
   try {

@@ -150,7 +150,7 @@ suite('the embedded EC2', (test) => {
         await ec2.send(new CreateTagsCommand({ Resources: [image, snapshot], Tags: [{ Key: 'stage', Value: 'test' }] }));
         assert.equal(
           (await ec2.send(new DescribeTagsCommand({ Filters: [{ Name: 'key', Values: ['stage'] }] }))).Tags?.map((tag) => tag.ResourceType),
-          ['snapshot', 'image'],
+          ['image', 'snapshot'],
         );
         const find = async (Name: string, Values: string[]) =>
           (await ec2.send(new DescribeImagesCommand({ Owners: ['self'], Filters: [{ Name, Values }] }))).Images?.length;

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { type Action, action, existing, finish, type Here, hasPassed, own, ownerOf, required, selected, stopDryRun } from '../action.js';
-import { aliasOf, hasAlias, linkAlias } from '../aliases.js';
+import { aliasesTo, aliasOf, linkAlias } from '../aliases.js';
 import { attachDisk, copyDisk, createDisk, detachDisk, deviceOf, isBusy, linkDevice, removeDisk } from '../disks.js';
 import { Ec2Error } from '../errors.js';
 import { type Attributes, describeShape, filtered, page, tagSet, tagShape, tagsFor } from '../filters.js';
@@ -200,7 +200,7 @@ export async function mendAttachments(here: Here): Promise<void> {
     const device = deviceOf(here.store.diskOf(id));
     if (device !== undefined) {
       linkDevice(device, id);
-      if (!hasAlias(device)) linkAlias(device, aliasOf(attachment.device));
+      if (aliasesTo(device).length === 0) linkAlias(device, aliasOf(attachment.device));
     }
     await here.store.exclusive(() =>
       here.store.change('volumes', id, (volume) => ({ ...volume, attachment: device === undefined ? undefined : completed(volume) })),
@@ -213,7 +213,7 @@ export async function detachServed(here: Here): Promise<{ volume: string; device
   const left = [];
   for (const volume of here.store.list('volumes')) {
     const device = deviceOf(here.store.diskOf(volume.id));
-    if (device === undefined || !hasAlias(device)) continue;
+    if (device === undefined || aliasesTo(device).length === 0) continue;
     if (isBusy(device)) left.push({ volume: volume.id, device });
     else await settled({ ...volume, attachment: { device: '', since: '', ...volume.attachment, detaching: true, asked: volume.created } }, here);
   }
