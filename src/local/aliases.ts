@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, readdirSync, readlinkSync, rmSync, symlinkSync, watch } from 'node:fs';
+import { existsSync, readdirSync, readlinkSync, rmSync, symlinkSync, watch } from 'node:fs';
 import { basename, join } from 'node:path';
 
 const dev = '/dev';
@@ -9,6 +9,13 @@ const dev = '/dev';
  */
 export function aliasOf(deviceName: string): string {
   return join(dev, basename(deviceName).replace(/^sd/, 'xvd'));
+}
+
+/** Whether a node is there already, of the host or of another volume; what a killed server left of one is removed. */
+export function isAliasTaken(alias: string): boolean {
+  const stale = aliases().filter(({ target }) => !existsSync(`/sys/block/${target.replace(/p[0-9]+$/, '')}/loop/backing_file`));
+  for (const { path } of stale) rmSync(path, { force: true });
+  return existsSync(alias);
 }
 
 /** Makes the alias of a device, and of its partitions, as links: they lead nowhere when the device is gone. */
@@ -38,15 +45,25 @@ function linkPartition(partition: string): void {
   const whole = aliases().find(({ target }) => target === disk);
   if (whole === undefined) return;
   const alias = `${whole.path}${number}`;
-  rmSync(alias, { force: true });
-  if (existsSync(join(dev, partition))) symlinkSync(partition, alias);
+  if (!existsSync(join(dev, partition))) return rmSync(alias, { force: true });
+  try {
+    symlinkSync(partition, alias);
+  } catch (error) {
+    // It is there, or another server of this host has just made it.
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
 }
 
+/** The links of the kind that are there; others come and go meanwhile. */
 function aliases(): { readonly path: string; readonly target: string }[] {
   return readdirSync(dev)
     .filter((entry) => entry.startsWith('xvd'))
-    .map((entry) => join(dev, entry))
-    .filter((path) => lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink())
-    .map((path) => ({ path, target: readlinkSync(path) }))
+    .flatMap((entry) => {
+      try {
+        return [{ path: join(dev, entry), target: readlinkSync(join(dev, entry)) }];
+      } catch {
+        return [];
+      }
+    })
     .filter(({ target }) => target.startsWith('loop'));
 }

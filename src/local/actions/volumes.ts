@@ -1,6 +1,5 @@
-import { existsSync } from 'node:fs';
 import { type Action, action, existing, finish, type Here, hasPassed, own, ownerOf, required, selected, stopDryRun } from '../action.js';
-import { aliasesTo, aliasOf, linkAlias } from '../aliases.js';
+import { aliasesTo, aliasOf, isAliasTaken, linkAlias } from '../aliases.js';
 import { attachDisk, copyDisk, createDisk, detachDisk, deviceOf, isBusy, linkDevice, removeDisk } from '../disks.js';
 import { Ec2Error } from '../errors.js';
 import { type Attributes, describeShape, filtered, page, tagSet, tagShape, tagsFor } from '../filters.js';
@@ -130,7 +129,7 @@ const attachVolume = action({ DryRun: 'boolean', VolumeId: 'string', InstanceId:
     if (!isReady(wanted, here)) throw new Ec2Error('IncorrectState', `Volume '${id}' is not 'available'.`);
     if (isTaken(wanted, here)) throw new Ec2Error('VolumeInUse', `${id} is already attached to an instance`);
     const other = here.store.list('volumes').find((v) => v.attachment?.device === device && isTaken(v, here));
-    if (other !== undefined || (here.aliases && existsSync(aliasOf(device)))) {
+    if (other !== undefined || (here.aliases && isAliasTaken(aliasOf(device)))) {
       throw new Ec2Error('InvalidParameterValue', `Invalid value '${device}' for unixDevice. Attachment point ${device} is already in use`);
     }
     const volume: Volume = { ...wanted, attachment: { device, since, detaching: false, maker: thisMaker() } };
