@@ -41,7 +41,8 @@ function contenders(folder: string, { endpoint }: Server) {
   const ours = (): Contender => ({
     who: 'chrootfile',
     command: () => [program, 'run', join(recipes, 'amazon_chroot.yml'), '-q', '-i', `name=${name()}`, '--cloud', 'aws', '--endpoint', endpoint],
-    env: { CHROOTFILE_STATE: join(folder, 'state') },
+    // As Packer is told, too.
+    env: { CHROOTFILE_STATE: join(folder, 'state'), AWS_REGION: 'local-1', AWS_ACCESS_KEY_ID: '000000000000', AWS_SECRET_ACCESS_KEY: 'x' },
   });
   const script = (letter = 'g'): Contender => ({
     who: 'bench/amazon_chroot.sh',

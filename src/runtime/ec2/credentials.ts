@@ -65,6 +65,10 @@ export function credentialsOf(cloud: Cloud, region: string | undefined, local?: 
   return new Credentials(async () => {
     const env = process.env;
     for (const [name, old] of olderNames) if (env[name] === undefined && env[old] !== undefined) env[name] = env[old];
+    const role = cloud.assume_role;
+    const given = keysIn(env);
+    // The first place all AWS tools look at; the library that knows the others takes a while to load.
+    if (given !== undefined && role === undefined && local === undefined && cloud.profile === undefined && !env['AWS_PROFILE']) return async () => given;
     const { fromNodeProviderChain, fromTemporaryCredentials } = await import('./sdk_credentials.js');
     const mfaCodeProvider = async (serial: string) => {
       const code = env['CHROOTFILE_MFA_CODE'];
@@ -78,7 +82,6 @@ export function credentialsOf(cloud: Cloud, region: string | undefined, local?: 
       ignoreCache: true,
     });
     const base = local !== undefined && cloud.profile === undefined ? async () => localKeys : named;
-    const role = cloud.assume_role;
     if (role === undefined) return () => base();
     const params = {
       RoleArn: role.role_arn,
@@ -99,4 +102,11 @@ export function credentialsOf(cloud: Cloud, region: string | undefined, local?: 
     };
     return fromTemporaryCredentials({ masterCredentials: base, params, mfaCodeProvider, clientConfig });
   });
+}
+
+/** The keys of the environment. Source: AWS SDKs and Tools Reference Guide, "AWS access keys". */
+function keysIn(env: NodeJS.ProcessEnv): Keys | undefined {
+  const { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret, AWS_SESSION_TOKEN: token, AWS_CREDENTIAL_EXPIRATION: until } = env;
+  if (!id || !secret) return undefined;
+  return { accessKeyId: id, secretAccessKey: secret, ...(token ? { sessionToken: token } : {}), ...(until ? { expiration: new Date(until) } : {}) };
 }
