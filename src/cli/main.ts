@@ -80,8 +80,9 @@ program
     const { fileAndTasks } = await import('./load.js');
     const { file, tasks } = fileAndTasks(words);
     if (options.resume !== undefined && words.length > 0) throw new ExitError(exits.invalid, `--resume takes no recipe and no tasks: the run has its own`);
-    if (options.resume !== undefined && (options.dryRun || options.cloud !== undefined))
-      throw new ExitError(exits.invalid, `--resume does not go with --${options.dryRun ? 'dry-run' : 'cloud'}`);
+    const [other] = ['dryRun', 'cloud', 'region', 'profile', 'endpoint'].filter((name) => options[name]);
+    if (options.resume !== undefined && other !== undefined)
+      throw new ExitError(exits.invalid, `--resume does not go with --${other === 'dryRun' ? 'dry-run' : other}`);
     if (options.dryRun) return (await import('./plan.js')).plan(file, tasks, { ...options, json: options.format === 'json' });
     const { run } = await import('./run.js');
     exit(await run(file, tasks, { ...options, sandbox, printKeeper }));

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Ports, serve } from '../local/server.js';
@@ -7,7 +8,7 @@ import { behaviourOf, logTo, openLocalEc2, serverLock } from './local_ec2.js';
 import { print, printError } from './output.js';
 import { watchSignals } from './signals.js';
 import { isRoot, stateFolder } from './state.js';
-import { mustHave } from './tools.js';
+import { localTools, mustHave } from './tools.js';
 
 export interface ServeOptions extends Ports {
   readonly state?: string;
@@ -21,11 +22,7 @@ export interface ServeOptions extends Ports {
 /** `chrootfile local serve`: serves the embedded EC2 to other programs until a signal ends it; gives the exit code. */
 export async function serveLocal({ json, ...options }: ServeOptions): Promise<number> {
   if (!isRoot()) throw new ExitError(exits.host, `serve needs root: it attaches block devices\n  help: sudo chrootfile local serve`);
-  mustHave([
-    { program: 'losetup', package: 'mount' },
-    { program: 'partx', package: 'util-linux' },
-    { program: 'blockdev', package: 'util-linux' },
-  ]);
+  mustHave(localTools);
   const state = stateFolder(options.state);
   mkdirSync(state, { recursive: true, mode: 0o700 });
   const { env } = process;
@@ -43,7 +40,8 @@ export async function serveLocal({ json, ...options }: ServeOptions): Promise<nu
     // On one line: whoever starts it reads until that has come.
     if (json) print(JSON.stringify({ endpoint, metadata, region, state }));
     else print(...greeting(endpoint, metadata, region, join(state, 'local')));
-    await new Promise((stop) => interruption.signal.addEventListener('abort', stop));
+    const { signal } = interruption;
+    if (!signal.aborted) await once(signal, 'abort');
     const left = await served.close();
     for (const { volume, device } of left) printError(`${volume} is still in use as ${device}: unmount it, then: aws ec2 detach-volume --volume-id ${volume}`);
     return left.length === 0 ? exits.done : exits.left;

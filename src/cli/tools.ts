@@ -19,6 +19,7 @@ export const runTools: readonly Tool[] = [
 export const localTools: readonly Tool[] = [
   { program: 'losetup', package: 'mount' },
   { program: 'partx', package: 'util-linux' },
+  { program: 'blockdev', package: 'util-linux' },
   { program: 'cp', package: 'coreutils' },
 ];
 

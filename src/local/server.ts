@@ -40,8 +40,8 @@ export async function serve(ec2: LocalEc2, { port, metadataPort }: Ports): Promi
   const servers = [createServer(handler(ec2, metadata, true)), createServer(handler(ec2, metadata, false))] as const;
   const stop = () => Promise.all(servers.map(closeServer));
   try {
-    const [endpoint, own] = [await listen(servers[0], port), await listen(servers[1], metadataPort)];
     await ec2.mend();
+    const [endpoint, own] = [await listen(servers[0], port), await listen(servers[1], metadataPort)];
     const unfollow = followPartitions();
     const close = async () => {
       await stop();

@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { recordsOf } from '../support/ec2.js';
 import { program } from '../support/program.js';
-import { makeTiny, requestsOf, runProgram, type Server, withServer } from '../support/served.js';
+import { makeTiny, requestsOf, runProgram, type Server, tidyAfterPacker, withServer } from '../support/served.js';
 import { suite } from '../support/suite.js';
 
 /** Debian's Packer builds an image with its own builder. */
@@ -37,13 +37,6 @@ function inImage({ folder }: Server, name: string, file: string): string {
   return execFileSync('debugfs', ['-R', `cat ${file}`, `${disk}?offset=1048576`], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
 }
 
-/** Packer leaves an empty folder of its own for each device, and a lock. */
-function tidy(devices: readonly string[]): void {
-  const folder = '/mnt/packer-amazon-chroot-volumes';
-  for (const device of devices) rmSync(join(folder, device), { recursive: true, force: true });
-  if (readdirSync(folder).length === 0) rmSync(folder, { recursive: true });
-}
-
 suite("Packer's amazon-chroot", (test) => {
   test(
     "builds, as Debian has it; what it made is the source of a run of chrootfile's",
@@ -70,7 +63,7 @@ outputs: {image_id: "{{ ami.image_id }}"}
         const next = await runProgram([program, 'run', 'next.yml', '--state', join(server.folder, 'runs')], server);
         assert.is(next.code, 0, next.stdout + next.stderr);
         assert.is(inImage(server, 'next', '/etc/hello'), 'hi from by-packer\nand chrootfile\n');
-        tidy(['xvdk']);
+        tidyAfterPacker(['xvdk']);
       }),
     60_000,
   );
@@ -87,7 +80,7 @@ outputs: {image_id: "{{ ami.image_id }}"}
           for (const device of devices) assert.is(inImage(server, `image-${device}`, '/etc/hello'), `hi from image-${device}\n`);
           assert.equal(recordsOf(server.folder, 'local-1', 'volumes'), []);
           assert.is(recordsOf(server.folder, 'local-1', 'snapshots').length, 5);
-          tidy(devices);
+          tidyAfterPacker(devices);
         },
         'local-1',
         { volume: 300, attach: 300, detach: 300, snapshot: 500, image: 300 },
@@ -116,7 +109,7 @@ outputs: {image_id: "{{ ami.image_id }}"}
         } finally {
           process.env['PATH'] = path;
         }
-        tidy(readdirSync('/mnt/packer-amazon-chroot-volumes'));
+        tidyAfterPacker(readdirSync('/mnt/packer-amazon-chroot-volumes'));
       }),
     60_000,
   );

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Latency } from '../../src/local/behaviour.js';
 import { inFolder } from './folder.js';
@@ -89,4 +89,11 @@ export function requestsOf({ folder }: Server): { service: string; action: strin
     .split('\n')
     .filter(Boolean)
     .map((line) => JSON.parse(line));
+}
+
+/** Packer leaves an empty folder of its own for each device, and a lock. */
+export function tidyAfterPacker(devices: readonly string[]): void {
+  const folder = '/mnt/packer-amazon-chroot-volumes';
+  for (const device of devices) rmSync(join(folder, device), { recursive: true, force: true });
+  if (readdirSync(folder).length === 0) rmSync(folder, { recursive: true });
 }
