@@ -88,7 +88,9 @@ await build({
   minifyWhitespace: true,
   legalComments: 'none',
   logLevel: 'warning',
-  define: { VERSION: JSON.stringify(version), 'import.meta.dirname': '__dirname' },
+  // What modules know of themselves, said as CommonJS says it.
+  define: { VERSION: JSON.stringify(version), 'import.meta.dirname': '__dirname', 'import.meta.url': '__url' },
+  banner: { js: "const __url = require('node:url').pathToFileURL(__filename).href;" },
   plugins: [compiledValidators, fewerShapes, sdkApart],
 });
 writeFileSync('dist/package.json', '{"type": "commonjs"}\n');

@@ -20,11 +20,11 @@ function load(name: string): unknown {
   const file = join(folder, name);
   const cache = `${file}.cache`;
   const cachedData = contentsOf(cache);
-  const source = `(function (exports, require, module) {${readFileSync(file, 'latin1')}\n})`;
+  const source = `(function (exports, require, module, __filename, __dirname) {${readFileSync(file, 'latin1')}\n})`;
   const script = new Script(source, { filename: file, ...(cachedData === undefined ? {} : { cachedData }) });
   const made = { exports: {} };
   loaded.set(name, made);
-  script.runInThisContext()(made.exports, (wanted: string) => (wanted.startsWith('./') ? load(wanted) : ofNode(wanted)), made);
+  script.runInThisContext()(made.exports, (wanted: string) => (wanted.startsWith('./') ? load(wanted) : ofNode(wanted)), made, file, folder);
   // At the end: then it holds all functions that were needed.
   if (writesCache) {
     process.on('exit', () => {
