@@ -88,7 +88,7 @@ function cellsOf(figure: Figure, ours: Figure | undefined): string[] {
 }
 
 function pageOf(all: readonly Row[]): string {
-  const table = ({ work, figures, bound, held, note }: Row) => [
+  const table = ({ work, figures, bound, held, note, plan }: Row) => [
     `## ${work}`,
     '',
     `Bound: ${bound}. **${held ? 'Held' : 'Missed'}.**`,
@@ -98,6 +98,7 @@ function pageOf(all: readonly Row[]): string {
     ...figures.map((figure) => `| ${figure.who} | ${cellsOf(figure, figures[0]).join(' | ')} |`),
     '',
     ...(note === undefined ? [] : [note, '']),
+    ...(held || plan === undefined ? [] : [plan, '']),
   ];
   return [
     '# Measured',

@@ -28,6 +28,8 @@ export interface Row {
   readonly bound: string;
   readonly held: boolean;
   readonly note?: string;
+  /** Why the bound is missed where it is, and what would hold it. */
+  readonly plan?: string;
 }
 
 /** What one run took. */
