@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { latencies } from '../src/local/behaviour.js';
 import { type Contender, type Figure, inTurn, median, peakMemory, program, type Row, timed } from './measure.js';
 
@@ -14,11 +15,13 @@ interface Server {
 }
 
 /** Serves EC2 with the image `tiny` in it. */
-async function serve(folder: string, latency: string): Promise<Server> {
+async function serve(folder: string, latency: 'instant' | 'ec2'): Promise<Server> {
   mkdirSync(folder, { recursive: true });
   const log = join(folder, 'log.ndjson');
   const args = ['local', 'serve', '--state', join(folder, 'ec2'), '--port', '0', '--metadata-port', '0', '--json', '--latency', latency, '--log', log];
   timed([program, 'run', '-q', join(recipes, 'tiny.yml')], { CHROOTFILE_STATE: join(folder, 'ec2') });
+  // With delays its snapshot is not complete before they are over.
+  await sleep(latencies[latency].snapshot);
   const child: ChildProcess = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const closed = new Promise<void>((done) => child.on('close', () => done()));
   const line = await new Promise<string>((printed) => child.stdout?.once('data', (chunk) => printed(String(chunk))));
