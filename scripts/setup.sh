@@ -1,6 +1,6 @@
 #!/bin/sh
 # Brings a Debian host to where `npm run demo` and `npm test` work: host packages, node_modules, dist.
-# What is there already is left alone.   usage: setup.sh run|test|long|outside
+# What is there already is left alone.   usage: setup.sh run|test|long|outside|bench
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -17,11 +17,13 @@ long="qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils mformat:mtools ssh:
   zsh:zsh fish:fish dot:graphviz"
 outside="/usr/bin/packer:packer /usr/bin/aws:awscli /usr/lib/python3/dist-packages/boto3:python3-boto3
   ansible-playbook:ansible debugfs:e2fsprogs"
+bench="/usr/bin/packer:packer make:make curl:curl"
 case ${1:-run} in
   run) ;;
   test) needs="$needs $tests" ;;
   long) needs="$needs $tests $long" ;;
   outside) needs="$needs $tests $outside" ;;
+  bench) needs="$needs $tests $bench" ;;
 esac
 
 missing=

@@ -1,6 +1,6 @@
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Behaviour, type FaultRule, type Latency, latencies } from '../local/behaviour.js';
+import { Behaviour, latencies, latencyFrom, rulesFrom } from '../local/behaviour.js';
 import { localRegion } from '../local/caller.js';
 import { LocalEc2, type LocalOptions } from '../local/ec2.js';
 import { openPool } from '../local/pool.js';
@@ -30,28 +30,31 @@ export function localEc2(state: string, region: string, options: Partial<LocalOp
 
 /**
  * Latency and faults, as the environment or the command line names them.
- * @param latency `instant`, `ec2`, or a file with a {@link Latency}. @param rules a file with {@link FaultRule}s.
+ * @param latency `instant`, `ec2`, or a file for {@link latencyFrom}. @param rules a file for {@link rulesFrom}.
  * @throws ExitError for files that do not hold any.
  */
 export function behaviourOf(latency: string | undefined, rules: string | undefined): Behaviour {
   const profile = latency === 'ec2' || latency === 'instant' ? latencies[latency] : undefined;
-  return new Behaviour(
-    profile ?? (latency === undefined ? undefined : { ...latencies.instant, ...fromFile<Partial<Latency>>(latency) }),
-    rules === undefined ? [] : fromFile<FaultRule[]>(rules),
-  );
+  return new Behaviour(profile ?? (latency === undefined ? undefined : fromFile(latency, latencyFrom)), rules === undefined ? [] : fromFile(rules, rulesFrom));
 }
 
-function fromFile<T>(file: string): T {
+function fromFile<T>(file: string, read: (value: unknown) => T): T {
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as T;
+    return read(JSON.parse(readFileSync(file, 'utf8')));
   } catch (error) {
     throw new ExitError(exits.invalid, `${file}: ${(error as Error).message}`);
   }
 }
 
-/** Writes one JSON object a line. */
+/** Writes one JSON object a line. @throws ExitError where the file cannot be written. */
 export function logTo(file: string | undefined) {
-  return file === undefined ? undefined : (entry: object) => appendFileSync(file, `${JSON.stringify({ time: new Date().toISOString(), ...entry })}\n`);
+  if (file === undefined) return undefined;
+  try {
+    appendFileSync(file, '', { mode: 0o600 });
+  } catch (error) {
+    throw new ExitError(exits.invalid, (error as Error).message);
+  }
+  return (entry: object) => appendFileSync(file, `${JSON.stringify({ time: new Date().toISOString(), ...entry })}\n`);
 }
 
 /** Runs something while no other process makes, opens or removes the pool. */

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { isRegion } from '../local/caller.js';
 import { type Ports, serve } from '../local/server.js';
 import { lock } from '../runtime/locks.js';
 import { ExitError, exits } from './exits.js';
@@ -28,6 +29,7 @@ export async function serveLocal({ json, ...options }: ServeOptions): Promise<nu
   const { env } = process;
   const behaviour = behaviourOf(options.latency ?? env['CHROOTFILE_LOCAL_LATENCY'], options.faults ?? env['CHROOTFILE_LOCAL_FAULTS']);
   const { region } = options;
+  if (!isRegion(region)) throw new ExitError(exits.invalid, `--region ${region}: a region is called e.g. local-1 or eu-west-1`);
   const interruption = watchSignals();
   const release = await lock(serverLock(state), 'local serve');
   try {

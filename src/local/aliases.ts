@@ -45,11 +45,16 @@ function linkPartition(partition: string): void {
   const whole = aliases().find(({ target }) => target === disk);
   if (whole === undefined) return;
   const alias = `${whole.path}${number}`;
-  if (!existsSync(join(dev, partition))) return rmSync(alias, { force: true });
+  if (aliases().some(({ path, target }) => path === alias && target === partition) && existsSync(alias)) return;
+  rmSync(alias, { force: true });
+  if (existsSync(join(dev, partition))) linkUnlessThere(partition, alias);
+}
+
+function linkUnlessThere(target: string, path: string): void {
   try {
-    symlinkSync(partition, alias);
+    symlinkSync(target, path);
   } catch (error) {
-    // It is there, or another server of this host has just made it.
+    // Another server of this host has just made it.
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
 }

@@ -36,6 +36,30 @@ export interface FaultRule {
   readonly times?: number;
 }
 
+/** Reads a latency from JSON; what is not said is at once. @throws Error with what is wrong. */
+export function latencyFrom(value: unknown): Latency {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error('a map of milliseconds is needed, e.g. {"volume": 1000}');
+  for (const [name, ms] of Object.entries(value)) {
+    if (!Object.hasOwn(instant, name)) throw new Error(`"${name}" takes no time; there are ${Object.keys(instant).join(', ')}`);
+    if (typeof ms !== 'number' || !(ms >= 0)) throw new Error(`"${name}" must be milliseconds, not ${JSON.stringify(ms)}`);
+  }
+  return { ...instant, ...value };
+}
+
+/** Reads rules of faults from JSON. @throws Error with what is wrong. */
+export function rulesFrom(value: unknown): FaultRule[] {
+  if (!Array.isArray(value)) throw new Error('a list of rules is needed, e.g. [{"action": "CreateVolume", "fault": "denied"}]');
+  for (const rule of value as Partial<Record<string, unknown>>[]) {
+    const say = (text: string) => new Error(`${JSON.stringify(rule)}: ${text}`);
+    const [unknown] = Object.keys(rule).filter((key) => !['action', 'region', 'fault', 'skip', 'times'].includes(key));
+    if (unknown !== undefined) throw say(`"${unknown}" is not known; there are action, region, fault, skip, times`);
+    if (typeof rule['action'] !== 'string') throw say('"action" must name one, e.g. CreateVolume, or be *');
+    if (!faults.some((fault) => fault === rule['fault'])) throw say(`"fault" must be one of ${faults.join(', ')}`);
+    for (const key of ['skip', 'times']) if (rule[key] !== undefined && !Number.isInteger(rule[key])) throw say(`"${key}" must be a whole number`);
+  }
+  return value as FaultRule[];
+}
+
 /** How the embedded EC2 behaves: its latency, and its faults. */
 export class Behaviour {
   private readonly seen = new Map<FaultRule, number>();

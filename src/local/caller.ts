@@ -11,6 +11,11 @@ export const regions: readonly string[] = [
   ...['eu-south-1', 'af-south-1', 'me-south-1', 'ap-south-1', 'ap-southeast-1', 'ap-southeast-2', 'ap-northeast-1', 'ap-northeast-2', 'ap-northeast-3'],
 ];
 
+/** Whether a text can be the name of a region; also of those of AWS that are newer than this list. */
+export function isRegion(text: string): boolean {
+  return /^[a-z]+(-[a-z]+)*-[0-9]+$/.test(text);
+}
+
 /** Who asks, and in which region. */
 export interface Caller {
   readonly account: string;

@@ -11,7 +11,7 @@ import { snapshotActions } from './actions/snapshots.js';
 import { tagActions } from './actions/tags.js';
 import { detachServed, mendAttachments, volumeActions } from './actions/volumes.js';
 import { Behaviour, refusalOf } from './behaviour.js';
-import { type Caller, callerOf, localAccount, localRegion } from './caller.js';
+import { type Caller, callerOf, isRegion, localAccount, localRegion } from './caller.js';
 import type { RunCommand } from './disks.js';
 import { Ec2Error } from './errors.js';
 import { machine } from './machine.js';
@@ -98,7 +98,7 @@ export class LocalEc2 {
     const entry = (answer: Partial<WireAnswer>) => {
       const [, code] = answer.status === 200 ? [] : (/<Code>([^<]*)/.exec(answer.body ?? '') ?? []);
       const { region, account } = caller;
-      this.log({ service, action, region, account, code, ms: performance.now() - started, form, ...answer });
+      this.log({ service, action, region, account, code, ms: Math.round(performance.now() - started), form, ...answer });
     };
     try {
       const given = await this.answerOf(service, action, parameters, caller);
@@ -121,6 +121,8 @@ export class LocalEc2 {
     const fault = service === 'ec2' ? this.behaviour.faultOf(name, caller.region) : undefined;
     const [say, refuse] = service === 'ec2' ? [answer, refusal] : [stsAnswer, stsRefusal];
     try {
+      // It becomes part of a path.
+      if (!isRegion(caller.region)) throw new Ec2Error('AuthFailure', `Credential should be scoped to a valid region, not '${caller.region}'.`, 401);
       if (caller.expired) throw refusalOf('expired', name, caller.account);
       if (fault !== undefined && fault !== 'lost-after') throw refusalOf(fault, name, caller.account);
       const actions = service === 'ec2' ? ec2Actions : stsActions;

@@ -65,7 +65,13 @@ function handler(ec2: LocalEc2, metadata: Metadata, api: boolean) {
       if (!api || Metadata.owns(pathname)) {
         const started = performance.now();
         const given = metadata.answer(request.method ?? '', pathname, headers);
-        ec2.log({ service: 'imds', action: `${request.method} ${pathname}`, region: ec2.region, status: given.status, ms: performance.now() - started });
+        ec2.log({
+          service: 'imds',
+          action: `${request.method} ${pathname}`,
+          region: ec2.region,
+          status: given.status,
+          ms: Math.round(performance.now() - started),
+        });
         return end(response, given.status, 'text/plain', given.body, given.headers);
       }
       const form = request.method === 'GET' ? search.slice(1) : await bodyOf(request);

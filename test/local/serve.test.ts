@@ -127,6 +127,12 @@ suite('local serve', (test) => {
       const who = await ask(`${endpoint}/?Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=${scope}`);
       assert.match(who.text, '<Account>111111111111</Account>');
       const action = `${endpoint}/?Action=DescribeVolumes&Version=2016-11-15`;
+      // The region of the signature becomes part of a path.
+      const outside = encodeURIComponent('local/20261123/../ec2/aws4_request');
+      assert.match(
+        (await ask(`${action}&X-Amz-Credential=${outside}`)).text,
+        "<Code>AuthFailure</Code><Message>Credential should be scoped to a valid region, not '..'",
+      );
       assert.is((await ask(action)).status, 200);
       assert.is((await ask(action, { headers: { origin: 'http://somewhere.example' } })).status, 403);
       assert.is((await ask(action, { headers: { host: 'somewhere.example' } })).status, 403);
@@ -176,7 +182,21 @@ suite('local serve', (test) => {
       assert.equal([same.code, /locked by process [0-9]+ \(local serve/.test(same.stderr)], [4, true]);
       const taken = await serve('--state', join(folder, 'other'), '--port', port);
       assert.equal([taken.code, taken.stderr.includes('--port 0')], [3, true]);
-      assert.is((await serve('--latency', join(folder, 'none.json'))).code, 2);
+      writeFileSync(join(folder, 'slow.json'), '{"volum": 1}');
+      writeFileSync(join(folder, 'rules.json'), '[{"action": "CreateVolume", "fault": "gone"}]');
+      const refused: Readonly<Record<string, RegExp>> = {
+        '--latency none.json': /none.json: ENOENT/,
+        '--latency slow.json': /slow.json: "volum" takes no time; there are call, visible, volume/,
+        '--faults rules.json': /"fault":"gone".*: "fault" must be one of denied, throttled/,
+        '--log none/log': /ENOENT.*none\/log/,
+        '--port 70000': /It must be a port/,
+        '--region ../x': /a region is called e.g. local-1/,
+      };
+      for (const [line, text] of Object.entries(refused)) {
+        const { code, stderr } = await serve('--state', join(folder, 'other'), ...line.split(' '));
+        assert.is(code, 2, line);
+        assert.match(stderr, text);
+      }
       const reset = await run(['local', 'reset', '--yes'], { folder });
       assert.equal([reset.code, /served by process/.test(reset.stderr)], [4, true]);
     }));

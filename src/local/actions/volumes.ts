@@ -199,7 +199,7 @@ export async function mendAttachments(here: Here): Promise<void> {
     const device = deviceOf(here.store.diskOf(id));
     if (device !== undefined) {
       linkDevice(device, id);
-      if (aliasesTo(device).length === 0) linkAlias(device, aliasOf(attachment.device));
+      if (!isAliasTaken(aliasOf(attachment.device))) linkAlias(device, aliasOf(attachment.device));
     }
     await here.store.exclusive(() =>
       here.store.change('volumes', id, (volume) => ({ ...volume, attachment: device === undefined ? undefined : completed(volume) })),
@@ -214,7 +214,7 @@ export async function detachServed(here: Here): Promise<{ volume: string; device
     const device = deviceOf(here.store.diskOf(volume.id));
     if (device === undefined || aliasesTo(device).length === 0) continue;
     if (isBusy(device)) left.push({ volume: volume.id, device });
-    else await settled({ ...volume, attachment: { device: '', since: '', ...volume.attachment, detaching: true, asked: volume.created } }, here);
+    else await settled({ ...volume, attachment: { device: '', since: '', ...volume.attachment, detaching: true, asked: new Date(0).toISOString() } }, here);
   }
   return left;
 }
