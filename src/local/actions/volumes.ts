@@ -138,11 +138,17 @@ const attachVolume = action({ DryRun: 'boolean', VolumeId: 'string', InstanceId:
   });
   const disk = here.store.diskOf(id);
   try {
-    const node = await attachDisk(here.run, disk, id);
-    if (here.aliases) linkAlias(node, aliasOf(device));
+    await here.alone('devices', async () => {
+      try {
+        const node = await attachDisk(here.run, disk, id);
+        if (here.aliases) linkAlias(node, aliasOf(device));
+      } catch (error) {
+        const node = deviceOf(disk);
+        if (node !== undefined) await detachDisk(here.run, disk, node, id);
+        throw error;
+      }
+    });
   } catch (error) {
-    const node = deviceOf(disk);
-    if (node !== undefined) await detachDisk(here.run, disk, node, id);
     await here.store.exclusive(() => here.store.change('volumes', id, ({ attachment: _, ...made }) => made));
     throw error;
   }
