@@ -58,7 +58,7 @@ function machine(): string {
   };
   return [
     `${availableParallelism()} processors`,
-    `Linux ${release()}`,
+    `Linux ${release().split('-')[0]}`,
     `Node ${process.versions.node}`,
     version('packer', 'version'),
     version('make', '--version'),

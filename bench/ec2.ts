@@ -24,7 +24,10 @@ async function serve(folder: string, latency: 'instant' | 'ec2'): Promise<Server
   await sleep(latencies[latency].snapshot);
   const child: ChildProcess = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const closed = new Promise<void>((done) => child.on('close', () => done()));
-  const line = await new Promise<string>((printed) => child.stdout?.once('data', (chunk) => printed(String(chunk))));
+  const line = await new Promise<string>((printed, fail) => {
+    child.stdout?.once('data', (chunk) => printed(String(chunk)));
+    void closed.then(() => fail(new Error('local serve has ended')));
+  });
   return {
     endpoint: (JSON.parse(line) as { endpoint: string }).endpoint,
     log,

@@ -141,6 +141,29 @@ suite('the project', (test) => {
       assert.ok(blocks > 0);
     }));
 
+  test('what is printed goes out whole, to a reader that starts late', () => {
+    const late = ['-c', `"$1" schema | (sleep 0.5; wc -c)`, 'sh', join(repository, 'bin/chrootfile')];
+    const all = execFileSync(join(repository, 'bin/chrootfile'), ['schema']).length;
+    assert.ok(all > 65_536);
+    assert.is(Number(execFileSync('sh', late, { encoding: 'utf8' })), all);
+  });
+
+  test('what V8 kept of the program is not used where it is damaged or of another one', () =>
+    inFolder({}, async (folder) => {
+      const { cpSync, readFileSync: read, writeFileSync } = await import('node:fs');
+      for (const name of ['bin', 'dist']) cpSync(join(repository, name), join(folder, name), { recursive: true });
+      const version = () => execFileSync(join(folder, 'bin/chrootfile'), ['--version'], { encoding: 'utf8' }).trim();
+      const before = version();
+      const cache = join(folder, 'dist/program.js.cache');
+      writeFileSync(cache, read(cache).fill(0xa5, 100_000, 200_000));
+      assert.is(version(), before);
+      cpSync(join(repository, 'dist/program.js.cache'), cache);
+      // A text of the same length: V8 itself does not see that.
+      const program = join(folder, 'dist/program.js');
+      writeFileSync(program, read(program, 'latin1').replaceAll(`"${before}"`, `"${before.replace(/./g, '9')}"`), 'latin1');
+      assert.is(version(), before.replace(/./g, '9'));
+    }));
+
   test('every command of README.md is one that this version has', () => {
     const readme = readFileSync(join(repository, 'README.md'), 'utf8');
     const verbs = [...readme.matchAll(/chrootfile ([a-z]+)/g)].map(([, verb = '']) => verb);

@@ -54,7 +54,13 @@ export function logTo(file: string | undefined) {
   } catch (error) {
     throw new ExitError(exits.invalid, (error as Error).message);
   }
-  return (entry: object) => appendFileSync(file, `${JSON.stringify({ time: new Date().toISOString(), ...entry })}\n`);
+  return (entry: object) => {
+    try {
+      appendFileSync(file, `${JSON.stringify({ time: new Date().toISOString(), ...entry })}\n`);
+    } catch {
+      // What was asked for has been done, and must be answered; a full disk shows elsewhere.
+    }
+  };
 }
 
 /** Runs something while no other process makes, opens or removes the pool. */

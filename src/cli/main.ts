@@ -305,7 +305,8 @@ async function main(): Promise<void> {
   } catch (error) {
     process.exitCode = await codeOf(error);
   }
-  // What was written has gone out; a connection that a library left open must not keep the program.
+  // A connection that a library left open must not keep the program; what was written must have gone out.
+  await Promise.all([process.stdout, process.stderr].map((stream) => new Promise<void>((done) => stream.write('', () => done()))));
   process.exit();
 }
 

@@ -2,6 +2,7 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { Script } from 'node:vm';
+import { crc32 } from 'node:zlib';
 
 /** Where the bundles are: beside this one. */
 const folder = import.meta.dirname;
@@ -12,15 +13,15 @@ const loaded = new Map<string, { exports: unknown }>();
 
 /**
  * Loads a bundle, with what V8 made of it when it was built: half of the time of a start is compiling otherwise. V8
- * itself refuses what another version of it made.
+ * itself refuses what another version of it made; that it is whole, and of this source, is for us to see.
  */
 function load(name: string): unknown {
   const known = loaded.get(name);
   if (known !== undefined) return known.exports;
   const file = join(folder, name);
   const cache = `${file}.cache`;
-  const cachedData = contentsOf(cache);
   const source = `(function (exports, require, module, __filename, __dirname) {${readFileSync(file, 'latin1')}\n})`;
+  const cachedData = cacheOf(source, cache);
   const script = new Script(source, { filename: file, ...(cachedData === undefined ? {} : { cachedData }) });
   const made = { exports: {} };
   loaded.set(name, made);
@@ -28,19 +29,33 @@ function load(name: string): unknown {
   // At the end: then it holds all functions that were needed.
   if (writesCache) {
     process.on('exit', () => {
-      writeFileSync(`${cache}.new`, script.createCachedData());
-      renameSync(`${cache}.new`, cache);
+      const data = script.createCachedData();
+      const draft = `${cache}.${process.pid}.new`;
+      writeFileSync(draft, Buffer.concat([sumsOf(source, data), data]));
+      renameSync(draft, cache);
     });
   }
   return made.exports;
 }
 
-function contentsOf(file: string): Buffer | undefined {
+/** What was kept for a source, where it is that and whole. */
+function cacheOf(source: string, file: string): Buffer | undefined {
   try {
-    return readFileSync(file);
+    const kept = readFileSync(file);
+    const data = kept.subarray(sumBytes);
+    return sumsOf(source, data).equals(kept.subarray(0, sumBytes)) ? data : undefined;
   } catch {
     return undefined;
   }
+}
+
+const sumBytes = 8;
+
+function sumsOf(source: string, data: Buffer): Buffer {
+  const sums = Buffer.alloc(sumBytes);
+  sums.writeUInt32LE(crc32(source), 0);
+  sums.writeUInt32LE(crc32(data), 4);
+  return sums;
 }
 
 load('./program.js');

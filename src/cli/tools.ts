@@ -17,6 +17,7 @@ export const runTools: readonly Tool[] = [
 
 /** What the embedded EC2 needs. */
 export const localTools: readonly Tool[] = [
+  { program: 'setpriv', package: 'util-linux' },
   { program: 'losetup', package: 'mount' },
   { program: 'partx', package: 'util-linux' },
   { program: 'blockdev', package: 'util-linux' },

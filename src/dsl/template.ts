@@ -134,7 +134,7 @@ export function parseTemplate(text: string): { template?: Template; faults: Temp
 }
 
 function isName({ path, params }: hbs.AST.MustacheStatement): boolean {
-  return path.type === 'PathExpression' && params.length === 0 && !Object.hasOwn(helpers, (path as hbs.AST.PathExpression).original);
+  return path.type === 'PathExpression' && params.length === 0;
 }
 
 class Reader {

@@ -36,6 +36,8 @@ export function followPartitions(): () => void {
   const watcher = watch(dev, (_, entry) => {
     if (entry !== null && /^loop[0-9]+p[0-9]+$/.test(entry)) linkPartition(entry);
   });
+  // A link less is no reason to end a server.
+  watcher.on('error', () => {});
   return () => watcher.close();
 }
 
@@ -46,7 +48,8 @@ function linkPartition(partition: string): void {
   if (whole === undefined) return;
   const alias = `${whole.path}${number}`;
   if (aliases().some(({ path, target }) => path === alias && target === partition) && existsSync(alias)) return;
-  rmSync(alias, { force: true });
+  // Never a node of the host.
+  if (aliases().some(({ path }) => path === alias)) rmSync(alias, { force: true });
   if (existsSync(join(dev, partition))) linkUnlessThere(partition, alias);
 }
 

@@ -61,6 +61,8 @@ export function deviceOf(file: string): string | undefined {
  */
 export async function attachDisk(run: RunCommand, file: string, volume: string): Promise<string> {
   const device = (await run(['/bin/sh', '-ec', attachScript, 'attach', file])).trim();
+  // Those of whoever had it before, and was killed.
+  for (const alias of aliasesTo(device)) rmSync(alias, { force: true });
   linkDevice(device, volume);
   return device;
 }

@@ -14,20 +14,22 @@ export async function mountUsual(root: string, { dev, sys, run }: UsualFolders, 
   const { nodes, links } = await diskUnder(root, shell);
   const table = [
     ['dev', dev, 'tmpfs', 'mode=755,nosuid,noexec,size=4m'],
-    ['devpts', `${dev}/pts`, 'devpts', 'newinstance,gid=5,mode=620,ptmxmode=666,X-mount.mkdir'],
+    ['pts', `${dev}/pts`, 'devpts', 'newinstance,gid=5,mode=620,ptmxmode=666,X-mount.mkdir'],
     ['shm', `${dev}/shm`, 'tmpfs', 'mode=1777,nosuid,nodev,X-mount.mkdir'],
     ['sysfs', sys, 'sysfs', 'ro,nosuid,nodev,noexec'],
     ['run', run, 'tmpfs', 'mode=755,nosuid,nodev'],
-  ].map((fields) => fields.map(inTable).join(' '));
+  ]
+    // Each with a source of its own: what is mounted already from the same would be left out.
+    .map(([name, ...fields]) => [`${basename(file)}-${name}`, ...fields].map(inTable).join(' '));
   // All in one mount, and one cp of the host's own nodes: each further process costs as much as all they do.
   const common = ['null', 'zero', 'full', 'random', 'urandom', 'tty'];
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  writeFileSync(file, `${table.join('\n')}\n`);
   try {
+    writeFileSync(file, `${table.join('\n')}\n`);
     const script = 'mount --all --fstab "$1"; cd "$2"; shift 2; cp -a -- "$@" .';
     await shell.run(['/bin/sh', '-ec', script, 'mount', file, dev, ...common.map((name) => `/dev/${name}`), ...nodes], { signal });
   } finally {
-    rmSync(file);
+    rmSync(file, { force: true });
   }
   for (const name of common) {
     chmodSync(join(dev, name), 0o666);
@@ -60,7 +62,7 @@ const streams: readonly Link[] = [
 
 /** A field of a table of mounts. Source: fstab(5). */
 function inTable(field: string): string {
-  return field.replace(/[\s\\#]/g, (c) => `\\${c.charCodeAt(0).toString(8).padStart(3, '0')}`);
+  return field.replace(/[ \t\n\r\\#]/g, (c) => `\\${c.charCodeAt(0).toString(8).padStart(3, '0')}`);
 }
 
 /** A word for a POSIX shell. */

@@ -20,10 +20,14 @@ export const policy = {
   redrawMs: 100,
   /** Describe calls may not show for this long what was just made. Source: EC2 API reference, "Eventual consistency". */
   eventualConsistencyMs: 30_000,
-  /** Waiting for EC2: look at once, then after this, growing to the cap. */
+  /** Trying again at EC2: after this, growing to the cap. */
   pollFirstMs: 250,
   pollBackoff: 1.5,
   pollMostMs: 5_000,
+  /** Waiting for EC2: look at once, then this often, then after this share of the time so far, or of what is left. */
+  pollSteadyMs: 500,
+  pollOfWaited: 0.3,
+  pollOfRest: 0.75,
   /** Time limits of waiting for EC2. A snapshot of a large volume takes hours. */
   volumeReadyMs: 5 * 60_000,
   attachMs: 5 * 60_000,

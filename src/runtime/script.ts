@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, constants, fstatSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, constants, existsSync, fstatSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pipe, PipeMaker } from './pipe.js';
 import { policy } from './policy.js';
@@ -93,7 +93,11 @@ export async function runScript(script: Script, pipes: PipeMaker): Promise<Scrip
     const left = leftBehind(contentsOf(leftover));
     if (timeout.signal.aborted) throw new ScriptError(`timed out after ${(script.timeoutMs ?? 0) / 1000} s`, left);
     if (script.signal.aborted) throw new ScriptError('cancelled', left);
-    if (ended instanceof Error) throw new ScriptError(`could not be started: ${String(ended)}`, left);
+    if (ended instanceof Error) {
+      // spawn says of a folder that is missing that the program is.
+      const missing = script.root === undefined && !existsSync(script.dir) ? `there is no folder ${script.dir}` : String(ended);
+      throw new ScriptError(`could not be started: ${missing}`, left);
+    }
     const [code, killedBy] = ended;
     if (code !== 0) throw new ScriptError(killedBy ? `was ended by ${killedBy}` : exitText(code), left);
     return { output: contentsOf(output), left };

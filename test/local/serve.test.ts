@@ -1,6 +1,8 @@
+import { execFileSync } from 'node:child_process';
 import { closeSync, constants, existsSync, openSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   AttachVolumeCommand,
   CreateVolumeCommand,
@@ -51,6 +53,10 @@ suite('local serve', (test) => {
       const ec2 = clientOf(server);
       await attach(ec2, '/dev/sdn');
       assert.match(readlinkSync('/dev/xvdn'), /^loop[0-9]+$/);
+      // Partitions come when somebody makes the kernel know them.
+      execFileSync('sh', ['-ec', 'printf "label: gpt\\nsize=10MiB\\n" | sfdisk -q --no-reread --no-tell-kernel /dev/xvdn && partx --add /dev/xvdn']);
+      for (let waited = 0; !existsSync('/dev/xvdn1') && waited < 2000; waited += 20) await sleep(20);
+      assert.is(readlinkSync('/dev/xvdn1'), `${readlinkSync('/dev/xvdn')}p1`);
       const { Volumes: volumes } = await ec2.send(new DescribeVolumesCommand());
       assert.equal(
         volumes?.map((volume) => [volume.State, volume.Attachments?.[0]?.Device]),
@@ -58,7 +64,10 @@ suite('local serve', (test) => {
       );
       return `/dev/${readlinkSync('/dev/xvdn')}`;
     });
-    assert.not(existsSync('/dev/xvdn'));
+    assert.equal(
+      readdirSync('/dev').filter((name) => name.startsWith('xvdn')),
+      [],
+    );
     assert.not(existsSync(`/sys/block/${node.slice('/dev/'.length)}/loop/backing_file`));
   });
 
@@ -82,6 +91,13 @@ suite('local serve', (test) => {
       await makeTiny(server);
       const asked = requestsOf(server).map(({ service, action }) => (service === 'imds' ? action.split('/').at(-1) : action));
       assert.ok(asked.includes('region') && asked.includes('instance-id') && asked.includes('RegisterImage'), asked.join(' '));
+      // Without keys in the environment, those of the instance are taken.
+      const keyless = await run(['run', '--cloud', 'aws', '--endpoint', server.endpoint, 'r.yml'], {
+        folder: writeRecipe(server.folder),
+        env: { AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '', AWS_EC2_METADATA_DISABLED: '' },
+      });
+      assert.is(keyless.code, 0, keyless.stdout + keyless.stderr);
+      assert.ok(requestsOf(server).some(({ action }) => action === 'GET /latest/meta-data/iam/security-credentials/chrootfile'));
       const { Images: images } = await clientOf(server).send(new DescribeImagesCommand({ Owners: ['self'] }));
       assert.equal(
         images?.map((image) => image.Name),
@@ -171,6 +187,31 @@ suite('local serve', (test) => {
       } finally {
         await server.stop();
       }
+    }));
+
+  test('a volume that is detached and attached again, while others look, is attached as was asked', () =>
+    withServer(async (server) => {
+      const ec2 = clientOf(server);
+      const id = await attach(ec2, '/dev/sdk');
+      const form = (action: string, more = '') => `Action=${action}&Version=2016-11-15${more}`;
+      const post = (body: string) => ask(server.endpoint, { method: 'POST', body });
+      const instance = /<instanceId>([^<]+)/.exec((await post(form('DescribeInstances'))).text)?.[1];
+      let over = false;
+      const looking = Promise.all(
+        Array.from({ length: 8 }, async () => {
+          while (!over) await post(form('DescribeVolumes'));
+        }),
+      );
+      for (let round = 0; round < 10; round += 1) {
+        const detached = await post(form('DetachVolume', `&VolumeId=${id}`));
+        assert.is(detached.status, 200, detached.text);
+        const attached = await post(form('AttachVolume', `&VolumeId=${id}&InstanceId=${instance}&Device=/dev/sdk`));
+        assert.is(attached.status, 200, attached.text);
+        const { text } = await post(form('DescribeVolumes', `&VolumeId.1=${id}`));
+        assert.match(text, '<device>/dev/sdk</device><status>attached</status>');
+      }
+      over = true;
+      await looking;
     }));
 
   test('one server for a state; a port that is taken, a file that is none', () =>

@@ -128,7 +128,8 @@ ended.wait()
 server.stop()
 for name in sorted(asked):
     print(f"{name}: {asked[name]}")
-print(f"left: {sorted(loops)} {sorted(os.listdir(by_id)) if os.path.isdir(by_id) else []}")
+links = [name for name in os.listdir(by_id) if name.startswith("nvme-Amazon")] if os.path.isdir(by_id) else []
+print(f"left: {sorted(loops)} {links}")
 for path in (by_id, os.path.dirname(by_id)):
     if os.path.isdir(path) and not os.listdir(path):
         os.rmdir(path)

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Latency } from '../../src/local/behaviour.js';
 import { inFolder } from './folder.js';
@@ -95,5 +95,5 @@ export function requestsOf({ folder }: Server): { service: string; action: strin
 export function tidyAfterPacker(devices: readonly string[]): void {
   const folder = '/mnt/packer-amazon-chroot-volumes';
   for (const device of devices) rmSync(join(folder, device), { recursive: true, force: true });
-  if (readdirSync(folder).length === 0) rmSync(folder, { recursive: true });
+  if (existsSync(folder) && readdirSync(folder).length === 0) rmSync(folder, { recursive: true });
 }

@@ -119,7 +119,7 @@ const attachVolume = action({ DryRun: 'boolean', VolumeId: 'string', InstanceId:
   if (required(request.InstanceId, 'InstanceId') !== here.instance) {
     throw new Ec2Error('InvalidInstanceID.NotFound', `The instance ID '${request.InstanceId}' does not exist`);
   }
-  if (!/^(\/dev\/)?(sd|xvd)[a-z]{1,2}[0-9]{0,2}$/.test(device)) {
+  if (!/^(\/dev\/)?(sd|xvd)[a-z]{1,2}$/.test(device)) {
     throw new Ec2Error('InvalidParameterValue', `Value (${device}) for parameter device is invalid. ${device} is not a valid EBS device name.`);
   }
   stopDryRun(request);
@@ -128,7 +128,7 @@ const attachVolume = action({ DryRun: 'boolean', VolumeId: 'string', InstanceId:
     const wanted = own(here, 'volumes', id);
     if (!isReady(wanted, here)) throw new Ec2Error('IncorrectState', `Volume '${id}' is not 'available'.`);
     if (isTaken(wanted, here)) throw new Ec2Error('VolumeInUse', `${id} is already attached to an instance`);
-    const other = here.store.list('volumes').find((v) => v.attachment?.device === device && isTaken(v, here));
+    const other = here.store.list('volumes').find((v) => v.attachment !== undefined && aliasOf(v.attachment.device) === aliasOf(device) && isTaken(v, here));
     if (other !== undefined || (here.aliases && isAliasTaken(aliasOf(device)))) {
       throw new Ec2Error('InvalidParameterValue', `Invalid value '${device}' for unixDevice. Attachment point ${device} is already in use`);
     }
@@ -163,6 +163,7 @@ const detachVolume = action({ DryRun: 'boolean', VolumeId: 'string', InstanceId:
   const asked = new Date().toISOString();
   const detaching = await here.store.exclusive(() => {
     const { attachment, ...rest } = own(here, 'volumes', volume.id);
+    if (!isAttached(volume, here)) throw new Ec2Error('IncorrectState', `Volume '${volume.id}' is in the 'available' state.`);
     const asking: Volume = { ...rest, attachment: { device: '', since: rest.created, asked, ...attachment, detaching: true } };
     here.store.put('volumes', asking);
     return asking;
@@ -213,14 +214,16 @@ export async function mendAttachments(here: Here): Promise<void> {
   }
 }
 
-/** Detaches the volumes that were attached for clients of a server; gives those that are in use. */
+/** Detaches the volumes that were attached for clients of a server; gives those that stay, being in use. */
 export async function detachServed(here: Here): Promise<{ volume: string; device: string }[]> {
   const left = [];
   for (const volume of here.store.list('volumes')) {
-    const device = deviceOf(here.store.diskOf(volume.id));
+    const disk = here.store.diskOf(volume.id);
+    const device = deviceOf(disk);
     if (device === undefined || aliasesTo(device).length === 0) continue;
-    if (isBusy(device)) left.push({ volume: volume.id, device });
-    else await settled({ ...volume, attachment: { device: '', since: '', ...volume.attachment, detaching: true, asked: new Date(0).toISOString() } }, here);
+    const detaching = { device: '', since: volume.created, ...volume.attachment, detaching: true };
+    if (!isBusy(device)) await settled({ ...volume, attachment: detaching }, here, true).catch(() => {});
+    if (deviceOf(disk) !== undefined) left.push({ volume: volume.id, device });
   }
   return left;
 }
@@ -231,21 +234,25 @@ function completed({ attachment }: Volume): Attachment | undefined {
 }
 
 /** Carries a detach through that was asked for while the volume was in use, as EC2 does once the guest lets go. */
-async function settled(volume: Volume, here: Here): Promise<Volume> {
-  if (!volume.attachment?.detaching) return volume;
+async function settled(volume: Volume, here: Here, force = false): Promise<Volume> {
+  const { attachment } = volume;
+  if (!attachment?.detaching) return volume;
   const disk = here.store.diskOf(volume.id);
-  const asked = { created: volume.attachment.asked ?? '' };
+  // While this waited the volume may have been detached, and attached anew.
+  const isThis = (now: Volume | undefined) => force || (now?.attachment?.detaching === true && now.attachment.asked === attachment.asked);
   const stays = await here.alone('devices', async () => {
     const device = deviceOf(disk);
-    if (device === undefined) return false;
-    if (isBusy(device) || !hasPassed(asked, here.latency.detach)) return true;
+    if (device === undefined || !isThis(here.store.get('volumes', volume.id))) return false;
+    if (isBusy(device) || (!force && !hasPassed({ created: attachment.asked ?? '' }, here.latency.detach))) return true;
     await detachDisk(here.run, disk, device, volume.id);
     return false;
   });
   if (stays) return volume;
   return here.store.exclusive(() => {
-    const { attachment: _, ...detached } = here.store.get('volumes', volume.id) ?? volume;
-    here.store.change('volumes', volume.id, () => detached);
+    const now = here.store.get('volumes', volume.id);
+    const { attachment: _, ...detached } = now ?? volume;
+    if (now === undefined || !isThis(now)) return now ?? detached;
+    here.store.put('volumes', detached);
     return detached;
   });
 }

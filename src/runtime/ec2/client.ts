@@ -73,9 +73,17 @@ export async function openEc2(cloud: Cloud, local?: LocalHandler): Promise<Ec2> 
  * where the SDK's metadata client and its credentials look; what is there already stays.
  */
 function askMetadataOf(endpoint: string | undefined): void {
-  if (endpoint === undefined || !/^(localhost|127\.[0-9.]+|\[::1\])$/.test(new URL(endpoint).hostname)) return;
-  process.env['AWS_EC2_METADATA_SERVICE_ENDPOINT'] ??= endpoint;
+  const { env } = process;
+  const here = endpoint !== undefined && /^http:\/\/(localhost|127\.[0-9.]+|\[::1\])[:/]?/.test(endpoint);
+  // One undo may be of several runs, each with an endpoint of its own.
+  if (env[metadataEndpoint] === madeUp) delete env[metadataEndpoint];
+  madeUp = here && env[metadataEndpoint] === undefined ? endpoint : undefined;
+  if (madeUp !== undefined) env[metadataEndpoint] = madeUp;
 }
+
+const metadataEndpoint = 'AWS_EC2_METADATA_SERVICE_ENDPOINT';
+/** What was put there by us. */
+let madeUp: string | undefined;
 
 /** For endpoints with certificates of their own making; said by the recipe. */
 async function unverifiedHandler(): Promise<EC2ClientConfig> {

@@ -19,9 +19,10 @@ export async function ownRegion(cloud: Cloud): Promise<string> {
 const known = new Map<string, Promise<string>>();
 
 function ask(path: string, cloud: Cloud): Promise<string> {
-  const asked = known.get(path) ?? askAnew(path, cloud);
-  known.set(path, asked);
-  asked.catch(() => known.delete(path));
+  const key = `${process.env['AWS_EC2_METADATA_SERVICE_ENDPOINT']} ${path}`;
+  const asked = known.get(key) ?? askAnew(path, cloud);
+  known.set(key, asked);
+  asked.catch(() => known.delete(key));
   return asked;
 }
 

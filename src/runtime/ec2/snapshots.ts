@@ -37,6 +37,7 @@ export async function waitForSnapshot(ec2: Ec2, id: string, signal: AbortSignal,
     limitMs: policy.snapshotMs,
     signal,
     progress: (seen) => progress(`snapshot ${seen.Progress || '0%'}`),
+    fraction: (seen) => (Number.parseInt(seen.Progress ?? '', 10) || 0) / 100,
   });
 }
 

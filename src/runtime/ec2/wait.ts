@@ -20,6 +20,8 @@ export interface Wait<T> {
   readonly limitMs: number;
   readonly signal: AbortSignal;
   readonly progress?: ((seen: T) => void) | undefined;
+  /** How much of it is done, from 0 to 1, where EC2 tells. */
+  readonly fraction?: (seen: T) => number;
 }
 
 /**
@@ -35,11 +37,11 @@ export async function waitFor<T>(wait: Wait<T>): Promise<T | undefined> {
   }
 }
 
-async function watch<T>({ what, call, look, done, gone = false, limitMs, signal, progress }: Wait<T>): Promise<T | undefined> {
+async function watch<T>({ what, call, look, done, gone = false, limitMs, signal, progress, fraction }: Wait<T>): Promise<T | undefined> {
   const started = Date.now();
   let lastSeen = started;
   let last = '';
-  for (let delay: number = policy.pollFirstMs; ; delay = Math.min(delay * policy.pollBackoff, policy.pollMostMs)) {
+  for (;;) {
     let seen: T | undefined;
     try {
       seen = await unlessAborted(signal, look(signal));
@@ -60,8 +62,15 @@ async function watch<T>({ what, call, look, done, gone = false, limitMs, signal,
       progress?.(seen);
     }
     if (waited > limitMs) throw new Error(`waited ${Math.round(waited / 1000)} s for ${what}, in vain${last}`);
-    await sleep(Math.min(delay, limitMs), undefined, { signal }).catch(() => signal.throwIfAborted());
+    const pause = pauseAfter(waited, seen === undefined ? undefined : fraction?.(seen));
+    await sleep(Math.min(pause, limitMs), undefined, { signal }).catch(() => signal.throwIfAborted());
   }
+}
+
+/** When to look again: often at first, later in proportion to what it took so far, and by EC2's own word where it has one. */
+function pauseAfter(waitedMs: number, done = 0): number {
+  const wanted = done > 0 ? ((waitedMs * (1 - done)) / done) * policy.pollOfRest : Math.max(policy.pollSteadyMs, waitedMs * policy.pollOfWaited);
+  return Math.min(Math.max(wanted, policy.pollFirstMs), policy.pollMostMs);
 }
 
 /** Faults that pass by themselves: throttling and faults of the server. */
