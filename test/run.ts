@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { removeStaleAliases } from '../src/local/aliases.js';
 import { differences, lookAtHost } from './support/host.js';
 import { counts, runSuites, suite } from './support/suite.js';
 
@@ -9,6 +10,8 @@ const found = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf
   .filter((file) => file.endsWith('.test.ts') && !/^(long|outside)\//.test(file))
   .sort()
   .map((file) => join(import.meta.dirname, file));
+// Those of a run that was killed: the first test that attaches a disk would take them away.
+removeStaleAliases();
 const before = await lookAtHost();
 for (const file of named.length > 0 ? named.map((name) => join(process.cwd(), name)) : found) await import(file);
 

@@ -11,11 +11,16 @@ export function aliasOf(deviceName: string): string {
   return join(dev, basename(deviceName).replace(/^sd/, 'xvd'));
 }
 
-/** Whether a node is there already, of the host or of another volume; what a killed server left of one is removed. */
+/** Whether a node is there already, of the host or of another volume. */
 export function isAliasTaken(alias: string): boolean {
+  removeStaleAliases();
+  return existsSync(alias);
+}
+
+/** Removes what killed servers left: the links to devices that have no disk. */
+export function removeStaleAliases(): void {
   const stale = aliases().filter(({ target }) => !existsSync(`/sys/block/${target.replace(/p[0-9]+$/, '')}/loop/backing_file`));
   for (const { path } of stale) rmSync(path, { force: true });
-  return existsSync(alias);
 }
 
 /** Makes the alias of a device, and of its partitions, as links: they lead nowhere when the device is gone. */
@@ -44,12 +49,14 @@ export function followPartitions(): () => void {
 /** Makes the alias of a partition such as `loop0p1` where its disk has one; removes it where the partition is gone. */
 function linkPartition(partition: string): void {
   const [, disk, number] = /^(loop[0-9]+)p([0-9]+)$/.exec(partition) ?? [];
-  const whole = aliases().find(({ target }) => target === disk);
+  const all = aliases();
+  const whole = all.find(({ target }) => target === disk);
   if (whole === undefined) return;
   const alias = `${whole.path}${number}`;
-  if (aliases().some(({ path, target }) => path === alias && target === partition) && existsSync(alias)) return;
+  const before = all.find(({ path }) => path === alias);
+  if (before?.target === partition && existsSync(alias)) return;
   // Never a node of the host.
-  if (aliases().some(({ path }) => path === alias)) rmSync(alias, { force: true });
+  if (before !== undefined) rmSync(alias, { force: true });
   if (existsSync(join(dev, partition))) linkUnlessThere(partition, alias);
 }
 

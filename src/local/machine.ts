@@ -5,9 +5,7 @@ import { hostname } from 'node:os';
 /** This machine, which is the only instance there is. */
 export const machine = {
   /** Its instance id, always the same. */
-  get instance(): string {
-    return `i-0${createHash('sha256').update(machineId()).digest('hex').slice(0, 16)}`;
-  },
+  instance: `i-0${createHash('sha256').update(machineId()).digest('hex').slice(0, 16)}`,
   /** EC2's name for its architecture. */
   architecture: process.arch === 'arm64' ? 'arm64' : 'x86_64',
   /** A type that EC2's own clients know. */

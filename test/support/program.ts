@@ -1,5 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process';
 import { join, resolve } from 'node:path';
+import type { Readable } from 'node:stream';
 
 /** The program as a user starts it. */
 export const program = resolve(import.meta.dirname, '../../bin/chrootfile');
@@ -32,6 +33,11 @@ export function start(args: readonly string[], { folder, env = {} }: StartOption
     env: { ...process.env, CHROOTFILE_STATE: join(folder, 'state'), NO_COLOR: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  return followed(child);
+}
+
+/** A program that was started, with what it prints. */
+export function followed(child: ChildProcessByStdio<null, Readable, Readable>): Started {
   let stdout = '';
   let stderr = '';
   const waiting: { text: string; found: () => void }[] = [];
@@ -46,7 +52,10 @@ export function start(args: readonly string[], { folder, env = {} }: StartOption
     stderr += chunk;
     look();
   });
-  const ended = new Promise<Ended>((done) => child.on('close', (code, signal) => done({ code, signal, stdout, stderr })));
+  const ended = new Promise<Ended>((done, fail) => {
+    child.on('error', fail);
+    child.on('close', (code, signal) => done({ code, signal, stdout, stderr }));
+  });
   const saw = (text: string) =>
     new Promise<void>((found, fail) => {
       waiting.push({ text, found });

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Latency } from '../../src/local/behaviour.js';
 import { inFolder } from './folder.js';
-import { type Ended, program, repository, start } from './program.js';
+import { type Ended, followed, program, repository, start } from './program.js';
 
 /** A served embedded EC2, as clients see it. */
 export interface Server {
@@ -58,20 +58,8 @@ export async function withServer<T>(body: (server: Server) => Promise<T>, region
 }
 
 /** Runs another program to its end, with the environment of the server's clients. */
-export async function runProgram(command: readonly string[], server: Server, env: Readonly<Record<string, string>> = {}): Promise<Ended> {
-  const [name = '', ...args] = command;
-  const child = spawn(name, args, { cwd: server.folder, env: { ...process.env, ...server.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
-  let [stdout, stderr] = ['', ''];
-  child.stdout.on('data', (chunk) => {
-    stdout += chunk;
-  });
-  child.stderr.on('data', (chunk) => {
-    stderr += chunk;
-  });
-  return new Promise((done, fail) => {
-    child.on('error', fail);
-    child.on('close', (code, signal) => done({ code, signal, stdout, stderr }));
-  });
+export function runProgram([name = '', ...args]: readonly string[], server: Server, env: Readonly<Record<string, string>> = {}): Promise<Ended> {
+  return followed(spawn(name, args, { cwd: server.folder, env: { ...process.env, ...server.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })).ended;
 }
 
 /** Makes the image called `tiny` through the server; gives its id. */
