@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import fs, { mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import lockfile from 'proper-lockfile';
@@ -116,31 +116,54 @@ async function tryLock(path: string, purpose: string): Promise<Release | undefin
   const holder = ownerOf(path);
   // One that lives and was only stopped for a while is not thrown out, however old its lock looks.
   if (holder !== undefined && holder.inode === inodeOf(lockFolder(path)) && stateOf(holder) === 'alive') return undefined;
-  let release: Release;
   try {
-    release = await lockfile.lock(path, {
+    const release = await lockfile.lock(path, {
       realpath: false,
       stale: policy.lockStaleMs,
       lockfilePath: lockFolder(path),
       // The library's default throws out of a timer. A lock lost to a suspended machine is no reason to die in mid-run.
       onCompromised: () => {},
+      fs: { ...fs, mkdir: answering(() => makeOwned(path, purpose)), rmdir: answering(() => removeOwned(path)) },
     });
+    // Released twice, or taken away while the machine slept: nothing is left to give back.
+    return () => release().catch(() => {});
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ELOCKED') return undefined;
     throw error;
   }
-  const inode = inodeOf(lockFolder(path)) ?? 0;
-  const owner: LockOwner = { ...ownIdentity(), inode, purpose, since: new Date().toISOString() };
+}
+
+/**
+ * Makes the lock's folder and says at once whose it is: who is killed between the two is waited for by everybody,
+ * until the lock is stale.
+ */
+function makeOwned(path: string, purpose: string): void {
+  mkdirSync(lockFolder(path));
   try {
+    const owner: LockOwner = { ...ownIdentity(), inode: inodeOf(lockFolder(path)) ?? 0, purpose, since: new Date().toISOString() };
     writeFileSync(ownerFile(path), JSON.stringify(owner));
   } catch (error) {
-    await release();
+    rmdirSync(lockFolder(path));
     throw error;
   }
-  return async () => {
-    if (ownerOf(path)?.inode === inode) rmSync(ownerFile(path), { force: true });
-    // Released twice, or taken away while the machine slept: nothing is left to give back.
-    await release().catch(() => {});
+}
+
+function removeOwned(path: string): void {
+  const inode = inodeOf(lockFolder(path));
+  if (inode !== undefined && ownerOf(path)?.inode === inode) rmSync(ownerFile(path), { force: true });
+  rmdirSync(lockFolder(path));
+}
+
+/** In the form in which the library calls the file system. */
+function answering(action: () => void) {
+  return (_: string, done: (error: unknown) => void) => {
+    let problem: unknown = null;
+    try {
+      action();
+    } catch (error) {
+      problem = error;
+    }
+    done(problem);
   };
 }
 
