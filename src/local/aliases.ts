@@ -17,7 +17,7 @@ export function isAliasTaken(alias: string): boolean {
   return existsSync(alias);
 }
 
-/** Removes what killed servers left: the links to devices that have no disk. */
+/** Removes the links to devices that have no disk any more. */
 export function removeStaleAliases(): void {
   const stale = aliases().filter(({ target }) => !existsSync(`/sys/block/${target.replace(/p[0-9]+$/, '')}/loop/backing_file`));
   for (const { path } of stale) rmSync(path, { force: true });
@@ -38,9 +38,12 @@ export function aliasesTo(device: string): string[] {
 
 /** Keeps the aliases of partitions as the kernel's change; gives what ends that. */
 export function followPartitions(): () => void {
-  const watcher = watch(dev, (_, entry) => {
+  const follow = (entry: string | null) => {
     if (entry !== null && /^loop[0-9]+p[0-9]+$/.test(entry)) linkPartition(entry);
-  });
+  };
+  const watcher = watch(dev, (_, entry) => follow(entry));
+  // What changed while nobody followed.
+  for (const entry of [...readdirSync(dev), ...aliases().map(({ target }) => target)]) follow(entry);
   // A link less is no reason to end a server.
   watcher.on('error', () => {});
   return () => watcher.close();

@@ -93,8 +93,8 @@ function headersOf({ headers }: IncomingMessage): Record<string, string> {
 }
 
 /** No page in a browser may speak to it, neither by its address nor by a name that was made to lead here. */
-function isFromBrowser({ host = '', origin, 'sec-fetch-site': site }: Readonly<Record<string, string>>): boolean {
-  return origin !== undefined || site !== undefined || !/^(localhost|127\.0\.0\.1|169\.254\.169\.254)(:[0-9]+)?$/.test(host);
+function isFromBrowser({ host = '', origin, referer, 'sec-fetch-site': site }: Readonly<Record<string, string>>): boolean {
+  return origin !== undefined || referer !== undefined || site !== undefined || !/^(localhost|127\.0\.0\.1|169\.254\.169\.254)(:[0-9]+)?$/.test(host);
 }
 
 async function bodyOf(request: IncomingMessage): Promise<string> {
@@ -111,7 +111,8 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
 async function listen(server: Server, port: number): Promise<string> {
   server.keepAliveTimeout = keepAliveMs;
   await new Promise<void>((listening, fail) => {
-    server.once('error', fail);
+    // Also later: a connection that cannot be accepted is no reason to end.
+    server.on('error', fail);
     server.listen(port, loopback, listening);
   });
   return `http://${loopback}:${(server.address() as AddressInfo).port}`;

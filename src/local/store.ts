@@ -166,9 +166,7 @@ export class Store {
   put<K extends Kind>(kind: K, resource: Resources[K]): void {
     const file = this.fileOf(kind, resource.id);
     mkdirSync(join(this.root, this.region, kind), { recursive: true, mode: 0o700 });
-    const draft = `${file}.${process.pid}.new`;
-    writeFileSync(draft, `${JSON.stringify(resource, undefined, 1)}\n`, { mode: 0o600 });
-    renameSync(draft, file);
+    writeWhole(file, resource);
   }
 
   /** Changes a resource, unless it was removed meanwhile: then it stays removed, and false is given. */
@@ -180,7 +178,7 @@ export class Store {
 
   /** Removes what a killed process had begun to write. While the store is held: nobody else may be writing. */
   removeDrafts(): void {
-    for (const kind of Object.keys(prefixes)) {
+    for (const kind of ['', ...Object.keys(prefixes)]) {
       const folder = join(this.root, this.region, kind);
       for (const name of existsSync(folder) ? readdirSync(folder) : []) if (name.endsWith('.new')) rmSync(join(folder, name), { force: true });
     }
@@ -212,7 +210,7 @@ export class Store {
 
   putSettings(settings: Settings): void {
     mkdirSync(join(this.root, this.region), { recursive: true, mode: 0o700 });
-    writeFileSync(this.settingsFile, `${JSON.stringify(settings)}\n`, { mode: 0o600 });
+    writeWhole(this.settingsFile, settings);
   }
 
   private get settingsFile(): string {
@@ -227,6 +225,12 @@ export class Store {
   private fileOf(kind: Kind, id: string): string {
     return join(this.root, this.region, kind, `${id}.json`);
   }
+}
+
+function writeWhole(file: string, content: unknown): void {
+  const draft = `${file}.${process.pid}.new`;
+  writeFileSync(draft, `${JSON.stringify(content, undefined, 1)}\n`, { mode: 0o600 });
+  renameSync(draft, file);
 }
 
 /** How long a deregistered image is known to have been there. */

@@ -61,7 +61,7 @@ suite('the embedded EC2', (test) => {
         TagSpecifications: [{ ResourceType: 'volume' as const, Tags: [{ Key: 'Name', Value: 'a & <b>' }] }],
       };
       const created = await ec2.send(new CreateVolumeCommand(want));
-      assert.is(created.State, 'creating');
+      assert.is(created.State, 'available');
       const id = created.VolumeId ?? '';
       assert.is((await ec2.send(new CreateVolumeCommand(want))).VolumeId, id, 'a token makes one volume');
       assert.match(await refusal(ec2.send(new CreateVolumeCommand({ ...want, Size: 2 }))), /^IdempotentParameterMismatch/);
@@ -75,8 +75,12 @@ suite('the embedded EC2', (test) => {
         await refusal(ec2.send(new AttachVolumeCommand({ ...attach, Device: 'f' }))),
         /^InvalidParameterValue: Value \(f\) for parameter device is invalid/,
       );
-      assert.is((await ec2.send(new AttachVolumeCommand(attach))).State, 'attaching');
+      assert.is((await ec2.send(new AttachVolumeCommand(attach))).State, 'attached');
       assert.is((await describe())?.State, 'in-use');
+      assert.match(
+        await refusal(ec2.send(new DetachVolumeCommand({ VolumeId: id, Device: '/dev/sdg' }))),
+        /^InvalidAttachment.NotFound: The volume 'vol-\w+' is not attached to instance 'i-\w+' as device '\/dev\/sdg'\.$/,
+      );
       assert.is((await describe())?.Attachments?.[0]?.Device, '/dev/sdf');
       assert.is((await ec2.send(new DescribeInstancesCommand({}))).Reservations?.[0]?.Instances?.[0]?.BlockDeviceMappings?.[0]?.DeviceName, '/dev/sdf');
       assert.ok(existsSync(`/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_${id.replace('-', '')}`));

@@ -44,9 +44,13 @@ suite('answers of EC2 that are lost', (test) => {
         const made: MadeNote = { run: 'r', task: 't', region: 'local-1', asked_at: new Date().toISOString() };
         const tags = (type: 'volume' | 'snapshot' | 'image') => [{ ResourceType: type, Tags: tagsOf('r', 't', 'name', {}) }];
         const { instance_id: instance, zone } = await findHost(ec2);
-        const volume = await createVolume(ec2, { AvailabilityZone: zone, Size: 1, ClientToken: 'token', TagSpecifications: tags('volume') }, signal);
+        const { VolumeId: volume = '' } = await createVolume(
+          ec2,
+          { AvailabilityZone: zone, Size: 1, ClientToken: 'token', TagSpecifications: tags('volume') },
+          signal,
+        );
         const attached = { volume, instance, device: '/dev/sdf', region: 'local-1', asked_at: made.asked_at };
-        assert.is(await attachVolume(ec2, attached, signal), true);
+        assert.is((await attachVolume(ec2, attached, signal))?.State, 'attached');
         await detachVolume(ec2, attached, signal);
         await detachVolume(ec2, attached, signal);
         const snapshot = await createSnapshot(ec2, { VolumeId: volume, TagSpecifications: tags('snapshot') }, made, signal);

@@ -210,7 +210,7 @@ no("DeleteTags", "InvalidVolume.NotFound", Resources=["vol-0123456789abcdef0"])
 # Attachments: a real block device
 no("AttachVolume", "InvalidInstanceID.NotFound", VolumeId=volume, InstanceId="i-0123456789abcdef0", Device="/dev/sdf")
 no("AttachVolume", "InvalidParameterValue", "device", VolumeId=volume, InstanceId=instance, Device="/dev/hda")
-same("attaching", ok("AttachVolume", VolumeId=volume, InstanceId=instance, Device="/dev/sdo")["State"], "attaching")
+same("attached", ok("AttachVolume", VolumeId=volume, InstanceId=instance, Device="/dev/sdo")["State"], "attached")
 same("in use", ok("DescribeVolumes", VolumeIds=[volume])["Volumes"][0]["Attachments"][0]["State"], "attached")
 no("AttachVolume", "VolumeInUse", VolumeId=volume, InstanceId=instance, Device="/dev/sdp")
 no("AttachVolume", "InvalidParameterValue", "already in use", VolumeId=others[0], InstanceId=instance, Device="/dev/sdo")
@@ -221,6 +221,7 @@ with open("/dev/xvdo", "r+b") as device:
 mappings = ok("DescribeInstances", InstanceIds=[instance])["Reservations"][0]["Instances"][0]["BlockDeviceMappings"]
 same("mappings", [(m["DeviceName"], m["Ebs"]["VolumeId"]) for m in mappings], [("/dev/sdo", volume)])
 no("DeleteVolume", "VolumeInUse", VolumeId=volume)
+no("DetachVolume", "InvalidAttachment.NotFound", VolumeId=volume, Device="/dev/sdp")
 held = os.open("/dev/xvdo", os.O_RDONLY | os.O_EXCL)
 same("busy", ok("DetachVolume", VolumeId=volume)["State"], "busy")
 os.close(held)

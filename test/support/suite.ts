@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
+// Whoever runs the tests may have an account: no test may reach it.
+for (const name of Object.keys(process.env)) if (name.startsWith('AWS_')) delete process.env[name];
 // The SDK warns of Node versions it will no longer support.
 process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] = 'true';
 // uvu starts by itself unless it is told that somebody else will.

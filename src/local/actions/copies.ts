@@ -1,4 +1,4 @@
-import { type Action, action, existing, finish, type Here, required, stopDryRun } from '../action.js';
+import { type Action, action, existing, finish, type Here, ownerOf, required, stopDryRun } from '../action.js';
 import { regions } from '../caller.js';
 import { copyDisk, removeDisk } from '../disks.js';
 import { Ec2Error } from '../errors.js';
@@ -36,7 +36,7 @@ const copyImage = action(
     const { ClientToken: token, ...rest } = request;
     const asked = JSON.stringify(rest);
     const { image, copies } = await here.store.exclusive(() => {
-      const before = token === undefined ? undefined : here.store.list('images').find((i) => i.token?.value === token);
+      const before = token === undefined ? undefined : here.store.list('images').find((i) => ownerOf(i) === here.account && i.token?.value === token);
       if (before !== undefined) {
         if (before.token?.request !== asked) throw new Ec2Error('IdempotentParameterMismatch', 'The client token has been used with other parameters.');
         return { image: before, copies: undefined };
@@ -74,11 +74,13 @@ const copyImage = action(
     try {
       for (const { from, snapshot } of copies) await fill(from, there, snapshot, here);
     } catch (error) {
-      here.store.remove('images', image.id);
-      for (const { snapshot } of copies) {
-        removeDisk(here.store.diskOf(snapshot.id));
-        here.store.remove('snapshots', snapshot.id);
-      }
+      await here.store.exclusive(() => {
+        here.store.remove('images', image.id);
+        for (const { snapshot } of copies) {
+          removeDisk(here.store.diskOf(snapshot.id));
+          here.store.remove('snapshots', snapshot.id);
+        }
+      });
       throw error;
     }
     await here.store.exclusive(() => here.store.change('images', image.id, (made) => ({ ...made, ready: true })));
@@ -109,7 +111,15 @@ const copySnapshot = action(
     stopDryRun(request);
     const { snapshot } = draftOf(source, request, tags, here);
     await here.store.exclusive(() => here.store.put('snapshots', { ...snapshot, description: request.Description ?? '' }));
-    await fill(source, there, snapshot, here);
+    try {
+      await fill(source, there, snapshot, here);
+    } catch (error) {
+      await here.store.exclusive(() => {
+        removeDisk(here.store.diskOf(snapshot.id));
+        here.store.remove('snapshots', snapshot.id);
+      });
+      throw error;
+    }
     return { snapshotId: snapshot.id };
   },
 );
@@ -162,12 +172,6 @@ function draftOf(from: Snapshot, request: { readonly Encrypted?: boolean; readon
 }
 
 async function fill(from: Snapshot, there: Store, { id, size }: Snapshot, here: Here): Promise<void> {
-  try {
-    await copyDisk(here.run, there.diskOf(from.id), here.store.diskOf(id), size);
-    await finish(here, 'snapshots', id);
-  } catch (error) {
-    removeDisk(here.store.diskOf(id));
-    here.store.remove('snapshots', id);
-    throw error;
-  }
+  await copyDisk(here.run, there.diskOf(from.id), here.store.diskOf(id), size);
+  await finish(here, 'snapshots', id);
 }

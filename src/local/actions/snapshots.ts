@@ -34,7 +34,7 @@ const createSnapshot = action({ DryRun: 'boolean', VolumeId: 'string', Descripti
     await copyDisk(here.run, disk, here.store.diskOf(snapshot.id), volume.size);
   } catch (error) {
     removeDisk(here.store.diskOf(snapshot.id));
-    here.store.remove('snapshots', snapshot.id);
+    await here.store.exclusive(() => here.store.remove('snapshots', snapshot.id));
     throw error;
   }
   await finish(here, 'snapshots', snapshot.id);

@@ -1,4 +1,4 @@
-import { type Action, action, type Here, ownerOf, stopDryRun } from '../action.js';
+import { type Action, action, type Here, own, ownerOf, stopDryRun } from '../action.js';
 import { Ec2Error } from '../errors.js';
 import { checkedTags, describeShape, filtered, page } from '../filters.js';
 import type { Kind, Resource, Tag } from '../store.js';
@@ -67,9 +67,6 @@ function rowOf(tag: Tag, type: string, resource: Resource) {
 
 function resourceOf(id: string, here: Here): { kind: Kind; resource: Resource } {
   const known = kinds.find(({ prefix }) => id.startsWith(prefix));
-  const resource = known && here.store.get(known.kind, id);
   if (known === undefined) throw new Ec2Error('InvalidID', `The ID '${id}' is not valid`);
-  if (resource === undefined)
-    throw new Ec2Error(`Invalid${{ volumes: 'Volume', snapshots: 'Snapshot', images: 'AMIID' }[known.kind]}.NotFound`, `The ID '${id}' does not exist`);
-  return { kind: known.kind, resource };
+  return { kind: known.kind, resource: own(here, known.kind, id) };
 }

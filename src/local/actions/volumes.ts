@@ -62,7 +62,7 @@ const createVolume = action(
     const { ClientToken: token, ...rest } = request;
     const asked = JSON.stringify(rest);
     const { volume, fresh } = await here.store.exclusive(() => {
-      const before = token === undefined ? undefined : here.store.list('volumes').find((v) => v.token?.value === token);
+      const before = token === undefined ? undefined : here.store.list('volumes').find((v) => ownerOf(v) === here.account && v.token?.value === token);
       if (before !== undefined) {
         if (before.token?.request !== asked) throw new Ec2Error('IdempotentParameterMismatch', 'The client token has been used with other parameters.');
         return { volume: before, fresh: false };
@@ -94,14 +94,13 @@ const createVolume = action(
         else await copyDisk(here.run, here.store.diskOf(snapshot.id), disk, size);
       } catch (error) {
         removeDisk(disk);
-        here.store.remove('volumes', volume.id);
+        await here.store.exclusive(() => here.store.remove('volumes', volume.id));
         throw error;
       }
       await finish(here, 'volumes', volume.id);
     }
-    const { attachmentSet: _, ...body } = volumeBody(volume, here);
-    // As EC2 answers: the state to wait for comes with the next look.
-    return { ...body, status: 'creating' };
+    const { attachmentSet: _, ...body } = volumeBody(here.store.get('volumes', volume.id) ?? volume, here);
+    return body;
   },
 );
 
@@ -153,13 +152,17 @@ const attachVolume = action({ DryRun: 'boolean', VolumeId: 'string', InstanceId:
     throw error;
   }
   await here.store.exclusive(() => here.store.change('volumes', id, (made) => ({ ...made, attachment: completed(made) })));
-  return attachmentBody(volume, here, 'attaching');
+  return attachmentBody(volume, here, attachmentState(volume, here));
 });
 
 const detachVolume = action({ DryRun: 'boolean', VolumeId: 'string', InstanceId: 'string', Device: 'string', Force: 'boolean' }, async (request, here) => {
   const volume = own(here, 'volumes', request.VolumeId);
   stopDryRun(request);
   if (!isAttached(volume, here)) throw new Ec2Error('IncorrectState', `Volume '${volume.id}' is in the 'available' state.`);
+  const { InstanceId: instance = here.instance, Device: device = volume.attachment?.device } = request;
+  if (instance !== here.instance || device !== volume.attachment?.device) {
+    throw new Ec2Error('InvalidAttachment.NotFound', `The volume '${volume.id}' is not attached to instance '${instance}' as device '${device}'.`);
+  }
   const asked = new Date().toISOString();
   const detaching = await here.store.exclusive(() => {
     const { attachment, ...rest } = own(here, 'volumes', volume.id);
@@ -169,7 +172,7 @@ const detachVolume = action({ DryRun: 'boolean', VolumeId: 'string', InstanceId:
     return asking;
   });
   const after = await settled(detaching, here);
-  return attachmentBody(detaching, here, after.attachment === undefined ? 'detaching' : 'busy');
+  return attachmentBody(detaching, here, after.attachment === undefined ? 'detached' : attachmentState(after, here));
 });
 
 const deleteVolume = action({ DryRun: 'boolean', VolumeId: 'string' }, async (request, here) => {
@@ -201,16 +204,20 @@ export function attachedVolumes(here: Here): Volume[] {
 
 /** Finishes attachments that a killed process had begun, as far as the kernel has them. */
 export async function mendAttachments(here: Here): Promise<void> {
-  for (const { id, attachment } of here.store.list('volumes')) {
-    if (attachment === undefined || !hasDied(attachment.maker)) continue;
-    const device = deviceOf(here.store.diskOf(id));
-    if (device !== undefined) {
-      linkDevice(device, id);
-      if (!isAliasTaken(aliasOf(attachment.device))) linkAlias(device, aliasOf(attachment.device));
-    }
-    await here.store.exclusive(() =>
-      here.store.change('volumes', id, (volume) => ({ ...volume, attachment: device === undefined ? undefined : completed(volume) })),
-    );
+  for (const { id } of here.store.list('volumes')) {
+    await here.alone('devices', async () => {
+      const { attachment } = here.store.get('volumes', id) ?? {};
+      if (attachment === undefined || !hasDied(attachment.maker)) return;
+      const device = deviceOf(here.store.diskOf(id));
+      if (device !== undefined) {
+        await here.run(['partx', '--update', device], { allow: [1] });
+        linkDevice(device, id);
+        if (!isAliasTaken(aliasOf(attachment.device))) linkAlias(device, aliasOf(attachment.device));
+      }
+      await here.store.exclusive(() =>
+        here.store.change('volumes', id, (volume) => ({ ...volume, attachment: device === undefined ? undefined : completed(volume) })),
+      );
+    });
   }
 }
 
@@ -356,6 +363,6 @@ function attributes(here: Here): Attributes<Volume> {
     encrypted: (v) => v.encrypted,
     'attachment.device': (v) => attached(v)?.device,
     'attachment.instance-id': (v) => (attached(v) === undefined ? undefined : here.instance),
-    'attachment.status': (v) => (attached(v) === undefined ? undefined : 'attached'),
+    'attachment.status': (v) => (attached(v) === undefined ? undefined : attachmentState(v, here)),
   };
 }

@@ -32,6 +32,20 @@ export function imagesMadeBy(ec2: Ec2, maker: { readonly run: string; readonly t
   return { call: 'DescribeImages', thing: 'image', look };
 }
 
+/** The images that were available when they were seen: what is asked of them does not change while a run lasts. */
+const seenAvailable = new WeakMap<Ec2, Map<string, Image>>();
+
+function remember(ec2: Ec2, images: readonly Image[]): void {
+  const known = seenAvailable.get(ec2) ?? new Map<string, Image>();
+  seenAvailable.set(ec2, known);
+  for (const image of images) if (image.State === 'available' && image.ImageId !== undefined) known.set(image.ImageId, image);
+}
+
+/** The image of an id, as EC2 told of it before or tells now. @throws Error when there is none. */
+export async function imageOf(ec2: Ec2, id: string): Promise<Image | undefined> {
+  return seenAvailable.get(ec2)?.get(id) ?? (await findImages(ec2, { ImageIds: [id] }))[0];
+}
+
 /** Waits until an image can be used. */
 export async function waitForImage(ec2: Ec2, id: string, signal: AbortSignal, limitMs: number = policy.imageMs): Promise<Image> {
   const image = await waitFor<Image>({
@@ -49,6 +63,7 @@ export async function waitForImage(ec2: Ec2, id: string, signal: AbortSignal, li
     limitMs,
     signal,
   });
+  remember(ec2, image === undefined ? [] : [image]);
   return image as Image;
 }
 
@@ -70,6 +85,7 @@ export async function findImages(ec2: Ec2, want: DescribeImagesCommandInput): Pr
       throw inCall('DescribeImages', error);
     }
   } while (token);
+  remember(ec2, images);
   return images;
 }
 

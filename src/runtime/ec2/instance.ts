@@ -1,6 +1,6 @@
 import type { Instance } from '@aws-sdk/client-ec2';
 import { type Ec2, inCall } from './client.js';
-import { ownInstanceId, ownRegion } from './metadata.js';
+import { ownIdentity } from './metadata.js';
 
 /** The machine we are on, as EC2 sees it. */
 export interface Host {
@@ -56,7 +56,7 @@ export async function devicesTaken(ec2: Ec2, instance: string): Promise<string[]
 
 /** @throws Error where this machine is in another region than the recipe works in. */
 async function ownInstanceIn({ cloud, region }: Ec2): Promise<string> {
-  const here = await ownRegion(cloud);
-  if (here === region) return ownInstanceId(cloud);
-  throw new Error(`this machine is in ${here}, and the recipe works in ${region}: a volume cannot be attached across regions`);
+  const here = await ownIdentity(cloud);
+  if (here.region === region) return here.instanceId;
+  throw new Error(`this machine is in ${here.region}, and the recipe works in ${region}: a volume cannot be attached across regions`);
 }

@@ -1,14 +1,14 @@
-import type { CreateVolumeCommandInput, Volume } from '@aws-sdk/client-ec2';
+import type { CreateVolumeCommandInput, Volume, VolumeAttachment } from '@aws-sdk/client-ec2';
 import { policy } from '../policy.js';
-import { codeOf, type Ec2, inCall, isNotFound } from './client.js';
+import { codeOf, type Ec2, inCall } from './client.js';
 import { type MadeNote, madeBy, type Search } from './tags.js';
 import { onceKnown, remove, waitFor } from './wait.js';
 
-/** Asks for a volume; gives its id at once. */
-export async function createVolume(ec2: Ec2, want: CreateVolumeCommandInput, signal: AbortSignal): Promise<string> {
+/** Asks for a volume; gives it as it is at once. */
+export async function createVolume(ec2: Ec2, want: CreateVolumeCommandInput, signal: AbortSignal): Promise<Volume> {
   try {
     const make = () => ec2.client.send(new ec2.sdk.CreateVolumeCommand(want), { abortSignal: signal });
-    return (await onceKnown(signal, make)).VolumeId ?? '';
+    return await onceKnown(signal, make);
   } catch (error) {
     throw inCall('CreateVolume', error);
   }
@@ -28,14 +28,16 @@ export function volumesMadeBy(ec2: Ec2, maker: { readonly run: string; readonly 
   return { call: 'DescribeVolumes', thing: 'volume', look };
 }
 
-/** Waits until a new volume can be attached. */
-export async function waitForVolume(ec2: Ec2, id: string, signal: AbortSignal): Promise<Volume> {
+/** Waits until a new volume can be attached. @param made as it was at first. */
+export async function waitForVolume(ec2: Ec2, made: Volume, signal: AbortSignal): Promise<Volume> {
+  const id = made.VolumeId ?? '';
   const volume = await waitFor({
     ec2,
     thing: 'volume',
     what: `volume ${id} to be available`,
     call: 'DescribeVolumes',
     look: (signal) => describeVolume(ec2, id, signal),
+    answered: made,
     done: (seen) => {
       if (seen.State === 'error' || seen.State === 'deleted' || seen.State === 'deleting') throw new Error(`volume ${id} is "${seen.State}"`);
       return seen.State === 'available' || seen.State === 'in-use';
@@ -61,39 +63,43 @@ export interface Attached {
 }
 
 /**
- * Attaches a volume.
- * @returns false when the device name is taken.
+ * Attaches a volume; gives the attachment as it is at once.
+ * @returns undefined when the device name is taken.
  */
-export async function attachVolume(ec2: Ec2, want: Attached, signal: AbortSignal): Promise<boolean> {
+export async function attachVolume(ec2: Ec2, want: Attached, signal: AbortSignal): Promise<VolumeAttachment | undefined> {
   const asked = Date.now();
   try {
     const input = { VolumeId: want.volume, InstanceId: want.instance, Device: want.device };
-    await onceKnown(signal, () => ec2.client.send(new ec2.sdk.AttachVolumeCommand(input), { abortSignal: signal }));
-    return true;
+    return await onceKnown(signal, () => ec2.client.send(new ec2.sdk.AttachVolumeCommand(input), { abortSignal: signal }));
   } catch (error) {
     const taken = codeOf(error) === 'InvalidParameterValue' && /already in use/.test((error as Error).message);
     // The first answer may have been lost, and the second try met what the first one did.
-    if ((taken || codeOf(error) === 'VolumeInUse') && (await attachedSince(ec2, want, asked))) return true;
-    if (taken) return false;
+    const before = taken || codeOf(error) === 'VolumeInUse' ? await attachedSince(ec2, want, asked) : undefined;
+    if (before !== undefined || taken) return before;
     throw inCall('AttachVolume', error);
   }
 }
 
-/** Whether a volume was attached as wanted, not long before a time; clocks may differ by a minute. */
-async function attachedSince(ec2: Ec2, { volume, instance, device }: Attached, since: number): Promise<boolean> {
-  const attachments = (await describeVolume(ec2, volume))?.Attachments ?? [];
-  return attachments.some((a) => a.InstanceId === instance && a.Device === device && (a.AttachTime?.getTime() ?? 0) > since - 60_000);
+/** The attachment as wanted, made not long before a time; clocks may differ by a minute. */
+async function attachedSince(ec2: Ec2, want: Attached, since: number): Promise<VolumeAttachment | undefined> {
+  const found = attachmentOf(await describeVolume(ec2, want.volume), want);
+  return (found?.AttachTime?.getTime() ?? 0) > since - 60_000 ? found : undefined;
 }
 
-/** Waits until an attachment is there. */
-export async function waitForAttachment(ec2: Ec2, volume: string, signal: AbortSignal): Promise<void> {
+function attachmentOf(volume: Volume | undefined, { instance, device }: Attached): VolumeAttachment | undefined {
+  return volume?.Attachments?.find((attachment) => attachment.InstanceId === instance && attachment.Device === device);
+}
+
+/** Waits until an attachment is there. @param answered as it was at first. */
+export async function waitForAttachment(ec2: Ec2, want: Attached, answered: VolumeAttachment, signal: AbortSignal): Promise<void> {
   await waitFor({
     ec2,
     thing: 'attachment',
-    what: `volume ${volume} to be attached`,
+    what: `volume ${want.volume} to be attached`,
     call: 'DescribeVolumes',
-    look: (signal) => describeVolume(ec2, volume, signal),
-    done: (seen) => seen.Attachments?.some((attachment) => attachment.State === 'attached') ?? false,
+    look: async (signal) => attachmentOf(await describeVolume(ec2, want.volume, signal), want),
+    answered,
+    done: (seen) => seen.State === 'attached',
     limitMs: policy.attachMs,
     signal,
   });
@@ -103,31 +109,28 @@ export async function waitForAttachment(ec2: Ec2, volume: string, signal: AbortS
  * Takes an attachment back and waits until it is gone. A volume that is gone, free, or attached elsewhere by
  * somebody else is left alone.
  */
-export async function detachVolume(ec2: Ec2, { volume, instance, device, asked_at: asked }: Attached, signal: AbortSignal): Promise<void> {
-  let seen: Volume | undefined;
-  const look = async () => {
-    seen = await describeVolume(ec2, volume);
-  };
-  await remove(ec2, 'DescribeVolumes', asked, signal, look);
-  const ours = (now: Volume | undefined) => now?.Attachments?.find((attachment) => attachment.InstanceId === instance && attachment.Device === device);
-  if (ours(seen) === undefined) return;
-  try {
-    const command = new ec2.sdk.DetachVolumeCommand({ VolumeId: volume, InstanceId: instance, Device: device });
-    // It was seen a moment ago, so EC2 must come to know it.
-    await onceKnown(signal, () => ec2.client.send(command));
-  } catch (error) {
-    if (codeOf(error) !== 'IncorrectState' && !isNotFound(error)) throw inCall('DetachVolume', error);
-  }
+export async function detachVolume(ec2: Ec2, want: Attached, signal: AbortSignal): Promise<void> {
+  const { volume, instance, device, asked_at: asked } = want;
+  let answered: VolumeAttachment | undefined;
+  await remove(ec2, 'DetachVolume', asked, signal, async () => {
+    try {
+      answered = await ec2.client.send(new ec2.sdk.DetachVolumeCommand({ VolumeId: volume, InstanceId: instance, Device: device }));
+    } catch (error) {
+      // It is free, or on its way to be.
+      if (codeOf(error) !== 'IncorrectState') throw error;
+    }
+  });
   await waitFor({
     ec2,
     thing: 'detachment',
     what: `volume ${volume} to be detached`,
     call: 'DescribeVolumes',
-    look: (signal) => describeVolume(ec2, volume, signal),
-    done: (now) => {
+    look: async (signal) => attachmentOf(await describeVolume(ec2, volume, signal), want),
+    answered,
+    done: ({ State: state }) => {
       // "busy": the guest has it mounted still; EC2 waits for that without end.
-      if (ours(now)?.State === 'busy') throw new Error(`volume ${volume} is still in use on this machine`);
-      return ours(now) === undefined;
+      if (state === 'busy') throw new Error(`volume ${volume} is still in use on this machine`);
+      return state === 'detached';
     },
     gone: true,
     limitMs: policy.attachMs,

@@ -13,6 +13,8 @@ export interface Wait<T> {
   readonly call: string;
   /** Looks once; undefined when the thing cannot be seen (yet). */
   readonly look: (signal: AbortSignal) => Promise<T | undefined>;
+  /** How it looked in the answer to the call that made it: not asked again at once. */
+  readonly answered?: T | undefined;
   /** Whether it is as it should be. Throws when it never will be. */
   readonly done: (seen: T) => boolean;
   /** Whether it being gone is what is waited for. */
@@ -25,7 +27,7 @@ export interface Wait<T> {
 }
 
 /**
- * Waits for something at EC2: looks at once, then after short delays that grow.
+ * Waits for something at EC2: looks at once, unless the answer that made it says how it is, then after short delays that grow.
  * @throws Error when it takes longer than the limit, when it will never be, or when EC2 refuses to tell.
  */
 export async function waitFor<T>(wait: Wait<T>): Promise<T | undefined> {
@@ -37,14 +39,14 @@ export async function waitFor<T>(wait: Wait<T>): Promise<T | undefined> {
   }
 }
 
-async function watch<T>({ what, call, look, done, gone = false, limitMs, signal, progress, fraction }: Wait<T>): Promise<T | undefined> {
+async function watch<T>({ what, call, look, answered, done, gone = false, limitMs, signal, progress, fraction }: Wait<T>): Promise<T | undefined> {
   const started = Date.now();
   let lastSeen = started;
   let last = '';
-  for (;;) {
+  for (let told = answered; ; told = undefined) {
     let seen: T | undefined;
     try {
-      seen = await unlessAborted(signal, look(signal));
+      seen = told ?? (await unlessAborted(signal, look(signal)));
       last = '';
     } catch (error) {
       signal.throwIfAborted();

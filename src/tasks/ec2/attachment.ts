@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import type { VolumeAttachment } from '@aws-sdk/client-ec2';
 import { deviceNames, deviceOfVolume } from '../../runtime/devices.js';
 import { changedNothing, type Ec2 } from '../../runtime/ec2/client.js';
 import { devicesTaken, findHost } from '../../runtime/ec2/instance.js';
@@ -39,8 +40,9 @@ export const attachment = defineKind({
     const ec2 = await context.ec2();
     const { instance_id: instance } = await findHost(ec2);
     const attach = () => attachSomewhere(ec2, { volume, instance, names: device_name === undefined ? undefined : [device_name] }, context);
-    const name = await context.exclusive('devices', attach);
-    await waitForAttachment(ec2, volume, context.signal);
+    const { wanted, answered } = await context.exclusive('devices', attach);
+    await waitForAttachment(ec2, wanted, answered, context.signal);
+    const name = wanted.device;
     const device = await deviceOfVolume(volume, name, context.signal);
     return { device, device_name: name, name: device.slice('/dev/'.length) };
   },
@@ -55,21 +57,24 @@ interface Wanted {
 }
 
 /** Attaches at the first name that is free, both for EC2 and on this machine; somebody else may be quicker. */
-async function attachSomewhere(ec2: Ec2, { volume, instance, names }: Wanted, context: TaskContext): Promise<string> {
-  const taken = names === undefined ? await devicesTaken(ec2, instance) : [];
+async function attachSomewhere(ec2: Ec2, { volume, instance, names }: Wanted, context: TaskContext): Promise<{ wanted: Attached; answered: VolumeAttachment }> {
+  // Asked for once the first is taken: mostly it is not.
+  let taken: readonly string[] | undefined;
   for (const device of names ?? deviceNames) {
-    if (taken.includes(device)) continue;
+    if (taken?.includes(device)) continue;
     if (names === undefined && (existsSync(device) || existsSync(device.replace('/dev/sd', '/dev/xvd')))) continue;
     const wanted: Attached = { volume, instance, device, region: ec2.region, asked_at: new Date().toISOString() };
     const note = context.note(wanted);
     try {
-      if (await attachVolume(ec2, wanted, context.signal)) return device;
+      const answered = await attachVolume(ec2, wanted, context.signal);
+      if (answered !== undefined) return { wanted, answered };
     } catch (error) {
       // A plain no has changed nothing; what the volume may be attached to is somebody else's.
       if (changedNothing(error)) note.remove();
       throw error;
     }
     note.remove();
+    if (names === undefined) taken ??= await devicesTaken(ec2, instance);
   }
   throw new Error(names === undefined ? `all device names from ${deviceNames[0]} to ${deviceNames.at(-1)} are taken` : `the device name ${names[0]} is taken`);
 }

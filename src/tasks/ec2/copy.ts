@@ -1,5 +1,5 @@
 import type { Ec2 } from '../../runtime/ec2/client.js';
-import { copyImage, deregisterImage, findImages, imagesMadeBy, imagesNamed, registerImage, snapshotsOf, waitForImage } from '../../runtime/ec2/images.js';
+import { copyImage, deregisterImage, imageOf, imagesMadeBy, imagesNamed, registerImage, snapshotsOf, waitForImage } from '../../runtime/ec2/images.js';
 import { registrationOf, uefiDataOf } from '../../runtime/ec2/registration.js';
 import { interimName, interimTask, noteOlder, type RetiredNote, replacedSchema, restore, retire } from '../../runtime/ec2/replace.js';
 import { deleteSnapshot, snapshotsMadeBy } from '../../runtime/ec2/snapshots.js';
@@ -66,7 +66,7 @@ export const copy = defineKind({
   example: { image: '{{ image.id }}', regions: ['local-2', 'local-3'] },
   run: async (params, context) => {
     const from = await context.ec2();
-    const [image] = await findImages(from, { ImageIds: [params.image] });
+    const image = await imageOf(from, params.image);
     const regions = [...new Set(params.regions)].filter((region) => region !== from.region);
     const name = params.name ?? image?.Name ?? '';
     // What one failed at, the others need not go on with.

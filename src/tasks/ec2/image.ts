@@ -1,6 +1,6 @@
 import type { ArchitectureValues, BlockDeviceMapping, BootModeValues, Image, RegisterImageCommandInput } from '@aws-sdk/client-ec2';
 import type { Ec2 } from '../../runtime/ec2/client.js';
-import { deregisterImage, findImages, imagesMadeBy, imagesNamed, registerImage, snapshotsOf, waitForImage } from '../../runtime/ec2/images.js';
+import { deregisterImage, imageOf, imagesMadeBy, imagesNamed, registerImage, snapshotsOf, waitForImage } from '../../runtime/ec2/images.js';
 import { type Device, deviceName, deviceSchema, inheritedFrom, mappingsOf, uefiDataOf } from '../../runtime/ec2/registration.js';
 import { interimName, interimTask, noteOlder, type RetiredNote, replacedSchema, restore, retire } from '../../runtime/ec2/replace.js';
 import { type MadeNote, madeNow, makeNoted, regionOption, removeMade, tagsOf } from '../../runtime/ec2/tags.js';
@@ -68,7 +68,7 @@ export const image = defineKind({
   run: async (params, context) => {
     const ec2 = await context.ec2();
     const { signal } = context;
-    const [source] = params.source === undefined ? [] : await findImages(ec2, { ImageIds: [params.source] });
+    const source = params.source === undefined ? undefined : await imageOf(ec2, params.source);
     const want = await registrationFor(params, source, ec2);
     const made = madeNow(context, ec2);
     const register = (task: string, name: string) => {

@@ -2,7 +2,7 @@ import type { Image } from '@aws-sdk/client-ec2';
 import type { Described } from '../../dsl/kind.js';
 import { type Ec2, inCall, isNotFound } from '../../runtime/ec2/client.js';
 import { missingPermissions } from '../../runtime/ec2/dry_run.js';
-import { findImages, imagesNamed, rootVolumeOf } from '../../runtime/ec2/images.js';
+import { imageOf, imagesNamed, rootVolumeOf } from '../../runtime/ec2/images.js';
 import { findHost } from '../../runtime/ec2/instance.js';
 import { deviceName, deviceSchema, faultsOfDevice } from '../../runtime/ec2/registration.js';
 import { defineKind } from '../../runtime/kind.js';
@@ -81,7 +81,7 @@ export const preflight = defineKind({
       groups: [...groups, ...snapshot_groups],
       regions: [...new Set(given.regions ?? [])].filter((region) => region !== ec2.region),
     };
-    const [source] = given.source === undefined ? [] : await findImages(ec2, { ImageIds: [given.source] });
+    const source = given.source === undefined ? undefined : await imageOf(ec2, given.source);
     const host = await findHost(ec2);
     const regions = given.validate_regions ? await unknownRegions(ec2, wanted.regions) : [];
     // The rest asks in regions that must be there.

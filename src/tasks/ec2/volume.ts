@@ -1,4 +1,4 @@
-import type { CreateVolumeCommandInput } from '@aws-sdk/client-ec2';
+import type { CreateVolumeCommandInput, Volume } from '@aws-sdk/client-ec2';
 import { findHost } from '../../runtime/ec2/instance.js';
 import { type MadeNote, madeNow, makeNoted, regionOption, removeMade, tagsOf } from '../../runtime/ec2/tags.js';
 import { createVolume, deleteVolume, volumesMadeBy, waitForVolume } from '../../runtime/ec2/volumes.js';
@@ -55,8 +55,12 @@ export const volume = defineKind({
       ClientToken: `${context.run}-${context.task}-${made.asked_at}`.slice(-64),
       TagSpecifications: [{ ResourceType: 'volume', Tags: tagsOf(context.run, context.task, `chrootfile ${context.task}`, params.tags ?? {}) }],
     };
-    const { made: known } = await makeNoted(context, made, () => createVolume(ec2, wanted, context.signal));
-    const ready = await waitForVolume(ec2, known.id, context.signal);
+    let volume: Volume = {};
+    const { made: known } = await makeNoted(context, made, async () => {
+      volume = await createVolume(ec2, wanted, context.signal);
+      return volume.VolumeId ?? '';
+    });
+    const ready = await waitForVolume(ec2, volume, context.signal);
     return { id: known.id, size: ready.Size ?? params.size ?? 0 };
   },
   undo: (note: MadeNote, world) => removeMade(note, world, { search: volumesMadeBy, remove: deleteVolume }),
