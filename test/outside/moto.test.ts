@@ -86,7 +86,7 @@ outputs: {images: "{{ ami.images }}"}
     );
 
     test(
-      'a build that fails is taken back from it',
+      'a build that fails is taken back from it; one in another region does not begin',
       () =>
         inFolder({}, async (folder) => {
           const moto = await startMoto(folder);
@@ -101,8 +101,13 @@ tasks:
   fail: {run: "test -b {{ disk.device }} && exit 7"}
 `,
             );
-            const ended = await run(['run', 'r.yml', '--cloud', 'aws', '--endpoint', moto.endpoint, '--format', 'json'], { folder, env });
+            const cloud = ['--cloud', 'aws', '--endpoint', moto.endpoint];
+            const ended = await run(['run', 'r.yml', ...cloud, '--format', 'json'], { folder, env });
             assert.equal([ended.code, finished(ended)['left']], [1, []], ended.stdout);
+            assert.match(ended.stdout, 'exit code 7');
+            const elsewhere = await run(['run', 'r.yml', ...cloud, '--region', 'eu-west-1'], { folder, env });
+            assert.is(elsewhere.code, 1);
+            assert.match(elsewhere.stdout + elsewhere.stderr, 'this machine is in us-east-1, and the recipe works in eu-west-1');
           } finally {
             assert.match(await moto.stop(), 'left: [] []');
           }

@@ -6,7 +6,6 @@ Usage: moto_server.py FOLDER   Prints its endpoint, then the actions it was aske
 """
 
 import collections
-import json
 import os
 import signal
 import subprocess
@@ -115,8 +114,7 @@ endpoint = f"http://127.0.0.1:{server.get_host_and_port()[1]}"
 # The machine we are on; its own root volume needs no device.
 ec2 = boto3.client("ec2", region_name="us-east-1", endpoint_url=endpoint, aws_access_key_id="x", aws_secret_access_key="x")
 instance = ec2.run_instances(ImageId="ami-12c6146b", MinCount=1, MaxCount=1, Placement={"AvailabilityZone": "us-east-1a"})["Instances"][0]
-document = {"instanceId": instance["InstanceId"], "region": "us-east-1", "availabilityZone": "us-east-1a"}
-moto.instance_metadata.responses.INSTANCE_METADATA["/latest/dynamic/instance-identity/document"] = json.dumps(document)
+moto.instance_metadata.responses.INSTANCE_METADATA["instance-id"] = instance["InstanceId"]
 after("create_volume", volume_made)
 after("attach_volume", attached)
 after("detach_volume", detached)

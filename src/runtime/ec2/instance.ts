@@ -1,6 +1,6 @@
 import type { Instance } from '@aws-sdk/client-ec2';
-import { type Ec2, inCall } from './client.js';
-import { ownIdentity } from './metadata.js';
+import { type Ec2, inCall, isNotFound } from './client.js';
+import { ownInstanceId, ownRegion } from './metadata.js';
 
 /** The machine we are on, as EC2 sees it. */
 export interface Host {
@@ -27,7 +27,7 @@ export function findHost(ec2: Ec2, id?: string): Promise<Host> {
 }
 
 async function describeHost(ec2: Ec2, id?: string): Promise<Host> {
-  const wanted = id ?? (ec2.cloud.provider === 'local' ? undefined : await ownInstanceIn(ec2));
+  const wanted = id ?? (ec2.cloud.provider === 'local' ? undefined : await ownInstanceId(ec2.cloud));
   let found: { instance: Instance; owner: string | undefined } | undefined;
   try {
     const { Reservations: reservations } = await ec2.client.send(new ec2.sdk.DescribeInstancesCommand(wanted === undefined ? {} : { InstanceIds: [wanted] }));
@@ -35,6 +35,7 @@ async function describeHost(ec2: Ec2, id?: string): Promise<Host> {
     const instance = reservation?.Instances?.[0];
     if (instance !== undefined) found = { instance, owner: reservation?.OwnerId };
   } catch (error) {
+    if (id === undefined && isNotFound(error)) await mustBeIn(ec2);
     throw inCall('DescribeInstances', error);
   }
   if (found === undefined) throw new Error(`there is no instance ${wanted ?? ''}`);
@@ -55,8 +56,7 @@ export async function devicesTaken(ec2: Ec2, instance: string): Promise<string[]
 }
 
 /** @throws Error where this machine is in another region than the recipe works in. */
-async function ownInstanceIn({ cloud, region }: Ec2): Promise<string> {
-  const here = await ownIdentity(cloud);
-  if (here.region === region) return here.instanceId;
-  throw new Error(`this machine is in ${here.region}, and the recipe works in ${region}: a volume cannot be attached across regions`);
+async function mustBeIn({ cloud, region }: Ec2): Promise<void> {
+  const here = await ownRegion(cloud);
+  if (here !== region) throw new Error(`this machine is in ${here}, and the recipe works in ${region}: a volume cannot be attached across regions`);
 }
