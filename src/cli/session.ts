@@ -57,13 +57,15 @@ export async function runSession(prepared: PreparedRun, options: RunOptions, int
         .map((node) => ({ id: node.id, description: node.type === 'task' ? node.task.task.description : undefined })),
     });
     warnOfDeadRuns(folder, emit);
-    const facts = new RunFacts(inputs, { ...process.env }, redactor, folder, started, kept);
+    // As it is now: what the SDK is told by it is no business of scripts.
+    const environment = { ...process.env };
+    const facts = new RunFacts(inputs, environment, redactor, folder, started, kept);
     const secret = (name: string) => (inputs.get(name) === null ? undefined : (inputs.get(name) as string | undefined));
     const rendered = new Map<number, RenderedUndo>();
     const undoers = undoersOf(kinds);
     undoers.set(
       'script',
-      scriptUndoer(rendered, pipes, secret, process.env, (task, lines) => emit({ type: 'task.output', task, lines })),
+      scriptUndoer(rendered, pipes, secret, environment, (task, lines) => emit({ type: 'task.output', task, lines })),
     );
     const world = openWorld(cloud, folder.state, signal);
     const outcome = await execute({

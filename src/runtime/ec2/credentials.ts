@@ -107,6 +107,7 @@ export function credentialsOf(cloud: Cloud, region: string | undefined, local?: 
 /** The keys of the environment. Source: AWS SDKs and Tools Reference Guide, "AWS access keys". */
 function keysIn(env: NodeJS.ProcessEnv): Keys | undefined {
   const { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret, AWS_SESSION_TOKEN: token, AWS_CREDENTIAL_EXPIRATION: until } = env;
-  if (!id || !secret) return undefined;
+  // What else keys may come with is the library's.
+  if (!id || !secret || env['AWS_CREDENTIAL_SCOPE'] || env['AWS_ACCOUNT_ID']) return undefined;
   return { accessKeyId: id, secretAccessKey: secret, ...(token ? { sessionToken: token } : {}), ...(until ? { expiration: new Date(until) } : {}) };
 }
