@@ -9,6 +9,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -169,6 +170,23 @@ suite('chroot', (test) => {
 `,
       );
       assert.is(own.log('a'), 'old\n1\n');
+    }));
+
+  test('an image whose path has spaces, quotes, tabs and more; something is mounted in it already', () =>
+    inFolder({}, async (folder) => {
+      const root = join(folder, `# a "b" 'c'\td \\040\\ $e,f`);
+      renameSync(makeRoot(folder), root);
+      const ran = await runRecipe(
+        folder,
+        `tasks:
+  before: {uses: chroot, with: {root: &root ${JSON.stringify(root)}, copy_files: [], services: true, mounts: [{type: tmpfs, source: tmpfs, target: /run}]}}
+  sys: {needs: [before], uses: chroot, with: {root: *root}}
+  a: {in: sys, run: "ls /dev/pts /run; touch /sys/x 2>&1 || echo read-only"}
+`,
+      );
+      assert.is(ran.code, 0, ran.ended.stdout);
+      assert.is(ran.log('a').replace(/^touch.*\n/m, ''), '/dev/pts:\nptmx\n\n/run:\nlock\nread-only\n');
+      assert.equal([readdirSync(join(root, 'dev')), readdirSync(join(root, 'sys')), readdirSync(join(root, 'run'))], [[], [], []]);
     }));
 
   test('bind mounts do not meet: what is mounted in one image is seen neither where it comes from nor in another image', () =>
