@@ -17,6 +17,10 @@ function mayCall(used: Readonly<Record<string, readonly string[]>>): Set<string>
   return new Set(actions.filter((action) => action.startsWith('ec2:')).map((action) => action.slice(4)));
 }
 
+/** What is done in the answer is not asked for again. */
+const slow = { 'slow.json': '{"volume": 200}' };
+const slowIn = (folder: string) => ({ CHROOTFILE_LOCAL_LATENCY: join(folder, 'slow.json') });
+
 function called({ events }: RunResult): string[] {
   return Object.keys((events.at(-1) as { ec2: { calls: object } }).ec2.calls);
 }
@@ -25,7 +29,7 @@ suite('permissions', (test) => {
   test(
     'what the kinds declare is what runs call: nothing more on the way from image to image, and nothing less',
     () =>
-      inFolder({}, async (folder) => {
+      inFolder(slow, async (folder) => {
         assert.is((await run(['run', join(repository, 'test/fixtures/tiny.yml')], { folder })).code, 0);
         // Its UEFI variables are asked for.
         const [image] = recordsOf(folder, 'local-1', 'images');
@@ -33,7 +37,7 @@ suite('permissions', (test) => {
         const recipe = `includes: {ami: {recipe: ${join(repository, 'recipes/lib/image_from_image.yml')}, with: {source_filters: {name: "tiny-*"}, name: next}}}
 tasks: {a: {in: ami.chroot, run: "true"}, b: {needs: [ami.image], run: exit 3}}
 `;
-        const ran = await runRecipe(folder, recipe);
+        const ran = await runRecipe(folder, recipe, [], slowIn(folder));
         assert.is(ran.code, 1);
         const base = mayCall({ 'ec2.source_image': [], 'ec2.volume': [], 'ec2.attachment': [], 'ec2.snapshot': [], 'ec2.image': [] });
         // Tags are given with the call that makes the thing.
@@ -46,7 +50,7 @@ tasks: {a: {in: ami.chroot, run: "true"}, b: {needs: [ami.image], run: exit 3}}
   test(
     'with all the library can do, too',
     () =>
-      inFolder({}, async (folder) => {
+      inFolder(slow, async (folder) => {
         assert.is((await run(['run', join(repository, 'test/fixtures/tiny.yml')], { folder })).code, 0);
         const recipe = (more: string) => `includes:
   ami:
@@ -57,7 +61,7 @@ inputs: {code: {type: integer, default: 0}}
 outputs: {id: "{{ ami.image_id }}"}
 `;
         const shared = 'ami_users: ["123456789012"], snapshot_users: ["123456789012"], deprecate_at: "2030-01-01T00:00:00Z"';
-        const first = await runRecipe(folder, recipe(shared));
+        const first = await runRecipe(folder, recipe(shared), [], slowIn(folder));
         assert.is(first.code, 0, first.ended.stdout);
         const force = `${shared}, deregistration_protection: enabled, force_deregister: true, force_delete_snapshot: true`;
         const second = await runRecipe(folder, recipe(force), ['-i', 'code=3']);

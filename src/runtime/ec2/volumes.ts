@@ -1,6 +1,6 @@
 import type { CreateVolumeCommandInput, Volume, VolumeAttachment } from '@aws-sdk/client-ec2';
 import { policy } from '../policy.js';
-import { codeOf, type Ec2, inCall } from './client.js';
+import { changedNothing, codeOf, type Ec2, inCall } from './client.js';
 import { type MadeNote, madeBy, type Search } from './tags.js';
 import { onceKnown, remove, waitFor } from './wait.js';
 
@@ -73,10 +73,12 @@ export async function attachVolume(ec2: Ec2, want: Attached, signal: AbortSignal
     return await onceKnown(signal, () => ec2.client.send(new ec2.sdk.AttachVolumeCommand(input), { abortSignal: signal }));
   } catch (error) {
     const taken = codeOf(error) === 'InvalidParameterValue' && /already in use/.test((error as Error).message);
-    // The first answer may have been lost, and the second try met what the first one did.
-    const before = taken || codeOf(error) === 'VolumeInUse' ? await attachedSince(ec2, want, asked) : undefined;
+    const told = inCall('AttachVolume', error);
+    // Where the first answer was lost, the second try met what the first one did; else it met somebody else's.
+    const perhapsOurs = (taken || codeOf(error) === 'VolumeInUse') && !changedNothing(told);
+    const before = perhapsOurs ? await attachedSince(ec2, want, asked) : undefined;
     if (before !== undefined || taken) return before;
-    throw inCall('AttachVolume', error);
+    throw told;
   }
 }
 
