@@ -100,7 +100,7 @@ const state = mkdtempSync(join(tmpdir(), 'chrootfile-build-'));
 const own = Object.entries(process.env).filter(([name]) => !/^(CHROOTFILE|AWS|NODE)_/.test(name));
 const env = { ...Object.fromEntries(own), CHROOTFILE_WRITE_CACHE: '1', CHROOTFILE_STATE: state };
 for (const verb of process.getuid?.() === 0 ? ['check', 'run'] : ['check']) {
-  const { status, stderr } = spawnSync('bin/chrootfile', [verb, 'scripts/warm.yml'], { env, timeout: 60_000, encoding: 'utf8' });
-  if (status !== 0) console.warn(`starts will be slower: ${verb} of scripts/warm.yml failed\n${stderr}`);
+  const { status, stderr } = spawnSync('bin/chrootfile', [verb, 'scripts/warm.yml'], { env, timeout: 60_000, killSignal: 'SIGKILL', encoding: 'utf8' });
+  if (status !== 0) console.warn(`starts will be slower: ${verb} of scripts/warm.yml failed\n${stderr ?? ''}`);
 }
 rmSync(state, { recursive: true });

@@ -36,9 +36,11 @@ export async function undo(id: string | undefined, options: UndoOptions): Promis
   if (!options.all && id === undefined) throw new ExitError(exits.invalid, 'say which run, or --all\n  help: chrootfile runs');
   const folders = options.all ? unfinishedRuns(state) : [findRun(state, id)];
   const results: { run: string; undone: number; left: Left[] }[] = [];
+  // As it is now: what the SDK is told by it is no business of scripts.
+  const environment = { ...process.env };
   for (const folder of folders) {
     try {
-      results.push({ run: folder.id, ...(await undoRun(folder, options)) });
+      results.push({ run: folder.id, ...(await undoRun(folder, options, environment)) });
     } catch (error) {
       // One run that cannot be undone does not keep the others from it.
       if (!options.all) throw error;
@@ -60,7 +62,7 @@ function unfinishedRuns(state: string): RunFolder[] {
   });
 }
 
-async function undoRun(folder: RunFolder, options: UndoOptions): Promise<{ undone: number; left: Left[] }> {
+async function undoRun(folder: RunFolder, options: UndoOptions, environment: NodeJS.ProcessEnv): Promise<{ undone: number; left: Left[] }> {
   // A run that goes on holds this lock: exit 4.
   const release = await folder.lock('undo');
   const journal = Journal.open(folder.journal);
@@ -82,11 +84,11 @@ async function undoRun(folder: RunFolder, options: UndoOptions): Promise<{ undon
         new Map(),
         pipes,
         (name) => {
-          const value = secrets.get(name) ?? process.env[`CHROOTFILE_INPUT_${name.toUpperCase()}`];
+          const value = secrets.get(name) ?? environment[`CHROOTFILE_INPUT_${name.toUpperCase()}`];
           redactor.add(value);
           return value;
         },
-        process.env,
+        environment,
         (task, lines) => emit({ type: 'task.output', task, lines }),
       ),
     );

@@ -16,7 +16,7 @@ export interface Here {
   readonly instance: string;
   /** The same account's resources in another region. */
   storeOf(region: string): Store;
-  /** Runs something while no other process of the host runs what has the same name; for commands of some milliseconds. */
+  /** Runs something while no other process with this state runs what has the same name; for commands of some milliseconds. */
   alone<T>(name: string, action: () => Promise<T>): Promise<T>;
   readonly latency: Latency;
   /** Whether attached volumes have the nodes in /dev that clients of a served EC2 look for. */

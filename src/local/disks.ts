@@ -17,7 +17,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { aliasesTo, removeStaleAliases } from './aliases.js';
+import { aliasesTo } from './aliases.js';
 
 /** Runs a program of the host and gives its standard output; fails when it does. `allow`: exit codes that are no failure. */
 export type RunCommand = (command: readonly string[], options?: { readonly allow?: readonly number[] }) => Promise<string>;
@@ -91,18 +91,19 @@ export function isBusy(device: string): boolean {
  * @throws Error when the device is no longer the disk's, or does not go.
  */
 export async function detachDisk(run: RunCommand, file: string, device: string, volume: string): Promise<void> {
+  const aliases = aliasesTo(device);
   const { ino, dev } = statSync(file);
   // A loop device may have been given to somebody else since it was looked up.
   const said = await run(['/bin/sh', '-ec', detachScript, 'detach', device, String(ino), majorMinor(dev)]);
   if (said.trim() === 'another') throw new Error(`${device} is no longer the disk ${file}`);
   unlinkDevice(volume);
+  for (const alias of aliases) rmSync(alias, { force: true });
   // losetup answers before the kernel has let go, and also when it will only do so at the last close.
   const name = device.slice('/dev/'.length);
   for (let waited = 0; isBackedBy(name, file); waited += 10) {
     if (waited > 10_000) throw new Error(`${device} does not let go of ${file}`);
     await sleep(10);
   }
-  removeStaleAliases();
 }
 
 const detachScript = `set -- "$@" $(losetup --list --noheadings --output BACK-INO,BACK-MAJ:MIN "$1")

@@ -198,7 +198,7 @@ export class LocalEc2 {
       account,
       region,
       zone: `${region}a`,
-      // This machine is in one region; elsewhere there are no instances.
+      // This machine is in every region.
       instance: machine.instance,
       latency: this.behaviour.latency,
       aliases: this.options.aliases ?? false,

@@ -1,4 +1,4 @@
-import fs, { mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, stat, statSync, utimes, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import lockfile from 'proper-lockfile';
@@ -90,7 +90,9 @@ export function removeDeadHostLocks(): void {
     const [, name] = /^(chrootfile-lock-.*)\.owner$/.exec(file) ?? [];
     const path = join(hostLocks, name ?? '');
     const owner = name === undefined ? undefined : ownerOf(path);
-    if (owner !== undefined && stateOf(owner) === 'dead' && breakIfDead(path)) rmSync(ownerFile(path), { force: true });
+    if (owner === undefined || stateOf(owner) !== 'dead' || !breakIfDead(path)) continue;
+    const now = ownerOf(path);
+    if (now !== undefined && stateOf(now) === 'dead') rmSync(ownerFile(path), { force: true });
   }
 }
 
@@ -114,8 +116,13 @@ export function isHeld(path: string): boolean {
 
 async function tryLock(path: string, purpose: string): Promise<Release | undefined> {
   const holder = ownerOf(path);
-  // One that lives and was only stopped for a while is not thrown out, however old its lock looks.
-  if (holder !== undefined && holder.inode === inodeOf(lockFolder(path)) && stateOf(holder) === 'alive') return undefined;
+  // One that lives and was only stopped for a while is not thrown out, however old its lock looks; a dead one not here.
+  if (holder !== undefined && holder.inode === inodeOf(lockFolder(path)) && stateOf(holder) !== 'unknown') return undefined;
+  let own: number | undefined;
+  const makeOwn = () => {
+    own = makeOwned(path, purpose);
+  };
+  const removeOwn = () => removeOwned(path, own);
   try {
     const release = await lockfile.lock(path, {
       realpath: false,
@@ -123,7 +130,7 @@ async function tryLock(path: string, purpose: string): Promise<Release | undefin
       lockfilePath: lockFolder(path),
       // The library's default throws out of a timer. A lock lost to a suspended machine is no reason to die in mid-run.
       onCompromised: () => {},
-      fs: { ...fs, mkdir: answering(() => makeOwned(path, purpose)), rmdir: answering(() => removeOwned(path)) },
+      fs: { stat, utimes, mkdir: answering(makeOwn), rmdir: answering(removeOwn), rmdirSync: removeOwn },
     });
     // Released twice, or taken away while the machine slept: nothing is left to give back.
     return () => release().catch(() => {});
@@ -136,21 +143,29 @@ async function tryLock(path: string, purpose: string): Promise<Release | undefin
 /**
  * Makes the lock's folder and says at once whose it is: who is killed between the two is waited for by everybody,
  * until the lock is stale.
+ * @returns the folder's inode.
  */
-function makeOwned(path: string, purpose: string): void {
+function makeOwned(path: string, purpose: string): number {
   mkdirSync(lockFolder(path));
   try {
-    const owner: LockOwner = { ...ownIdentity(), inode: inodeOf(lockFolder(path)) ?? 0, purpose, since: new Date().toISOString() };
+    const inode = statSync(lockFolder(path)).ino;
+    const owner: LockOwner = { ...ownIdentity(), inode, purpose, since: new Date().toISOString() };
     writeFileSync(ownerFile(path), JSON.stringify(owner));
+    return inode;
   } catch (error) {
     rmdirSync(lockFolder(path));
     throw error;
   }
 }
 
-function removeOwned(path: string): void {
-  const inode = inodeOf(lockFolder(path));
-  if (inode !== undefined && ownerOf(path)?.inode === inode) rmSync(ownerFile(path), { force: true });
+/** Removes one's own lock, or a stale one; not what somebody else has taken since. */
+function removeOwned(path: string, own: number | undefined): void {
+  const folder = statSync(lockFolder(path), { throwIfNoEntry: false });
+  const owner = ownerOf(path);
+  // An inode is used again: it alone does not tell.
+  if (folder === undefined || (own !== undefined && (folder.ino !== own || (owner !== undefined && owner.pid !== process.pid)))) return;
+  if (own === undefined && Date.now() - folder.mtimeMs < policy.lockStaleMs) throw Object.assign(new Error(`${path} is locked`), { code: 'ELOCKED' });
+  if (owner?.inode === folder.ino) rmSync(ownerFile(path), { force: true });
   rmdirSync(lockFolder(path));
 }
 
@@ -178,8 +193,9 @@ function breakIfDead(path: string): boolean {
   } catch {
     return true;
   }
-  if (inodeOf(grave) !== inode) {
-    // Somebody else broke it first and holds it now: give it back.
+  const now = ownerOf(path);
+  if (inodeOf(grave) !== inode || now === undefined || stateOf(now) !== 'dead') {
+    // Somebody else broke it first and holds it now, perhaps with the same inode: give it back.
     renameSync(grave, lockFolder(path));
     return false;
   }

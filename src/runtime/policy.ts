@@ -24,7 +24,9 @@ export const policy = {
   pollFirstMs: 250,
   pollBackoff: 1.5,
   pollMostMs: 5_000,
-  /** Waiting for EC2: look at once, then this often, then after this share of the time so far, or of what is left. */
+  /** How much the clocks of this machine and of EC2 may differ. */
+  clockSkewMs: 5_000,
+  /** Waiting for EC2: look at once, unless the answer to the call told already, then this often, then after this share of the time so far, or of what is left. */
   pollSteadyMs: 500,
   pollOfWaited: 0.3,
   pollOfRest: 0.75,

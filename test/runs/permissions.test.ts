@@ -18,7 +18,7 @@ function mayCall(used: Readonly<Record<string, readonly string[]>>): Set<string>
 }
 
 /** What is done in the answer is not asked for again. */
-const slow = { 'slow.json': '{"volume": 200}' };
+const slow = { 'slow.json': '{"volume": 200, "attach": 200, "detach": 200}' };
 const slowIn = (folder: string) => ({ CHROOTFILE_LOCAL_LATENCY: join(folder, 'slow.json') });
 
 function called({ events }: RunResult): string[] {

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
+import { misbehaving } from '../support/ec2.js';
 import { inFolder } from '../support/folder.js';
 import { differences, lookAtHost } from '../support/host.js';
 import { repository, run, start } from '../support/program.js';
@@ -162,12 +163,17 @@ tasks:
     'does not detach a volume that somebody else has attached',
     () =>
       inFolder({}, async (folder) => {
-        const other = start(['run', join(repository, 'test/fixtures/tiny.yml'), '-i', 'script=echo ready; sleep 3; echo still here'], { folder });
+        const other = start(['run', join(repository, 'test/fixtures/tiny.yml'), '-i', 'script=echo ready; sleep 9; echo still here'], { folder });
         await other.saw('work | ready');
         const [volume] = JSON.parse((await run(['local', 'volumes', '--json'], { folder })).stdout) as { id: string }[];
-        const ran = await runRecipe(folder, `tasks:\n  d: {uses: ec2.attachment, with: {volume: ${volume?.id}}}\n`);
+        const recipe = `tasks:\n  d: {uses: ec2.attachment, with: {volume: ${volume?.id}, device_name: /dev/sdf}}\n`;
+        const ran = await runRecipe(folder, recipe);
         assert.is(ran.code, 1);
         assert.match(ran.errors['d'] ?? '', /AttachVolume: VolumeInUse: vol-\w+ is already attached to an instance$/);
+        // Nor where the answer to the first try was lost, and it cannot be known what that did: theirs is older.
+        await sleep(5_500);
+        const lost = await runRecipe(folder, recipe, [], misbehaving(folder, [{ action: 'AttachVolume', fault: 'lost-before', times: 1 }]));
+        assert.equal([lost.code, lost.undone], [1, ['d']], lost.ended.stdout);
         const ended = await other.ended;
         assert.is(ended.code, 0, ended.stdout + ended.stderr);
       }),

@@ -159,14 +159,14 @@ const detachVolume = action({ DryRun: 'boolean', VolumeId: 'string', InstanceId:
   const volume = own(here, 'volumes', request.VolumeId);
   stopDryRun(request);
   if (!isAttached(volume, here)) throw new Ec2Error('IncorrectState', `Volume '${volume.id}' is in the 'available' state.`);
-  const { InstanceId: instance = here.instance, Device: device = volume.attachment?.device } = request;
-  if (instance !== here.instance || device !== volume.attachment?.device) {
-    throw new Ec2Error('InvalidAttachment.NotFound', `The volume '${volume.id}' is not attached to instance '${instance}' as device '${device}'.`);
-  }
   const asked = new Date().toISOString();
   const detaching = await here.store.exclusive(() => {
     const { attachment, ...rest } = own(here, 'volumes', volume.id);
     if (!isAttached(volume, here)) throw new Ec2Error('IncorrectState', `Volume '${volume.id}' is in the 'available' state.`);
+    const { InstanceId: instance = here.instance, Device: device = attachment?.device } = request;
+    if (instance !== here.instance || device !== (attachment?.device ?? device)) {
+      throw new Ec2Error('InvalidAttachment.NotFound', `The volume '${volume.id}' is not attached to instance '${instance}' as device '${device}'.`);
+    }
     const asking: Volume = { ...rest, attachment: { device: '', since: rest.created, asked, ...attachment, detaching: true } };
     here.store.put('volumes', asking);
     return asking;
@@ -204,7 +204,8 @@ export function attachedVolumes(here: Here): Volume[] {
 
 /** Finishes attachments that a killed process had begun, as far as the kernel has them. */
 export async function mendAttachments(here: Here): Promise<void> {
-  for (const { id } of here.store.list('volumes')) {
+  const halfAttached = ({ attachment }: Volume) => hasDied(attachment?.maker);
+  for (const { id } of here.store.list('volumes').filter(halfAttached)) {
     await here.alone('devices', async () => {
       const { attachment } = here.store.get('volumes', id) ?? {};
       if (attachment === undefined || !hasDied(attachment.maker)) return;

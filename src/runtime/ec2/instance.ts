@@ -1,5 +1,5 @@
 import type { Instance } from '@aws-sdk/client-ec2';
-import { type Ec2, inCall, isNotFound } from './client.js';
+import { type Ec2, inCall, isNotFound, isRefusal } from './client.js';
 import { ownInstanceId, ownRegion } from './metadata.js';
 
 /** The machine we are on, as EC2 sees it. */
@@ -35,7 +35,8 @@ async function describeHost(ec2: Ec2, id?: string): Promise<Host> {
     const instance = reservation?.Instances?.[0];
     if (instance !== undefined) found = { instance, owner: reservation?.OwnerId };
   } catch (error) {
-    if (id === undefined && isNotFound(error)) await mustBeIn(ec2);
+    // A region may be forbidden, too.
+    if (id === undefined && (isNotFound(error) || isRefusal(error))) await mustBeIn(ec2);
     throw inCall('DescribeInstances', error);
   }
   if (found === undefined) throw new Error(`there is no instance ${wanted ?? ''}`);

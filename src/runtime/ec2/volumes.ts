@@ -60,6 +60,8 @@ export interface Attached {
   readonly device: string;
   readonly region: string;
   readonly asked_at: string;
+  /** Since when, by EC2's answer: without one it is not known whether it was done, nor whose attachment is found there. */
+  readonly attached_at?: string;
 }
 
 /**
@@ -67,7 +69,6 @@ export interface Attached {
  * @returns undefined when the device name is taken.
  */
 export async function attachVolume(ec2: Ec2, want: Attached, signal: AbortSignal): Promise<VolumeAttachment | undefined> {
-  const asked = Date.now();
   try {
     const input = { VolumeId: want.volume, InstanceId: want.instance, Device: want.device };
     return await onceKnown(signal, () => ec2.client.send(new ec2.sdk.AttachVolumeCommand(input), { abortSignal: signal }));
@@ -76,16 +77,16 @@ export async function attachVolume(ec2: Ec2, want: Attached, signal: AbortSignal
     const told = inCall('AttachVolume', error);
     // Where the first answer was lost, the second try met what the first one did; else it met somebody else's.
     const perhapsOurs = (taken || codeOf(error) === 'VolumeInUse') && !changedNothing(told);
-    const before = perhapsOurs ? await attachedSince(ec2, want, asked) : undefined;
+    const before = perhapsOurs ? await attachedAsAsked(ec2, want) : undefined;
     if (before !== undefined || taken) return before;
     throw told;
   }
 }
 
-/** The attachment as wanted, made not long before a time; clocks may differ by a minute. */
-async function attachedSince(ec2: Ec2, want: Attached, since: number): Promise<VolumeAttachment | undefined> {
+/** The attachment as wanted, made since it was asked for: an older one is somebody else's. */
+async function attachedAsAsked(ec2: Ec2, want: Attached): Promise<VolumeAttachment | undefined> {
   const found = attachmentOf(await describeVolume(ec2, want.volume), want);
-  return (found?.AttachTime?.getTime() ?? 0) > since - 60_000 ? found : undefined;
+  return (found?.AttachTime?.getTime() ?? 0) > Date.parse(want.asked_at) - policy.clockSkewMs ? found : undefined;
 }
 
 function attachmentOf(volume: Volume | undefined, { instance, device }: Attached): VolumeAttachment | undefined {
@@ -97,7 +98,7 @@ export async function waitForAttachment(ec2: Ec2, want: Attached, answered: Volu
   await waitFor({
     ec2,
     thing: 'attachment',
-    what: `volume ${want.volume} to be attached`,
+    what: `the attachment of volume ${want.volume} as ${want.device}`,
     call: 'DescribeVolumes',
     look: async (signal) => attachmentOf(await describeVolume(ec2, want.volume, signal), want),
     answered,
@@ -114,6 +115,12 @@ export async function waitForAttachment(ec2: Ec2, want: Attached, answered: Volu
 export async function detachVolume(ec2: Ec2, want: Attached, signal: AbortSignal): Promise<void> {
   const { volume, instance, device, asked_at: asked } = want;
   let answered: VolumeAttachment | undefined;
+  if (want.attached_at === undefined) {
+    await remove(ec2, 'DescribeVolumes', asked, signal, async () => {
+      answered = await attachedAsAsked(ec2, want);
+    });
+    if (answered === undefined) return;
+  }
   await remove(ec2, 'DetachVolume', asked, signal, async () => {
     try {
       answered = await ec2.client.send(new ec2.sdk.DetachVolumeCommand({ VolumeId: volume, InstanceId: instance, Device: device }));

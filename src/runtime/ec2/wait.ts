@@ -13,7 +13,7 @@ export interface Wait<T> {
   readonly call: string;
   /** Looks once; undefined when the thing cannot be seen (yet). */
   readonly look: (signal: AbortSignal) => Promise<T | undefined>;
-  /** How it looked in the answer to the call that made it: not asked again at once. */
+  /** How it looked in the answer to the call before: not asked again at once. */
   readonly answered?: T | undefined;
   /** Whether it is as it should be. Throws when it never will be. */
   readonly done: (seen: T) => boolean;

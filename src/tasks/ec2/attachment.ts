@@ -10,7 +10,7 @@ import { defineKind, type TaskContext } from '../../runtime/kind.js';
 export const attachment = defineKind({
   name: 'ec2.attachment',
   summary: 'Attaches a volume to this machine; detaches it at the end',
-  docs: 'A hold. A free device name is chosen while no other run on this host chooses one, and the node the kernel gives it is found and waited for.',
+  docs: 'A free device name is chosen while no other run on this host chooses one, and the node the kernel gives it is found and waited for.',
   lifetime: 'hold',
   takesBack: 'detach the volume',
   in: 'none',
@@ -67,7 +67,10 @@ async function attachSomewhere(ec2: Ec2, { volume, instance, names }: Wanted, co
     const note = context.note(wanted);
     try {
       const answered = await attachVolume(ec2, wanted, context.signal);
-      if (answered !== undefined) return { wanted, answered };
+      if (answered !== undefined) {
+        note.update({ ...wanted, attached_at: (answered.AttachTime ?? new Date()).toISOString() });
+        return { wanted, answered };
+      }
     } catch (error) {
       // A plain no has changed nothing; what the volume may be attached to is somebody else's.
       if (changedNothing(error)) note.remove();

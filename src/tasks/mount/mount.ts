@@ -16,7 +16,7 @@ interface Note {
 export const mount = defineKind({
   name: 'mount',
   summary: 'Mounts a file system; unmounts it, and all below it, at the end',
-  docs: 'A hold. Unless `path` says otherwise it is mounted in the folder of the run. A `path` inside another mount of the run is resolved within it: no link in an image leads to a folder of the host.',
+  docs: 'Unless `path` says otherwise it is mounted in the folder of the run. A `path` inside another mount of the run is resolved within it: no link in an image leads to a folder of the host.',
   lifetime: 'hold',
   takesBack: 'unmount it and all below it',
   in: 'none',
