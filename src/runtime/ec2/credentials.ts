@@ -90,7 +90,7 @@ export function credentialsOf(cloud: Cloud, region: string | undefined, local?: 
       ExternalId: role.external_id,
       Policy: role.policy,
       PolicyArns: role.policy_arns?.map((arn) => ({ arn })),
-      Tags: Object.entries(role.tags ?? {}).map(([Key, Value]) => ({ Key, Value })),
+      Tags: role.tags === undefined ? undefined : Object.entries(role.tags).map(([Key, Value]) => ({ Key, Value })),
       TransitiveTagKeys: role.transitive_tag_keys === undefined ? undefined : [...role.transitive_tag_keys],
       SerialNumber: role.mfa_serial,
     };
