@@ -20,8 +20,9 @@ function load(name: string): unknown {
   if (known !== undefined) return known.exports;
   const file = join(folder, name);
   const cache = `${file}.cache`;
-  const source = `(function (exports, require, module, __filename, __dirname) {${readFileSync(file, 'latin1')}\n})`;
-  const cachedData = cacheOf(source, cache);
+  const bundle = readFileSync(file);
+  const source = `(function (exports, require, module, __filename, __dirname) {${bundle.toString('latin1')}\n})`;
+  const cachedData = cacheOf(bundle, cache);
   const script = new Script(source, { filename: file, ...(cachedData === undefined ? {} : { cachedData }) });
   const made = { exports: {} };
   loaded.set(name, made);
@@ -31,19 +32,19 @@ function load(name: string): unknown {
     process.on('exit', () => {
       const data = script.createCachedData();
       const draft = `${cache}.${process.pid}.new`;
-      writeFileSync(draft, Buffer.concat([sumsOf(source, data), data]));
+      writeFileSync(draft, Buffer.concat([sumsOf(bundle, data), data]));
       renameSync(draft, cache);
     });
   }
   return made.exports;
 }
 
-/** What was kept for a source, where it is that and whole. */
-function cacheOf(source: string, file: string): Buffer | undefined {
+/** What was kept for a bundle, where it is that and whole. */
+function cacheOf(bundle: Buffer, file: string): Buffer | undefined {
   try {
     const kept = readFileSync(file);
     const data = kept.subarray(sumBytes);
-    return sumsOf(source, data).equals(kept.subarray(0, sumBytes)) ? data : undefined;
+    return sumsOf(bundle, data).equals(kept.subarray(0, sumBytes)) ? data : undefined;
   } catch {
     return undefined;
   }
@@ -51,9 +52,10 @@ function cacheOf(source: string, file: string): Buffer | undefined {
 
 const sumBytes = 8;
 
-function sumsOf(source: string, data: Buffer): Buffer {
+/** Of bytes: a text would have to be made such first, which takes as long again. */
+function sumsOf(bundle: Buffer, data: Buffer): Buffer {
   const sums = Buffer.alloc(sumBytes);
-  sums.writeUInt32LE(crc32(source), 0);
+  sums.writeUInt32LE(crc32(bundle), 0);
   sums.writeUInt32LE(crc32(data), 4);
   return sums;
 }

@@ -99,6 +99,14 @@ export function stopDryRun(request: { readonly DryRun?: boolean }): void {
   if (request.DryRun) throw new Ec2Error('DryRunOperation', 'Request would have succeeded, but DryRun flag is set.', 412);
 }
 
+/** What could not be made is taken back: the disk first, since one without a record is found by nobody. */
+export function discard(here: Here, kind: 'volumes' | 'snapshots', id: string): Promise<void> {
+  return here.store.exclusive(() => {
+    removeDisk(here.store.diskOf(id));
+    here.store.remove(kind, id);
+  });
+}
+
 /** A disk is filled: its volume or snapshot is ready, unless somebody deleted it meanwhile; then the disk goes too. */
 export function finish(here: Here, kind: 'volumes' | 'snapshots', id: string): Promise<void> {
   return here.store.exclusive(() => {

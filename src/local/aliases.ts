@@ -27,7 +27,7 @@ export function removeStaleAliases(): void {
 export function linkAlias(device: string, alias: string): void {
   const node = basename(device);
   symlinkSync(node, alias);
-  for (const entry of readdirSync(`/sys/block/${node}`)) if (entry.startsWith(`${node}p`)) linkPartition(entry);
+  for (const entry of readdirSync(`/sys/block/${node}`)) linkPartition(entry);
 }
 
 /** The aliases of a device and of its partitions; it has some where it was attached for clients of a served EC2. */
@@ -38,20 +38,18 @@ export function aliasesTo(device: string): string[] {
 
 /** Keeps the aliases of partitions as the kernel's change; gives what ends that. */
 export function followPartitions(): () => void {
-  const follow = (entry: string | null) => {
-    if (entry !== null && /^loop[0-9]+p[0-9]+$/.test(entry)) linkPartition(entry);
-  };
-  const watcher = watch(dev, (_, entry) => follow(entry));
+  const watcher = watch(dev, (_, entry) => linkPartition(entry ?? ''));
   // What changed while nobody followed.
-  for (const entry of [...readdirSync(dev), ...aliases().map(({ target }) => target)]) follow(entry);
+  for (const entry of [...readdirSync(dev), ...aliases().map(({ target }) => target)]) linkPartition(entry);
   // A link less is no reason to end a server.
   watcher.on('error', () => {});
   return () => watcher.close();
 }
 
-/** Makes the alias of a partition such as `loop0p1` where its disk has one; removes it where the partition is gone. */
+/** Makes the alias of a partition such as `loop0p1` where its disk has one, removes it where the partition is gone; other nodes have none. */
 function linkPartition(partition: string): void {
   const [, disk, number] = /^(loop[0-9]+)p([0-9]+)$/.exec(partition) ?? [];
+  if (disk === undefined) return;
   const all = aliases();
   const whole = all.find(({ target }) => target === disk);
   if (whole === undefined) return;

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, stat, statSync, utimes, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, type Stats, stat, statSync, utimes, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import lockfile from 'proper-lockfile';
@@ -110,7 +110,7 @@ export function isHeld(path: string): boolean {
   const folder = statSync(lockFolder(path), { throwIfNoEntry: false });
   const owner = ownerOf(path);
   if (folder === undefined) return false;
-  if (owner === undefined || owner.inode !== folder.ino || stateOf(owner) === 'unknown') return Date.now() - folder.mtimeMs < policy.lockStaleMs;
+  if (owner === undefined || owner.inode !== folder.ino || stateOf(owner) === 'unknown') return isFresh(folder);
   return stateOf(owner) === 'alive';
 }
 
@@ -119,10 +119,10 @@ async function tryLock(path: string, purpose: string): Promise<Release | undefin
   // One that lives and was only stopped for a while is not thrown out, however old its lock looks; a dead one not here.
   if (holder !== undefined && holder.inode === inodeOf(lockFolder(path)) && stateOf(holder) !== 'unknown') return undefined;
   let own: number | undefined;
-  const makeOwn = () => {
+  const make = () => {
     own = makeOwned(path, purpose);
   };
-  const removeOwn = () => removeOwned(path, own);
+  const remove = () => (own === undefined ? removeStale(path) : removeOwned(path, own));
   try {
     const release = await lockfile.lock(path, {
       realpath: false,
@@ -130,7 +130,7 @@ async function tryLock(path: string, purpose: string): Promise<Release | undefin
       lockfilePath: lockFolder(path),
       // The library's default throws out of a timer. A lock lost to a suspended machine is no reason to die in mid-run.
       onCompromised: () => {},
-      fs: { stat, utimes, mkdir: answering(makeOwn), rmdir: answering(removeOwn), rmdirSync: removeOwn },
+      fs: { stat, utimes, mkdir: answering(make), rmdir: answering(remove), rmdirSync: remove },
     });
     // Released twice, or taken away while the machine slept: nothing is left to give back.
     return () => release().catch(() => {});
@@ -158,15 +158,26 @@ function makeOwned(path: string, purpose: string): number {
   }
 }
 
-/** Removes one's own lock, or a stale one; not what somebody else has taken since. */
-function removeOwned(path: string, own: number | undefined): void {
-  const folder = statSync(lockFolder(path), { throwIfNoEntry: false });
+/** Removes a lock of one's own, not what somebody else has taken since. @param inode of its folder. */
+function removeOwned(path: string, inode: number): void {
   const owner = ownerOf(path);
   // An inode is used again: it alone does not tell.
-  if (folder === undefined || (own !== undefined && (folder.ino !== own || (owner !== undefined && owner.pid !== process.pid)))) return;
-  if (own === undefined && Date.now() - folder.mtimeMs < policy.lockStaleMs) throw Object.assign(new Error(`${path} is locked`), { code: 'ELOCKED' });
-  if (owner?.inode === folder.ino) rmSync(ownerFile(path), { force: true });
+  if (inodeOf(lockFolder(path)) !== inode || (owner !== undefined && owner.pid !== process.pid)) return;
+  rmSync(ownerFile(path), { force: true });
   rmdirSync(lockFolder(path));
+}
+
+/** Removes a lock that was not renewed. @throws Error, as the library does, where somebody was quicker and holds it now. */
+function removeStale(path: string): void {
+  const folder = statSync(lockFolder(path), { throwIfNoEntry: false });
+  if (folder === undefined) return;
+  if (isFresh(folder)) throw Object.assign(new Error(`${path} is locked`), { code: 'ELOCKED' });
+  if (ownerOf(path)?.inode === folder.ino) rmSync(ownerFile(path), { force: true });
+  rmdirSync(lockFolder(path));
+}
+
+function isFresh({ mtimeMs }: Stats): boolean {
+  return Date.now() - mtimeMs < policy.lockStaleMs;
 }
 
 /** In the form in which the library calls the file system. */

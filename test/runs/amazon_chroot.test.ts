@@ -484,10 +484,10 @@ outputs: {id: "{{ ami.image_id }}"}
         writeFileSync(join(folder, 'config'), `[profile images]\ncredential_process = ${folder}/keys\n`);
         const env = { AWS_CONFIG_FILE: join(folder, 'config') };
         const recipe = `cloud: {provider: local, profile: images}\n${pipeline()}`;
-        const slow = misbehaving(folder, [], { snapshot: 7_000 });
+        const slow = misbehaving(folder, [], { snapshot: 10_000 });
         const ran = await runRecipe(folder, recipe, [], { ...env, ...slow });
         assert.is(ran.code, 0, ran.ended.stdout);
-        assert.ok(readFileSync(join(folder, 'asked'), 'utf8').split('\n').length > 2, 'they were asked for again');
+        assert.ok(readFileSync(join(folder, 'asked'), 'utf8').split('\n').length > 3, 'they were asked for again');
         await run(['destroy', String(ran.events.at(-1)?.['run']), '--yes'], { folder, env });
         assert.equal(heldBy(folder), before);
         // Now they cannot be had again.

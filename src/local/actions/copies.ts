@@ -1,6 +1,6 @@
-import { type Action, action, existing, finish, type Here, ownerOf, required, stopDryRun } from '../action.js';
+import { type Action, action, discard, existing, finish, type Here, ownerOf, required, stopDryRun } from '../action.js';
 import { regions } from '../caller.js';
-import { copyDisk, removeDisk } from '../disks.js';
+import { copyDisk } from '../disks.js';
 import { Ec2Error } from '../errors.js';
 import { tagShape, tagsFor } from '../filters.js';
 import { thisMaker } from '../maker.js';
@@ -74,13 +74,8 @@ const copyImage = action(
     try {
       for (const { from, snapshot } of copies) await fill(from, there, snapshot, here);
     } catch (error) {
-      await here.store.exclusive(() => {
-        here.store.remove('images', image.id);
-        for (const { snapshot } of copies) {
-          removeDisk(here.store.diskOf(snapshot.id));
-          here.store.remove('snapshots', snapshot.id);
-        }
-      });
+      await here.store.exclusive(() => here.store.remove('images', image.id));
+      for (const { snapshot } of copies) await discard(here, 'snapshots', snapshot.id);
       throw error;
     }
     await here.store.exclusive(() => here.store.change('images', image.id, (made) => ({ ...made, ready: true })));
@@ -114,10 +109,7 @@ const copySnapshot = action(
     try {
       await fill(source, there, snapshot, here);
     } catch (error) {
-      await here.store.exclusive(() => {
-        removeDisk(here.store.diskOf(snapshot.id));
-        here.store.remove('snapshots', snapshot.id);
-      });
+      await discard(here, 'snapshots', snapshot.id);
       throw error;
     }
     return { snapshotId: snapshot.id };

@@ -1,4 +1,4 @@
-import { type Action, action, finish, type Here, hasPassed, own, ownerOf, required, selected, stopDryRun } from '../action.js';
+import { type Action, action, discard, finish, type Here, hasPassed, own, ownerOf, required, selected, stopDryRun } from '../action.js';
 import { copyDisk, deviceOf, removeDisk } from '../disks.js';
 import { Ec2Error } from '../errors.js';
 import { type Attributes, describeShape, filtered, page, tagSet, tagShape, tagsFor } from '../filters.js';
@@ -33,8 +33,7 @@ const createSnapshot = action({ DryRun: 'boolean', VolumeId: 'string', Descripti
     if (device !== undefined) await here.run(['blockdev', '--flushbufs', device]);
     await copyDisk(here.run, disk, here.store.diskOf(snapshot.id), volume.size);
   } catch (error) {
-    removeDisk(here.store.diskOf(snapshot.id));
-    await here.store.exclusive(() => here.store.remove('snapshots', snapshot.id));
+    await discard(here, 'snapshots', snapshot.id);
     throw error;
   }
   await finish(here, 'snapshots', snapshot.id);

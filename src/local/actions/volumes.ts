@@ -1,4 +1,4 @@
-import { type Action, action, existing, finish, type Here, hasPassed, own, ownerOf, required, selected, stopDryRun } from '../action.js';
+import { type Action, action, discard, existing, finish, type Here, hasPassed, own, ownerOf, required, selected, stopDryRun } from '../action.js';
 import { aliasesTo, aliasOf, isAliasTaken, linkAlias } from '../aliases.js';
 import { attachDisk, copyDisk, createDisk, detachDisk, deviceOf, isBusy, linkDevice, removeDisk } from '../disks.js';
 import { Ec2Error } from '../errors.js';
@@ -93,8 +93,7 @@ const createVolume = action(
         if (snapshot === undefined) createDisk(disk, size);
         else await copyDisk(here.run, here.store.diskOf(snapshot.id), disk, size);
       } catch (error) {
-        removeDisk(disk);
-        await here.store.exclusive(() => here.store.remove('volumes', volume.id));
+        await discard(here, 'volumes', volume.id);
         throw error;
       }
       await finish(here, 'volumes', volume.id);
@@ -158,7 +157,6 @@ const attachVolume = action({ DryRun: 'boolean', VolumeId: 'string', InstanceId:
 const detachVolume = action({ DryRun: 'boolean', VolumeId: 'string', InstanceId: 'string', Device: 'string', Force: 'boolean' }, async (request, here) => {
   const volume = own(here, 'volumes', request.VolumeId);
   stopDryRun(request);
-  if (!isAttached(volume, here)) throw new Ec2Error('IncorrectState', `Volume '${volume.id}' is in the 'available' state.`);
   const asked = new Date().toISOString();
   const detaching = await here.store.exclusive(() => {
     const { attachment, ...rest } = own(here, 'volumes', volume.id);

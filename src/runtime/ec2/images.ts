@@ -48,7 +48,7 @@ export async function imageOf(ec2: Ec2, id: string): Promise<Image | undefined> 
 
 /** Waits until an image can be used. */
 export async function waitForImage(ec2: Ec2, id: string, signal: AbortSignal, limitMs: number = policy.imageMs): Promise<Image> {
-  const image = await waitFor<Image>({
+  const image = (await waitFor<Image>({
     ec2,
     thing: 'image',
     what: `image ${id} to be available`,
@@ -62,9 +62,9 @@ export async function waitForImage(ec2: Ec2, id: string, signal: AbortSignal, li
     },
     limitMs,
     signal,
-  });
-  remember(ec2, image === undefined ? [] : [image]);
-  return image as Image;
+  })) as Image;
+  remember(ec2, [image]);
+  return image;
 }
 
 /** Deregisters an image; one that is gone already is as good as deregistered. @param madeAt see {@link remove}. */
