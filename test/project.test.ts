@@ -13,10 +13,11 @@ import { suite } from './support/suite.js';
 /** Which layers each layer may import. */
 const layers: Record<string, readonly string[]> = {
   dsl: [],
-  runtime: ['dsl'],
-  tasks: ['dsl', 'runtime'],
-  local: [],
-  cli: ['dsl', 'runtime', 'tasks', 'local'],
+  linux: [],
+  runtime: ['dsl', 'linux'],
+  tasks: ['dsl', 'runtime', 'linux'],
+  local: ['linux'],
+  cli: ['dsl', 'runtime', 'tasks', 'local', 'linux'],
 };
 
 const sources = readdirSync(join(repository, 'src'), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));

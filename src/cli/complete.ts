@@ -1,7 +1,6 @@
-import { readdirSync } from 'node:fs';
 import type { Command, Option } from 'commander';
 import type { InputDeclaration } from '../dsl/inputs.js';
-import { listRuns, taskOfFile } from '../runtime/runs.js';
+import { listRuns } from '../runtime/runs.js';
 import { kinds } from '../tasks/index.js';
 import { fileAndTasks, loadRecipe, outlineOf } from './load.js';
 import { print } from './output.js';
@@ -130,14 +129,14 @@ function inputsOf(file: string, current: string): Candidate[] {
 }
 
 function runs(options: ReadonlyMap<string, string>, states?: readonly string[]): Candidate[] {
-  const all = listRuns(stateFolder(options.get('state'))).flatMap((run) => run.summary() ?? []);
+  const all = listRuns(stateFolder(options.get('state'))).map((run) => run.summary());
   const wanted = all.filter(({ state }) => states === undefined || states.includes(state)).reverse();
   return wanted.map(({ run, state, recipe }) => ({ value: run, text: `${state}, ${recipe}` }));
 }
 
 function logged(options: ReadonlyMap<string, string>, id: string): Candidate[] {
   const run = listRuns(stateFolder(options.get('state'))).find((each) => each.id.startsWith(id));
-  return run === undefined ? [] : readdirSync(run.logs).map((name) => ({ value: taskOfFile(name.replace(/\.log$/, '')) }));
+  return (run?.tasksLogged ?? []).map((value) => ({ value }));
 }
 
 function isShown(command: Command): boolean {

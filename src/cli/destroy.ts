@@ -1,12 +1,13 @@
 import { artifactsOf } from '../runtime/artifacts.js';
 import { Journal } from '../runtime/journal.js';
-import { undoersOf, undoNotes } from '../runtime/undo.js';
+import { endUndo, undoersOf, undoNotes } from '../runtime/undo.js';
 import { kinds } from '../tasks/index.js';
 import { asked } from './debug.js';
 import { ExitError, exits } from './exits.js';
-import { print, printJson, styled } from './output.js';
+import { print, printError, printJson, styled } from './output.js';
 import { printLeft } from './reports/summary.js';
 import { findRun } from './runs.js';
+import { watchSignals } from './signals.js';
 import { stateFolder } from './state.js';
 import { openWorld } from './world.js';
 
@@ -20,33 +21,37 @@ export interface DestroyOptions {
 export async function destroy(id: string, options: DestroyOptions): Promise<number> {
   const folder = findRun(stateFolder(options.state), id);
   const release = await folder.lock('destroy');
-  const journal = Journal.open(folder.journal);
+  const interruption = watchSignals();
+  let journal: Journal | undefined;
   try {
+    journal = Journal.open(folder.journal);
     if (journal.ended !== 'committed') {
       const help = journal.ended === 'destroyed' ? '' : `\n  help: chrootfile undo ${folder.id}`;
       throw new ExitError(exits.invalid, `run ${folder.id} keeps nothing: it is ${journal.ended ?? 'not ended well'}${help}`);
     }
-    const artifacts = artifactsOf(journal, kinds);
+    const artifacts = artifactsOf(journal.open, kinds);
     if (!options.json) print(...artifacts.map(({ type, region, id: thing }) => `${region}  ${type}  ${thing}`));
-    if (!options.yes && !(await agreed(folder.id))) throw new ExitError(exits.invalid, 'nothing was destroyed');
-    const world = openWorld(journal.head.cloud, folder.state, new AbortController().signal, true);
+    if (!options.yes && !(await agreed(folder.id, interruption.signal))) throw new ExitError(exits.invalid, 'nothing was destroyed');
+    const warn = (message: string) => printError(`warning: ${message}`);
+    const world = openWorld({ cloud: journal.head.cloud, state: folder.state, signal: interruption.signal, mountsGone: true, warn });
     // Not what would bring back images that gave way.
     const notes = journal.open.filter(({ kind, data }) => kind.startsWith('ec2.') && !('retired' in (data as object)));
-    const left = await undoNotes(notes, { journal, undoers: undoersOf(kinds), world, emit: () => {}, gates: 'holds' });
-    if (left.length === 0) journal.end('destroyed');
+    const undo = { journal, undoers: undoersOf(kinds), emit: () => {}, gates: 'holds', stop: interruption.signal } as const;
+    const left = endUndo(journal, await interruption.inUndo((signal) => undoNotes(notes, { ...undo, world: { ...world, signal } })), 'destroyed');
     if (options.json) printJson({ run: folder.id, destroyed: artifacts, left });
     else if (left.length > 0) printLeft(left, folder.id, 'destroy');
     else print(`${styled('green', '✔')} run ${folder.id}: what it made is destroyed`);
-    return left.length === 0 ? exits.done : exits.left;
+    return left.length > 0 ? exits.left : exits.done;
   } finally {
-    journal.close();
+    interruption.stop();
+    journal?.close();
     await release();
   }
 }
 
 /** @throws ExitError where there is nobody to ask. */
-async function agreed(run: string): Promise<boolean> {
+async function agreed(run: string, signal: AbortSignal): Promise<boolean> {
   if (!process.stdin.isTTY || !process.stdout.isTTY)
     throw new ExitError(exits.invalid, `destroy asks on a terminal, and there is none\n  help: chrootfile destroy ${run} --yes`);
-  return (await asked('Destroy these for good? [y/N] ', new AbortController().signal))?.toLowerCase() === 'y';
+  return (await asked('Destroy these for good? [y/N] ', signal))?.toLowerCase() === 'y';
 }

@@ -5,7 +5,7 @@ import { isUnfinished, listRuns } from '../runtime/runs.js';
 import { hostShell } from '../runtime/shell.js';
 import { kinds } from '../tasks/index.js';
 import { exits } from './exits.js';
-import { localFolder } from './local_ec2.js';
+import { localFolder, openLocalEc2 } from './local_ec2.js';
 import { print, printJson, styled } from './output.js';
 import { isRoot, stateFolder } from './state.js';
 import { localTools, missingTools, runTools } from './tools.js';
@@ -20,7 +20,7 @@ interface Finding {
 /** `chrootfile doctor`: whether this host can do the work, and what to install where it cannot. */
 export async function doctor(told: string | undefined, json: boolean): Promise<number> {
   const state = stateFolder(told);
-  const findings = [root(), node(), tools(), ...(await kernel()), stateIs(state), copies(state), deadRuns(state)];
+  const findings = [root(), node(), tools(), ...(await kernel()), stateIs(state), copies(state), deadRuns(state), ...(await store(state))];
   const ok = findings.every((finding) => finding.ok);
   if (json) printJson({ ok, findings });
   else {
@@ -106,6 +106,22 @@ function copies(state: string): Finding {
   return { name: 'copies of disks', ok: true, detail: 'some seconds each', help: 'chrootfile local init makes them take no time' };
 }
 
+/** What crashes and power cuts left of the embedded EC2. */
+async function store(state: string): Promise<Finding[]> {
+  if (!isRoot() || !existsSync(localFolder(state))) return [];
+  const { findings } = await import('./local_check.js');
+  const found = await findings(await openLocalEc2(state), state);
+  const kinds = [...new Set(found.map(({ type }) => type))].map((type) => `${found.filter((each) => each.type === type).length} × ${type}`);
+  return [
+    {
+      name: 'embedded EC2',
+      ok: found.length === 0,
+      detail: found.length === 0 ? 'records and disks are whole' : kinds.join(', '),
+      help: found.length === 0 ? undefined : 'chrootfile local check',
+    },
+  ];
+}
+
 /** The folder, or the nearest one above it that is there. */
 function existing(folder: string): string {
   return existsSync(folder) ? folder : existing(dirname(folder));
@@ -113,8 +129,8 @@ function existing(folder: string): string {
 
 function deadRuns(state: string): Finding {
   const dead = listRuns(state)
-    .flatMap((run) => run.summary() ?? [])
-    .filter((run) => isUnfinished(run) && run.open > 0);
+    .map((run) => run.summary())
+    .filter((run) => isUnfinished(run) && (run.open > 0 || run.state === 'unreadable'));
   return {
     name: 'earlier runs',
     ok: dead.length === 0,

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { deviceOf } from '../local/disks.js';
 import { draftPool, hasPool, openPool, type PoolType, removePool, takePool } from '../local/pool.js';
 import { type Image, type Resources, regionsIn, type Snapshot, type Store, type Volume } from '../local/store.js';
+import { claimState } from '../runtime/format.js';
 import { isHeld, ownerOf } from '../runtime/locks.js';
 import { listRuns } from '../runtime/runs.js';
 import { hostShell } from '../runtime/shell.js';
@@ -18,11 +19,12 @@ type Listed = 'images' | 'volumes' | 'snapshots';
 /** `chrootfile local images|volumes|snapshots`: what the embedded EC2 holds. */
 export async function listLocal(what: Listed, told: string | undefined, json: boolean): Promise<void> {
   const state = stateFolder(told);
-  await openLocalEc2(state);
-  const all = regionsIn(localFolder(state)).flatMap((region) => {
-    const { store } = localEc2(state, region);
+  const ec2 = await openLocalEc2(state);
+  const all = ec2.regions.flatMap((region) => {
+    const store = ec2.storeOf(region);
     return store.list(what).map((resource) => ({ region, row: rowOf(what, resource, store), resource }));
   });
+  await ec2.setUnreadableAside();
   all.sort((a, b) => (a.resource.created < b.resource.created ? -1 : 1));
   if (json) return printJson(all.map(({ region, resource }) => ({ region, ...resource })));
   if (all.length === 0) return print(`no ${what}`);
@@ -82,6 +84,7 @@ export async function initLocal(told: string | undefined, { size, fs }: { readon
   const interruption = watchSignals();
   const { signal } = interruption;
   try {
+    claimState(state);
     await whilePoolStays(state, async () => {
       await openPool(runCommand, root);
       if (hasPool(root)) throw new ExitError(exits.invalid, `${root} is on a pool already`);
@@ -90,7 +93,7 @@ export async function initLocal(told: string | undefined, { size, fs }: { readon
       await takePool(runCommand, root);
     });
   } catch (error) {
-    if (error instanceof ExitError || (error as Error).name === 'LockedError') throw error;
+    if (error instanceof ExitError || ['LockedError', 'FormatError'].includes((error as Error).name)) throw error;
     throw new ExitError(interruption.exit() ?? exits.host, `the pool cannot be made here: ${(error as Error).message}`);
   } finally {
     interruption.stop();

@@ -1,12 +1,14 @@
-import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Behaviour, latencies, latencyFrom, rulesFrom } from '../local/behaviour.js';
 import { localRegion } from '../local/caller.js';
 import { LocalEc2, type LocalOptions } from '../local/ec2.js';
 import { openPool } from '../local/pool.js';
 import { withLock } from '../runtime/locks.js';
+import { tendReserve } from '../runtime/reserve.js';
 import { hostShell } from '../runtime/shell.js';
 import { ExitError, exits } from './exits.js';
+import { printError } from './output.js';
 
 /** Opens the embedded EC2 of a state folder; its pool is mounted where there is one. */
 export async function openLocalEc2(state: string, region = localRegion, options: Partial<LocalOptions> = {}): Promise<LocalEc2> {
@@ -22,6 +24,8 @@ export function localEc2(state: string, region: string, options: Partial<LocalOp
     region,
     run: runCommand,
     withLock: (path, action) => withLock(path, 'the embedded EC2', action),
+    makeRoom: () => makeRoom(state),
+    warn: (message) => printError(`warning: ${message}`),
     behaviour: behaviourOf(process.env['CHROOTFILE_LOCAL_LATENCY'], process.env['CHROOTFILE_LOCAL_FAULTS']),
     log: logTo(process.env['CHROOTFILE_LOCAL_LOG']),
     ...options,
@@ -71,6 +75,14 @@ export function whilePoolStays<T>(state: string, action: () => Promise<T>): Prom
 /** The lock of the one server that a state folder can have. */
 export function serverLock(state: string): string {
   return join(state, 'locks', 'serve');
+}
+
+/** Looks after the reserves of a state folder, and of the pool in it, which is a file system of its own. */
+export function makeRoom(state: string): void {
+  const pool = localFolder(state);
+  const own = statSync(pool, { throwIfNoEntry: false });
+  tendReserve(state);
+  if (own !== undefined && own.dev !== statSync(state).dev) tendReserve(pool);
 }
 
 /** Where a state folder keeps the embedded EC2. */

@@ -41,7 +41,8 @@ Examples:
   sudo chrootfile undo --all                   take back what a killed run left
 
 Exit codes: 0 done; 1 a task failed and all was undone; 2 recipe or usage invalid; 3 the host lacks something;
-4 locked; 5 something could not be undone; 124 run --timeout; 129, 130, 143 interrupted and all was undone.`,
+4 locked; 5 something could not be undone; 6 succeeded and kept, but an output could not be computed;
+124 run --timeout; 129, 130, 143 interrupted and all was undone.`,
   );
 
 program
@@ -217,6 +218,30 @@ program
   .addHelpText('after', '\nExamples:\n  sudo chrootfile destroy 20261122-0915\n  sudo chrootfile destroy 20261122-0915 --yes --json')
   .action(async (id: string, options) => exit(await (await import('./destroy.js')).destroy(id, options)));
 
+program
+  .command('gc')
+  .description('find by tag what runs of lost machines left in an account, and delete it with --delete')
+  .addOption(new Option('--delete', 'delete it; without this it is only listed').default(false))
+  .addOption(new Option('--run <run>', 'only what this run has made, whatever its age'))
+  .addOption(
+    new Option('--older <duration>', 'age from which a run that nobody knows counts as lost, e.g. 12h, 7d').argParser(age).default(7 * 86_400_000, '7d'),
+  )
+  .addOption(new Option('--regions <names>', 'where to look, with commas between; all for every region (default: the region of the account)'))
+  .addOption(new Option('--cloud <provider>', 'where to look').choices(['local', 'aws']).default('local'))
+  .addOption(new Option('--region <region>', 'region to begin with, instead of what the environment says'))
+  .addOption(new Option('--profile <profile>', 'profile of the shared AWS configuration'))
+  .addOption(new Option('--endpoint <url>', 'another EC2 endpoint'))
+  .addOption(json())
+  .addOption(state())
+  .addHelpText(
+    'after',
+    '\nOnly what is tagged chrootfile:state=building is looked at. A run is taken when this machine knows that it is dead, when its\ninstance was terminated, when --run names it, or when it is older than --older; never one that goes on or is kept here.\n\nExamples:\n  chrootfile gc --cloud aws --regions eu-west-1,us-east-1\n  chrootfile gc --cloud aws --regions all --older 2d --delete\n  chrootfile gc --cloud aws --run 20261122-0915-web-x1y2 --delete',
+  )
+  .action(async (options) => {
+    const { gc, regionList } = await import('./gc.js');
+    exit(await gc({ ...options, ...(options.regions === undefined ? {} : { regions: regionList(options.regions) }) }));
+  });
+
 const local = program.command('local').description('look after the embedded EC2');
 for (const what of ['images', 'volumes', 'snapshots'] as const) {
   local
@@ -243,6 +268,18 @@ local
     '\nExamples:\n  sudo chrootfile local serve\n  sudo chrootfile local serve --latency ec2 --log requests.ndjson\n  sudo chrootfile local serve --port 0 --metadata-port 0 --json',
   )
   .action(async (options) => exit(await (await import('./serve.js')).serveLocal(options)));
+local
+  .command('check')
+  .description('find what crashes and power cuts left: unreadable records, disks without a record, dead locks, dangling links')
+  .addOption(new Option('--repair', 'rebuild records as far as runs tell, and remove drafts, dead locks and dangling links; disks stay').default(false))
+  .addOption(new Option('--delete-orphans <ids...>', 'delete these disks, which no record has'))
+  .addOption(json())
+  .addOption(state())
+  .addHelpText(
+    'after',
+    '\nExamples:\n  sudo chrootfile local check\n  sudo chrootfile local check --repair\n  sudo chrootfile local check --delete-orphans snap-0123456789abcdef0',
+  )
+  .action(async (options) => exit(await (await import('./local_check.js')).checkLocal(options)));
 local
   .command('export')
   .description('write the disk of an image to a file')
@@ -284,6 +321,11 @@ function duration(text: string): number {
   const ms = durationMs(text);
   if (ms === undefined) throw new InvalidArgumentError('It must be a duration such as 90s, 20m or 2h.');
   return ms;
+}
+
+function age(text: string): number {
+  const [, days] = /^([0-9]+)d$/.exec(text) ?? [];
+  return days === undefined ? duration(text) : Number(days) * 86_400_000;
 }
 
 function bytes(text: string): number {
@@ -329,6 +371,10 @@ async function codeOf(error: unknown): Promise<number> {
     const { printFaults } = await import('./check.js');
     printFaults((error as Error & { diagnostics: [] }).diagnostics, faultFormat());
     return exits.invalid;
+  }
+  if (error instanceof Error && error.name === 'FormatError') {
+    printError(`chrootfile: ${error.message}`);
+    return exits.host;
   }
   if (error instanceof Error && error.name === 'LockedError') {
     printError(`chrootfile: ${error.message}`);

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { makePlan, type Plan } from '../dsl/plan.js';
 import { keeperOf } from '../runtime/keeper.js';
@@ -59,9 +59,7 @@ export async function run(file: string, goals: readonly string[], options: RunOp
   }
   if (options.onFailure === 'ask' || options.onFailure === 'shell') mustHavePerson(`--on-failure ${options.onFailure}`);
   if (options.step) mustHavePerson('--step');
-  if (options.manifest !== undefined && !existsSync(dirname(resolve(options.manifest)))) {
-    throw new ExitError(exits.invalid, `--manifest ${options.manifest}: there is no folder ${dirname(options.manifest)}`);
-  }
+  if (options.manifest !== undefined) mustBeWritable(options.manifest);
   const prepared = options.resume === undefined ? prepare(file, goals, options) : prepareResume(options);
   checkHost(file, prepared.plan, options.sandbox);
   const interruption = watchSignals(options.timeout);
@@ -70,6 +68,17 @@ export async function run(file: string, goals: readonly string[], options: RunOp
   } finally {
     interruption.stop();
   }
+}
+
+/** @throws ExitError where a manifest could not be written at the end. */
+function mustBeWritable(manifest: string): void {
+  const path = resolve(manifest);
+  const why = !existsSync(dirname(path))
+    ? `there is no folder ${dirname(manifest)}`
+    : statSync(path, { throwIfNoEntry: false })?.isDirectory()
+      ? 'it is a folder'
+      : undefined;
+  if (why !== undefined) throw new ExitError(exits.invalid, `--manifest ${manifest}: ${why}`);
 }
 
 /** @throws ExitError where a person would be asked and there is none. */

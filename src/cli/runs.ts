@@ -1,21 +1,22 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { listRuns, RunFolder, taskOfFile } from '../runtime/runs.js';
+import { readFileSync } from 'node:fs';
+import { listRuns, RunFolder } from '../runtime/runs.js';
 import { ExitError, exits } from './exits.js';
-import { print, printJson, table } from './output.js';
+import { print, printError, printJson, table } from './output.js';
 import { stateFolder } from './state.js';
 
 /** `chrootfile runs`: what was run, and whether anything of it is left. */
 export function runs(state: string | undefined, json: boolean): void {
-  const all = listRuns(stateFolder(state)).flatMap((run) => run.summary() ?? []);
+  const all = listRuns(stateFolder(state)).map((run) => run.summary());
   if (json) return printJson(all);
   if (all.length === 0) return print('no runs yet');
   print(...table([['RUN', 'STATE', 'OPEN', 'RECIPE'], ...all.map(({ run, state: how, open, recipe }) => [run, how, String(open), recipe])]));
+  for (const { error } of all) if (error !== undefined) printError(`chrootfile: ${error}`);
 }
 
 /** `chrootfile logs`: the output of one task, or of all tasks of a run; the last run unless one is named. */
 export function logs(state: string | undefined, id: string | undefined, task: string | undefined): void {
   const folder = findRun(stateFolder(state), id);
-  const names = existsSync(folder.logs) ? readdirSync(folder.logs).map((name) => taskOfFile(name.replace(/\.log$/, ''))) : [];
+  const names = folder.tasksLogged;
   if (task !== undefined && !names.includes(task)) {
     throw new ExitError(
       exits.invalid,

@@ -1,11 +1,11 @@
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { isRegion } from '../local/caller.js';
 import { type Ports, serve } from '../local/server.js';
+import { claimState } from '../runtime/format.js';
 import { lock } from '../runtime/locks.js';
 import { ExitError, exits } from './exits.js';
-import { behaviourOf, logTo, openLocalEc2, serverLock } from './local_ec2.js';
+import { behaviourOf, logTo, makeRoom, openLocalEc2, serverLock } from './local_ec2.js';
 import { print, printError } from './output.js';
 import { watchSignals } from './signals.js';
 import { isRoot, stateFolder } from './state.js';
@@ -25,7 +25,8 @@ export async function serveLocal({ json, ...options }: ServeOptions): Promise<nu
   if (!isRoot()) throw new ExitError(exits.host, `serve needs root: it attaches block devices\n  help: sudo chrootfile local serve`);
   mustHave(localTools);
   const state = stateFolder(options.state);
-  mkdirSync(state, { recursive: true, mode: 0o700 });
+  claimState(state);
+  makeRoom(state);
   const { env } = process;
   const behaviour = behaviourOf(options.latency ?? env['CHROOTFILE_LOCAL_LATENCY'], options.faults ?? env['CHROOTFILE_LOCAL_FAULTS']);
   const { region } = options;

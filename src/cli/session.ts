@@ -1,31 +1,36 @@
-import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Cloud } from '../dsl/recipe.js';
+import { writeWhole } from '../linux/atomic_write.js';
+import { ownIdentity } from '../linux/process_identity.js';
 import { artifactsOf } from '../runtime/artifacts.js';
-import type { EventSink } from '../runtime/events.js';
+import { markKept } from '../runtime/ec2/tags.js';
+import type { RunEvent } from '../runtime/events.js';
 import { execute, type Outcome } from '../runtime/execute.js';
 import { RunFacts } from '../runtime/facts.js';
-import { Journal, writeWhole } from '../runtime/journal.js';
+import { claimState, currentFormat } from '../runtime/format.js';
+import { Journal } from '../runtime/journal.js';
 import { keepNamespace, letNamespaceGo } from '../runtime/keeper.js';
-import { forgetKept, readKept, writeKept } from '../runtime/kept.js';
+import { type Ended, forgetKept, readKept, writeKept } from '../runtime/kept.js';
+import type { Artifact } from '../runtime/kind.js';
 import { removeMountPoint } from '../runtime/mounts.js';
 import { PipeMaker } from '../runtime/pipe.js';
-import { ownIdentity } from '../runtime/process.js';
 import { Redactor } from '../runtime/redact.js';
 import { RunRecord, redacting } from '../runtime/report.js';
-import { isUnfinished, listRuns, type RunFolder } from '../runtime/runs.js';
+import { listRuns, type RunFolder } from '../runtime/runs.js';
 import { hostShell } from '../runtime/shell.js';
 import { undoersOf } from '../runtime/undo.js';
 import { type RenderedUndo, scriptUndoer } from '../runtime/user_script.js';
 import { kinds } from '../tasks/index.js';
 import { language } from '../tasks/language.js';
 import { ExitError, exits } from './exits.js';
+import { makeRoom } from './local_ec2.js';
+import { printError } from './output.js';
 import { planJson } from './plan.js';
 import { openReport } from './reports/index.js';
 import type { PreparedRun, RunOptions } from './run.js';
 import type { Interruption } from './signals.js';
-import { type OpenedWorld, openWorld } from './world.js';
+import { openWorld } from './world.js';
 
 /** Runs what was prepared, from its lock to its last line; gives the exit code. */
 export async function runSession(prepared: PreparedRun, options: RunOptions, interruption: Interruption): Promise<number> {
@@ -33,18 +38,17 @@ export async function runSession(prepared: PreparedRun, options: RunOptions, int
   const { recipe } = loaded.module;
   const { signal } = interruption;
   const started = new Date();
+  const startedAt = performance.now();
   const redactor = new Redactor();
   for (const [name, declared] of recipe.inputs) if (declared.secret) redactor.add(inputs.get(name));
-  if (kept === undefined) folder.create();
-  const release = await folder.lock(`run of ${loaded.file}`);
-  const journal = kept === undefined ? newJournal(prepared, options, started) : await openKept(folder, release);
+  const { journal, release } = await openRun(prepared, options, started);
   const { cloud } = journal.head;
   const record = new RunRecord(folder);
   const asks = options.step || options.onFailure === 'ask' || options.onFailure === 'shell';
   const person = asks ? await import('./debug.js') : undefined;
   const report = await openReport(asks && options.format === 'auto' ? 'plain' : options.format, options);
   const emit = redacting(redactor, [(event) => record.record(event), report.sink]);
-  const pipes = new PipeMaker(join(folder.path, 'pipes'), hostShell);
+  const pipes = new PipeMaker(folder.pipes, hostShell);
   try {
     keepInputs(prepared, redactor);
     emit({
@@ -56,7 +60,8 @@ export async function runSession(prepared: PreparedRun, options: RunOptions, int
         .filter((node) => !done.has(node.id))
         .map((node) => ({ id: node.id, description: node.type === 'task' ? node.task.task.description : undefined })),
     });
-    warnOfDeadRuns(folder, emit);
+    const warn = (message: string) => emit({ type: 'warning', message });
+    warnOfDeadRuns(folder, warn);
     // As it is now: what the SDK is told by it is no business of scripts.
     const environment = { ...process.env };
     const facts = new RunFacts(inputs, environment, redactor, folder, started, kept);
@@ -67,7 +72,8 @@ export async function runSession(prepared: PreparedRun, options: RunOptions, int
       'script',
       scriptUndoer(rendered, pipes, secret, environment, (task, lines) => emit({ type: 'task.output', task, lines })),
     );
-    const world = openWorld(cloud, folder.state, signal);
+    const world = openWorld({ cloud, state: folder.state, signal, warn });
+    interruption.onUndoInterrupted = (reason) => emit({ type: 'undo.interrupted', reason, waiting: [...(world.opened()?.usage.waitsFor ?? [])] });
     const outcome = await execute({
       plan,
       language,
@@ -89,48 +95,73 @@ export async function runSession(prepared: PreparedRun, options: RunOptions, int
       done,
       force: options.force,
       redactor,
+      beforeCommit: () => markKept(artifactsOf(journal.open, kinds), world, warn),
       atCommit: [],
+      inUndo: interruption.inUndo,
     });
-    keep(prepared, outcome, facts, options, redactor);
-    const exit = exitOf(outcome, interruption);
-    const outputs = redactor.redactValue(outcome.outputs);
-    const artifacts = outcome.ok ? artifactsOf(journal, kinds) : [];
-    if (outcome.ok) {
-      writeFileSync(join(folder.path, 'outputs.json'), `${JSON.stringify(outputs, undefined, 2)}\n`, { mode: 0o600 });
-      const manifest = { run: folder.id, recipe: loaded.file, started: started.toISOString(), finished: new Date().toISOString(), outputs, artifacts };
-      if (options.manifest !== undefined) writeWhole(options.manifest, `${JSON.stringify(manifest, undefined, 2)}\n`);
-    }
-    emit({
+    const isKept = outcome.kept !== undefined && keep(prepared, outcome.kept, facts, options, { redactor, warn });
+    const finished: Finished = {
       type: 'run.finished',
       ok: outcome.ok,
-      exit,
+      exit: exitOf(outcome, isKept, interruption),
       run: folder.id,
-      seconds: (Date.now() - started.getTime()) / 1000,
+      seconds: (performance.now() - startedAt) / 1000,
       outputs: outcome.outputs,
+      ...(outcome.outputsError === undefined ? {} : { outputs_error: outcome.outputsError }),
       left: outcome.left,
-      kept: outcome.kept !== undefined,
-      artifacts,
-      ec2: await usageOf(world),
-    });
+      kept: isKept,
+      artifacts: outcome.ok ? artifactsOf(journal.open, kinds) : [],
+      ec2: world.opened()?.usage.report(),
+    };
+    emit(finished);
     await report.end();
-    return exit;
+    if (outcome.ok) keepOutputs(prepared, options, started, redactor.redactValue(finished));
+    return finished.exit;
   } finally {
-    pipes.close();
-    record.close();
-    journal.close();
-    removeMountPoint(folder.mounts);
-    await release();
+    // The run is over, and said so: what does not go now, `undo --all` removes.
+    await ending(
+      () => pipes.close(),
+      () => record.close(),
+      () => journal.close(),
+      () => removeMountPoint(folder.mounts),
+      release,
+    );
   }
 }
 
-/** What was asked of EC2; undefined where nothing was, or it could not be opened. */
-async function usageOf(world: OpenedWorld) {
-  return (await world.opened()?.catch(() => undefined))?.usage.report();
+type Finished = Extract<RunEvent, { type: 'run.finished' }>;
+
+/** Does what ends a run, step by step; what goes wrong is told, and keeps no other step from being done. */
+async function ending(...steps: readonly (() => void | Promise<void>)[]): Promise<void> {
+  for (const step of steps) {
+    try {
+      await step();
+    } catch (error) {
+      printError(`warning: ${(error as Error).message}`);
+    }
+  }
+}
+
+/** Makes the folder and the journal of a run, or opens those of a kept one, and holds its lock. */
+async function openRun(prepared: PreparedRun, options: RunOptions, started: Date): Promise<{ journal: Journal; release: () => Promise<void> }> {
+  const { loaded, folder, kept } = prepared;
+  claimState(folder.state);
+  makeRoom(folder.state);
+  if (kept === undefined) folder.create();
+  const release = await folder.lock(`run of ${loaded.file}`);
+  try {
+    return { journal: kept === undefined ? newJournal(prepared, options, started) : await openKept(folder), release };
+  } catch (error) {
+    await release();
+    if (kept === undefined) folder.discard();
+    throw error;
+  }
 }
 
 function newJournal({ loaded, folder }: PreparedRun, options: RunOptions, started: Date): Journal {
   const named = loaded.module.recipe.cloud ?? { provider: 'local' };
-  return Journal.create(folder.journal, {
+  return folder.begin({
+    format: currentFormat,
     run: folder.id,
     recipe: loaded.file,
     started: started.toISOString(),
@@ -141,7 +172,7 @@ function newJournal({ loaded, folder }: PreparedRun, options: RunOptions, starte
 }
 
 /** What the command line says of the cloud. */
-function toldOf({ cloud, region, profile, endpoint }: RunOptions): Partial<Cloud> {
+export function toldOf({ cloud, region, profile, endpoint }: Pick<RunOptions, 'cloud' | 'region' | 'profile' | 'endpoint'>): Partial<Cloud> {
   const told = { provider: cloud, region, profile, endpoint };
   return Object.fromEntries(Object.entries(told).filter(([, value]) => value !== undefined));
 }
@@ -155,7 +186,7 @@ function withDefaults(cloud: Cloud): Cloud {
 }
 
 /** @throws ExitError when somebody undid the run, or went on with it, while this one waited. */
-async function openKept(folder: RunFolder, release: () => Promise<void>): Promise<Journal> {
+async function openKept(folder: RunFolder): Promise<Journal> {
   const journal = Journal.open(folder.journal);
   if (journal.ended === undefined && readKept(folder) !== undefined) {
     // This process is where its mounts are, and holds them from here on.
@@ -164,14 +195,17 @@ async function openKept(folder: RunFolder, release: () => Promise<void>): Promis
     return journal;
   }
   journal.close();
-  await release();
   throw new ExitError(exits.invalid, `run ${folder.id} cannot be resumed: it is ${journal.ended ?? 'gone on with already'}`);
 }
 
-/** A run that is kept leaves its mounts, and all it takes to go on. */
-function keep({ loaded, plan, inputs, folder }: PreparedRun, outcome: Outcome, facts: RunFacts, { sandbox }: RunOptions, redactor: Redactor): void {
-  if (outcome.kept === undefined) return;
-  if (sandbox) keepNamespace(folder.keeper);
+/** A run that is kept leaves its mounts, and all it takes to go on. @returns whether that could be written down. */
+function keep(
+  { loaded, plan, inputs, folder }: PreparedRun,
+  ended: ReadonlyMap<string, Ended>,
+  facts: RunFacts,
+  { sandbox }: RunOptions,
+  { redactor, warn }: { readonly redactor: Redactor; readonly warn: (message: string) => void },
+): boolean {
   const { recipe } = loaded.module;
   const kept = {
     recipe: loaded.file,
@@ -182,33 +216,60 @@ function keep({ loaded, plan, inputs, folder }: PreparedRun, outcome: Outcome, f
     commandOutputs: facts.openCommandOutputs,
     sandbox,
   };
-  writeKept(folder, kept, plan, outcome.kept, redactor);
+  try {
+    if (sandbox) keepNamespace(folder.keeper);
+    writeKept(folder, kept, plan, ended, redactor);
+    return true;
+  } catch (error) {
+    warn(`the run cannot be kept for --resume: ${(error as Error).message}`);
+    return false;
+  }
 }
 
-function exitOf({ ok, left, kept }: Outcome, interruption: Interruption): number {
-  if (ok) return exits.done;
-  if (left.length > 0 && kept === undefined) return exits.left;
+function exitOf({ ok, outputsError, left }: Outcome, isKept: boolean, interruption: Interruption): number {
+  if (ok) return outputsError === undefined ? exits.done : exits.outputs;
+  if (left.length > 0 && !isKept) return exits.left;
   return interruption.exit() ?? exits.failed;
 }
 
 /** Keeps what was run, for people who ask later. */
 function keepInputs({ folder, loaded, plan, inputs }: PreparedRun, redactor: Redactor): void {
-  const write = (name: string, text: string) => writeFileSync(join(folder.path, name), redactor.redact(text), { mode: 0o600 });
+  const write = (name: string, text: string) => writeWhole(join(folder.path, name), redactor.redact(text));
   write('recipe.yml', loaded.module.recipe.document.source.text);
   const shown = [...inputs].map(([name, value]) => [name, loaded.module.recipe.inputs.get(name)?.secret && value !== null ? '***' : value]);
   write('inputs.json', `${JSON.stringify(Object.fromEntries(shown), undefined, 2)}\n`);
   write('plan.json', `${JSON.stringify(planJson(plan), undefined, 1)}\n`);
 }
 
-function warnOfDeadRuns(own: RunFolder, emit: EventSink): void {
+/** Keeps what a run gave, once it was printed: where that fails, the run has succeeded all the same. */
+function keepOutputs({ folder, loaded }: PreparedRun, { manifest }: RunOptions, started: Date, { outputs, artifacts }: Finished): void {
+  const made: { run: string; recipe: string; started: string; finished: string; outputs: Finished['outputs']; artifacts: readonly Artifact[] } = {
+    run: folder.id,
+    recipe: loaded.file,
+    started: started.toISOString(),
+    finished: new Date().toISOString(),
+    outputs,
+    artifacts,
+  };
+  for (const [file, content] of [
+    [join(folder.path, 'outputs.json'), outputs],
+    ...(manifest === undefined ? [] : [[resolve(manifest), made] as const]),
+  ] as const) {
+    try {
+      writeWhole(file, `${JSON.stringify(content, undefined, 2)}\n`);
+    } catch (error) {
+      printError(`warning: ${file} cannot be written: ${(error as Error).message}`);
+    }
+  }
+}
+
+function warnOfDeadRuns(own: RunFolder, warn: (message: string) => void): void {
   for (const run of listRuns(own.state)) {
-    const summary = run.id === own.id ? undefined : run.summary();
-    if (summary === undefined || summary.open === 0 || !isUnfinished(summary)) continue;
-    const things = `${summary.open} thing${summary.open === 1 ? '' : 's'}`;
-    const message =
-      summary.state === 'kept'
-        ? `run ${summary.run} is kept, with ${things}: chrootfile run --resume ${summary.run}, or undo ${summary.run}`
-        : `run ${summary.run} left ${things} behind: chrootfile undo ${summary.run}`;
-    emit({ type: 'warning', message });
+    if (run.id === own.id) continue;
+    const { state, open, error, run: id } = run.summary();
+    const things = `${open} thing${open === 1 ? '' : 's'}`;
+    if (state === 'unreadable') warn(`the journal of run ${id} is damaged (${error}): chrootfile undo ${id}`);
+    else if (open > 0 && state === 'kept') warn(`run ${id} is kept, with ${things}: chrootfile run --resume ${id}, or undo ${id}`);
+    else if (open > 0 && (state === 'dead' || state === 'left')) warn(`run ${id} left ${things} behind: chrootfile undo ${id}`);
   }
 }

@@ -7,21 +7,44 @@ export interface Interruption {
   readonly signal: AbortSignal;
   /** The exit code that says what interrupted the run; undefined when nothing did. */
   readonly exit: () => number | undefined;
+  /**
+   * Undoes something, to its end also when the run is cancelled. The first signal that comes meanwhile is told to
+   * {@link onUndoInterrupted}; the second aborts the signal given, so that nothing is waited for any longer.
+   */
+  readonly inUndo: <T>(undo: (signal: AbortSignal) => Promise<T>) => Promise<T>;
+  /** Is told why, when a signal comes while something is undone. */
+  onUndoInterrupted: (reason: string) => void;
   readonly stop: () => void;
 }
 
 const signalNumbers = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 
-/** The first INT, TERM or HUP cancels; a second one kills what was told to end. Undo is never skipped. */
+/** An undo that is under way, and whether a signal came since it began. */
+interface Undoing {
+  readonly controller: AbortController;
+  told: boolean;
+}
+
+/**
+ * The first INT, TERM or HUP cancels; a second one kills what was told to end. An undo goes on: one signal says what it
+ * waits for, the next ends the waiting.
+ */
 export function watchSignals(timeoutMs?: number): Interruption {
   const controller = new AbortController();
+  const undoing = new Set<Undoing>();
   let exit: number | undefined;
-  let last = 0;
+  let last = Number.NEGATIVE_INFINITY;
   const interrupt = (code: number, reason: string) => {
-    if (controller.signal.aborted && Date.now() - last > policy.sameSignalMs) killCancelled();
-    last = Date.now();
+    const isSame = performance.now() - last < policy.sameSignalMs;
+    last = performance.now();
     exit ??= code;
+    if (isSame) return;
+    if (controller.signal.aborted) killCancelled();
     controller.abort(new Error(reason));
+    const toldBefore = [...undoing].filter(({ told }) => told);
+    for (const each of toldBefore) each.controller.abort(new Error(`${reason} again`));
+    if (toldBefore.length < undoing.size) interruption.onUndoInterrupted(reason);
+    for (const each of undoing) each.told = true;
   };
   const handlers = Object.entries(signalNumbers).map(([name, number]) => {
     const handler = () => interrupt(128 + number, `interrupted by ${name}`);
@@ -29,12 +52,23 @@ export function watchSignals(timeoutMs?: number): Interruption {
     return () => process.off(name, handler);
   });
   const timer = timeoutMs === undefined ? undefined : setTimeout(() => interrupt(exits.timeout, 'the run took too long'), timeoutMs);
-  return {
+  const interruption: Interruption = {
     signal: controller.signal,
     exit: () => exit,
+    inUndo: async (undo) => {
+      const one: Undoing = { controller: new AbortController(), told: false };
+      undoing.add(one);
+      try {
+        return await undo(one.controller.signal);
+      } finally {
+        undoing.delete(one);
+      }
+    },
+    onUndoInterrupted: () => {},
     stop: () => {
       clearTimeout(timer);
       for (const off of handlers) off();
     },
   };
+  return interruption;
 }

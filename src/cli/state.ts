@@ -1,14 +1,24 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { checkState } from '../runtime/format.js';
 
 /** Whether this process is root. */
 export function isRoot(): boolean {
   return process.geteuid?.() === 0;
 }
 
-/** The folder that keeps runs and the embedded EC2: as told, else the system's for root, else the user's. */
+/**
+ * The folder that keeps runs and the embedded EC2: as told, else the system's for root, else the user's.
+ * @throws FormatError where a newer version has written it.
+ */
 export function stateFolder(told: string | undefined): string {
+  const state = folderNamed(told);
+  checkState(state);
+  return state;
+}
+
+function folderNamed(told: string | undefined): string {
   const named = told ?? process.env['CHROOTFILE_STATE'];
   if (named) return existsSync(named) ? realpathSync(named) : resolve(named);
   if (isRoot()) return '/var/lib/chrootfile';

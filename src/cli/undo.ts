@@ -1,23 +1,28 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { removeDrafts } from '../linux/atomic_write.js';
 import type { Left, RunEvent } from '../runtime/events.js';
+import { FormatError } from '../runtime/format.js';
 import { Journal } from '../runtime/journal.js';
 import { letNamespaceGo } from '../runtime/keeper.js';
 import { forgetKept } from '../runtime/kept.js';
-import { removeDeadHostLocks } from '../runtime/locks.js';
-import { removeMountPoint } from '../runtime/mounts.js';
+import { LockedError, removeDeadHostLocks, removeDeadLocks } from '../runtime/locks.js';
 import { PipeMaker } from '../runtime/pipe.js';
 import { Redactor } from '../runtime/redact.js';
 import { RunRecord, redacting } from '../runtime/report.js';
-import { isUnfinished, listRuns, type RunFolder } from '../runtime/runs.js';
+import { isUnfinished, listRuns, type RunFolder, tidyRuns } from '../runtime/runs.js';
 import { hostShell } from '../runtime/shell.js';
-import { closeNotesIn, undoersOf, undoNotes } from '../runtime/undo.js';
+import { closeNotesIn, endUndo, undoersOf, undoNotes } from '../runtime/undo.js';
 import { scriptUndoer } from '../runtime/user_script.js';
 import { kinds } from '../tasks/index.js';
 import { ExitError, exits } from './exits.js';
 import { pair } from './load.js';
+import { localFolder, openLocalEc2 } from './local_ec2.js';
 import { print, printError, printJson, styled } from './output.js';
-import { printLeft } from './reports/summary.js';
+import { interruptedText, printLeft } from './reports/summary.js';
 import { findRun } from './runs.js';
+import { salvage, undoByTag } from './salvage.js';
+import { type Interruption, watchSignals } from './signals.js';
 import { isRoot, stateFolder } from './state.js';
 import { openWorld } from './world.js';
 
@@ -28,55 +33,89 @@ export interface UndoOptions {
   readonly input: readonly string[];
 }
 
+/** What became of the undo of one run. `locked`: somebody else has it. */
+interface Result {
+  readonly run: string;
+  readonly undone: number;
+  readonly left: readonly Left[];
+  readonly locked?: string;
+}
+
 /** `chrootfile undo`: takes back what a run that died, or could not undo all, left behind. */
 export async function undo(id: string | undefined, options: UndoOptions): Promise<number> {
   if (!isRoot()) throw new ExitError(exits.host, `undo needs root\n  help: sudo chrootfile undo ${options.all ? '--all' : (id ?? '')}`);
   const state = stateFolder(options.state);
   if (options.all && id !== undefined) throw new ExitError(exits.invalid, 'undo takes a run or --all, not both');
   if (!options.all && id === undefined) throw new ExitError(exits.invalid, 'say which run, or --all\n  help: chrootfile runs');
-  const folders = options.all ? unfinishedRuns(state) : [findRun(state, id)];
-  const results: { run: string; undone: number; left: Left[] }[] = [];
+  const folders = options.all ? listRuns(state).filter((run) => isUnfinished(run.summary())) : [findRun(state, id)];
+  const interruption = watchSignals();
   // As it is now: what the SDK is told by it is no business of scripts.
   const environment = { ...process.env };
-  for (const folder of folders) {
-    try {
-      results.push({ run: folder.id, ...(await undoRun(folder, options, environment)) });
-    } catch (error) {
-      // One run that cannot be undone does not keep the others from it.
-      if (!options.all) throw error;
-      results.push({ run: folder.id, undone: 0, left: [{ task: '', kind: '', error: (error as Error).message, by_hand: [] }] });
-      printError(`chrootfile: ${folder.id}: ${(error as Error).message}`);
-    }
+  const results: Result[] = [];
+  try {
+    for (const folder of folders) results.push(await resultOf(folder, options, environment, interruption));
+    if (options.all && !interruption.signal.aborted) await tidy(state);
+  } finally {
+    interruption.stop();
   }
-  removeDeadHostLocks();
-  const left = results.flatMap((result) => result.left);
   if (options.json) printJson(results);
   else if (results.length === 0) print('nothing to undo');
-  return left.length === 0 ? exits.done : exits.left;
+  if (results.some(({ left }) => left.length > 0)) return exits.left;
+  if (results.some(({ locked }) => locked !== undefined)) return exits.locked;
+  return interruption.exit() ?? exits.done;
 }
 
-function unfinishedRuns(state: string): RunFolder[] {
-  return listRuns(state).filter((run) => {
-    const summary = run.summary();
-    return summary !== undefined && isUnfinished(summary);
-  });
+/** Undoes one run. With `--all`, one that cannot be undone does not keep the others from it. */
+async function resultOf(folder: RunFolder, options: UndoOptions, environment: NodeJS.ProcessEnv, interruption: Interruption): Promise<Result> {
+  try {
+    return { run: folder.id, ...(await undoRun(folder, options, environment, interruption)) };
+  } catch (error) {
+    if (!options.all || error instanceof FormatError) throw error;
+    const { message } = error as Error;
+    printError(`chrootfile: ${folder.id}: ${message}`);
+    if (error instanceof LockedError) return { run: folder.id, undone: 0, left: [], locked: message };
+    return { run: folder.id, undone: 0, left: [{ task: 'run', kind: 'journal', error: message, by_hand: [] }] };
+  }
 }
 
-async function undoRun(folder: RunFolder, options: UndoOptions, environment: NodeJS.ProcessEnv): Promise<{ undone: number; left: Left[] }> {
+/** Removes what killed processes left in a state folder besides what their journals tell of: afterwards it is as a run leaves it. */
+async function tidy(state: string): Promise<void> {
+  removeDeadHostLocks();
+  if (!existsSync(state)) return;
+  tidyRuns(state);
+  for (const folder of [state, join(state, 'up_to_date')]) removeDrafts(folder);
+  if (existsSync(localFolder(state))) await (await openLocalEc2(state)).mend();
+  for (const folder of [join(state, 'locks'), localFolder(state)]) removeDeadLocks(folder);
+}
+
+async function undoRun(
+  folder: RunFolder,
+  options: UndoOptions,
+  environment: NodeJS.ProcessEnv,
+  interruption: Interruption,
+): Promise<{ undone: number; left: Left[] }> {
   // A run that goes on holds this lock: exit 4.
   const release = await folder.lock('undo');
-  const journal = Journal.open(folder.journal);
+  let journal: Journal | undefined;
   const record = new RunRecord(folder);
-  const pipes = new PipeMaker(join(folder.path, 'pipes'), hostShell);
+  const pipes = new PipeMaker(folder.pipes, hostShell);
   const redactor = new Redactor();
   try {
+    const damage = salvage(folder);
+    if (damage !== undefined) printError(`chrootfile: ${damage.message}`);
+    journal = Journal.open(folder.journal);
     if (journal.ended === 'committed' || journal.ended === 'destroyed') {
       throw new ExitError(exits.invalid, `run ${folder.id} ended well; what it made is yours to keep\n  help: chrootfile destroy ${folder.id} takes it away`);
     }
     const { cloud, sandbox } = journal.head;
-    const world = openWorld(cloud, folder.state, new AbortController().signal, sandbox);
     const secrets = new Map(options.input.map(pair));
     for (const value of secrets.values()) redactor.add(value);
+    const emit = redacting(redactor, [(event) => record.record(event), options.json ? () => {} : say]);
+    const warn = (message: string) => printError(`warning: ${message}`);
+    const world = openWorld({ cloud, state: folder.state, signal: interruption.signal, mountsGone: sandbox, warn });
+    interruption.onUndoInterrupted = (reason) => {
+      emit({ type: 'undo.interrupted', reason, waiting: [...(world.opened()?.usage.waitsFor ?? [])] });
+    };
     const undoers = undoersOf(kinds);
     undoers.set(
       'script',
@@ -92,28 +131,33 @@ async function undoRun(folder: RunFolder, options: UndoOptions, environment: Nod
         (task, lines) => emit({ type: 'task.output', task, lines }),
       ),
     );
-    const emit = redacting(redactor, [(event) => record.record(event), options.json ? () => {} : say]);
     // The mounts of a sandboxed run go with its last process, or here if it was kept, and with them what ran in its chroots.
     await letNamespaceGo(folder.keeper);
     forgetKept(folder);
     if (sandbox) for (const note of [...journal.open]) if (note.kind === 'chroot') closeNotesIn(note.task, journal);
     const before = journal.open.length;
-    const left = await undoNotes(journal.open, { journal, undoers, world, emit, gates: 'all' });
-    if (left.length === 0) journal.end('undone');
-    removeMountPoint(folder.mounts);
+    const own = journal;
+    const left = await interruption.inUndo(async (signal) => {
+      const options = { journal: own, undoers, world: { ...world, signal }, emit, gates: 'all', stop: interruption.signal } as const;
+      const known = await undoNotes(own.open, options);
+      return damage === undefined ? known : [...known, ...(await undoByTag(folder, damage, options))];
+    });
+    const all = endUndo(journal, left);
+    folder.tidy();
     if (!options.json) {
-      if (left.length > 0) printLeft(left, folder.id);
+      if (all.length > 0) printLeft(all, folder.id);
       else print(`${styled('green', '✔')} run ${folder.id}: ${before === 0 ? 'nothing was left' : 'everything was undone'}`);
     }
-    return { undone: before - left.length, left };
+    return { undone: before - left.length, left: all };
   } finally {
     pipes.close();
     record.close();
-    journal.close();
+    journal?.close();
     await release();
   }
 }
 
 function say(event: RunEvent): void {
   if (event.type === 'undo.entry' && event.ok) print(`${styled('yellow', '<')} undo ${event.task} (${event.kind})`);
+  if (event.type === 'undo.interrupted') printError(interruptedText(event));
 }

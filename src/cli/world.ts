@@ -3,31 +3,49 @@ import { localRegion } from '../local/caller.js';
 import { type Ec2, openEc2 } from '../runtime/ec2/client.js';
 import type { World } from '../runtime/kind.js';
 import { hostShell } from '../runtime/shell.js';
-import { openLocalEc2 } from './local_ec2.js';
+import { makeRoom, openLocalEc2 } from './local_ec2.js';
 
 /** What a run, or an undo, works with, and what EC2 it opened. The SDK is loaded when EC2 is first asked for. */
 export interface OpenedWorld extends World {
-  /** Undefined where nothing was asked of EC2. */
-  readonly opened: () => Promise<Ec2> | undefined;
+  /** Undefined where nothing was asked of EC2, or it could not be opened. */
+  readonly opened: () => Ec2 | undefined;
 }
 
-export function openWorld(cloud: Cloud, state: string, signal: AbortSignal, mountsGone = false): OpenedWorld {
-  let ec2: Promise<Ec2> | undefined;
+export interface WorldOptions {
+  readonly cloud: Cloud;
+  readonly state: string;
+  readonly signal: AbortSignal;
+  readonly mountsGone?: boolean;
+  readonly warn: (message: string) => void;
+}
+
+export function openWorld({ cloud, state, signal, mountsGone = false, warn }: WorldOptions): OpenedWorld {
+  let opening: Promise<Ec2> | undefined;
+  let opened: Ec2 | undefined;
+  const ec2 = async () => {
+    opening ??= open(cloud, state, warn);
+    try {
+      opened = await opening;
+      return opened;
+    } catch (error) {
+      // The next task, or the undo, may find what was missing now.
+      opening = undefined;
+      throw error;
+    }
+  };
   return {
     shell: hostShell,
     signal,
     mountsGone,
-    ec2: async (region) => {
-      ec2 ??= open(cloud, state);
-      return (await ec2).in(region);
-    },
-    opened: () => ec2,
+    makeRoom: () => makeRoom(state),
+    ec2: async (region) => (await ec2()).in(region),
+    opened: () => opened,
   };
 }
 
-async function open(cloud: Cloud, state: string): Promise<Ec2> {
+async function open(cloud: Cloud, state: string, warn: (message: string) => void): Promise<Ec2> {
   if (cloud.provider !== 'local') return openEc2(cloud);
   const region = cloud.region ?? localRegion;
-  const { requestHandler, behaviour } = await openLocalEc2(state, region);
+  const { requestHandler, behaviour } = await openLocalEc2(state, region, { warn });
   return openEc2(cloud, { handler: requestHandler as never, region, consistent: behaviour.consistent });
 }

@@ -2,6 +2,7 @@ import type { Latency } from './behaviour.js';
 import { localAccount } from './caller.js';
 import { type RunCommand, removeDisk } from './disks.js';
 import { Ec2Error } from './errors.js';
+import { hasDied } from './owner_process.js';
 import type { Parsed, Shape } from './query.js';
 import type { Image, Kind, Resource, Resources, Snapshot, Store } from './store.js';
 import type { XmlValue } from './xml.js';
@@ -19,6 +20,10 @@ export interface Here {
   /** Runs something while no other process with this state runs what has the same name; for commands of some milliseconds. */
   alone<T>(name: string, action: () => Promise<T>): Promise<T>;
   readonly latency: Latency;
+  /** The volumes that this process is about to attach. */
+  readonly attaching: Set<string>;
+  /** Why this process could not finish what it was making, by id. */
+  readonly failures: Map<string, string>;
   /** Whether attached volumes have the nodes in /dev that clients of a served EC2 look for. */
   readonly aliases: boolean;
 }
@@ -85,7 +90,9 @@ function maySee(resource: Resource & Pick<Snapshot | Image, 'sharedWith'>, { acc
 
 /** Whether some time has passed since a thing was made. */
 export function hasPassed({ created }: Pick<Resource, 'created'>, ms: number): boolean {
-  return ms === 0 || Date.now() >= Date.parse(created) + ms;
+  const passed = Date.now() - Date.parse(created);
+  // The clock may have been set back since.
+  return ms === 0 || passed >= ms || passed < 0;
 }
 
 /** A parameter that must be given. */
@@ -99,12 +106,22 @@ export function stopDryRun(request: { readonly DryRun?: boolean }): void {
   if (request.DryRun) throw new Ec2Error('DryRunOperation', 'Request would have succeeded, but DryRun flag is set.', 412);
 }
 
-/** What could not be made is taken back: the disk first, since one without a record is found by nobody. */
-export function discard(here: Here, kind: 'volumes' | 'snapshots', id: string): Promise<void> {
+/**
+ * What could not be made is taken back: the disk first, since one without a record is found by nobody. Where even that
+ * fails, it is in state `error` from now on, and says why.
+ */
+export function discard(here: Here, kind: 'volumes' | 'snapshots', id: string, why: unknown): Promise<void> {
+  here.failures.set(id, (why as Error).message);
   return here.store.exclusive(() => {
     removeDisk(here.store.diskOf(id));
     here.store.remove(kind, id);
   });
+}
+
+/** Why a thing will never be ready, where that is so. */
+export function failureOf({ id, ready, maker }: { readonly id: string; readonly ready?: boolean; readonly maker?: string }, here: Here): string | undefined {
+  if (ready !== false) return undefined;
+  return here.failures.get(id) ?? (hasDied(maker) ? 'the process that was making it was killed' : undefined);
 }
 
 /** A disk is filled: its volume or snapshot is ready, unless somebody deleted it meanwhile; then the disk goes too. */

@@ -23,7 +23,36 @@ export const latencies: Readonly<Record<'instant' | 'ec2', Latency>> = {
 };
 
 /** What may go wrong with a request. */
-export const faults = ['denied', 'throttled', 'unavailable', 'not-found', 'lost-before', 'lost-after', 'expired'] as const;
+export const faults = [
+  'denied',
+  'throttled',
+  'limit',
+  'unavailable',
+  'error-before',
+  'error-after',
+  'not-found',
+  'lost-before',
+  'lost-after',
+  'expired',
+  'slow',
+] as const;
+
+/** How much longer a request takes by the fault `slow`. */
+export const slowMs = 2_000;
+
+/** Whether a fault comes once the request has had its effect. */
+export function isAfter(fault: FaultRule['fault']): boolean {
+  return fault === 'lost-after' || fault === 'error-after';
+}
+
+/** Limits that pass by waiting, by action. Source: EC2 API reference, "Error codes for the Amazon EC2 API". */
+const limits: Readonly<Record<string, string>> = {
+  CopyImage: 'ResourceLimitExceeded',
+  CopySnapshot: 'ResourceLimitExceeded',
+  CreateSnapshot: 'SnapshotCreationPerVolumeRateExceeded',
+  CreateTags: 'ConcurrentTagAccess',
+  DeleteTags: 'ConcurrentTagAccess',
+};
 
 /** Which requests go wrong, and how. */
 export interface FaultRule {
@@ -103,6 +132,13 @@ export function refusalOf(fault: FaultRule['fault'], action: string, account: st
     }
     case 'throttled':
       return new Ec2Error('RequestLimitExceeded', 'Request limit exceeded.', 503);
+    case 'limit':
+      return new Ec2Error(limits[action] ?? 'RequestLimitExceeded', 'You have reached a limit; try again later.');
+    case 'error-before':
+    case 'error-after':
+      return new Ec2Error('InternalError', 'An internal error has occurred', 500);
+    case 'slow':
+      throw new Error('internal error: a slow answer is no refusal');
     case 'unavailable':
       return new Ec2Error('Unavailable', 'The server is overloaded and cannot handle the request.', 503);
     case 'not-found':

@@ -12,11 +12,11 @@ import {
   statSync,
   symlinkSync,
   truncateSync,
-  unlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { makeFolder, syncFile } from '../linux/atomic_write.js';
 import { aliasesTo } from './aliases.js';
 
 /** Runs a program of the host and gives its standard output; fails when it does. `allow`: exit codes that are no failure. */
@@ -24,18 +24,23 @@ export type RunCommand = (command: readonly string[], options?: { readonly allow
 
 const giB = 1024 ** 3;
 
-/** Makes an empty disk: a sparse file. */
-export function createDisk(file: string, sizeGiB: number): void {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+/** Makes an empty disk: a sparse file. It is there after a power cut, too. */
+export async function createDisk(file: string, sizeGiB: number): Promise<void> {
+  makeFolder(dirname(file));
   writeFileSync(file, '', { mode: 0o600, flag: 'wx' });
   truncateSync(file, sizeGiB * giB);
+  await syncFile(file);
 }
 
-/** Copies a disk, sharing its blocks where the file system can, else its data and not its holes. */
+/**
+ * Copies a disk, sharing its blocks where the file system can, else its data and not its holes. The copy is whole after
+ * a power cut, too: who was told that it is ready may rely on it.
+ */
 export async function copyDisk(run: RunCommand, from: string, to: string, sizeGiB: number): Promise<void> {
-  mkdirSync(dirname(to), { recursive: true, mode: 0o700 });
+  makeFolder(dirname(to));
   await run(['cp', '--reflink=auto', '--sparse=always', '--', from, to]);
   if (statSync(to).size < sizeGiB * giB) truncateSync(to, sizeGiB * giB);
+  await syncFile(to);
 }
 
 /** Removes a disk that may not be there. */
@@ -141,7 +146,11 @@ export function linkDevice(device: string, volume: string): void {
 }
 
 function unlinkDevice(volume: string): void {
-  if (existsSync(linkName(volume)) || isLink(linkName(volume))) unlinkSync(linkName(volume));
+  if (isLink(linkName(volume))) rmSync(linkName(volume), { force: true });
+  removeLinkFolders();
+}
+
+function removeLinkFolders(): void {
   for (const folder of [byId, dirname(byId)]) {
     try {
       rmdirSync(folder);
@@ -150,6 +159,23 @@ function unlinkDevice(volume: string): void {
       return;
     }
   }
+}
+
+/** The links of volumes whose device is gone, or is another disk's: a killed process left them. */
+export function danglingLinks(): string[] {
+  return (existsSync(byId) ? readdirSync(byId) : []).flatMap((name) => {
+    const [, id] = /^nvme-Amazon_Elastic_Block_Store_vol([0-9a-f]+)$/.exec(name) ?? [];
+    const path = join(byId, name);
+    const [, loop] = /(?:^|\/)(loop[0-9]+)$/.exec(isLink(path) ? readlinkSync(path) : '') ?? [];
+    return id === undefined || loop === undefined || isBackedBy(loop, `vol-${id}.img`) ? [] : [path];
+  });
+}
+
+/** Removes what {@link danglingLinks} finds. */
+export function removeDanglingLinks(): void {
+  const found = danglingLinks();
+  for (const path of found) rmSync(path, { force: true });
+  if (found.length > 0) removeLinkFolders();
 }
 
 function isLink(path: string): boolean {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
+import { statSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Action, Here } from './action.js';
 import { copyActions } from './actions/copies.js';
@@ -10,13 +11,13 @@ import { regionActions } from './actions/regions.js';
 import { snapshotActions } from './actions/snapshots.js';
 import { tagActions } from './actions/tags.js';
 import { detachServed, mendAttachments, volumeActions } from './actions/volumes.js';
-import { Behaviour, refusalOf } from './behaviour.js';
+import { Behaviour, isAfter, refusalOf, slowMs } from './behaviour.js';
 import { type Caller, callerOf, isRegion, localAccount, localRegion } from './caller.js';
 import type { RunCommand } from './disks.js';
 import { Ec2Error } from './errors.js';
 import { machine } from './machine.js';
 import { parseQuery } from './query.js';
-import { regionsIn, Store } from './store.js';
+import { regionsIn, Store, setAside } from './store.js';
 import { stsActions } from './sts.js';
 import { answer, refusal, stsAnswer, stsRefusal } from './xml.js';
 
@@ -46,6 +47,10 @@ export interface LocalOptions {
   readonly behaviour?: Behaviour | undefined;
   /** Whether attached volumes have nodes such as `/dev/xvdf`; for clients other than chrootfile. */
   readonly aliases?: boolean;
+  /** Frees what was kept back on a full disk; asked for before something is removed, which must write a little itself. */
+  readonly makeRoom?: (() => void) | undefined;
+  /** Is told what a person should know. */
+  readonly warn?: ((message: string) => void) | undefined;
   /** Is told of every request and its answer. */
   readonly log?: ((entry: WireEntry) => void) | undefined;
 }
@@ -74,10 +79,21 @@ export class LocalEc2 {
   readonly region: string;
   readonly behaviour: Behaviour;
   private readonly lines = new Map<string, Promise<unknown>>();
+  private readonly attaching = new Set<string>();
+  private readonly failures = new Map<string, string>();
+  /** Records that could not be read. */
+  private readonly unreadable = new Set<string>();
+  /** The inode of the folder of its state, once it has been there. */
+  private rootInode: number | undefined;
 
   constructor(private readonly options: LocalOptions) {
     this.region = options.region ?? localRegion;
     this.behaviour = options.behaviour ?? new Behaviour();
+  }
+
+  /** The regions it holds anything of. */
+  get regions(): string[] {
+    return regionsIn(this.options.root);
   }
 
   /** The folder and files of the resources of its region, for `chrootfile local`. */
@@ -107,6 +123,22 @@ export class LocalEc2 {
     } catch (lost) {
       entry({});
       throw lost;
+    } finally {
+      await this.setUnreadableAside();
+    }
+  }
+
+  /** Takes the records that could not be read out of the way, and says which they are. */
+  async setUnreadableAside(): Promise<void> {
+    const files = [...this.unreadable];
+    this.unreadable.clear();
+    if (files.length === 0) return;
+    try {
+      const moved = await this.alone('store', () => files.map((file) => [file, setAside(file)] as const));
+      for (const [file, to] of moved)
+        if (to !== undefined) this.options.warn?.(`${file} cannot be read; it is kept as ${basename(to)}: chrootfile local check`);
+    } catch (error) {
+      this.options.warn?.(`${files.join(', ')} cannot be read, nor set aside: ${(error as Error).message}`);
     }
   }
 
@@ -124,14 +156,17 @@ export class LocalEc2 {
       // It becomes part of a path.
       if (!isRegion(caller.region)) throw new Ec2Error('AuthFailure', `Credential should be scoped to a valid region, not '${caller.region}'.`, 401);
       if (caller.expired) throw refusalOf('expired', name, caller.account);
-      if (fault !== undefined && fault !== 'lost-after') throw refusalOf(fault, name, caller.account);
+      if (fault === 'slow') await sleep(slowMs);
+      else if (fault !== undefined && !isAfter(fault)) throw refusalOf(fault, name, caller.account);
+      this.mustBeInPlace();
       const actions = service === 'ec2' ? ec2Actions : stsActions;
       const action = Object.hasOwn(actions, name) ? actions[name] : undefined;
       if (name === '') throw new Ec2Error('MissingAction', 'The request is missing an action.');
       if (action === undefined) throw new Ec2Error('InvalidAction', `The action ${name} is not valid for this web service.`);
       const request = parseQuery(parameters, action.shape);
+      if (/^(Detach|Delete|Deregister)/.test(name)) this.options.makeRoom?.();
       const body = say(name, requestId, await action.run(request as never, this.hereFor(caller)));
-      if (fault === 'lost-after') throw refusalOf(fault, name, caller.account);
+      if (fault !== undefined && isAfter(fault)) throw refusalOf(fault, name, caller.account);
       return { status: 200, body };
     } catch (error) {
       if (error instanceof Ec2Error) return { status: error.status, body: refuse(error.code, error.message, requestId) };
@@ -147,6 +182,14 @@ export class LocalEc2 {
       await here.store.exclusive(() => here.store.removeDrafts());
       await mendAttachments(here);
     }
+    await this.setUnreadableAside();
+  }
+
+  /** @throws Error where the folder of its state was removed or moved: what was there must not be taken for gone. */
+  private mustBeInPlace(): void {
+    const inode = statSync(this.options.root, { throwIfNoEntry: false })?.ino;
+    if (this.rootInode !== undefined && inode !== this.rootInode) throw new Error(`${this.options.root} was removed or moved while it was in use`);
+    this.rootInode = inode;
   }
 
   /** Detaches what was attached for clients of a server, unless it is in use. @returns what is. */
@@ -157,7 +200,7 @@ export class LocalEc2 {
   }
 
   private everywhere(): Here[] {
-    return regionsIn(this.options.root).map((region) => this.hereFor({ account: localAccount, region, expired: false }));
+    return this.regions.map((region) => this.hereFor({ account: localAccount, region, expired: false }));
   }
 
   /** The SDK's `requestHandler`: takes requests after they are serialized and gives answers before they are parsed. */
@@ -175,7 +218,12 @@ export class LocalEc2 {
   }
 
   storeOf(region: string): Store {
-    return new Store(this.options.root, region, (action) => this.alone('store', action));
+    return new Store(
+      this.options.root,
+      region,
+      (action) => this.alone('store', action),
+      (file) => this.unreadable.add(file),
+    );
   }
 
   /** Those of this process wait in line, in order; only the first of them waits for other processes. */
@@ -202,6 +250,8 @@ export class LocalEc2 {
       instance: machine.instance,
       latency: this.behaviour.latency,
       aliases: this.options.aliases ?? false,
+      attaching: this.attaching,
+      failures: this.failures,
     };
   }
 }

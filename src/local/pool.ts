@@ -1,5 +1,6 @@
 import { existsSync, lstatSync, mkdirSync, renameSync, rmdirSync, rmSync, statfsSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { syncFile, syncFolder } from '../linux/atomic_write.js';
 import type { RunCommand } from './disks.js';
 
 /** File systems that share blocks between files, with the command that makes one in a file. */
@@ -46,20 +47,33 @@ export async function draftPool(run: RunCommand, root: string, type: PoolType, b
   }
 }
 
-/** Takes a draft for the pool: mounts it where the state was, and removes the state it holds a copy of. */
+/**
+ * Takes a draft for the pool: moves the state out of the way, mounts the pool there, and removes the state it holds a
+ * copy of. What a kill leaves of that is ended, or taken back, by the next {@link openPool}.
+ */
 export async function takePool(run: RunCommand, root: string): Promise<void> {
-  const old = `${root}.old`;
-  renameSync(draftFile(root), poolFile(root));
-  renameSync(root, old);
+  await syncFile(draftFile(root));
+  renameSync(root, oldFolder(root));
   try {
+    renameSync(draftFile(root), poolFile(root));
+    syncFolder(dirname(root));
     await openPool(run, root);
   } catch (error) {
-    rmdirSync(root);
-    renameSync(old, root);
-    rmSync(poolFile(root));
+    rmSync(poolFile(root), { force: true });
+    moveBack(root);
     throw error;
   }
-  rmSync(old, { recursive: true });
+}
+
+/** Where the state was before there was a pool, until it is removed. */
+function oldFolder(root: string): string {
+  return `${root}.old`;
+}
+
+function moveBack(root: string): void {
+  if (!existsSync(oldFolder(root))) return;
+  if (existsSync(root)) rmdirSync(root);
+  renameSync(oldFolder(root), root);
 }
 
 /** What is there is copied before it is removed; a sparse file promises room that the host may not have. */
@@ -90,16 +104,19 @@ umount /mnt`;
  */
 export async function openPool(run: RunCommand, root: string): Promise<void> {
   rmSync(draftFile(root), { force: true });
-  if (!hasPool(root) || isMounted(root)) return;
-  mkdirSync(root, { recursive: true, mode: 0o700 });
-  // With discard, what is deleted on the pool takes no room on the host.
-  await run(['mount', '-o', 'loop,noatime,discard', '--', poolFile(root), root]);
+  if (!hasPool(root)) return moveBack(root);
+  if (!isMounted(root)) {
+    mkdirSync(root, { recursive: true, mode: 0o700 });
+    // With discard, what is deleted on the pool takes no room on the host.
+    await run(['mount', '-o', 'loop,noatime,discard', '--', poolFile(root), root]);
+  }
+  rmSync(oldFolder(root), { recursive: true, force: true });
 }
 
 /** Removes all state, and the pool with it. To be called by one process at a time, while nothing uses it. */
 export async function removePool(run: RunCommand, root: string): Promise<void> {
   if (hasPool(root) && isMounted(root)) await run(['umount', '--', root]);
-  for (const path of [poolFile(root), root, `${root}.old`]) rmSync(path, { recursive: true, force: true });
+  for (const path of [poolFile(root), root, oldFolder(root)]) rmSync(path, { recursive: true, force: true });
 }
 
 function isMounted(root: string): boolean {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
+import { makeFolder, removeDrafts, removeForGood, syncFolder, writeWhole } from '../linux/atomic_write.js';
 
 export interface Tag {
   readonly Key: string;
@@ -113,6 +114,7 @@ export interface Resources {
 export type Kind = keyof Resources;
 
 const prefixes: Record<Kind, string> = { volumes: 'vol', snapshots: 'snap', images: 'ami' };
+export const kinds = Object.keys(prefixes) as readonly Kind[];
 
 /** The regions that a folder of state holds anything of. */
 export function regionsIn(root: string): string[] {
@@ -130,12 +132,17 @@ export interface Settings {
 /** Runs something while no other process of the host changes the store. Held for moments, never across a command. */
 export type Exclusive = <T>(action: () => T) => Promise<T>;
 
-/** The resources of one region, on disk. */
+/**
+ * The resources of one region, on disk. What was put or removed is there, or gone, also after a power cut. A record that
+ * cannot be read counts as none.
+ */
 export class Store {
+  /** @param onUnreadable is told of each record that cannot be read; {@link setAside} removes it from sight. */
   constructor(
     readonly root: string,
     readonly region: string,
     readonly exclusive: Exclusive,
+    private readonly onUnreadable: (file: string) => void = () => {},
   ) {}
 
   newId(kind: Kind): string {
@@ -144,29 +151,34 @@ export class Store {
   }
 
   list<K extends Kind>(kind: K): Resources[K][] {
-    const folder = join(this.root, this.region, kind);
-    if (!existsSync(folder)) return [];
-    return readdirSync(folder)
-      .filter((name) => name.endsWith('.json'))
-      .sort()
-      .flatMap((name) => this.get(kind, name.slice(0, -5)) ?? []);
+    return this.idsOf(kind).flatMap((id) => this.get(kind, id) ?? []);
   }
 
   get<K extends Kind>(kind: K, id: string): Resources[K] | undefined {
     if (!isId(id)) return undefined;
-    try {
-      return JSON.parse(readFileSync(this.fileOf(kind, id), 'utf8')) as Resources[K];
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-      throw error;
+    const file = this.fileOf(kind, id);
+    const found = readRecord(file);
+    if (found === 'unreadable' || (found !== undefined && found['id'] !== id)) {
+      this.onUnreadable(file);
+      return undefined;
     }
+    return found as Resources[K] | undefined;
+  }
+
+  /** The ids of the records of a kind, whether or not they can be read. */
+  idsOf(kind: Kind): string[] {
+    const folder = join(this.root, this.region, kind);
+    if (!existsSync(folder)) return [];
+    return readdirSync(folder)
+      .filter((name) => name.endsWith('.json'))
+      .map((name) => name.slice(0, -'.json'.length))
+      .filter(isId)
+      .sort();
   }
 
   /** Writes a resource whole or not at all. */
   put<K extends Kind>(kind: K, resource: Resources[K]): void {
-    const file = this.fileOf(kind, resource.id);
-    mkdirSync(join(this.root, this.region, kind), { recursive: true, mode: 0o700 });
-    writeWhole(file, resource);
+    this.write(this.fileOf(kind, resource.id), resource);
   }
 
   /** Changes a resource, unless it was removed meanwhile: then it stays removed, and false is given. */
@@ -178,14 +190,11 @@ export class Store {
 
   /** Removes what a killed process had begun to write. While the store is held: nobody else may be writing. */
   removeDrafts(): void {
-    for (const kind of ['', ...Object.keys(prefixes)]) {
-      const folder = join(this.root, this.region, kind);
-      for (const name of existsSync(folder) ? readdirSync(folder) : []) if (name.endsWith('.new')) rmSync(join(folder, name), { force: true });
-    }
+    for (const kind of ['', ...kinds]) removeDrafts(join(this.root, this.region, kind));
   }
 
   remove(kind: Kind, id: string): void {
-    rmSync(this.fileOf(kind, id), { force: true });
+    removeForGood(this.fileOf(kind, id));
   }
 
   /** Remembers for a while that an image was deregistered, and forgets those of long ago. */
@@ -204,13 +213,13 @@ export class Store {
   }
 
   settings(): Settings {
-    const file = this.settingsFile;
-    return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Settings) : { encryptByDefault: false };
+    const found = readRecord(this.settingsFile);
+    if (found === 'unreadable') this.onUnreadable(this.settingsFile);
+    return found === undefined || found === 'unreadable' ? { encryptByDefault: false } : (found as unknown as Settings);
   }
 
   putSettings(settings: Settings): void {
-    mkdirSync(join(this.root, this.region), { recursive: true, mode: 0o700 });
-    writeWhole(this.settingsFile, settings);
+    this.write(this.settingsFile, settings);
   }
 
   private get settingsFile(): string {
@@ -222,15 +231,48 @@ export class Store {
     return join(this.root, this.region, 'disks', `${id}.img`);
   }
 
-  private fileOf(kind: Kind, id: string): string {
+  fileOf(kind: Kind, id: string): string {
     return join(this.root, this.region, kind, `${id}.json`);
+  }
+
+  private write(file: string, content: unknown): void {
+    makeFolder(dirname(file));
+    writeWhole(file, `${JSON.stringify(content, undefined, 1)}\n`);
   }
 }
 
-function writeWhole(file: string, content: unknown): void {
-  const draft = `${file}.${process.pid}.new`;
-  writeFileSync(draft, `${JSON.stringify(content, undefined, 1)}\n`, { mode: 0o600 });
-  renameSync(draft, file);
+/** A JSON object; undefined where there is no file. */
+function readRecord(file: string): Readonly<Record<string, unknown>> | 'unreadable' | undefined {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+  try {
+    const value = JSON.parse(text) as unknown;
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : 'unreadable';
+  } catch {
+    return 'unreadable';
+  }
+}
+
+/** What a record that cannot be read is called from then on. */
+export const brokenEnding = '.broken';
+
+/**
+ * Takes a record that cannot be read out of the way. While the store is held: nobody else may be writing it.
+ * @returns its new path; undefined where somebody else was quicker.
+ */
+export function setAside(file: string): string | undefined {
+  const found = readRecord(file);
+  if (found === undefined || (found !== 'unreadable' && (found['id'] ?? basename(file, '.json')) === basename(file, '.json'))) return undefined;
+  let target = `${file}${brokenEnding}`;
+  for (let i = 2; existsSync(target); i += 1) target = `${file}${brokenEnding}.${i}`;
+  renameSync(file, target);
+  syncFolder(dirname(file));
+  return target;
 }
 
 /** How long a deregistered image is known to have been there. */

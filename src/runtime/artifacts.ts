@@ -1,8 +1,8 @@
-import type { Journal } from './journal.js';
+import type { Note } from './journal.js';
 import type { AnyKind, Artifact } from './kind.js';
 
-/** What a run has made and keeps, as its notes say. */
-export function artifactsOf(journal: Journal, kinds: Iterable<AnyKind>): Artifact[] {
+/** What a run has made and keeps, as its open notes say. */
+export function artifactsOf(notes: readonly Note[], kinds: Iterable<AnyKind>): Artifact[] {
   const known = new Map([...kinds].map((kind) => [kind.name, kind]));
-  return journal.open.flatMap((note) => known.get(note.kind)?.artifacts?.(note.data) ?? []);
+  return notes.flatMap((note) => known.get(note.kind)?.artifacts?.(note.data) ?? []).filter(({ id }) => id !== '');
 }

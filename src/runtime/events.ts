@@ -40,6 +40,8 @@ export type RunEvent =
   | { readonly type: 'undo.started'; readonly reason: string; readonly entries: number }
   | { readonly type: 'undo.entry'; readonly task: string; readonly kind: string; readonly ok: boolean; readonly error?: string | undefined }
   | { readonly type: 'warning'; readonly message: string }
+  /** A signal came while something is being undone. `waiting`: what EC2 is waited for, in words. */
+  | { readonly type: 'undo.interrupted'; readonly reason: string; readonly waiting: readonly string[] }
   | {
       readonly type: 'run.finished';
       readonly ok: boolean;
@@ -47,6 +49,8 @@ export type RunEvent =
       readonly run: string;
       readonly seconds: number;
       readonly outputs: Readonly<Record<string, unknown>>;
+      /** Why outputs of a run that ended well could not be computed. */
+      readonly outputs_error?: string | undefined;
       readonly left: readonly Left[];
       /** Whether what is left was kept, to go on with. */
       readonly kept: boolean;

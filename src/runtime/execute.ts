@@ -3,17 +3,19 @@ import type { LinkedTask } from '../dsl/link.js';
 import { tasksIn } from '../dsl/names.js';
 import type { PlanNode } from '../dsl/plan.js';
 import { endedWell, type Left, type NodeOutcome } from './events.js';
-import { type Execution, type FailedTask, undoWorld } from './execution.js';
+import type { Execution, FailedTask } from './execution.js';
 import type { Ended } from './kept.js';
 import { type Job, runJobs } from './scheduler.js';
 import { TaskRunner } from './task_runner.js';
-import { undoNotes } from './undo.js';
+import { endUndo, undoNotes } from './undo.js';
 import { runCommandVariables } from './variables.js';
 
 /** How a run ended. */
 export interface Outcome {
   readonly ok: boolean;
   readonly outputs: Readonly<Record<string, unknown>>;
+  /** Why outputs of a run that ended well could not be computed. */
+  readonly outputsError?: string | undefined;
   /** What could not be undone, or was kept. */
   readonly left: readonly Left[];
   /** Of a run that was kept: what ended well. */
@@ -38,13 +40,11 @@ class Executor {
   }
 
   async run(): Promise<Outcome> {
-    const { journal, onFailure, world } = this.x;
+    const { onFailure, world } = this.x;
     for (;;) {
-      const outputs = await this.attempt();
-      if (outputs !== undefined) {
-        journal.end('committed');
+      if ((await this.attempt()) && (await this.commit())) {
         for (const action of this.x.atCommit) await this.atEnd(action);
-        return { ok: true, outputs, left: [] };
+        return { ok: true, ...this.recipeOutputs(), left: [] };
       }
       const wish = await onFailure(this.failed, world.signal.aborted);
       if (wish === 'keep') return { ok: false, outputs: {}, left: this.kept(), kept: this.endedWell() };
@@ -52,8 +52,22 @@ class Executor {
     }
   }
 
-  /** Does what has not ended well yet; gives the outputs of the recipe, or undefined when something failed. */
-  private async attempt(): Promise<Record<string, unknown> | undefined> {
+  /** From here on what was made is kept, whatever happens. @returns whether that could be written down. */
+  private async commit(): Promise<boolean> {
+    const { journal, emit, beforeCommit } = this.x;
+    try {
+      await beforeCommit();
+      if (!journal.isInPlace) throw new Error('the state folder was removed or moved during the run');
+      journal.end('committed');
+      return true;
+    } catch (error) {
+      emit({ type: 'warning', message: `the run cannot be completed: ${(error as Error).message}` });
+      return false;
+    }
+  }
+
+  /** Does what has not ended well yet; gives whether all has. */
+  private async attempt(): Promise<boolean> {
     const { plan, emit, world, journal } = this.x;
     // Aborts on the user's cancel and on the first failure.
     const cancel = new AbortController();
@@ -82,10 +96,10 @@ class Executor {
           },
         },
       );
-      return [...outcomes.values()].every(endedWell) ? this.recipeOutputs() : undefined;
+      return [...outcomes.values()].every(endedWell);
     } catch (error) {
       if (!cancel.signal.aborted) emit({ type: 'warning', message: (error as Error).message });
-      return undefined;
+      return false;
     } finally {
       world.signal.removeEventListener('abort', onCancel);
     }
@@ -115,9 +129,9 @@ class Executor {
     const { journal, emit } = this.x;
     const notes = journal.open;
     if (notes.length > 0) emit({ type: 'undo.started', reason: this.x.world.signal.aborted ? 'interrupted' : 'a task failed', entries: notes.length });
-    const left = await undoNotes(notes, { journal, emit, undoers: this.x.undoers, world: undoWorld(this.x.world), gates: 'all' });
-    if (left.length === 0) journal.end('undone');
-    return left;
+    const { world, undoers } = this.x;
+    const left = await this.x.inUndo((signal) => undoNotes(notes, { journal, emit, undoers, world: { ...world, signal }, gates: 'all' }));
+    return endUndo(journal, left);
   }
 
   private kept(): Left[] {
@@ -139,7 +153,7 @@ class Executor {
       takesPlace: node.type === 'task' && work,
       limits: [...(node.type === 'task' ? limitsOf(node.task) : []), ...(this.x.beforeTask === undefined ? [] : [{ name: 'step', most: 1 }])],
       run: async () => {
-        const outcome = node.type === 'task' ? await runner.run(node.task) : await this.release(node, runner);
+        const outcome = await this.outcomeOf(node, runner);
         this.outcomes.set(node.id, outcome);
         if (outcome === 'failed' && node.type === 'task') {
           this.failed.push({ task: node.task, place: runner.placeOf(node.task), error: runner.errors.get(node.id) ?? '' });
@@ -147,6 +161,16 @@ class Executor {
         return outcome;
       },
     };
+  }
+
+  /** Does what a node stands for. Never rejects: the undo must not begin while other tasks go on. */
+  private async outcomeOf(node: PlanNode, runner: TaskRunner): Promise<NodeOutcome> {
+    try {
+      return node.type === 'task' ? await runner.run(node.task) : await this.release(node, runner);
+    } catch (error) {
+      this.x.emit({ type: 'task.finished', task: node.id, outcome: 'failed', seconds: 0, error: (error as Error).message });
+      return 'failed';
+    }
   }
 
   /** Takes a hold back, now that nothing stands on it any more. */
@@ -166,11 +190,21 @@ class Executor {
     return left === undefined ? 'done' : 'failed';
   }
 
-  private recipeOutputs(): Record<string, unknown> {
+  /** The outputs of the recipe, as far as they can be computed. */
+  private recipeOutputs(): Pick<Outcome, 'outputs' | 'outputsError'> {
     const { plan, facts } = this.x;
     const { module } = plan;
-    const known = [...module.recipe.outputs].filter(([, value]) => tasksIn(value, module).every(({ id }) => plan.tasks.has(id)));
-    return Object.fromEntries(known.map(([name, value]) => [name, evaluate(value, module, facts)]));
+    const outputs: Record<string, unknown> = {};
+    const errors: string[] = [];
+    for (const [name, value] of module.recipe.outputs) {
+      if (!tasksIn(value, module).every(({ id }) => plan.tasks.has(id))) continue;
+      try {
+        outputs[name] = evaluate(value, module, facts);
+      } catch (error) {
+        errors.push(`output "${name}": ${(error as Error).message}`);
+      }
+    }
+    return { outputs, outputsError: errors.length === 0 ? undefined : errors.join('; ') };
   }
 }
 

@@ -41,8 +41,12 @@ export interface Execution {
   /** Whether tasks run that are up to date. */
   readonly force: boolean;
   readonly redactor: Redactor;
+  /** Makes sure that what was made is kept, before the run counts as ended well; where that fails, the run does. */
+  beforeCommit(): Promise<void>;
   /** What is done once the run has ended well. */
   readonly atCommit: (() => void | Promise<void>)[];
+  /** Undoes something. The signal it gives aborts when the user will not wait for it any longer; not by the first cancel. */
+  inUndo<T>(undo: (signal: AbortSignal) => Promise<T>): Promise<T>;
 }
 
 /** A task that failed, and where a person may look at it. */
@@ -54,8 +58,3 @@ export interface FailedTask {
 
 /** What becomes of a run that failed. `retry`: what did not end well is done again. */
 export type FailureWish = 'undo' | 'keep' | 'retry';
-
-/** The user's cancel has aborted the run's signal already, and the undo must still be done. */
-export function undoWorld(world: World): World {
-  return { ...world, signal: new AbortController().signal };
-}

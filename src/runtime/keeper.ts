@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { writeWhole } from './journal.js';
-import { identityOf, type ProcessIdentity, stateOf } from './process.js';
+import { writeWhole } from '../linux/atomic_write.js';
+import { identityOf, type ProcessIdentity, stateOf } from '../linux/process_identity.js';
 import { killGroup } from './shell.js';
 
 /**

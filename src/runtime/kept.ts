@@ -3,8 +3,8 @@ import { existsSync, readFileSync, rmSync } from 'node:fs';
 import type { Facts } from '../dsl/evaluate.js';
 import type { LinkedTask } from '../dsl/link.js';
 import type { Plan } from '../dsl/plan.js';
+import { writeWhole } from '../linux/atomic_write.js';
 import type { NodeOutcome } from './events.js';
-import { writeWhole } from './journal.js';
 import type { Redactor } from './redact.js';
 import type { RunFolder } from './runs.js';
 

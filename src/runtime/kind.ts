@@ -9,6 +9,8 @@ export interface World {
   readonly signal: AbortSignal;
   /** Whether the mounts of the run went with its last process: then what is mounted at its paths is somebody else's. */
   readonly mountsGone: boolean;
+  /** Frees what was kept back on the disk of the state folder, where it is full. */
+  makeRoom(): void;
   /** The recipe's EC2, opened when first asked for; in another region where one is named. */
   ec2(region?: string): Promise<Ec2>;
 }

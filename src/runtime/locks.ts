@@ -1,9 +1,11 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, type Stats, stat, statSync, utimes, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, stat, statSync, unlinkSync, utimes, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import lockfile from 'proper-lockfile';
+import { draftEnding } from '../linux/atomic_write.js';
+import { ownIdentity, type ProcessIdentity, startTimeOf, stateOf } from '../linux/process_identity.js';
+import { shortName } from './names.js';
 import { policy } from './policy.js';
-import { ownIdentity, type ProcessIdentity, stateOf } from './process.js';
 
 /** Somebody else holds a lock. */
 export class LockedError extends Error {
@@ -17,10 +19,8 @@ export class LockedError extends Error {
   }
 }
 
-/** What the owner file beside a lock says. */
+/** What a lock says of who holds it. */
 export interface LockOwner extends ProcessIdentity {
-  /** The inode of the lock's folder: an owner file may be older than the lock. */
-  readonly inode: number;
   readonly purpose: string;
   readonly since: string;
 }
@@ -39,21 +39,27 @@ export interface Patience {
 /**
  * Takes the lock of a path, for all processes of the host. An owner that died is thrown out at once; one that
  * cannot be asked, when it has not renewed the lock for `policy.lockStaleMs`.
- * @throws LockedError when the patience is over; the signal's reason when it aborts.
+ *
+ * A lock is a folder with one file in it, which says whose it is, under a name that nobody else ever uses. Both come
+ * into being by one rename, which the kernel refuses while another file is in the folder; and the lock is given back,
+ * or taken from a dead owner, by removing that file. So nobody can remove a lock but the one he has looked at.
+ * @throws LockedError when the patience is over; the signal's reason when it aborts; Error where a lock cannot be
+ * made, or that of a dead process not be removed.
  */
 export async function lock(path: string, purpose: string, patience: Patience = { ms: 0 }): Promise<Release> {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const until = Date.now() + patience.ms;
+  const until = performance.now() + patience.ms;
+  const { signal } = patience;
   let told = false;
   for (let delay = 1; ; delay = Math.min(delay * 2, 100)) {
+    breakIfDead(path);
     const release = await tryLock(path, purpose);
     if (release !== undefined) return release;
-    if (breakIfDead(path)) continue;
-    if (Date.now() >= until) throw new LockedError(path, ownerOf(path));
-    patience.signal?.throwIfAborted();
+    signal?.throwIfAborted();
+    if (performance.now() >= until) throw new LockedError(path, ownerOf(path));
     if (!told) patience.onWait?.(ownerOf(path));
     told = true;
-    await sleep(delay + Math.random() * delay);
+    await sleep(delay + Math.random() * delay, undefined, signal === undefined ? {} : { signal }).catch(() => signal?.throwIfAborted());
   }
 }
 
@@ -77,52 +83,126 @@ export async function withHostLocks<T>(names: readonly string[], purpose: string
   try {
     // Always in one order: two that want the same two never wait for each other.
     for (const name of [...names].sort())
-      held.push(await lock(join(hostLocks, `${hostLockPrefix}${name}`), purpose, { ...patience, ms: Number.POSITIVE_INFINITY }));
+      held.push(await lock(join(hostLocks, hostLockPrefix + shortName(name)), purpose, { ...patience, ms: Number.POSITIVE_INFINITY }));
     return await action();
   } finally {
     for (const release of held.reverse()) await release();
   }
 }
 
-/** Removes locks of the host whose owners died. */
+/** Removes the locks that recipes name whose owners died. */
 export function removeDeadHostLocks(): void {
-  for (const file of readdirSync(hostLocks)) {
-    const [, name] = /^(chrootfile-lock-.*)\.owner$/.exec(file) ?? [];
-    const path = join(hostLocks, name ?? '');
-    const owner = name === undefined ? undefined : ownerOf(path);
-    if (owner === undefined || stateOf(owner) !== 'dead' || !breakIfDead(path)) continue;
-    const now = ownerOf(path);
-    if (now !== undefined && stateOf(now) === 'dead') rmSync(ownerFile(path), { force: true });
+  removeDeadLocks(hostLocks, hostLockPrefix);
+}
+
+/**
+ * What dead processes left of locks in a folder: the locks they held, and drafts. One that is alive where it cannot be
+ * seen from here makes its draft again.
+ */
+export function deadLocksIn(folder: string, prefix = ''): string[] {
+  return namesIn(folder)
+    .filter((name) => name.startsWith(prefix))
+    .map((name) => join(folder, name))
+    .filter((path) => {
+      const [, pid, started] = /\.lock\.(\d+)-(\d+)-\d+\.new$/.exec(path) ?? [];
+      if (pid !== undefined) return startTimeOf(Number(pid)) !== started;
+      // Format 1 kept the owner beside the lock.
+      if (path.endsWith('.owner')) return statSync(path.replace(/owner$/, 'lock'), { throwIfNoEntry: false }) === undefined;
+      const hold = path.endsWith('.lock') ? holdOn(path.slice(0, -'.lock'.length)) : undefined;
+      return path.endsWith('.lock') && (hold?.owner === undefined || isOver(path.slice(0, -'.lock'.length), hold.owner));
+    });
+}
+
+/** Removes what {@link deadLocksIn} finds. */
+export function removeDeadLocks(folder: string, prefix = ''): void {
+  for (const path of deadLocksIn(folder, prefix)) {
+    if (!path.endsWith('.lock')) rmSync(path, { recursive: true, force: true });
+    else letGo(path.slice(0, -'.lock'.length), holdOn(path.slice(0, -'.lock'.length))?.file);
   }
 }
 
 /** Who holds a lock, as far as is known. */
 export function ownerOf(path: string): LockOwner | undefined {
+  return holdOn(path)?.owner;
+}
+
+/** Whether a lock is held by somebody who lives, as far as can be told. */
+export function isHeld(path: string): boolean {
+  const hold = holdOn(path);
+  return hold?.owner !== undefined && !isOver(path, hold.owner);
+}
+
+/** The file by which a lock is held, and what it says. */
+interface Hold {
+  readonly file: string;
+  /** Undefined where it cannot be read: only a power cut leaves that. */
+  readonly owner: LockOwner | undefined;
+}
+
+function holdOn(path: string): Hold | undefined {
+  const folder = lockFolder(path);
+  const [name] = namesIn(folder);
+  if (name !== undefined) return { file: join(folder, name), owner: ownerIn(join(folder, name)) };
+  // Format 1: an empty folder, its inode in a file beside it.
+  const owner = ownerIn(`${path}.owner`) as (LockOwner & { readonly inode?: number }) | undefined;
+  const inode = statSync(folder, { throwIfNoEntry: false })?.ino;
+  return owner === undefined || inode === undefined || owner.inode !== inode ? undefined : { file: `${path}.owner`, owner };
+}
+
+function ownerIn(file: string): LockOwner | undefined {
   try {
-    return JSON.parse(readFileSync(ownerFile(path), 'utf8')) as LockOwner;
+    return JSON.parse(readFileSync(file, 'utf8')) as LockOwner;
   } catch {
     return undefined;
   }
 }
 
-/** Whether a lock is held by somebody who lives, as far as can be told. */
-export function isHeld(path: string): boolean {
-  const folder = statSync(lockFolder(path), { throwIfNoEntry: false });
-  const owner = ownerOf(path);
-  if (folder === undefined) return false;
-  if (owner === undefined || owner.inode !== folder.ino || stateOf(owner) === 'unknown') return isFresh(folder);
-  return stateOf(owner) === 'alive';
+/** Whether an owner has died, or could not be asked and has not renewed its lock for long. */
+function isOver(path: string, owner: LockOwner): boolean {
+  const state = stateOf(owner);
+  return state === 'dead' || (state === 'unknown' && !isFresh(path));
+}
+
+/** A time that lies ahead is of a clock that was set back since. */
+function isFresh(path: string): boolean {
+  const renewed = statSync(lockFolder(path), { throwIfNoEntry: false })?.mtimeMs;
+  return renewed !== undefined && Math.abs(Date.now() - renewed) < policy.lockStaleMs;
+}
+
+/** Takes a lock away from an owner that is over. @throws Error where that cannot be done, e.g. on a read-only file system. */
+function breakIfDead(path: string): void {
+  const hold = holdOn(path);
+  if (hold === undefined || (hold.owner !== undefined && !isOver(path, hold.owner))) return;
+  try {
+    letGo(path, hold.file);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const whose = hold.owner === undefined ? '' : ` of process ${hold.owner.pid} (${hold.owner.purpose}), which has died,`;
+    throw Object.assign(new Error(`the lock ${lockFolder(path)}${whose} cannot be removed: ${(error as Error).message}`, { cause: error }), { code });
+  }
+}
+
+/** Removes the file by which a lock is held, and its folder. Whoever is quicker has removed it, and may have taken the lock. */
+function letGo(path: string, file: string | undefined): void {
+  for (const remove of [() => (file === undefined ? undefined : unlinkSync(file)), () => rmdirSync(lockFolder(path))]) {
+    try {
+      remove();
+    } catch (error) {
+      if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    }
+  }
 }
 
 async function tryLock(path: string, purpose: string): Promise<Release | undefined> {
-  const holder = ownerOf(path);
-  // One that lives and was only stopped for a while is not thrown out, however old its lock looks; a dead one not here.
-  if (holder !== undefined && holder.inode === inodeOf(lockFolder(path)) && stateOf(holder) !== 'unknown') return undefined;
-  let own: number | undefined;
+  // One that lives and was only stopped for a while is not thrown out, however old its lock looks.
+  if (holdOn(path) !== undefined) return undefined;
+  let own: string | undefined;
   const make = () => {
-    own = makeOwned(path, purpose);
+    own = takeHold(path, purpose);
   };
-  const remove = () => (own === undefined ? removeStale(path) : removeOwned(path, own));
+  const remove = () => {
+    if (own !== undefined) letGo(path, own);
+  };
   try {
     const release = await lockfile.lock(path, {
       realpath: false,
@@ -135,50 +215,39 @@ async function tryLock(path: string, purpose: string): Promise<Release | undefin
     // Released twice, or taken away while the machine slept: nothing is left to give back.
     return () => release().catch(() => {});
   } catch (error) {
+    remove();
     if ((error as NodeJS.ErrnoException).code === 'ELOCKED') return undefined;
     throw error;
   }
 }
 
-/**
- * Makes the lock's folder and says at once whose it is: who is killed between the two is waited for by everybody,
- * until the lock is stale.
- * @returns the folder's inode.
- */
-function makeOwned(path: string, purpose: string): number {
-  mkdirSync(lockFolder(path));
+/** Makes a lock and says whose it is, in one step. @returns the file by which it is held. @throws EEXIST where somebody holds it. */
+function takeHold(path: string, purpose: string): string {
+  const identity = ownIdentity();
+  taken += 1;
+  const name = `${identity.pid}-${identity.started}-${taken}`;
+  const draft = `${lockFolder(path)}.${name}${draftEnding}`;
+  const owner: LockOwner = { ...identity, purpose, since: new Date().toISOString() };
   try {
-    const inode = statSync(lockFolder(path)).ino;
-    const owner: LockOwner = { ...ownIdentity(), inode, purpose, since: new Date().toISOString() };
-    writeFileSync(ownerFile(path), JSON.stringify(owner));
-    return inode;
+    mkdirSync(draft, { mode: 0o700 });
+    writeFileSync(join(draft, name), JSON.stringify(owner));
   } catch (error) {
-    rmdirSync(lockFolder(path));
+    rmSync(draft, { recursive: true, force: true });
+    throw error;
+  }
+  try {
+    renameSync(draft, lockFolder(path));
+    return join(lockFolder(path), name);
+  } catch (error) {
+    rmSync(draft, { recursive: true, force: true });
+    // Somebody else's lock is there; or the draft was taken for one of a dead process: it is made again.
+    if (['ENOTEMPTY', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw Object.assign(new Error('locked'), { code: 'EEXIST' });
     throw error;
   }
 }
 
-/** Removes a lock of one's own, not what somebody else has taken since. @param inode of its folder. */
-function removeOwned(path: string, inode: number): void {
-  const owner = ownerOf(path);
-  // An inode is used again: it alone does not tell.
-  if (inodeOf(lockFolder(path)) !== inode || (owner !== undefined && owner.pid !== process.pid)) return;
-  rmSync(ownerFile(path), { force: true });
-  rmdirSync(lockFolder(path));
-}
-
-/** Removes a lock that was not renewed. @throws Error, as the library does, where somebody was quicker and holds it now. */
-function removeStale(path: string): void {
-  const folder = statSync(lockFolder(path), { throwIfNoEntry: false });
-  if (folder === undefined) return;
-  if (isFresh(folder)) throw Object.assign(new Error(`${path} is locked`), { code: 'ELOCKED' });
-  if (ownerOf(path)?.inode === folder.ino) rmSync(ownerFile(path), { force: true });
-  rmdirSync(lockFolder(path));
-}
-
-function isFresh({ mtimeMs }: Stats): boolean {
-  return Date.now() - mtimeMs < policy.lockStaleMs;
-}
+/** How many locks this process has begun to take: no two of its drafts share a name. */
+let taken = 0;
 
 /** In the form in which the library calls the file system. */
 function answering(action: () => void) {
@@ -193,35 +262,15 @@ function answering(action: () => void) {
   };
 }
 
-/** Removes the lock of a dead owner. The folder's inode tells whether it is still that owner's. */
-function breakIfDead(path: string): boolean {
-  const inode = inodeOf(lockFolder(path));
-  const owner = ownerOf(path);
-  if (inode === undefined || owner?.inode !== inode || stateOf(owner) !== 'dead') return inode === undefined;
-  const grave = `${lockFolder(path)}.${process.pid}`;
+function namesIn(folder: string): string[] {
   try {
-    renameSync(lockFolder(path), grave);
-  } catch {
-    return true;
+    return readdirSync(folder);
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
+    throw error;
   }
-  const now = ownerOf(path);
-  if (inodeOf(grave) !== inode || now === undefined || stateOf(now) !== 'dead') {
-    // Somebody else broke it first and holds it now, perhaps with the same inode: give it back.
-    renameSync(grave, lockFolder(path));
-    return false;
-  }
-  rmSync(grave, { recursive: true });
-  return true;
-}
-
-function inodeOf(path: string): number | undefined {
-  return statSync(path, { throwIfNoEntry: false })?.ino;
 }
 
 function lockFolder(path: string): string {
   return `${path}.lock`;
-}
-
-function ownerFile(path: string): string {
-  return `${path}.owner`;
 }

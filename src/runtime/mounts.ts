@@ -1,4 +1,5 @@
-import { readFileSync, rmdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Shell } from './shell.js';
 
 /** A mount as this process sees it. */
@@ -42,13 +43,30 @@ export async function unmountTree(path: string, shell: Shell, keep: number): Pro
   if (paths.length > 0) await shell.run(['umount', '--', ...paths]);
 }
 
-/** Removes a folder that was made to mount something on; one that holds anything stays. */
+/** Removes a folder that was made to mount something on; one that holds anything, or is mounted on, stays. */
 export function removeMountPoint(path: string): void {
   try {
     rmdirSync(path);
   } catch (error) {
-    if (!['ENOENT', 'ENOTEMPTY', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    if (!['ENOENT', 'ENOTEMPTY', 'ENOTDIR', 'EBUSY'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
   }
+}
+
+/**
+ * Makes a folder and those above it, once it is noted which of them are new.
+ * @param note is given the topmost folder that is missing; undefined where all are there.
+ */
+export function makeNotedFolder(path: string, note: (topmost: string | undefined) => void): void {
+  let missing: string | undefined;
+  for (let at = path; !existsSync(at); at = dirname(at)) missing = at;
+  note(missing);
+  mkdirSync(path, { recursive: true, mode: 0o755 });
+}
+
+/** Removes a folder and those above it that {@link makeNotedFolder} made, as far as they are empty. @param topmost as it was noted. */
+export function removeNotedFolder(path: string, topmost: string | undefined): void {
+  if (topmost === undefined) return;
+  for (let at = path; at === topmost || at.startsWith(`${topmost}/`); at = dirname(at)) removeMountPoint(at);
 }
 
 /** Spaces and the like are octal escapes there. */

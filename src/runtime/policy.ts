@@ -42,6 +42,11 @@ export const policy = {
   /** How often a call without a token against doubles is sent, and the longest pause when EC2 has too much to do. */
   sendAttempts: 8,
   throttledMostMs: 20_000,
+  /** Trying again where EC2 has reached a limit that passes: after this, growing to the cap. */
+  limitFirstMs: 5_000,
+  limitMostMs: 60_000,
+  /** How long what carries the tags of a run is looked for, where EC2 does not answer. */
+  searchMs: 2 * 60_000,
   /** How long a device node may take to appear after EC2 said "attached". */
   deviceNodeMs: 60_000,
   /** A lock whose owner cannot be asked (another pid namespace or host) is broken after this. */

@@ -1,20 +1,20 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
+import { writeAll } from '../linux/atomic_write.js';
 import type { EventSink, RunEvent } from './events.js';
 import type { Redactor } from './redact.js';
 import type { RunFolder } from './runs.js';
 
 /** Keeps a run's events and the output of its tasks on disk, secrets taken out. */
 export class RunRecord {
-  private readonly events: number;
+  private events: number | undefined;
   private readonly logs = new Map<string, number>();
 
-  constructor(private readonly folder: RunFolder) {
-    this.events = openSync(folder.events, 'a', 0o600);
-  }
+  constructor(private readonly folder: RunFolder) {}
 
   record(event: RunEvent): void {
     if (event.type !== 'task.output') {
-      writeSync(this.events, `${JSON.stringify({ time: new Date().toISOString(), ...event })}\n`);
+      this.events ??= openSync(this.folder.events, 'a', 0o600);
+      writeAll(this.events, `${JSON.stringify({ time: new Date().toISOString(), ...event })}\n`);
       if (event.type === 'task.finished') this.closeLog(event.task);
       return;
     }
@@ -23,11 +23,11 @@ export class RunRecord {
       log = openSync(this.folder.logOf(event.task), 'a', 0o600);
       this.logs.set(event.task, log);
     }
-    writeSync(log, `${event.lines.join('\n')}\n`);
+    writeAll(log, `${event.lines.join('\n')}\n`);
   }
 
   close(): void {
-    closeSync(this.events);
+    if (this.events !== undefined) closeSync(this.events);
     for (const task of [...this.logs.keys()]) this.closeLog(task);
   }
 
@@ -38,22 +38,32 @@ export class RunRecord {
   }
 }
 
-/** A sink that takes secrets out of every event and hands it on. */
+/**
+ * A sink that takes secrets out of every event and hands it on. A sink that fails (a full disk, a lost terminal) is
+ * tried again with the next event, and the others are told once: the run, and its undo, must go on.
+ */
 export function redacting(redactor: Redactor, sinks: readonly EventSink[]): EventSink {
-  return (event) => {
-    const clean = redacted(event, redactor);
-    for (const sink of sinks) {
+  const failed = new Set<EventSink>();
+  const hand = (event: RunEvent, to: readonly EventSink[]) => {
+    for (const sink of to) {
       try {
-        sink(clean);
-      } catch {
-        // A full disk or a lost terminal: whoever is told of it cannot be told, and the undo must go on.
+        sink(event);
+      } catch (error) {
+        if (failed.has(sink)) continue;
+        failed.add(sink);
+        const message = `the record of the run is incomplete: ${redactor.redact((error as Error).message)}`;
+        hand(
+          { type: 'warning', message },
+          sinks.filter((other) => other !== sink),
+        );
       }
     }
   };
+  return (event) => hand(redacted(event, redactor), sinks);
 }
 
 /** What people and scripts wrote in an event; its own words (type, task, outcome) stay as they are. */
-const free = new Set(['lines', 'text', 'error', 'reason', 'message', 'outputs', 'left', 'processes', 'nodes']);
+const free = new Set(['lines', 'text', 'error', 'reason', 'message', 'outputs', 'outputs_error', 'left', 'processes', 'nodes']);
 
 function redacted(event: RunEvent, redactor: Redactor): RunEvent {
   return Object.fromEntries(

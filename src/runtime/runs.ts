@@ -1,13 +1,17 @@
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { Journal } from './journal.js';
-import { isHeld, lock, type Release } from './locks.js';
+import { makeFolder, removeDrafts, writeWhole } from '../linux/atomic_write.js';
+import { FormatError } from './format.js';
+import { Journal, type JournalContent, JournalError, type JournalHead, readJournal } from './journal.js';
+import { isHeld, lock, type Release, removeDeadLocks } from './locks.js';
+import { removeMountPoint } from './mounts.js';
+import { shortName } from './names.js';
 
 /**
  * What became of a run. `kept`: it failed, and what it made was kept to go on with; `dead`: its process is gone and what
- * it made may still be there.
+ * it made may still be there; `unreadable`: its journal is damaged.
  */
-export type RunState = 'running' | 'committed' | 'destroyed' | 'undone' | 'left' | 'kept' | 'dead';
+export type RunState = 'running' | 'committed' | 'destroyed' | 'undone' | 'left' | 'kept' | 'dead' | 'unreadable';
 
 /** A run as it is listed. */
 export interface RunSummary {
@@ -17,11 +21,13 @@ export interface RunSummary {
   readonly state: RunState;
   /** How many changes are not undone. */
   readonly open: number;
+  /** Why its journal cannot be read. */
+  readonly error?: string;
 }
 
 /** Whether a run is over and its undo is not. */
 export function isUnfinished({ state }: RunSummary): boolean {
-  return state === 'dead' || state === 'left' || state === 'kept';
+  return state === 'dead' || state === 'left' || state === 'kept' || state === 'unreadable';
 }
 
 /** The folder of one run: everything it did, readable after a crash. */
@@ -37,6 +43,10 @@ export class RunFolder {
   get journal(): string {
     return join(this.path, 'journal.jsonl');
   }
+  /** The head of the journal once more: where that is damaged, it says which EC2 the run worked with. */
+  private get head(): string {
+    return join(this.path, 'run.json');
+  }
   get events(): string {
     return join(this.path, 'events.jsonl');
   }
@@ -46,6 +56,13 @@ export class RunFolder {
   /** Where the run mounts things. Empty but while it goes on. */
   get mounts(): string {
     return join(this.path, 'mnt');
+  }
+  /** Where its pipes are while it goes on. */
+  get pipes(): string {
+    return join(this.path, 'pipes');
+  }
+  get plan(): string {
+    return join(this.path, 'plan.json');
   }
 
   /** What a kept run is gone on with. */
@@ -64,8 +81,25 @@ export class RunFolder {
 
   /** Makes the folder of a new run, for its owner's eyes only. */
   create(): void {
-    mkdirSync(this.logs, { recursive: true, mode: 0o700 });
+    makeFolder(this.logs);
     mkdirSync(this.mounts, { mode: 0o700 });
+  }
+
+  /** Starts the journal of a new run. */
+  begin(head: JournalHead): Journal {
+    const journal = Journal.create(this.journal, head);
+    try {
+      writeWhole(this.head, `${JSON.stringify(head)}\n`);
+      return journal;
+    } catch (error) {
+      journal.close();
+      throw error;
+    }
+  }
+
+  /** Removes the folder of a run that did not come to do anything. */
+  discard(): void {
+    rmSync(this.path, { recursive: true, force: true });
   }
 
   /** The lock that a run, or the undo of it, holds all the time. */
@@ -73,18 +107,27 @@ export class RunFolder {
     return lock(join(this.path, 'run'), purpose);
   }
 
-  summary(): RunSummary | undefined {
-    let journal: Journal;
+  /** @throws FormatError where the run is of a newer version. */
+  summary(): RunSummary {
     try {
-      journal = Journal.open(this.journal);
-    } catch {
-      return undefined;
-    }
-    try {
+      const journal = readJournal(this.journal);
       const { run, recipe, started } = journal.head;
       return { run, recipe, started, state: this.stateOf(journal), open: ['committed', 'destroyed'].includes(journal.ended ?? '') ? 0 : journal.open.length };
-    } finally {
-      journal.close();
+    } catch (error) {
+      if (error instanceof FormatError) throw error;
+      const open = error instanceof JournalError ? error.salvaged.open.length : 0;
+      const { recipe = '?', started = '?' } = this.headOf(error) ?? {};
+      return { run: this.id, recipe, started, state: this.busy ? 'running' : 'unreadable', open, error: (error as Error).message };
+    }
+  }
+
+  /** The head of a run whose journal cannot be read, as far as it is known. @param error what reading it said. */
+  headOf(error: unknown): JournalHead | undefined {
+    if (error instanceof JournalError && error.salvaged.head !== undefined) return error.salvaged.head;
+    try {
+      return JSON.parse(readFileSync(this.head, 'utf8')) as JournalHead;
+    } catch {
+      return undefined;
     }
   }
 
@@ -93,7 +136,38 @@ export class RunFolder {
     return isHeld(join(this.path, 'run'));
   }
 
-  private stateOf(journal: Journal): RunState {
+  /**
+   * Whether it is the folder of a run that was killed before it did anything: the head of the journal, its copy and the
+   * recipe are written in this order, before all else.
+   */
+  get isStillborn(): boolean {
+    if (existsSync(this.head) || existsSync(join(this.path, 'recipe.yml')) || this.busy) return false;
+    return !existsSync(this.journal) || !readFileSync(this.journal, 'latin1').includes('\n');
+  }
+
+  /** The tasks that printed anything. */
+  get tasksLogged(): string[] {
+    const ids = existsSync(this.plan) ? (JSON.parse(readFileSync(this.plan, 'utf8')) as { nodes: { id: string }[] }).nodes.map(({ id }) => id) : [];
+    const known = new Map(ids.map((id) => [fileNameOf(id), id]));
+    const names = existsSync(this.logs) ? readdirSync(this.logs).map((name) => name.replace(/\.log$/, '')) : [];
+    return names.map((name) => known.get(name) ?? decodeURIComponent(name));
+  }
+
+  /** Removes what only a run that goes on has, and what it may have left when it was killed. Not for one that is kept. */
+  tidy(): void {
+    rmSync(this.pipes, { recursive: true, force: true });
+    for (const name of existsSync(this.mounts) ? readdirSync(this.mounts) : []) {
+      const path = join(this.mounts, name);
+      // Format 1 had tables of mounts there.
+      if (name.endsWith('.fstab')) rmSync(path, { force: true });
+      else removeMountPoint(path);
+    }
+    removeMountPoint(this.mounts);
+    removeDrafts(this.path);
+    removeDeadLocks(this.path);
+  }
+
+  private stateOf(journal: JournalContent): RunState {
     if (this.busy) return 'running';
     if (journal.ended === 'committed' || journal.ended === 'destroyed') return journal.ended;
     if (journal.ended === 'undone') return journal.open.length === 0 ? 'undone' : 'left';
@@ -101,29 +175,38 @@ export class RunFolder {
   }
 }
 
-/** The id of a task as the name of a file, which scripts may use unquoted; {@link taskOfFile} gives it back. */
+/** The id of a task as the name of a file, which scripts may use unquoted. */
 export function fileNameOf(task: string): string {
-  return task.replace(/[^A-Za-z0-9_.-]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`);
-}
-
-/** The task whose id gave the name of a file. */
-export function taskOfFile(name: string): string {
-  return decodeURIComponent(name);
+  return shortName(task.replace(/[^A-Za-z0-9_.-]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`));
 }
 
 /** All runs of a state folder, oldest first. */
 export function listRuns(state: string): RunFolder[] {
+  return foldersOf(state).filter((run) => !run.isStillborn && (existsSync(run.journal) || !run.busy));
+}
+
+/** Removes the folders of runs that were killed before they did anything, and what others left of their work. */
+export function tidyRuns(state: string): void {
+  for (const run of foldersOf(state)) {
+    if (run.busy || existsSync(run.kept)) continue;
+    if (run.isStillborn) run.discard();
+    else run.tidy();
+  }
+}
+
+function foldersOf(state: string): RunFolder[] {
   const folder = join(state, 'runs');
   if (!existsSync(folder)) return [];
-  return readdirSync(folder)
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name)
     .sort()
-    .map((id) => new RunFolder(state, id))
-    .filter((run) => existsSync(run.journal));
+    .map((id) => new RunFolder(state, id));
 }
 
 /** A new run's id: when, what, and four letters against two in one second. Sorts by time. */
 export function newRunId(name: string, now: Date): string {
   const time = now.toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
   const letters = Math.random().toString(36).slice(2, 6).padEnd(4, '0');
-  return `${time}-${name}-${letters}`;
+  return `${time}-${shortName(name)}-${letters}`;
 }

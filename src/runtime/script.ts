@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, constants, existsSync, fstatSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, constants, existsSync, fstatSync, openSync, readSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { writeAll } from '../linux/atomic_write.js';
 import type { Pipe, PipeMaker } from './pipe.js';
 import { policy } from './policy.js';
 import { cancelOn, systemProgram } from './shell.js';
@@ -76,9 +77,7 @@ done < /proc/self/mountinfo`;
  */
 export async function runScript(script: Script, pipes: PipeMaker): Promise<ScriptResult> {
   script.signal.throwIfAborted();
-  const source = memoryFile(script.text);
-  const output = memoryFile('');
-  const leftover = memoryFile('');
+  const [source, output, leftover] = memoryFiles([script.text, '', '']) as [number, number, number];
   const pipe = await pipes.open(script.onLines).catch((error: unknown) => {
     for (const fd of [source, output, leftover]) closeSync(fd);
     throw error;
@@ -150,14 +149,33 @@ function exitText(code: number): string {
   return code > 128 && code < 160 ? `exit code ${code} (signal ${code - 128})` : `exit code ${code}`;
 }
 
+function memoryFiles(texts: readonly string[]): number[] {
+  const made: number[] = [];
+  try {
+    for (const text of texts) made.push(memoryFile(text));
+    return made;
+  } catch (error) {
+    for (const fd of made) closeSync(fd);
+    throw error;
+  }
+}
+
 /** A file without a name, in memory: a script may hold secrets, which never reach a disk. */
 function memoryFile(text: string): number {
-  const path = `/dev/shm/chrootfile-${process.pid}-${process.hrtime.bigint()}`;
-  const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
-  unlinkSync(path);
-  if (text !== '') writeSync(fd, text, 0);
-  return fd;
+  const fd = openSync(memoryFolder, constants.O_RDWR | nameless, 0o600);
+  try {
+    writeAll(fd, text, 0);
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw new Error(`a script of ${Buffer.byteLength(text)} bytes does not fit in ${memoryFolder}: ${(error as Error).message}`, { cause: error });
+  }
 }
+
+/** O_TMPFILE, which Node does not name. Source: Linux, include/uapi/asm-generic/fcntl.h. */
+const nameless = constants.O_DIRECTORY | 0o20000000;
+
+const memoryFolder = '/dev/shm';
 
 function contentsOf(fd: number): string {
   const buffer = Buffer.alloc(fstatSync(fd).size);

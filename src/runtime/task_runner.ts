@@ -10,7 +10,7 @@ import type { Action } from '../dsl/recipe.js';
 import { longestTimerMs } from '../dsl/words.js';
 import { checkPreconditions } from './checks.js';
 import type { Left, NodeOutcome } from './events.js';
-import { type Execution, undoWorld } from './execution.js';
+import type { Execution } from './execution.js';
 import type { AnyKind, TaskContext } from './kind.js';
 import { type LockOwner, withHostLocks, withLock } from './locks.js';
 import { policy } from './policy.js';
@@ -220,7 +220,7 @@ export class TaskRunner {
   undoNotesOf(task: string): Promise<Left[]> {
     const { journal, undoers } = this.x;
     const notes = journal.open.filter((note) => note.task === task);
-    return undoNotes(notes, { journal, undoers, world: undoWorld(this.x.world), emit: () => {}, gates: 'holds' });
+    return this.x.inUndo((signal) => undoNotes(notes, { journal, undoers, world: { ...this.x.world, signal }, emit: () => {}, gates: 'holds' }));
   }
 
   /** Where a task runs, and with what environment; the host where that cannot be told. */

@@ -28,6 +28,8 @@ export interface UndoOptions {
    * run that goes well, since what steps made (a snapshot) is meant to outlive it.
    */
   readonly gates: 'all' | 'holds';
+  /** Once it aborts, nothing more is begun: what is not undone by then is left. */
+  readonly stop?: AbortSignal;
 }
 
 /**
@@ -43,7 +45,11 @@ export async function undoNotes(notes: readonly Note[], options: UndoOptions): P
     if (!journal.open.some((open) => open.id === note.id)) continue;
     const undoer = undoers.get(note.kind);
     const above = journal.open.find((open) => (options.gates === 'all' ? open.on : open.standsOn).includes(note.id));
-    const error = above === undefined ? await tryUndo(note, undoer, options.world) : `"${above.task}" stands on it and could not be undone`;
+    const error = options.stop?.aborted
+      ? `not tried: ${(options.stop.reason as Error).message}`
+      : above !== undefined
+        ? `"${above.task}" stands on it and could not be undone`
+        : await tryUndo(note, undoer, options);
     emit({ type: 'undo.entry', task: note.task, kind: note.kind, ok: error === undefined, error });
     if (error !== undefined) {
       left.push({ task: note.task, kind: note.kind, error, by_hand: undoer?.byHand(note) ?? [] });
@@ -55,14 +61,34 @@ export async function undoNotes(notes: readonly Note[], options: UndoOptions): P
   return left;
 }
 
+/**
+ * Ends the journal of a run all of whose notes are undone.
+ * @param left what is not undone; what is wrong with the journal itself is added to it.
+ * @returns all that is left.
+ */
+export function endUndo(journal: Journal, left: readonly Left[], how: 'undone' | 'destroyed' = 'undone'): Left[] {
+  const again = `chrootfile ${how === 'undone' ? 'undo' : 'destroy'} ${journal.head.run}`;
+  const about = (error: string): Left[] => [...left, { task: 'run', kind: 'journal', error, by_hand: [again] }];
+  if (!journal.isInPlace) return about('the state folder was removed or moved during the run: what was made there may be left');
+  if (journal.failure !== undefined) return about(journal.failure.message);
+  if (left.length > 0) return [...left];
+  try {
+    journal.end(how);
+    return [];
+  } catch (error) {
+    return about((error as Error).message);
+  }
+}
+
 /** Closes the notes of what ran in a chroot that is gone: what they changed went with it. */
 export function closeNotesIn(chroot: string, journal: Journal): void {
   for (const note of journal.open) if (note.in === chroot) journal.closeNote(note.id);
 }
 
-async function tryUndo(note: Note, undoer: Undoer | undefined, world: World): Promise<string | undefined> {
+async function tryUndo(note: Note, undoer: Undoer | undefined, { world, journal }: UndoOptions): Promise<string | undefined> {
   if (undoer === undefined) return `this version knows no kind "${note.kind}"`;
   let error = '';
+  world.makeRoom();
   for (let attempt = 1, delay: number = policy.undoFirstDelayMs; ; attempt += 1, delay *= policy.undoBackoff) {
     try {
       await undoer.undo(note, world);
@@ -70,7 +96,8 @@ async function tryUndo(note: Note, undoer: Undoer | undefined, world: World): Pr
     } catch (caught) {
       error = (caught as Error).message;
     }
-    if (attempt === policy.undoAttempts || world.signal.aborted) return error;
-    await sleep(delay);
+    // A disk that cannot be written does not come back within seconds.
+    if (attempt === policy.undoAttempts || world.signal.aborted || journal.failure !== undefined) return error;
+    await sleep(delay, undefined, { signal: world.signal }).catch(() => {});
   }
 }

@@ -7,10 +7,10 @@ import type { LinkedTask } from '../dsl/link.js';
 import { folderOf } from '../dsl/module.js';
 import type { Action, Freshness } from '../dsl/recipe.js';
 import type { Value } from '../dsl/values.js';
+import { writeWhole } from '../linux/atomic_write.js';
 import { checkCommand } from './checks.js';
 import type { Execution } from './execution.js';
 import { insideRoot } from './inside.js';
-import { writeWhole } from './journal.js';
 import { scriptOf } from './user_script.js';
 
 type RunAction = Extract<Action, { type: 'run' }>;

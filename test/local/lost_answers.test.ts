@@ -42,7 +42,9 @@ suite('answers of EC2 that are lost', (test) => {
         const { ec2, local } = await withCuts(folder, when);
         const { signal } = new AbortController();
         const made: MadeNote = { run: 'r', task: 't', region: 'local-1', asked_at: new Date().toISOString() };
-        const tags = (type: 'volume' | 'snapshot' | 'image') => [{ ResourceType: type, Tags: tagsOf('r', 't', 'name', {}) }];
+        const Tags = await tagsOf(ec2, made, 'name', {});
+        const tags = (ResourceType: 'volume' | 'snapshot' | 'image') => [{ ResourceType, Tags }];
+        const progress = () => {};
         const { instance_id: instance, zone } = await findHost(ec2);
         const { VolumeId: volume = '' } = await createVolume(
           ec2,
@@ -53,13 +55,14 @@ suite('answers of EC2 that are lost', (test) => {
         assert.is((await attachVolume(ec2, attached, signal))?.State, 'attached');
         await detachVolume(ec2, attached, signal);
         await detachVolume(ec2, attached, signal);
-        const snapshot = await createSnapshot(ec2, { VolumeId: volume, TagSpecifications: tags('snapshot') }, made, signal);
+        const snapshot = await createSnapshot(ec2, { VolumeId: volume, TagSpecifications: tags('snapshot') }, made, signal, progress);
         const mapping = [{ DeviceName: '/dev/xvda', Ebs: { SnapshotId: snapshot } }];
         const image = await registerImage(
           ec2,
           { Name: 'name', RootDeviceName: '/dev/xvda', BlockDeviceMappings: mapping, TagSpecifications: tags('image') },
           made,
           signal,
+          progress,
         );
         assert.equal(
           (['volumes', 'snapshots', 'images'] as const).map((kind) => local.store.list(kind).map(({ id }) => id)),

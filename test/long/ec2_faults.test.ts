@@ -27,7 +27,19 @@ const actions = {
 } as const;
 
 /** Faults that pass, with how often they come; a permission does not come back by itself. */
-const times = { denied: undefined, throttled: 3, unavailable: 2, 'not-found': 2, 'lost-before': 1, 'lost-after': 1, expired: 1 };
+const times = {
+  denied: undefined,
+  throttled: 3,
+  limit: 1,
+  unavailable: 2,
+  'error-before': 2,
+  'error-after': 1,
+  'not-found': 2,
+  'lost-before': 1,
+  'lost-after': 1,
+  expired: 1,
+  slow: 1,
+};
 
 suite('faults of EC2', (test) => {
   test('every action, every fault: the run ends well or takes all back, and nothing is left in any region', async () => {

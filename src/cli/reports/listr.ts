@@ -3,7 +3,7 @@ import type { RunEvent } from '../../runtime/events.js';
 import { policy } from '../../runtime/policy.js';
 import { styled } from '../output.js';
 import type { Report } from './index.js';
-import { duration, leftBehindText, printSummary } from './summary.js';
+import { duration, interruptedText, leftBehindText, printSummary } from './summary.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: the wrapper's types differ by renderer, and ours is chosen at run time
 type Wrapper = ListrTaskWrapper<any, any, any>;
@@ -17,6 +17,7 @@ interface Node {
   redraw: NodeJS.Timeout | undefined;
   /** 0 while it waits. */
   attempt: number;
+  running: boolean;
 }
 
 interface PromiseWithResolver<T> {
@@ -76,6 +77,7 @@ export function listrReport(): Report {
         const wrapper = wrappers.get(event.task);
         if (known === undefined) return;
         known.attempt = event.attempt;
+        known.running = true;
         // Listr may not have begun with it yet.
         if (wrapper !== undefined) wrapper.title = titleOf(known);
         return;
@@ -99,6 +101,7 @@ export function listrReport(): Report {
           wrapper.output = '';
         }
         clearTimeout(known?.redraw);
+        if (known !== undefined) known.running = false;
         known?.ended.resolve(event);
         return;
       }
@@ -110,6 +113,9 @@ export function listrReport(): Report {
         return show('undo', `${event.task} (${event.kind})${event.ok ? '' : `: ${event.error}`}`);
       case 'warning':
         warnings.push(event.message);
+        return;
+      case 'undo.interrupted':
+        for (const known of [...nodes.values(), ...(undo === undefined ? [] : [undo])]) if (known.running) show(known.id, interruptedText(event));
         return;
       case 'run.finished':
         finished = event;
@@ -151,6 +157,7 @@ function node(id: string, description: string | undefined): Node {
     latest: '',
     redraw: undefined,
     attempt: 0,
+    running: id === 'undo',
   };
 }
 

@@ -1,7 +1,7 @@
 import type { RunEvent } from '../../runtime/events.js';
 import { print, printError, styled } from '../output.js';
 import type { Report } from './index.js';
-import { duration, leftBehindText, printSummary } from './summary.js';
+import { duration, interruptedText, leftBehindText, printSummary } from './summary.js';
 
 /** One line for each thing that happens; the output of tasks behind their names. Quiet: only what went wrong, and the outputs. */
 export function plainReport({ quiet }: { readonly quiet: boolean }): Report {
@@ -40,6 +40,8 @@ export function plainReport({ quiet }: { readonly quiet: boolean }): Report {
         );
       case 'warning':
         return printError(`warning: ${event.message}`);
+      case 'undo.interrupted':
+        return printError(`! ${interruptedText(event)}`);
       case 'run.finished':
         say(`run ${event.run} ${event.ok ? 'done' : 'failed'} in ${duration(event.seconds)}`);
         return printSummary(event, failures, (task) => `chrootfile logs ${run} ${task}`);

@@ -12,12 +12,29 @@ export function printSummary(event: Finished, failures: ReadonlyMap<string, stri
     const usage = usageText(event);
     if (usage !== undefined) print(usage);
     for (const [name, value] of Object.entries(event.outputs)) print(`${name} = ${typeof value === 'string' ? value : JSON.stringify(value)}`);
+    if (event.outputs_error !== undefined) printOutputsError(event.outputs_error, event);
     return;
   }
   printError('');
   if (event.kept) printKept(event);
   else if (event.left.length === 0) printError(`The run failed; everything it made was undone. (run ${event.run})`);
   else printLeft(event.left, event.run);
+}
+
+/** The run succeeded: what it made is there, and named. */
+function printOutputsError(error: string, { run, artifacts }: Finished): void {
+  printError(
+    '',
+    `${styled('red', '✖', process.stderr)} The run succeeded and what it made is kept, but ${error}`,
+    ...artifacts.map(({ region, type, id }) => `  ${region}  ${type}  ${id}`),
+    `  help: fix "outputs" for the next run; to delete what this one made: chrootfile destroy ${run}`,
+  );
+}
+
+/** That a signal came during an undo, and what the next one does. */
+export function interruptedText({ reason, waiting }: Extract<RunEvent, { type: 'undo.interrupted' }>): string {
+  const what = waiting.length === 0 ? 'undoing what was made' : `waiting for ${waiting.join(', ')}`;
+  return `${reason}: ${what}; a second signal ends the wait and leaves the rest to "chrootfile undo"`;
 }
 
 /** What EC2 took its time for, where that was worth a line. */

@@ -3,7 +3,7 @@ import { regions } from '../caller.js';
 import { copyDisk } from '../disks.js';
 import { Ec2Error } from '../errors.js';
 import { tagShape, tagsFor } from '../filters.js';
-import { thisMaker } from '../maker.js';
+import { thisMaker } from '../owner_process.js';
 import type { Image, Snapshot, Store, Tag } from '../store.js';
 import { checkedName, isAvailable, mustBeFree } from './images.js';
 import { isComplete } from './snapshots.js';
@@ -73,12 +73,13 @@ const copyImage = action(
     if (copies === undefined) return { imageId: image.id };
     try {
       for (const { from, snapshot } of copies) await fill(from, there, snapshot, here);
+      await here.store.exclusive(() => here.store.change('images', image.id, (made) => ({ ...made, ready: true })));
     } catch (error) {
+      here.failures.set(image.id, (error as Error).message);
       await here.store.exclusive(() => here.store.remove('images', image.id));
-      for (const { snapshot } of copies) await discard(here, 'snapshots', snapshot.id);
+      for (const { snapshot } of copies) await discard(here, 'snapshots', snapshot.id, error);
       throw error;
     }
-    await here.store.exclusive(() => here.store.change('images', image.id, (made) => ({ ...made, ready: true })));
     return { imageId: image.id };
   },
 );
@@ -109,7 +110,7 @@ const copySnapshot = action(
     try {
       await fill(source, there, snapshot, here);
     } catch (error) {
-      await discard(here, 'snapshots', snapshot.id);
+      await discard(here, 'snapshots', snapshot.id, error);
       throw error;
     }
     return { snapshotId: snapshot.id };

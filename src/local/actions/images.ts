@@ -1,7 +1,6 @@
-import { type Action, action, existing, type Here, hasPassed, own, ownerOf, required, selected, stopDryRun } from '../action.js';
+import { type Action, action, existing, failureOf, type Here, hasPassed, own, ownerOf, required, selected, stopDryRun } from '../action.js';
 import { Ec2Error } from '../errors.js';
 import { type Attributes, describeShape, filtered, page, tagSet, tagShape, tagsFor } from '../filters.js';
-import { hasDied } from '../maker.js';
 import { ownedBy } from '../sharing.js';
 import type { Image, Mapping } from '../store.js';
 import { isComplete } from './snapshots.js';
@@ -153,8 +152,12 @@ export function isAvailable(image: Image, here: Here): boolean {
 }
 
 function stateOf(image: Image, here: Here): string {
-  if (image.ready === false && hasDied(image.maker)) return 'failed';
+  if (failureOf(image, here) !== undefined) return 'failed';
   return isAvailable(image, here) ? 'available' : 'pending';
+}
+
+function reasonOf(failure: string | undefined) {
+  return failure === undefined ? undefined : { code: 'Server.InternalError', message: failure };
 }
 
 /** @throws Ec2Error for what boots no machine. Source: EC2 API reference, RegisterImage. */
@@ -223,6 +226,7 @@ function imageBody(image: Image, here: Here) {
     imageId: image.id,
     imageLocation: `${owner}/${image.name}`,
     imageState: stateOf(image, here),
+    stateReason: reasonOf(failureOf(image, here)),
     imageOwnerId: owner,
     isPublic: image.sharedWith?.groups.includes('all') ?? false,
     productCodes: image.productCodes?.map((productCode) => ({ productCode, type: 'marketplace' })),

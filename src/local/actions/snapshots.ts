@@ -1,9 +1,9 @@
-import { type Action, action, discard, finish, type Here, hasPassed, own, ownerOf, required, selected, stopDryRun } from '../action.js';
+import { type Action, action, discard, failureOf, finish, type Here, hasPassed, own, ownerOf, required, selected, stopDryRun } from '../action.js';
 import { copyDisk, deviceOf, removeDisk } from '../disks.js';
 import { Ec2Error } from '../errors.js';
 import { type Attributes, describeShape, filtered, page, tagSet, tagShape, tagsFor } from '../filters.js';
 import { keyOf } from '../keys.js';
-import { hasDied, thisMaker } from '../maker.js';
+import { thisMaker } from '../owner_process.js';
 import { changed, changeOf, ownedBy } from '../sharing.js';
 import type { Snapshot } from '../store.js';
 
@@ -32,11 +32,11 @@ const createSnapshot = action({ DryRun: 'boolean', VolumeId: 'string', Descripti
     // What was written to an attached volume may still be in the cache of its device.
     if (device !== undefined) await here.run(['blockdev', '--flushbufs', device]);
     await copyDisk(here.run, disk, here.store.diskOf(snapshot.id), volume.size);
+    await finish(here, 'snapshots', snapshot.id);
   } catch (error) {
-    await discard(here, 'snapshots', snapshot.id);
+    await discard(here, 'snapshots', snapshot.id, error);
     throw error;
   }
-  await finish(here, 'snapshots', snapshot.id);
   return { ...snapshotBody(snapshot, here), status: 'pending', progress: '' };
 });
 
@@ -110,7 +110,7 @@ export function isComplete(snapshot: Snapshot, here: Here): boolean {
 }
 
 function stateOf(snapshot: Snapshot, here: Here): string {
-  if (!snapshot.ready && hasDied(snapshot.maker)) return 'error';
+  if (failureOf(snapshot, here) !== undefined) return 'error';
   return isComplete(snapshot, here) ? 'completed' : 'pending';
 }
 
@@ -129,6 +129,7 @@ function snapshotBody(snapshot: Snapshot, here: Here) {
     snapshotId: snapshot.id,
     volumeId: snapshot.volume,
     status: stateOf(snapshot, here),
+    statusMessage: failureOf(snapshot, here),
     startTime: snapshot.created,
     progress: progressOf(snapshot, here),
     ownerId: ownerOf(snapshot),

@@ -1,10 +1,10 @@
-import { type Action, action, discard, existing, finish, type Here, hasPassed, own, ownerOf, required, selected, stopDryRun } from '../action.js';
+import { type Action, action, discard, existing, failureOf, finish, type Here, hasPassed, own, ownerOf, required, selected, stopDryRun } from '../action.js';
 import { aliasesTo, aliasOf, isAliasTaken, linkAlias } from '../aliases.js';
-import { attachDisk, copyDisk, createDisk, detachDisk, deviceOf, isBusy, linkDevice, removeDisk } from '../disks.js';
+import { attachDisk, copyDisk, createDisk, detachDisk, deviceOf, isBusy, linkDevice, removeDanglingLinks, removeDisk } from '../disks.js';
 import { Ec2Error } from '../errors.js';
 import { type Attributes, describeShape, filtered, page, tagSet, tagShape, tagsFor } from '../filters.js';
 import { keyOf } from '../keys.js';
-import { hasDied, thisMaker } from '../maker.js';
+import { hasDied, thisMaker } from '../owner_process.js';
 import type { Attachment, Snapshot, Volume } from '../store.js';
 import { isComplete } from './snapshots.js';
 
@@ -65,6 +65,8 @@ const createVolume = action(
       const before = token === undefined ? undefined : here.store.list('volumes').find((v) => ownerOf(v) === here.account && v.token?.value === token);
       if (before !== undefined) {
         if (before.token?.request !== asked) throw new Ec2Error('IdempotentParameterMismatch', 'The client token has been used with other parameters.');
+        const failure = failureOf(before, here);
+        if (failure !== undefined) throw new Ec2Error('VolumeCreationFailed', `Volume '${before.id}' could not be made: ${failure}`);
         return { volume: before, fresh: false };
       }
       const made: Volume = {
@@ -90,13 +92,13 @@ const createVolume = action(
     if (fresh) {
       const disk = here.store.diskOf(volume.id);
       try {
-        if (snapshot === undefined) createDisk(disk, size);
+        if (snapshot === undefined) await createDisk(disk, size);
         else await copyDisk(here.run, here.store.diskOf(snapshot.id), disk, size);
+        await finish(here, 'volumes', volume.id);
       } catch (error) {
-        await discard(here, 'volumes', volume.id);
+        await discard(here, 'volumes', volume.id, error);
         throw error;
       }
-      await finish(here, 'volumes', volume.id);
     }
     const { attachmentSet: _, ...body } = volumeBody(here.store.get('volumes', volume.id) ?? volume, here);
     return body;
@@ -135,22 +137,23 @@ const attachVolume = action({ DryRun: 'boolean', VolumeId: 'string', InstanceId:
     return volume;
   });
   const disk = here.store.diskOf(id);
+  here.attaching.add(id);
   try {
     await here.alone('devices', async () => {
-      try {
-        const node = await attachDisk(here.run, disk, id);
-        if (here.aliases) linkAlias(node, aliasOf(device));
-      } catch (error) {
-        const node = deviceOf(disk);
-        if (node !== undefined) await detachDisk(here.run, disk, node, id);
-        throw error;
-      }
+      const node = await attachDisk(here.run, disk, id);
+      if (here.aliases) linkAlias(node, aliasOf(device));
     });
+    await here.store.exclusive(() => here.store.change('volumes', id, (made) => ({ ...made, attachment: completed(made) })));
   } catch (error) {
+    await here.alone('devices', async () => {
+      const node = deviceOf(disk);
+      if (node !== undefined) await detachDisk(here.run, disk, node, id);
+    });
     await here.store.exclusive(() => here.store.change('volumes', id, ({ attachment: _, ...made }) => made));
     throw error;
+  } finally {
+    here.attaching.delete(id);
   }
-  await here.store.exclusive(() => here.store.change('volumes', id, (made) => ({ ...made, attachment: completed(made) })));
   return attachmentBody(volume, here, attachmentState(volume, here));
 });
 
@@ -202,6 +205,7 @@ export function attachedVolumes(here: Here): Volume[] {
 
 /** Finishes attachments that a killed process had begun, as far as the kernel has them. */
 export async function mendAttachments(here: Here): Promise<void> {
+  removeDanglingLinks();
   const halfAttached = ({ attachment }: Volume) => hasDied(attachment?.maker);
   for (const { id } of here.store.list('volumes').filter(halfAttached)) {
     await here.alone('devices', async () => {
@@ -270,7 +274,8 @@ function isAttached(volume: Volume, here: Here): boolean {
 /** Whether a volume is attached or about to be: between the choice of its device name and the loop device is a moment. */
 function isTaken(volume: Volume, here: Here): boolean {
   const { maker } = volume.attachment ?? {};
-  return isAttached(volume, here) || (maker !== undefined && !hasDied(maker));
+  const underWay = maker !== undefined && !hasDied(maker) && (maker !== thisMaker() || here.attaching.has(volume.id));
+  return isAttached(volume, here) || underWay;
 }
 
 function isReady(volume: Volume, here: Here): boolean {
@@ -313,7 +318,7 @@ function isEncrypted({ Encrypted: asked, KmsKeyId: key }: { Encrypted?: boolean;
 }
 
 function stateOf(volume: Volume, here: Here): string {
-  if (!volume.ready && hasDied(volume.maker)) return 'error';
+  if (failureOf(volume, here) !== undefined) return 'error';
   if (!isReady(volume, here)) return 'creating';
   return isAttached(volume, here) ? 'in-use' : 'available';
 }

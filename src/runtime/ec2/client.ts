@@ -41,7 +41,8 @@ export async function openEc2(cloud: Cloud, local?: LocalHandler): Promise<Ec2> 
     credentials: credentials.provider,
     ...(cloud.profile === undefined ? {} : { profile: cloud.profile }),
     retryMode: 'adaptive',
-    maxAttempts: cloud.max_attempts ?? 10,
+    // What fails here at every try, such as a full disk, does not pass by waiting.
+    maxAttempts: cloud.max_attempts ?? (local === undefined ? 10 : 6),
     ...(cloud.endpoint === undefined ? {} : { endpoint: cloud.endpoint }),
     // Never asked: the handler answers before there is a connection.
     ...(local === undefined ? {} : { endpoint: nowhere, requestHandler: local.handler }),
@@ -125,7 +126,8 @@ function prepare(client: EC2Client, { usage, credentials, config, cloud }: Surro
         throw error;
       }
     },
-    { step: 'deserialize', name: 'countCalls' },
+    // High: outside of the SDK's own deserializer, which makes an error of an answer such as HTTP 500.
+    { step: 'deserialize', priority: 'high', name: 'countCalls' },
   );
   client.middlewareStack.add(
     (next, context) => async (args) => {
@@ -156,8 +158,9 @@ async function decode(error: unknown, { credentials, region, requestHandler, end
   try {
     const { STSClient, DecodeAuthorizationMessageCommand } = await import('./sdk_sts.js');
     // A custom endpoint is EC2's own; only the embedded one is known to answer for STS too.
-    const here = endpoint === nowhere ? { endpoint, requestHandler } : sts_endpoint === undefined ? {} : { endpoint: sts_endpoint };
-    const sts = new STSClient({ credentials, region, ...here } as STSClientConfig);
+    const here = endpoint === nowhere ? { endpoint } : sts_endpoint === undefined ? {} : { endpoint: sts_endpoint };
+    const handler = requestHandler === undefined ? {} : { requestHandler };
+    const sts = new STSClient({ credentials, region, ...here, ...handler } as STSClientConfig);
     const { DecodedMessage: text } = await sts.send(new DecodeAuthorizationMessageCommand({ EncodedMessage: encoded }));
     const { explicitDeny, context } = JSON.parse(text ?? '{}') as Decoded;
     const why = explicitDeny ? 'a policy denies it' : 'no policy allows it';
@@ -181,7 +184,17 @@ export function codeOf(error: unknown): string | undefined {
 
 /** Whether EC2 says that a thing does not exist. */
 export function isNotFound(error: unknown): boolean {
-  return /^Invalid\w+\.(NotFound|Unavailable|Malformed)$/.test(codeOf(error) ?? '');
+  return /^Invalid\w+\.(NotFound|Unavailable)$/.test(codeOf(error) ?? '');
+}
+
+/**
+ * Whether EC2 refuses something because of a limit that passes by itself, once what is under way has ended.
+ * Source: EC2 API reference, "Error codes for the Amazon EC2 API".
+ */
+export function isPassingLimit(error: unknown): boolean {
+  return /^(ResourceLimitExceeded|SnapshotCreationPerVolumeRateExceeded|ConcurrentSnapshotLimitExceeded|PendingSnapshot\w*|ConcurrentTagAccess)$/.test(
+    codeOf(error) ?? '',
+  );
 }
 
 /** Whether EC2 says no for good, so that asking again is of no use. */

@@ -3,21 +3,22 @@ import { policy } from '../policy.js';
 import { type Ec2, inCall } from './client.js';
 import { sendOnce } from './send_once.js';
 import { type MadeNote, madeBy, type Search } from './tags.js';
-import { onceKnown, remove, waitFor } from './wait.js';
+import { onceAllowed, onceKnown, type Progress, remove, waitFor } from './wait.js';
 
 /** Registers an image; gives its id. EC2 takes no token here: a lost answer is looked for before it is sent again. */
-export function registerImage(ec2: Ec2, want: RegisterImageCommandInput, note: MadeNote, signal: AbortSignal): Promise<string> {
+export function registerImage(ec2: Ec2, want: RegisterImageCommandInput, note: MadeNote, signal: AbortSignal, progress: Progress): Promise<string> {
   return sendOnce(ec2, 'RegisterImage', note, signal, {
     send: async () => (await ec2.once.send(new ec2.sdk.RegisterImageCommand(want), { abortSignal: signal })).ImageId,
     search: imagesMadeBy(ec2, note),
+    progress,
   });
 }
 
 /** Asks for a copy of an image in this region; gives its id. @param want with a token against doubles. */
-export async function copyImage(ec2: Ec2, want: CopyImageCommandInput & { ClientToken: string }, signal: AbortSignal): Promise<string> {
+export async function copyImage(ec2: Ec2, want: CopyImageCommandInput & { ClientToken: string }, signal: AbortSignal, progress: Progress): Promise<string> {
   try {
     const copy = () => ec2.client.send(new ec2.sdk.CopyImageCommand(want), { abortSignal: signal });
-    return (await onceKnown(signal, copy)).ImageId ?? '';
+    return (await onceAllowed(signal, progress, () => onceKnown(signal, copy))).ImageId ?? '';
   } catch (error) {
     throw inCall('CopyImage', error);
   }

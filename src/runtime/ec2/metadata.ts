@@ -1,3 +1,6 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import type { Cloud } from '../../dsl/recipe.js';
 
 /**
@@ -13,6 +16,18 @@ export async function ownRegion(cloud: Cloud): Promise<string> {
   return ask('/latest/meta-data/placement/region', cloud).catch((error: Error) => {
     throw new Error(`no region is known: say it in "cloud", by --region or AWS_REGION; ${error.message}`, { cause: error });
   });
+}
+
+/** What this machine is called in tags: its instance id; where it is no instance of EC2, a hash of its machine id. */
+export async function hostName(cloud: Cloud): Promise<string> {
+  return cloud.provider === 'local' ? machineHash() : ownInstanceId(cloud).catch(machineHash);
+}
+
+/** Not the machine id itself, which is confidential. Source: machine-id(5). */
+function machineHash(): string {
+  const file = '/etc/machine-id';
+  const id = (existsSync(file) ? readFileSync(file, 'utf8').trim() : '') || hostname();
+  return `host-${createHash('sha256').update(`chrootfile ${id}`).digest('hex').slice(0, 17)}`;
 }
 
 /** What it said: a machine stays what it is. */

@@ -3,6 +3,7 @@ export {
   AttachVolumeCommand,
   CopyImageCommand,
   CreateSnapshotCommand,
+  CreateTagsCommand,
   CreateVolumeCommand,
   DeleteSnapshotCommand,
   DeleteVolumeCommand,

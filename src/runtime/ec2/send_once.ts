@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { policy } from '../policy.js';
 import { type Ec2, inCall, isLost, isThrottling, notSure } from './client.js';
-import { idsOf, type MadeNote, type Search } from './tags.js';
-import { onceKnown } from './wait.js';
+import { firstIdOf, type MadeNote, type Search } from './tags.js';
+import { onceAllowed, onceKnown, type Progress } from './wait.js';
 
 /**
  * Sends what makes something and takes no token against doubles: never again before it was looked for. What EC2
@@ -14,19 +14,19 @@ export async function sendOnce(
   call: string,
   note: MadeNote,
   signal: AbortSignal,
-  { send, search }: { readonly send: () => Promise<string | undefined>; readonly search: Search },
+  { send, search, progress }: { readonly send: () => Promise<string | undefined>; readonly search: Search; readonly progress: Progress },
 ): Promise<string> {
   let lost = false;
   for (let attempt = 1, delay: number = policy.pollFirstMs; ; attempt += 1, delay = Math.min(delay * 2, policy.throttledMostMs)) {
     try {
-      return (await onceKnown(signal, send)) ?? '';
+      return (await onceAllowed(signal, progress, () => onceKnown(signal, send))) ?? '';
     } catch (error) {
       const told = inCall(call, error);
       lost ||= isLost(error);
       if (signal.aborted || attempt === policy.sendAttempts || !(isThrottling(error) || isLost(error))) throw lost ? notSure(told) : told;
       if (isThrottling(error)) await sleep(delay * (0.5 + Math.random()), undefined, { signal });
       else {
-        const [found] = await idsOf(ec2, { ...note, asked_at: new Date().toISOString() }, search, signal).catch((failed: Error) => {
+        const found = await firstIdOf(ec2, { ...note, asked_at: new Date().toISOString() }, search, signal).catch((failed: Error) => {
           throw notSure(failed);
         });
         if (found !== undefined) return found;

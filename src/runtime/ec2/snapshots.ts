@@ -3,13 +3,14 @@ import { policy } from '../policy.js';
 import type { Ec2 } from './client.js';
 import { sendOnce } from './send_once.js';
 import { type MadeNote, madeBy, type Search } from './tags.js';
-import { remove, waitFor } from './wait.js';
+import { type Progress, remove, waitFor } from './wait.js';
 
 /** Asks for a snapshot; gives its id. EC2 takes no token here: a lost answer is looked for before it is sent again. */
-export function createSnapshot(ec2: Ec2, want: CreateSnapshotCommandInput, note: MadeNote, signal: AbortSignal): Promise<string> {
+export function createSnapshot(ec2: Ec2, want: CreateSnapshotCommandInput, note: MadeNote, signal: AbortSignal, progress: Progress): Promise<string> {
   return sendOnce(ec2, 'CreateSnapshot', note, signal, {
     send: async () => (await ec2.once.send(new ec2.sdk.CreateSnapshotCommand(want), { abortSignal: signal })).SnapshotId,
     search: snapshotsMadeBy(ec2, note),
+    progress,
   });
 }
 
@@ -23,7 +24,7 @@ export function snapshotsMadeBy(ec2: Ec2, maker: { readonly run: string; readonl
 }
 
 /** Waits until a snapshot is complete. `progress` is told EC2's own percentage. */
-export async function waitForSnapshot(ec2: Ec2, id: string, signal: AbortSignal, progress: (text: string) => void): Promise<void> {
+export async function waitForSnapshot(ec2: Ec2, id: string, signal: AbortSignal, progress: Progress): Promise<void> {
   await waitFor<Snapshot>({
     ec2,
     thing: 'snapshot',

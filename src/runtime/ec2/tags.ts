@@ -1,17 +1,47 @@
+import { createHash } from 'node:crypto';
 import type { Tag } from '@aws-sdk/client-ec2';
-import type { NoteHandle, TaskContext, World } from '../kind.js';
+import type { Artifact, NoteHandle, TaskContext, World } from '../kind.js';
+import { shortName } from '../names.js';
 import { policy } from '../policy.js';
-import { changedNothing, type Ec2 } from './client.js';
-import { waitFor } from './wait.js';
+import { changedNothing, type Ec2, inCall } from './client.js';
+import { hostName } from './metadata.js';
+import { onceAllowed, onceKnown, unknownForMs, waitFor } from './wait.js';
 
 /** The tags of everything a run makes, by which it is found again. */
 export const runTag = 'chrootfile:run';
 export const taskTag = 'chrootfile:task';
+/** The machine that makes it: its instance id, else a hash of its machine id. */
+export const hostTag = 'chrootfile:host';
+/** `building` until the run has succeeded, then `kept`. */
+export const stateTag = 'chrootfile:state';
+
+/** Who makes something: a run and a task of it. */
+export type Maker = Pick<TaskContext, 'run' | 'task'>;
 
 /** The tags a thing gets: those of the run, a name, and the user's, which may replace the name. */
-export function tagsOf(run: string, task: string, name: string, tags: Readonly<Record<string, string>>): Tag[] {
-  const all = { Name: name, ...tags, [runTag]: run, [taskTag]: task };
+export async function tagsOf(ec2: Ec2, { run, task }: Maker, name: string, tags: Readonly<Record<string, string>>): Promise<Tag[]> {
+  const own = { [runTag]: run, [taskTag]: shortName(task), [hostTag]: await hostName(ec2.cloud), [stateTag]: 'building' };
+  const all: Record<string, string> = { Name: shortName(name), ...tags, ...own };
   return Object.entries(all).map(([Key, Value]) => ({ Key, Value }));
+}
+
+/** Says of what a run has made that it is kept, in every region: from then on nobody takes it for what a dead run left. */
+export async function markKept(artifacts: readonly Artifact[], world: World, progress: (text: string) => void): Promise<void> {
+  for (const region of new Set(artifacts.map((artifact) => artifact.region))) {
+    const all = artifacts.filter((artifact) => artifact.region === region);
+    const ec2 = await world.ec2(region);
+    const command = new ec2.sdk.CreateTagsCommand({ Resources: all.map(({ id }) => id), Tags: [{ Key: stateTag, Value: 'kept' }] });
+    try {
+      await onceAllowed(world.signal, progress, () => onceKnown(world.signal, () => ec2.client.send(command)));
+    } catch (error) {
+      throw inCall('CreateTags', error);
+    }
+  }
+}
+
+/** A token against doubles: another one for each attempt of a task, the same for a call that is sent again. Source: EC2 API reference, 64 characters. */
+export function tokenOf({ run, task, region, asked_at }: MadeNote): string {
+  return createHash('sha256').update([run, task, region, asked_at].join('\n')).digest('hex');
 }
 
 /** A note about something that was asked for: which run and task, where and when. The id is known once the answer came. */
@@ -59,7 +89,7 @@ export function regionOption({ region }: { readonly region?: string }): string {
 export function madeBy({ run, task }: { readonly run: string; readonly task: string }) {
   return [
     { Name: `tag:${runTag}`, Values: [run] },
-    { Name: `tag:${taskTag}`, Values: [task] },
+    { Name: `tag:${taskTag}`, Values: [shortName(task)] },
   ];
 }
 
@@ -80,25 +110,41 @@ export async function removeMade(
   },
 ): Promise<void> {
   const ec2 = await world.ec2(note.region);
-  for (const id of await idsOf(ec2, note, how.search(ec2, note), world.signal)) await how.remove(ec2, id, note, world.signal);
+  const ids = note.id === undefined ? await allIdsOf(ec2, note, how.search(ec2, note), world.signal) : [note.id];
+  for (const id of ids) await how.remove(ec2, id, note, world.signal);
 }
 
-/**
- * The ids of what a note is about: its id, or, where the answer was lost, what carries its tags. Looks until
- * 30 s after the call, since describe calls may be late.
- */
-export async function idsOf(ec2: Ec2, note: MadeNote, { call, thing, look }: Search, signal: AbortSignal): Promise<readonly string[]> {
-  if (note.id !== undefined) return [note.id];
-  const until = Date.parse(note.asked_at) + (ec2.consistent ? 0 : policy.eventualConsistencyMs);
-  const found = await waitFor<readonly string[]>({
+/** The first id that carries the tags of what a note is about; undefined when none shows up within 30 s after the call. */
+export async function firstIdOf(ec2: Ec2, note: MadeNote, search: Search, signal: AbortSignal): Promise<string | undefined> {
+  return (await idsOf(ec2, note, search, signal, (ids) => ids.length > 0))[0];
+}
+
+/** All ids that carry the tags of what a note is about: looks until 30 s after the call, since not all may show at once. */
+export function allIdsOf(ec2: Ec2, note: MadeNote, search: Search, signal: AbortSignal): Promise<readonly string[]> {
+  return idsOf(ec2, note, search, signal, () => false);
+}
+
+async function idsOf(
+  ec2: Ec2,
+  note: MadeNote,
+  { call, thing, look }: Search,
+  signal: AbortSignal,
+  enough: (ids: readonly string[]) => boolean,
+): Promise<string[]> {
+  const until = performance.now() + unknownForMs(ec2, note.asked_at);
+  const found = new Set<string>();
+  await waitFor<readonly string[]>({
     ec2,
     thing,
     what: `what task "${note.task}" of run ${note.run} made`,
     call,
     look,
-    done: (ids) => ids.length > 0 || Date.now() >= until,
-    limitMs: policy.imageMs,
+    done: (ids) => {
+      for (const id of ids) found.add(id);
+      return enough([...found]) || performance.now() >= until;
+    },
+    limitMs: policy.eventualConsistencyMs + policy.searchMs,
     signal,
   });
-  return found ?? [];
+  return [...found];
 }

@@ -2,6 +2,8 @@
 export class Usage {
   private readonly calls = new Map<string, number>();
   private readonly waits = new Map<string, number>();
+  /** What is waited for at the moment, in words: `volume vol-1 to be detached`. */
+  readonly waitsFor = new Set<string>();
 
   /** Counts a request that was sent, every attempt of it. */
   called(action: string): void {

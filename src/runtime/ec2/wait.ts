@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { policy } from '../policy.js';
-import { codeOf, type Ec2, inCall, isNotFound, isRefusal, isThrottling } from './client.js';
+import { codeOf, type Ec2, inCall, isNotFound, isPassingLimit, isRefusal, isThrottling } from './client.js';
 
 /** What is waited for, and how it looks. */
 export interface Wait<T> {
@@ -31,16 +31,19 @@ export interface Wait<T> {
  * @throws Error when it takes longer than the limit, when it will never be, or when EC2 refuses to tell.
  */
 export async function waitFor<T>(wait: Wait<T>): Promise<T | undefined> {
+  const { usage } = wait.ec2;
   const started = performance.now();
+  usage.waitsFor.add(wait.what);
   try {
     return await watch(wait);
   } finally {
-    wait.ec2.usage.waited(wait.thing, performance.now() - started);
+    usage.waitsFor.delete(wait.what);
+    usage.waited(wait.thing, performance.now() - started);
   }
 }
 
-async function watch<T>({ what, call, look, answered, done, gone = false, limitMs, signal, progress, fraction }: Wait<T>): Promise<T | undefined> {
-  const started = Date.now();
+async function watch<T>({ ec2, what, call, look, answered, done, gone = false, limitMs, signal, progress, fraction }: Wait<T>): Promise<T | undefined> {
+  const started = performance.now();
   let lastSeen = started;
   let last = '';
   for (let told = answered; ; told = undefined) {
@@ -51,14 +54,14 @@ async function watch<T>({ what, call, look, answered, done, gone = false, limitM
     } catch (error) {
       signal.throwIfAborted();
       if (isNotFound(error)) seen = undefined;
-      else if (isRefusal(error) || (codeOf(error) !== undefined && !isPassing(error))) throw inCall(call, error);
+      else if (isRefusal(error) || (codeOf(error) !== undefined && !isPassing(error, ec2))) throw inCall(call, error);
       else last = ` (${(error as Error).message})`;
     }
-    const waited = Date.now() - started;
-    if (seen !== undefined) lastSeen = Date.now();
+    const waited = performance.now() - started;
+    if (seen !== undefined) lastSeen = performance.now();
     if (seen === undefined && last === '') {
       if (gone) return undefined;
-      if (Date.now() - lastSeen > policy.eventualConsistencyMs) throw new Error(`waited for ${what}: it does not exist`);
+      if (performance.now() - lastSeen > policy.eventualConsistencyMs) throw new Error(`waited for ${what}: it does not exist`);
     } else if (seen !== undefined) {
       if (done(seen)) return seen;
       progress?.(seen);
@@ -75,8 +78,9 @@ function pauseAfter(waitedMs: number, done = 0): number {
   return Math.min(Math.max(wanted, policy.pollFirstMs), policy.pollMostMs);
 }
 
-/** Faults that pass by themselves: throttling and faults of the server. */
-function isPassing(error: unknown): boolean {
+/** Faults that pass by themselves: throttling and faults of the server. On this machine it is a disk that fails, at every try. */
+function isPassing(error: unknown, { cloud }: Ec2): boolean {
+  if (cloud.provider === 'local' && codeOf(error) === 'InternalError') return false;
   const status = (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode ?? 500;
   return status >= 500 || isThrottling(error);
 }
@@ -86,14 +90,34 @@ function isPassing(error: unknown): boolean {
  * @throws Error when EC2 does not know it for longer than that takes, and for every other error at once.
  */
 export async function onceKnown<T>(signal: AbortSignal, action: () => Promise<T>): Promise<T> {
-  const until = Date.now() + policy.eventualConsistencyMs;
+  const started = performance.now();
   for (let delay: number = policy.pollFirstMs; ; delay = Math.min(delay * policy.pollBackoff, policy.pollMostMs)) {
     try {
       // To its end also when the run is cancelled: what is taken back must not be still in the making.
       return await action();
     } catch (error) {
-      if (!isNotFound(error) || Date.now() > until) throw error;
+      if (!isNotFound(error) || performance.now() - started > policy.eventualConsistencyMs) throw error;
       await sleep(delay, undefined, { signal });
+    }
+  }
+}
+
+/** Says what is waited for. */
+export type Progress = (text: string) => void;
+
+/**
+ * Does something as soon as EC2's limits allow it: those that pass when other work ends are waited out.
+ * @throws the signal's reason when it aborts, as by the timeout of the task; every other error at once.
+ */
+export async function onceAllowed<T>(signal: AbortSignal, progress: Progress, action: () => Promise<T>): Promise<T> {
+  for (let delay: number = policy.limitFirstMs; ; delay = Math.min(delay * 2, policy.limitMostMs)) {
+    try {
+      return await action();
+    } catch (error) {
+      if (!isPassingLimit(error)) throw error;
+      const pause = delay * (0.75 + Math.random() / 2);
+      progress(`EC2 has reached a limit (${codeOf(error)}), trying again in ${Math.ceil(pause / 1000)} s`);
+      await sleep(pause, undefined, { signal });
     }
   }
 }
@@ -116,19 +140,28 @@ async function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>): Promi
 }
 
 /**
+ * How long it may still take until EC2 shows everywhere what was asked for at a time. Never longer than that takes in all,
+ * whatever the clocks of then and now say.
+ * @param askedAt an ISO time; one that cannot be read is long ago.
+ */
+export function unknownForMs({ consistent }: Ec2, askedAt: string): number {
+  const since = Date.now() - Date.parse(askedAt);
+  return consistent || Number.isNaN(since) ? 0 : Math.min(Math.max(policy.eventualConsistencyMs - since, 0), policy.eventualConsistencyMs);
+}
+
+/**
  * Removes a thing. That it is not there counts when EC2 must know it by now: something just made may not show yet.
  * @param madeAt when it was asked for, as an ISO time.
  */
 export async function remove(ec2: Ec2, call: string, madeAt: string, signal: AbortSignal, action: () => Promise<unknown>): Promise<void> {
-  const known = Date.parse(madeAt) + (ec2.consistent ? 0 : policy.eventualConsistencyMs);
+  const known = performance.now() + unknownForMs(ec2, madeAt);
   for (;;) {
     try {
       await action();
       return;
     } catch (error) {
       if (!isNotFound(error)) throw inCall(call, error);
-      // Also where it is not known when that was.
-      if (!(Date.now() < known)) return;
+      if (performance.now() >= known) return;
       await sleep(policy.pollFirstMs * 4, undefined, { signal });
     }
   }

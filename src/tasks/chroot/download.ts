@@ -1,11 +1,16 @@
-import { existsSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
+import { existsSync, lstatSync, rmSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { copyTree } from '../../runtime/copy.js';
 import { insideRoot } from '../../runtime/inside.js';
 import { defineKind } from '../../runtime/kind.js';
+import { makeNotedFolder, removeNotedFolder } from '../../runtime/mounts.js';
 
 interface Note {
   readonly path: string;
+  /** Whether something was there, which is kept. */
+  readonly had?: boolean;
+  /** The topmost folder that was made for it. */
+  readonly made?: string | undefined;
 }
 
 export const download = defineKind({
@@ -38,11 +43,16 @@ export const download = defineKind({
     const source = insideRoot(root, from);
     if (lstatSync(source, { throwIfNoEntry: false }) === undefined) throw new Error(`the image has no ${from}`);
     const target = to.endsWith('/') ? join(resolve(context.folder, to), basename(from)) : resolve(context.folder, to);
-    if (!existsSync(target)) context.note({ path: target } satisfies Note);
-    mkdirSync(dirname(target), { recursive: true });
+    const had = existsSync(target);
+    makeNotedFolder(dirname(target), (made) => {
+      if (!had || made !== undefined) context.note({ path: target, had, made } satisfies Note);
+    });
     await copyTree(source, target, { ...(mode === undefined ? {} : { fileMode: Number.parseInt(mode, 8) }), signal: context.signal });
     return { path: target };
   },
-  undo: async ({ path }: Note) => rmSync(path, { recursive: true, force: true }),
+  undo: async ({ path, had, made }: Note) => {
+    if (!had) rmSync(path, { recursive: true, force: true });
+    removeNotedFolder(dirname(path), made);
+  },
   byHand: ({ path }: Note) => [`rm -r ${path}`],
 });

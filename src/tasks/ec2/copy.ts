@@ -3,7 +3,7 @@ import { copyImage, deregisterImage, imageOf, imagesMadeBy, imagesNamed, registe
 import { registrationOf, uefiDataOf } from '../../runtime/ec2/registration.js';
 import { interimName, interimTask, noteOlder, type RetiredNote, replacedSchema, restore, retire } from '../../runtime/ec2/replace.js';
 import { deleteSnapshot, snapshotsMadeBy } from '../../runtime/ec2/snapshots.js';
-import { idsOf, type MadeNote, madeNow, makeNoted, regionOption, tagsOf } from '../../runtime/ec2/tags.js';
+import { allIdsOf, type MadeNote, madeNow, makeNoted, regionOption, tagsOf, tokenOf } from '../../runtime/ec2/tags.js';
 import { defineKind, type TaskContext } from '../../runtime/kind.js';
 import { policy } from '../../runtime/policy.js';
 
@@ -100,10 +100,11 @@ export const copy = defineKind({
     const ec2 = await world.ec2(note.region);
     const { id: _, ...made } = note;
     const searches = note.replacing ? [imagesMadeBy(ec2, { ...made, task: interimTask(made.task) }), imagesMadeBy(ec2, made)] : [imagesMadeBy(ec2, made)];
-    const ids = await Promise.all(searches.map((search) => idsOf(ec2, note.replacing ? made : note, search, world.signal)));
-    for (const id of new Set([...ids.flat(), ...(note.id === undefined ? [] : [note.id])])) await deregisterImage(ec2, id, note, world.signal);
+    const known = note.id === undefined ? [] : [note.id];
+    const found = note.id === undefined || note.replacing ? await Promise.all(searches.map((search) => allIdsOf(ec2, made, search, world.signal))) : [];
+    for (const id of new Set([...found.flat(), ...known])) await deregisterImage(ec2, id, note, world.signal);
     // By their tags: a copy that was asked for may still be making them.
-    for (const id of await idsOf(ec2, made, snapshotsMadeBy(ec2, made), world.signal)) await deleteSnapshot(ec2, id, note, world.signal);
+    for (const id of await allIdsOf(ec2, made, snapshotsMadeBy(ec2, made), world.signal)) await deleteSnapshot(ec2, id, note, world.signal);
   },
   artifacts: (note: CopyNote | RetiredNote) => {
     if ('retired' in note) return [];
@@ -167,26 +168,29 @@ async function copyTo(ec2: Ec2, what: Copying, context: TaskContext): Promise<Co
     Encrypted: what.encrypted ?? (key === undefined ? undefined : true),
     KmsKeyId: key === '' ? undefined : key,
     SnapshotCopyCompletionDurationMinutes: what.duration_minutes,
-    ClientToken: `${context.run}-${context.task}-${made.asked_at}`.slice(-64),
+    ClientToken: tokenOf(made),
     TagSpecifications: [
-      { ResourceType: 'image' as const, Tags: tagsOf(context.run, replacing ? interimTask(context.task) : context.task, what.name, what.tags.image) },
-      { ResourceType: 'snapshot' as const, Tags: tagsOf(context.run, context.task, what.name, what.tags.snapshot) },
+      {
+        ResourceType: 'image' as const,
+        Tags: await tagsOf(ec2, replacing ? { ...context, task: interimTask(context.task) } : context, what.name, what.tags.image),
+      },
+      { ResourceType: 'snapshot' as const, Tags: await tagsOf(ec2, context, what.name, what.tags.snapshot) },
     ],
   };
   await noteOlder(ec2, old, context);
-  const copied = await makeNoted(context, { ...made, ...(replacing ? { replacing } : {}) }, () => copyImage(ec2, wanted, context.signal));
+  const copied = await makeNoted(context, { ...made, ...(replacing ? { replacing } : {}) }, () => copyImage(ec2, wanted, context.signal, context.progress));
   const image = await waitForImage(ec2, copied.made.id, context.signal, policy.copyMs);
   const snapshots = snapshotsOf(image);
   copied.note.update({ ...copied.made, snapshots } satisfies CopyNote);
   if (!replacing) return { id: copied.made.id, snapshots, replaced: [] };
-  const tags = tagsOf(context.run, context.task, what.name, what.tags.image);
+  const tags = await tagsOf(ec2, context, what.name, what.tags.image);
   const registration = {
     ...registrationOf(image, await uefiDataOf(ec2, image)),
     Name: what.name,
     TagSpecifications: [{ ResourceType: 'image' as const, Tags: tags }],
   };
   await retire(ec2, old, context.signal);
-  const id = await registerImage(ec2, registration, madeNow(context, ec2), context.signal);
+  const id = await registerImage(ec2, registration, madeNow(context, ec2), context.signal, context.progress);
   await waitForImage(ec2, id, context.signal);
   await deregisterImage(ec2, copied.made.id, copied.made, context.signal);
   copied.note.update({ ...made, id, snapshots } satisfies CopyNote);

@@ -71,11 +71,11 @@ export const image = defineKind({
     const source = params.source === undefined ? undefined : await imageOf(ec2, params.source);
     const want = await registrationFor(params, source, ec2);
     const made = madeNow(context, ec2);
-    const register = (task: string, name: string) => {
-      const tags = tagsOf(context.run, task, name, params.tags ?? {});
+    const register = async (task: string, name: string) => {
+      const tags = await tagsOf(ec2, { run: context.run, task }, name, params.tags ?? {});
       const its = { ...made, task };
       return makeNoted(context, its, () =>
-        registerImage(ec2, { ...want, Name: name, TagSpecifications: [{ ResourceType: 'image', Tags: tags }] }, its, signal),
+        registerImage(ec2, { ...want, Name: name, TagSpecifications: [{ ResourceType: 'image', Tags: tags }] }, its, signal, context.progress),
       );
     };
     const old = params.force_deregister ? await imagesNamed(ec2, params.name) : [];

@@ -36,9 +36,9 @@ export const snapshot = defineKind({
     const wanted: CreateSnapshotCommandInput = {
       VolumeId: params.volume,
       Description: params.description,
-      TagSpecifications: [{ ResourceType: 'snapshot', Tags: tagsOf(context.run, context.task, `chrootfile ${context.task}`, params.tags ?? {}) }],
+      TagSpecifications: [{ ResourceType: 'snapshot', Tags: await tagsOf(ec2, context, `chrootfile ${context.task}`, params.tags ?? {}) }],
     };
-    const { made: known } = await makeNoted(context, made, () => createSnapshot(ec2, wanted, made, context.signal));
+    const { made: known } = await makeNoted(context, made, () => createSnapshot(ec2, wanted, made, context.signal, context.progress));
     const { id } = known;
     await waitForSnapshot(ec2, id, context.signal, context.progress);
     return { id };

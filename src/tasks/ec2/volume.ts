@@ -1,6 +1,6 @@
 import type { CreateVolumeCommandInput, Volume } from '@aws-sdk/client-ec2';
 import { findHost } from '../../runtime/ec2/instance.js';
-import { type MadeNote, madeNow, makeNoted, regionOption, removeMade, tagsOf } from '../../runtime/ec2/tags.js';
+import { type MadeNote, madeNow, makeNoted, regionOption, removeMade, tagsOf, tokenOf } from '../../runtime/ec2/tags.js';
 import { createVolume, deleteVolume, volumesMadeBy, waitForVolume } from '../../runtime/ec2/volumes.js';
 import { defineKind } from '../../runtime/kind.js';
 
@@ -52,8 +52,8 @@ export const volume = defineKind({
       Throughput: params.throughput,
       Encrypted: params.encrypted ?? (params.kms_key_id === undefined ? undefined : true),
       KmsKeyId: params.kms_key_id,
-      ClientToken: `${context.run}-${context.task}-${made.asked_at}`.slice(-64),
-      TagSpecifications: [{ ResourceType: 'volume', Tags: tagsOf(context.run, context.task, `chrootfile ${context.task}`, params.tags ?? {}) }],
+      ClientToken: tokenOf(made),
+      TagSpecifications: [{ ResourceType: 'volume', Tags: await tagsOf(ec2, context, `chrootfile ${context.task}`, params.tags ?? {}) }],
     };
     let volume: Volume = {};
     const { made: known } = await makeNoted(context, made, async () => {

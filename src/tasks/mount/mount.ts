@@ -1,14 +1,14 @@
-import { existsSync, mkdirSync, realpathSync, statSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { existsSync, realpathSync, statSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileSystemOn, partitionOf, partitionsOf } from '../../runtime/devices.js';
 import { makeInside } from '../../runtime/inside.js';
 import { defineKind } from '../../runtime/kind.js';
-import { mounts, mountsUnder, removeMountPoint, unmountTree } from '../../runtime/mounts.js';
+import { makeNotedFolder, mounts, mountsUnder, removeNotedFolder, unmountTree } from '../../runtime/mounts.js';
 
 interface Note {
   readonly path: string;
-  /** Whether the folder was made for it. */
-  readonly made: boolean;
+  /** The topmost folder that was made for it; in format 1 whether the last one was. */
+  readonly made?: string | boolean | undefined;
   /** How many mounts were at the path and below it before: those are not ours. */
   readonly before: number;
 }
@@ -47,11 +47,8 @@ export const mount = defineKind({
       const known = [...partitionsOf(device).keys()].join(', ');
       throw new Error(`${device} is a disk with partitions (${known}): say which one with "partition", or find it with disk.root`);
     }
-    let path = params.path === undefined ? context.mountPoint : placeFor(params.path, dirname(context.mountPoint));
-    const made = !existsSync(path);
-    mkdirSync(path, { recursive: true, mode: 0o755 });
-    path = realpathSync(path);
-    context.note({ path, made, before: mountsUnder(path).length } satisfies Note);
+    const path = realPathOf(params.path === undefined ? context.mountPoint : placeFor(params.path, dirname(context.mountPoint)));
+    makeNotedFolder(path, (made) => context.note({ path, made, before: mountsUnder(path).length } satisfies Note));
     if (!statSync(path).isDirectory()) throw new Error(`${path} is not a folder`);
     const run = (options: readonly string[]) => {
       const type = params.type === undefined ? [] : ['-t', params.type];
@@ -69,10 +66,15 @@ export const mount = defineKind({
   },
   undo: async ({ path, made, before }: Note, { shell, mountsGone }) => {
     if (!mountsGone) await unmountTree(path, shell, before);
-    if (made) removeMountPoint(path);
+    removeNotedFolder(path, made === true ? path : made || undefined);
   },
   byHand: ({ path }: Note) => [`umount -R ${path}`],
 });
+
+/** A path without links, of which the last parts may be missing. */
+function realPathOf(path: string): string {
+  return existsSync(path) ? realpathSync(path) : join(realPathOf(dirname(path)), basename(path));
+}
 
 /** A path below another mount of the run is inside an image: its links are followed there, and what is missing is made there. */
 function placeFor(path: string, folder: string): string {

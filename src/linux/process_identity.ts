@@ -16,17 +16,18 @@ export function ownIdentity(): ProcessIdentity {
 
 /** The identity of a process of this pid namespace. */
 export function identityOf(pid: number): ProcessIdentity {
-  return { pid, started: startOf(pid) ?? '', boot: bootId(), pidNamespace: readlinkSync('/proc/self/ns/pid') };
+  return { pid, started: startTimeOf(pid) ?? '', boot: bootId(), pidNamespace: pidNamespace() };
 }
 
 /** Whether a process lives; `unknown` when it belongs to a pid namespace that cannot be seen from here. */
 export function stateOf(identity: ProcessIdentity): 'alive' | 'dead' | 'unknown' {
   if (identity.boot !== bootId()) return 'dead';
-  if (identity.pidNamespace !== readlinkSync('/proc/self/ns/pid')) return 'unknown';
-  return startOf(identity.pid) === identity.started ? 'alive' : 'dead';
+  if (identity.pidNamespace !== pidNamespace()) return 'unknown';
+  return startTimeOf(identity.pid) === identity.started ? 'alive' : 'dead';
 }
 
-function startOf(pid: number): string | undefined {
+/** When a process was started, in ticks since boot; undefined when there is none, or only its exit code is left of it. */
+export function startTimeOf(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The name in parentheses may hold spaces and parentheses itself.
@@ -37,6 +38,12 @@ function startOf(pid: number): string | undefined {
   }
 }
 
-function bootId(): string {
+/** The id that the kernel gave to this boot. */
+export function bootId(): string {
   return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+}
+
+/** The pid namespace of this process, as the kernel names it. */
+export function pidNamespace(): string {
+  return readlinkSync('/proc/self/ns/pid');
 }

@@ -1,0 +1,131 @@
+import type { Cloud } from '../dsl/recipe.js';
+import type { Ec2 } from '../runtime/ec2/client.js';
+import { findLeftovers, isTerminated, type Leftover, removeLeftover } from '../runtime/ec2/leftovers.js';
+import { listRuns, type RunState } from '../runtime/runs.js';
+import { ExitError, exits } from './exits.js';
+import { print, printError, printJson, table } from './output.js';
+import { toldOf } from './session.js';
+import { watchSignals } from './signals.js';
+import { stateFolder } from './state.js';
+import { openWorld } from './world.js';
+
+export interface GcOptions {
+  readonly state?: string;
+  readonly cloud?: 'local' | 'aws';
+  readonly region?: string;
+  readonly regions?: readonly string[];
+  readonly profile?: string;
+  readonly endpoint?: string;
+  readonly run?: string;
+  /** Milliseconds. */
+  readonly older: number;
+  readonly delete: boolean;
+  readonly json: boolean;
+}
+
+/** A leftover with what is done about it: `taken` says whether its run is over, `why` how that is known. */
+interface Row extends Omit<Leftover, 'attachments'> {
+  readonly taken: boolean;
+  readonly why: string;
+  readonly deleted?: boolean;
+  readonly error?: string;
+}
+
+/** `chrootfile gc`: finds by tag what runs of lost machines left in an account, and deletes it with `--delete`; gives the exit code. */
+export async function gc(options: GcOptions): Promise<number> {
+  const state = stateFolder(options.state);
+  const cloud: Cloud = { provider: 'local', ...toldOf(options) };
+  const interruption = watchSignals();
+  const { signal } = interruption;
+  try {
+    const warn = (message: string) => printError(`warning: ${message}`);
+    const world = openWorld({ cloud, state, signal, warn });
+    const own = await world.ec2();
+    const regions = await Promise.all((await regionsOf(own, options.regions)).map((region) => world.ec2(region)));
+    const found: Leftover[] = [];
+    const closed: string[] = [];
+    for (const ec2 of regions) {
+      try {
+        found.push(...(await findLeftovers(ec2, options.run)));
+      } catch (error) {
+        // What is not seen whole is not touched.
+        closed.push(`${ec2.region}: ${(error as Error).message}`);
+      }
+    }
+    for (const text of closed) printError(`chrootfile: nothing is deleted in ${text}`);
+    const judge = await judgeOf(found, regions, new Map(listRuns(state).map((run) => [run.id, run.summary().state])), options);
+    const rows: Row[] = [];
+    for (const each of found) {
+      const { attachments: _, ...shown } = each;
+      const row = { ...shown, ...judge(each) };
+      const ec2 = own.in(each.region);
+      rows.push(options.delete && row.taken ? { ...row, ...(await removed(ec2, each, signal)) } : row);
+    }
+    if (options.json) printJson(rows);
+    else printRows(rows, options);
+    const failed = rows.some(({ error }) => error !== undefined) || closed.length > 0;
+    return failed ? exits.left : (interruption.exit() ?? exits.done);
+  } finally {
+    interruption.stop();
+  }
+}
+
+/** The regions named; `all` is every one that the account has. */
+async function regionsOf(own: Ec2, named: readonly string[] | undefined): Promise<readonly string[]> {
+  if (named === undefined) return [own.region];
+  if (!named.includes('all')) return [...new Set(named)];
+  const { Regions: found = [] } = await own.client.send(new own.sdk.DescribeRegionsCommand({}));
+  return found.flatMap(({ RegionName }) => RegionName ?? []);
+}
+
+/** Says of each thing whether its run is over. A run is taken whole or not at all. */
+async function judgeOf(
+  found: readonly Leftover[],
+  regions: readonly Ec2[],
+  runs: ReadonlyMap<string, RunState>,
+  { run: named, older }: GcOptions,
+): Promise<(thing: Leftover) => Pick<Row, 'taken' | 'why'>> {
+  const terminated = new Set<string>();
+  for (const host of new Set(found.map((each) => each.host).filter((name) => /^i-[0-9a-f]+$/.test(name)))) {
+    for (const ec2 of regions) if (await isTerminated(ec2, host)) terminated.add(host);
+  }
+  const youngest = new Map<string, number>();
+  for (const { run, created } of found) youngest.set(run, Math.max(youngest.get(run) ?? 0, Date.parse(created) || Date.now()));
+  return ({ run, host }) => {
+    const state = runs.get(run);
+    if (state === 'running') return { taken: false, why: 'the run goes on here' };
+    if (state === 'kept') return { taken: false, why: 'the run is kept for --resume here' };
+    if (run === named) return { taken: true, why: 'named by --run' };
+    if (state === 'dead' || state === 'left' || state === 'unreadable') return { taken: true, why: 'the run is dead, as this machine knows' };
+    if (terminated.has(host)) return { taken: true, why: `${host} was terminated` };
+    const age = Date.now() - (youngest.get(run) ?? Date.now());
+    if (age > older) return { taken: true, why: 'older than --older' };
+    return { taken: false, why: 'may go on elsewhere' };
+  };
+}
+
+async function removed(ec2: Ec2, thing: Leftover, signal: AbortSignal): Promise<Pick<Row, 'deleted' | 'error'>> {
+  if (signal.aborted) return { deleted: false, error: `not tried: ${(signal.reason as Error).message}` };
+  try {
+    await removeLeftover(ec2, thing, signal);
+    return { deleted: true };
+  } catch (error) {
+    return { deleted: false, error: (error as Error).message };
+  }
+}
+
+function printRows(rows: readonly Row[], options: GcOptions): void {
+  if (rows.length === 0) return print('nothing is left of any run');
+  const outcome = ({ taken, deleted, error }: Row) => (error !== undefined ? `failed: ${error}` : deleted ? 'deleted' : taken ? 'would be deleted' : 'kept');
+  const titles = ['REGION', 'TYPE', 'ID', 'CREATED', 'RUN', 'HOST', 'OUTCOME', 'WHY'];
+  print(...table([titles, ...rows.map((row) => [row.region, row.type, row.id, row.created, row.run, row.host, outcome(row), row.why])]));
+  if (!options.delete && rows.some(({ taken }) => taken)) print('', 'To delete what is marked so: the same command with --delete');
+}
+
+/** @throws ExitError for what is no list of regions. */
+export function regionList(text: string): string[] {
+  const names = text.split(',').map((name) => name.trim());
+  if (names.some((name) => !/^[a-z0-9-]+$/.test(name)))
+    throw new ExitError(exits.invalid, `--regions ${text}: give names with commas, e.g. eu-west-1,us-east-1, or all`);
+  return names;
+}

@@ -1,0 +1,72 @@
+import { copyFileSync } from 'node:fs';
+import { syncFolder, writeWhole } from '../linux/atomic_write.js';
+import { ownIdentity } from '../linux/process_identity.js';
+import { localRegion } from '../local/caller.js';
+import { regionsIn } from '../local/store.js';
+import { findLeftovers, removeLeftover } from '../runtime/ec2/leftovers.js';
+import type { Left } from '../runtime/events.js';
+import { currentFormat } from '../runtime/format.js';
+import { JournalError, type JournalHead, readJournal } from '../runtime/journal.js';
+import { unmountTree } from '../runtime/mounts.js';
+import type { RunFolder } from '../runtime/runs.js';
+import type { UndoOptions } from '../runtime/undo.js';
+import { localFolder } from './local_ec2.js';
+
+/** How the journal of a run is damaged, and where it is kept as it was. */
+export interface Damage {
+  readonly message: string;
+  readonly kept: string;
+}
+
+/**
+ * Puts a journal with the lines that can be read in the place of a damaged one, which is kept beside it.
+ * @returns the damage; undefined where there is none. @throws FormatError for a journal of a newer version.
+ */
+export function salvage(folder: RunFolder): Damage | undefined {
+  try {
+    readJournal(folder.journal);
+    return undefined;
+  } catch (error) {
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    if (!(error instanceof JournalError) && !isMissing) throw error;
+    const kept = `${folder.journal}.broken`;
+    if (!isMissing) copyFileSync(folder.journal, kept);
+    syncFolder(folder.path);
+    const { open, ended } = error instanceof JournalError ? error.salvaged : { open: [], ended: undefined };
+    const lines = [
+      { type: 'run', ...(folder.headOf(error) ?? unknownHead(folder)) },
+      ...open.map((note) => ({ type: 'note', ...note })),
+      ...(ended === undefined ? [] : [{ type: 'ended', how: ended }]),
+    ];
+    writeWhole(folder.journal, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    return { message: isMissing ? `${folder.journal} is missing` : `${(error as Error).message}; it is kept as ${kept}`, kept };
+  }
+}
+
+/** Where nobody knows what the run worked with, it is the embedded EC2 that can be asked. */
+function unknownHead({ id }: RunFolder): JournalHead {
+  return { format: currentFormat, run: id, recipe: '?', started: '?', cloud: { provider: 'local' }, owner: ownIdentity(), sandbox: true };
+}
+
+/**
+ * Finds what a damaged journal may have told of by the run's tag, in the regions that are known of it, and removes it.
+ * @returns what is left, which always names the damage: what scripts had done is not found again.
+ */
+export async function undoByTag(folder: RunFolder, { message }: Damage, { world, journal }: UndoOptions): Promise<Left[]> {
+  const left: Left[] = [{ task: 'run', kind: 'journal', error: `${message}; undo scripts it named may be lost`, by_hand: [] }];
+  const told = (error: unknown, task: string, kind: string) => left.push({ task, kind, error: (error as Error).message, by_hand: [] });
+  await unmountTree(folder.mounts, world.shell, 0).catch((error) => told(error, 'run', 'mount'));
+  const { cloud } = journal.head;
+  const regions = cloud.provider === 'local' ? regionsIn(localFolder(folder.state)) : [];
+  for (const region of new Set([cloud.region ?? (cloud.provider === 'local' ? localRegion : undefined), ...regions])) {
+    try {
+      const ec2 = await world.ec2(region);
+      for (const found of await findLeftovers(ec2, folder.id)) {
+        await removeLeftover(ec2, found, world.signal).catch((error) => told(error, found.task, `${found.type} ${found.id}`));
+      }
+    } catch (error) {
+      told(error, 'run', `EC2 in ${region ?? 'its region'}`);
+    }
+  }
+  return left;
+}

@@ -1,0 +1,78 @@
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+
+/** How drafts of {@link writeWhole} end: what a killed process left is told by it. */
+export const draftEnding = '.new';
+
+/**
+ * Writes all bytes of a text. write(2) may take a part of them without an error, as on a tmpfs that fills up; the rest
+ * then fails.
+ * @param position where in the file; at its current position (or its end, where it was opened to append) by default.
+ */
+export function writeAll(fd: number, text: string, position?: number): void {
+  const bytes = Buffer.from(text);
+  for (let written = 0; written < bytes.length; ) {
+    written += writeSync(fd, bytes, written, bytes.length - written, position === undefined ? null : position + written);
+  }
+}
+
+/** Writes a file so that it is there whole or not at all, also after a power cut: the file first, then its folder. */
+export function writeWhole(file: string, text: string): void {
+  const draft = `${file}.${process.pid}${draftEnding}`;
+  try {
+    const fd = openSync(draft, 'w', 0o600);
+    try {
+      writeAll(fd, text);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(draft, file);
+  } catch (error) {
+    rmSync(draft, { force: true });
+    throw error;
+  }
+  syncFolder(dirname(file));
+}
+
+/** Makes a folder, and those above it, so that they are there after a power cut. @returns the topmost that was made. */
+export function makeFolder(folder: string, mode = 0o700): string | undefined {
+  const topmost = mkdirSync(folder, { recursive: true, mode });
+  if (topmost === undefined) return undefined;
+  for (let made = folder; made.length >= topmost.length; made = dirname(made)) syncFolder(dirname(made));
+  return topmost;
+}
+
+/** Removes a file, which may not be there, so that it stays removed after a power cut. */
+export function removeForGood(file: string): void {
+  rmSync(file, { force: true });
+  syncFolder(dirname(file));
+}
+
+/** Has the names in a folder, new and removed ones, written to disk. */
+export function syncFolder(folder: string): void {
+  const fd = openSync(folder, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Has the content of a file and its name written to disk, without keeping this process from other work. */
+export async function syncFile(file: string): Promise<void> {
+  const handle = await open(file, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  syncFolder(dirname(file));
+}
+
+/** Removes the drafts that killed processes left in a folder. To be called where nobody else may be writing there. */
+export function removeDrafts(folder: string): void {
+  for (const name of existsSync(folder) ? readdirSync(folder) : [])
+    if (name.endsWith(draftEnding)) rmSync(join(folder, name), { recursive: true, force: true });
+}

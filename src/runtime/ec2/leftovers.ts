@@ -1,0 +1,97 @@
+import type { Tag } from '@aws-sdk/client-ec2';
+import { codeOf, type Ec2, inCall } from './client.js';
+import { deregisterImage, findImages } from './images.js';
+import { deleteSnapshot } from './snapshots.js';
+import { hostTag, runTag, stateTag, taskTag } from './tags.js';
+import { deleteVolume, detachVolume } from './volumes.js';
+
+/** Something that a run has made and that is not marked as kept. */
+export interface Leftover {
+  readonly type: 'image' | 'snapshot' | 'volume';
+  readonly region: string;
+  readonly id: string;
+  readonly run: string;
+  readonly task: string;
+  /** The machine that made it, as {@link hostName} has it. */
+  readonly host: string;
+  /** When it was made, as an ISO time. */
+  readonly created: string;
+  /** The instances a volume is attached to, with the device names. */
+  readonly attachments: readonly { readonly instance: string; readonly device: string }[];
+}
+
+/**
+ * Finds what still says that it is being built: images first, then the snapshots they use, volumes last. Things without
+ * that tag, as those of older versions, are not found.
+ * @param run only what this run has made.
+ * @throws Error where EC2 does not tell all of it.
+ */
+export async function findLeftovers(ec2: Ec2, run?: string): Promise<Leftover[]> {
+  const Filters = [{ Name: `tag:${stateTag}`, Values: ['building'] }, ...(run === undefined ? [] : [{ Name: `tag:${runTag}`, Values: [run] }])];
+  const of = (type: Leftover['type'], id: string | undefined, created: Date | string | undefined, tags: readonly Tag[] = []): Leftover => {
+    const tag = (name: string) => tags.find(({ Key }) => Key === name)?.Value ?? '';
+    const at = created === undefined ? '' : new Date(created).toISOString();
+    return { type, region: ec2.region, id: id ?? '', run: tag(runTag), task: tag(taskTag), host: tag(hostTag), created: at, attachments: [] };
+  };
+  const images = await findImages(ec2, { Owners: ['self'], IncludeDeprecated: true, IncludeDisabled: true, Filters });
+  const { client, sdk } = ec2;
+  const snapshots = await allPages('DescribeSnapshots', async (NextToken) => {
+    const page = await client.send(new sdk.DescribeSnapshotsCommand({ OwnerIds: ['self'], Filters, ...(NextToken ? { NextToken } : {}) }));
+    return { items: page.Snapshots ?? [], next: page.NextToken };
+  });
+  const volumes = await allPages('DescribeVolumes', async (NextToken) => {
+    const page = await client.send(new sdk.DescribeVolumesCommand({ Filters, ...(NextToken ? { NextToken } : {}) }));
+    return { items: page.Volumes ?? [], next: page.NextToken };
+  });
+  return [
+    ...images.map((image) => of('image', image.ImageId, image.CreationDate, image.Tags)),
+    ...snapshots.map((snapshot) => of('snapshot', snapshot.SnapshotId, snapshot.StartTime, snapshot.Tags)),
+    ...volumes.map((volume) => ({
+      ...of('volume', volume.VolumeId, volume.CreateTime, volume.Tags),
+      attachments: (volume.Attachments ?? []).map(({ InstanceId, Device }) => ({ instance: InstanceId ?? '', device: Device ?? '' })),
+    })),
+  ];
+}
+
+/** Deregisters or deletes a leftover. A volume is detached first, without force: one that is in use stays. */
+export async function removeLeftover(ec2: Ec2, { type, id, region, attachments }: Leftover, signal: AbortSignal): Promise<void> {
+  // It was made long enough ago to be known everywhere.
+  const longAgo = new Date(0).toISOString();
+  switch (type) {
+    case 'image':
+      return deregisterImage(ec2, id, { asked_at: longAgo }, signal);
+    case 'snapshot':
+      return deleteSnapshot(ec2, id, { asked_at: longAgo }, signal);
+    case 'volume':
+      for (const { instance, device } of attachments) {
+        await detachVolume(ec2, { volume: id, instance, device, region, asked_at: longAgo, attached_at: longAgo }, signal);
+      }
+      return deleteVolume(ec2, id, { asked_at: longAgo }, signal);
+  }
+}
+
+/** Whether EC2 says that an instance was terminated. One it does not know may live elsewhere. */
+export async function isTerminated(ec2: Ec2, instance: string): Promise<boolean> {
+  try {
+    const found = await ec2.client.send(new ec2.sdk.DescribeInstancesCommand({ InstanceIds: [instance] }));
+    return (found.Reservations ?? []).some((each) => (each.Instances ?? []).some(({ State }) => State?.Name === 'terminated'));
+  } catch (error) {
+    if (/^InvalidInstanceID/.test(codeOf(error) ?? '')) return false;
+    throw inCall('DescribeInstances', error);
+  }
+}
+
+async function allPages<T>(call: string, page: (token: string | undefined) => Promise<{ items: readonly T[]; next: string | undefined }>): Promise<T[]> {
+  const all: T[] = [];
+  let token: string | undefined;
+  do {
+    try {
+      const { items, next } = await page(token);
+      all.push(...items);
+      token = next;
+    } catch (error) {
+      throw inCall(call, error);
+    }
+  } while (token);
+  return all;
+}
