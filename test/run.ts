@@ -1,8 +1,10 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { removeStaleAliases } from '../src/local/aliases.js';
-import { differences, lookAtHost } from './support/host.js';
+import { differences, lookAtHost, removeTraces } from './support/host.js';
+import { enterSuite, startInSuite } from './support/namespaces.js';
 import { counts, runSuites, suite } from './support/suite.js';
+
+if (!enterSuite()) process.exit(await startInSuite(removeTraces));
 
 // Files named on the command line, else every *.test.ts of this folder but the long ones and those with other people's programs.
 const named = process.argv.slice(2);
@@ -10,8 +12,6 @@ const found = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf
   .filter((file) => file.endsWith('.test.ts') && !/^(long|outside)\//.test(file))
   .sort()
   .map((file) => join(import.meta.dirname, file));
-// Those of a run that was killed: the first test that attaches a disk would take them away.
-removeStaleAliases();
 const before = await lookAtHost();
 for (const file of named.length > 0 ? named.map((name) => join(process.cwd(), name)) : found) await import(file);
 

@@ -1,9 +1,11 @@
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, rmSync, type Stats, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { inNamespaces } from './namespaces.js';
 
-/** What a run may change on a host, as lines that can be compared. */
+/** What a run may change on a host, as lines that can be compared; only what belongs to this suite. */
 export interface HostState {
   readonly mounts: ReadonlySet<string>;
   readonly loops: ReadonlySet<string>;
@@ -12,9 +14,32 @@ export interface HostState {
   readonly temporary: ReadonlySet<string>;
 }
 
-/** Looks at the mounts of all processes, at loop devices, /dev, processes of ours, and temporary folders. */
+/** A loop device that has a disk. */
+interface Loop {
+  readonly name: string;
+  readonly 'back-file': string;
+  readonly 'back-maj:min': string;
+  readonly 'maj:min': string;
+}
+
+/** A node or link that comes and goes with a loop device, or a folder for such links that has none. */
+interface Trace {
+  readonly path: string;
+  /** One name may be made again, by somebody else. */
+  readonly inode: number;
+  readonly owner: 'ours' | 'others' | 'nobody';
+}
+
+/** Looks at the mounts and processes of this suite, its loop devices, what leads to them, and temporary folders. */
 export async function lookAtHost(): Promise<HostState> {
-  return { mounts: mounts(), loops: loops(), dev: dev(), processes: processes(), temporary: temporary() };
+  const dev = new Set([...(await traces()), ...otherNodes()]);
+  return {
+    mounts: mounts(),
+    loops: new Set(ourLoops().map((loop) => `${loop.name} ${loop['back-file']}`)),
+    dev,
+    processes: processes(),
+    temporary: await temporary(),
+  };
 }
 
 /** What is there after that was not before, or the other way round. */
@@ -34,72 +59,184 @@ export async function settledDifferences(before: HostState, ms: number): Promise
   }
 }
 
-function mounts(): Set<string> {
+/** The processes of this suite but the one that runs the tests and what that stands on, each as its number and command line. */
+export function processes(): Set<string> {
   const seen = new Set<string>();
+  const above = ancestors();
   for (const pid of pids()) {
+    const [, state = ''] = /\) (\S)/.exec(lines(`/proc/${pid}/stat`)[0] ?? '') ?? [];
+    const command = (lines(`/proc/${pid}/cmdline`)[0] ?? '').replaceAll('\0', ' ').trim();
+    // tsx starts the compiler at the first file that it has not compiled before, and keeps it.
+    if (state !== 'Z' && command !== '' && !above.has(pid) && !command.includes('/esbuild --service=')) seen.add(`${pid} ${command}`);
+  }
+  return seen;
+}
+
+/** Every mount of a process of ours but those that the host made meanwhile: they come here because the suite's are their slaves. */
+function mounts(): Set<string> {
+  const ofHost = new Set<string>();
+  const seen = new Set<string>();
+  for (const pid of ['self', ...pids()]) {
     for (const line of lines(`/proc/${pid}/mountinfo`)) {
-      const [, , device, root, path] = line.split(' ');
-      seen.add(`${device} ${root} ${path} ${line.split(' - ')[1]}`);
+      const [fields = '', source = ''] = line.split(' - ');
+      const [, , device, root, path = ''] = fields.split(' ');
+      const mount = `${device} ${root} ${path} ${source}`;
+      // Source: proc(5), /proc/pid/mountinfo, optional fields. A bind of a folder of the host has the field too.
+      if (pid === 'self' && / master:\d+/.test(fields) && !path.startsWith(`${tmpdir()}/`)) ofHost.add(mount);
+      else if (!ofHost.has(mount)) seen.add(mount);
     }
   }
   return seen;
 }
 
-function loops(): Set<string> {
-  const attached = readdirSync('/sys/block').filter((name) => name.startsWith('loop') && existsSync(`/sys/block/${name}/loop/backing_file`));
-  return new Set(attached.map((name) => `${name} ${lines(`/sys/block/${name}/loop/backing_file`)[0]}`));
-}
-
-function dev(): Set<string> {
-  const all = readdirSync('/dev', { recursive: true, encoding: 'utf8' });
-  // Terminals come and go with other people's sessions; the kernel keeps a loop node once it made one.
-  return new Set(all.filter((path) => !/^(pts\/|shm\/(?!chrootfile)|fd\/|loop\d+$)/.test(path)));
-}
-
-/** The processes of ours, each as its number and command line. */
-export function processes(): Set<string> {
-  const mine = readlinkSync('/proc/self/ns/pid');
-  const seen = new Set<string>();
-  for (const pid of pids()) {
-    const [, state = ''] = /\) (\S)/.exec(lines(`/proc/${pid}/stat`)[0] ?? '') ?? [];
-    const command = (lines(`/proc/${pid}/cmdline`)[0] ?? '').replaceAll('\0', ' ').trim();
-    const ours = namespaceOf(pid) !== mine || /chrootfile|dist\/main\.js|proc\/1\/fd|setpriv|unshare/.test(command) || hasOurEnvironment(pid);
-    if (state !== 'Z' && command !== '' && ours && pid !== String(process.pid) && !command.includes('test/run.ts')) seen.add(`${pid} ${command}`);
+/** The loop devices whose disk is a file below this suite's folder, or on another such loop device. */
+export function ourLoops(folder = tmpdir()): readonly Loop[] {
+  const printed = execFileSync('losetup', ['--list', '--json', '--output', 'NAME,BACK-FILE,BACK-MAJ:MIN,MAJ:MIN'], { encoding: 'utf8' });
+  const all = printed.trim() === '' ? [] : (JSON.parse(printed) as { loopdevices: Loop[] }).loopdevices;
+  // By the folder's own name, which is random: where its file system was mounted is lost with the mount namespace.
+  const ours = new Set(all.filter((loop) => `${loop['back-file']}`.includes(`/${basename(folder)}/`)));
+  for (let before = -1; before < ours.size; ) {
+    before = ours.size;
+    const numbers = new Set([...ours].map((loop) => loop['maj:min']));
+    for (const loop of all) if (numbers.has(loop['back-maj:min'])) ours.add(loop);
   }
-  return seen;
+  return [...ours];
 }
 
-/** Programs of the host that chrootfile runs (mkfs, mount, …) are told by the three variables they are given. */
-function hasOurEnvironment(pid: string): boolean {
-  const names = (lines(`/proc/${pid}/environ`)[0] ?? '')
-    .split('\0')
-    .filter(Boolean)
-    .map((entry) => entry.split('=')[0]);
-  return names.sort().join() === 'HOME,LC_ALL,PATH';
+/** What was seen to lead to somebody else's disk: it is not ours when it leads nowhere either. */
+const ofOthers = new Set<string>();
+/** What led nowhere for longer than others take to detach a disk: it is not waited for again. */
+const lasting = new Set<string>();
+
+/** What leads to loop devices of ours, and what leads nowhere and does not go away: that was left behind. */
+async function traces(): Promise<string[]> {
+  let found = lookForTraces();
+  const ours = found.filter(({ owner }) => owner === 'ours').map(nameOf);
+  for (const trace of found) if (trace.owner === 'others') ofOthers.add(nameOf(trace));
+  const lost = () => found.filter((trace) => trace.owner === 'nobody' && !ofOthers.has(nameOf(trace))).map(nameOf);
+  let left = lost();
+  for (let waited = 0; waited < 1000 && left.some((name) => !lasting.has(name)); waited += 20) {
+    await sleep(20);
+    found = lookForTraces();
+    left = left.filter((name) => lost().includes(name));
+  }
+  for (const name of left) lasting.add(name);
+  return [...ours, ...left];
 }
 
-function temporary(): Set<string> {
-  const folders = [tmpdir(), '/dev/shm', '/run', '/mnt', '/var/lib/chrootfile'];
-  return new Set(
-    folders.flatMap((folder) =>
-      existsSync(folder)
-        ? readdirSync(folder)
-            .filter((name) => /chrootfile|mmdebstrap|runs|local/.test(name))
-            .map((name) => join(folder, name))
-        : [],
-    ),
-  );
+function nameOf({ path, inode }: Trace): string {
+  return `${path} (inode ${inode})`;
 }
 
+const byId = '/dev/disk/by-id';
+
+/** The partitions, aliases and links of loop devices, whoever has them. */
+export function lookForTraces(folder = tmpdir()): Trace[] {
+  const ours = new Set(ourLoops(folder).map(({ name }) => basename(name)));
+  const ownerOf = (loop: string, volume?: string): Trace['owner'] => {
+    const [disk] = lines(`/sys/block/${loop}/loop/backing_file`);
+    // A link that was left behind leads to whatever is attached next.
+    if (disk === undefined || (volume !== undefined && !disk.includes(volume))) return 'nobody';
+    return ours.has(loop) ? 'ours' : 'others';
+  };
+  const nodes = readdirSync('/dev').flatMap((name) => {
+    const path = join('/dev', name);
+    const target = name.startsWith('xvd') ? (linkOf(path) ?? '') : name;
+    const [, loop] = /^(loop\d+)(?:p\d+)?$/.exec(target) ?? [];
+    return loop === undefined || loop === name ? [] : trace(path, () => ownerOf(loop));
+  });
+  const names = entriesOf(byId);
+  const links = names.flatMap((name) => {
+    const [, volume] = /^nvme-Amazon_Elastic_Block_Store_vol([0-9a-f]+)$/.exec(name) ?? [];
+    const target = linkOf(join(byId, name)) ?? '';
+    return volume === undefined ? [] : trace(join(byId, name), () => ownerOf(basename(target), `vol-${volume}`));
+  });
+  const empty = names.length > 0 ? [] : ['/dev/disk', byId].flatMap((path) => trace(path, () => 'nobody'));
+  return [...nodes, ...links, ...(existsSync('/dev/disk') && readdirSync('/dev/disk').every((name) => name === 'by-id') ? empty : [])];
+}
+
+function trace(path: string, ownerOf: () => Trace['owner']): Trace[] {
+  const status = statusOf(path);
+  return status === undefined ? [] : [{ path, inode: status.ino, owner: ownerOf() }];
+}
+
+/** Detaches the disks that a suite left behind below a folder, when it was killed, with what leads to them. */
+export function removeTraces(folder: string): void {
+  for (const { path, owner } of lookForTraces(folder)) if (owner === 'ours' && /\/xvd|\/by-id\//.test(path)) rmSync(path, { force: true });
+  // Those on a pool before the pool.
+  for (const { name } of [...ourLoops(folder)].reverse()) execFileSync('sh', ['-c', 'partx --delete "$0" || [ $? = 1 ]; losetup --detach "$0"', name]);
+}
+
+/** All else of /dev: a run that writes to the host's changes it. Block devices and udev's links come and go with other people's disks. */
+function otherNodes(): string[] {
+  const all = readdirSync('/dev', { recursive: true, encoding: 'utf8' });
+  // Terminals come and go with other people's sessions.
+  const others = all.filter((path) => !/^(pts|shm|fd|disk|block|mapper)(\/|$)|^(loop|xvd)/.test(path)).map((path) => join('/dev', path));
+  return others.filter((path) => statusOf(path) !== undefined && statusOf(path, statSync)?.isBlockDevice() !== true);
+}
+
+/** Everything in folders that only this suite has, and its locks among those of the host. */
+async function temporary(): Promise<Set<string>> {
+  const own = [tmpdir(), ...(inNamespaces ? ['/dev/shm'] : [])].flatMap((folder) => readdirSync(folder).map((name) => join(folder, name)));
+  const named = entriesOf('/mnt').flatMap((name) => (/chrootfile|mmdebstrap/.test(name) ? [join('/mnt', name)] : []));
+  let unknown = locks().unknown;
+  // Others' locks have no owner for a moment.
+  for (let waited = 0; waited < 1000 && unknown.some((path) => !lasting.has(path)); waited += 20) {
+    await sleep(20);
+    const now = locks().unknown;
+    unknown = unknown.filter((path) => now.includes(path));
+  }
+  for (const path of unknown) lasting.add(path);
+  return new Set([...own, ...named, ...locks().ours, ...unknown]);
+}
+
+/** The locks of the host that processes of this suite have made, and those of which nobody knows who made them. */
+function locks(): { readonly ours: readonly string[]; readonly unknown: readonly string[] } {
+  const paths = entriesOf('/run').flatMap((name) => (name.startsWith('chrootfile-lock-') ? [join('/run', name)] : []));
+  const namespaceOf = (path: string) => /"pidNamespace":"([^"]*)"/.exec(lines(path.replace(/(\.(lock|owner).*)?$/, '.owner'))[0] ?? '')?.[1];
+  const owned = paths.map((path) => ({ path, namespace: namespaceOf(path) }));
+  const mine = readlinkSync('/proc/self/ns/pid');
+  return {
+    ours: owned.flatMap(({ path, namespace }) => (namespace === mine ? [path] : [])),
+    unknown: owned.flatMap(({ path, namespace }) => (namespace === undefined ? [path] : [])),
+  };
+}
+
+/** The processes of this suite: it has a pid namespace of its own, where it may. */
 function pids(): string[] {
-  return readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return inNamespaces ? readdirSync('/proc').filter((name) => /^\d+$/.test(name)) : [];
 }
 
-function namespaceOf(pid: string): string {
+function ancestors(): Set<string> {
+  const above = new Set<string>();
+  for (let pid = String(process.pid); pid !== '0' && !above.has(pid); ) {
+    above.add(pid);
+    pid = /\) \S (\d+)/.exec(lines(`/proc/${pid}/stat`)[0] ?? '')?.[1] ?? '0';
+  }
+  return above;
+}
+
+function statusOf(path: string, look: (path: string) => Stats = lstatSync): Stats | undefined {
   try {
-    return readlinkSync(`/proc/${pid}/ns/pid`);
+    return look(path);
   } catch {
-    return readlinkSync('/proc/self/ns/pid');
+    return undefined;
+  }
+}
+
+function linkOf(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+function entriesOf(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
   }
 }
 

@@ -1,0 +1,72 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { constants, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { repository } from './program.js';
+
+/** The environment variable that says to a suite which folder it has, so that it is not started again. */
+const given = 'CHROOTFILE_SUITE_FOLDER';
+
+/** Whether mount and pid namespaces can be made: else a suite has only a folder of its own. */
+export const inNamespaces = process.getuid?.() === 0;
+
+/** Makes the folder that this suite was given the one for temporary files; false when it has none yet. */
+export function enterSuite(): boolean {
+  const folder = process.env[given];
+  if (folder === undefined) return false;
+  // Not earlier: tsx keeps what it compiled in the host's.
+  process.env['TMPDIR'] = folder;
+  // A program started without a state of its own would leave it to all of the host.
+  process.env['CHROOTFILE_STATE'] = join(folder, 'state');
+  delete process.env[given];
+  if (inNamespaces) releaseDisks();
+  return true;
+}
+
+/**
+ * Starts this program again, with a folder for its temporary files and with namespaces of its own: what it mounts and
+ * starts is nobody else's, and ends with it.
+ * @param cleanUp removes what is left of the folder outside of the namespaces.
+ * @returns its exit code.
+ */
+export async function startInSuite(cleanUp: (folder: string) => void): Promise<number> {
+  const folder = mkdtempSync(join(tmpdir(), 'chrootfile-suite-'));
+  // As /tmp is: some tests become another user.
+  chmodSync(folder, 0o1777);
+  const again = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
+  const [command = '', ...args] = inNamespaces ? [...unshare, ...again] : again;
+  const child = spawn(command, args, { stdio: 'inherit', env: { ...process.env, [given]: folder } });
+  // With unshare, the first process of the namespace is killed, and with that all others.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => child.kill('SIGKILL') && stopped.push(signal));
+  const stopped: NodeJS.Signals[] = [];
+  try {
+    return await new Promise<number>((done, fail) => {
+      child.on('error', fail);
+      child.on('close', (code, signal) => done(code ?? 128 + constants.signals[stopped[0] ?? signal ?? 'SIGKILL']));
+    });
+  } finally {
+    cleanUp(folder);
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/**
+ * A slave of the host's mounts, so that what others unmount is not kept here. Shared in itself, as most hosts' root
+ * is. The shell stays: the first process of a pid namespace reaps what loses its parent, which Node does not.
+ */
+const unshare = [
+  ...['setpriv', '--pdeathsig', 'KILL', 'unshare', '--mount', '--propagation', 'slave', '--pid', '--fork', '--kill-child', '--mount-proc', '--'],
+  ...['sh', '-c', 'mount -t tmpfs -o mode=1777 shm /dev/shm && mount --make-rshared / || exit; "$@"; exit $?', 'suite'],
+];
+
+/** Unmounts, in this namespace, the disks of others: where the host's root is private, they could not detach them. */
+function releaseDisks(): void {
+  const paths = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .flatMap((line) => {
+      const [path = ''] = line.split(' ').slice(4);
+      const isNeeded = [repository, process.execPath].some((file) => `${file}/`.startsWith(path.replace(/\/?$/, '/')));
+      return / - \S+ \/dev\/loop/.test(line) && !isNeeded ? [path.replace(/\\(\d{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8)))] : [];
+    });
+  for (const path of paths.reverse()) execFileSync('umount', ['--lazy', path]);
+}
