@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { closeSync, constants, existsSync, openSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   AttachVolumeCommand,
@@ -17,18 +17,20 @@ import * as assert from 'uvu/assert';
 import { heldBy } from '../support/ec2.js';
 import { inFolder } from '../support/folder.js';
 import { finished, run, start } from '../support/program.js';
-import { makeTiny, requestsOf, type Server, serveIn, withServer } from '../support/served.js';
+import { deviceNamesFor, makeTiny, requestsOf, type Server, serveIn, withServer } from '../support/served.js';
 import { suite } from '../support/suite.js';
 
 function clientOf({ endpoint }: Server, region = 'local-1'): EC2Client {
   return new EC2Client({ endpoint, region, credentials: { accessKeyId: '000000000000', secretAccessKey: 'x' }, maxAttempts: 1 });
 }
 
-async function attach(ec2: EC2Client, device: string): Promise<string> {
-  const { VolumeId } = await ec2.send(new CreateVolumeCommand({ AvailabilityZone: 'local-1a', Size: 1 }));
+/** Attaches a new volume of 1 GiB. */
+async function attach(ec2: EC2Client): Promise<{ volume: string; device: string; alias: string }> {
+  const { VolumeId: volume = '' } = await ec2.send(new CreateVolumeCommand({ AvailabilityZone: 'local-1a', Size: 1 }));
   const { Reservations: reservations } = await ec2.send(new DescribeInstancesCommand());
-  await ec2.send(new AttachVolumeCommand({ VolumeId, InstanceId: reservations?.[0]?.Instances?.[0]?.InstanceId, Device: device }));
-  return VolumeId ?? '';
+  const names = deviceNamesFor(volume);
+  await ec2.send(new AttachVolumeCommand({ VolumeId: volume, InstanceId: reservations?.[0]?.Instances?.[0]?.InstanceId, Device: names.device }));
+  return { volume, ...names };
 }
 
 /** One request by hand: what it was answered. */
@@ -49,33 +51,33 @@ function ask(url: string, options: { method?: string; headers?: Record<string, s
 
 suite('local serve', (test) => {
   test("AWS's own SDK over HTTP: volumes with nodes in /dev, which go when the server ends", async () => {
-    const node = await withServer(async (server) => {
+    const { alias: left, disk } = await withServer(async (server) => {
       const ec2 = clientOf(server);
-      await attach(ec2, '/dev/sdn');
-      assert.match(readlinkSync('/dev/xvdn'), /^loop[0-9]+$/);
+      const { device, alias } = await attach(ec2);
+      assert.match(readlinkSync(alias), /^loop[0-9]+$/);
       // Partitions come when somebody makes the kernel know them.
-      execFileSync('sh', ['-ec', 'printf "label: gpt\\nsize=10MiB\\n" | sfdisk -q --no-reread --no-tell-kernel /dev/xvdn && partx --add /dev/xvdn']);
-      for (let waited = 0; !existsSync('/dev/xvdn1') && waited < 2000; waited += 20) await sleep(20);
-      assert.is(readlinkSync('/dev/xvdn1'), `${readlinkSync('/dev/xvdn')}p1`);
+      execFileSync('sh', ['-ec', 'printf "label: gpt\\nsize=10MiB\\n" | sfdisk -q --no-reread --no-tell-kernel "$0" && partx --add "$0"', alias]);
+      for (let waited = 0; !existsSync(`${alias}1`) && waited < 2000; waited += 20) await sleep(20);
+      assert.is(readlinkSync(`${alias}1`), `${readlinkSync(alias)}p1`);
       const { Volumes: volumes } = await ec2.send(new DescribeVolumesCommand());
       assert.equal(
         volumes?.map((volume) => [volume.State, volume.Attachments?.[0]?.Device]),
-        [['in-use', '/dev/sdn']],
+        [['in-use', device]],
       );
-      return `/dev/${readlinkSync('/dev/xvdn')}`;
+      return { alias, disk: readlinkSync(alias) };
     });
     assert.equal(
-      readdirSync('/dev').filter((name) => name.startsWith('xvdn')),
+      readdirSync('/dev').filter((name) => name.startsWith(basename(left))),
       [],
     );
-    assert.not(existsSync(`/sys/block/${node.slice('/dev/'.length)}/loop/backing_file`));
+    assert.not(existsSync(`/sys/block/${disk}/loop/backing_file`));
   });
 
   test('a volume in use stays when the server ends; that is said, with what to do, and exit code 5', () =>
     inFolder({}, async (folder) => {
       const first = await serveIn(folder);
-      const volume = await attach(clientOf(first), '/dev/sdm');
-      const held = openSync('/dev/xvdm', constants.O_RDONLY | constants.O_EXCL);
+      const { volume, alias } = await attach(clientOf(first));
+      const held = openSync(alias, constants.O_RDONLY | constants.O_EXCL);
       const ended = await first.stop();
       closeSync(held);
       assert.equal([ended.code, ended.stderr.includes(`${volume} is still in use as /dev/loop`)], [5, true]);
@@ -83,7 +85,7 @@ suite('local serve', (test) => {
       const { Volumes: volumes } = await clientOf(second).send(new DescribeVolumesCommand());
       assert.is(volumes?.[0]?.State, 'in-use');
       assert.is((await second.stop()).code, 0);
-      assert.not(existsSync('/dev/xvdm'));
+      assert.not(existsSync(alias));
     }));
 
   test('the same recipe, the way it goes on EC2: metadata, credentials of the instance, then the calls', () =>
@@ -189,7 +191,7 @@ suite('local serve', (test) => {
   test('a volume that is detached and attached again, while others look, is attached as was asked', () =>
     withServer(async (server) => {
       const ec2 = clientOf(server);
-      const id = await attach(ec2, '/dev/sdk');
+      const { volume: id, device } = await attach(ec2);
       const form = (action: string, more = '') => `Action=${action}&Version=2016-11-15${more}`;
       const post = (body: string) => ask(server.endpoint, { method: 'POST', body });
       const instance = /<instanceId>([^<]+)/.exec((await post(form('DescribeInstances'))).text)?.[1];
@@ -202,10 +204,10 @@ suite('local serve', (test) => {
       for (let round = 0; round < 10; round += 1) {
         const detached = await post(form('DetachVolume', `&VolumeId=${id}`));
         assert.is(detached.status, 200, detached.text);
-        const attached = await post(form('AttachVolume', `&VolumeId=${id}&InstanceId=${instance}&Device=/dev/sdk`));
+        const attached = await post(form('AttachVolume', `&VolumeId=${id}&InstanceId=${instance}&Device=${device}`));
         assert.is(attached.status, 200, attached.text);
         const { text } = await post(form('DescribeVolumes', `&VolumeId.1=${id}`));
-        assert.match(text, '<device>/dev/sdk</device><status>attached</status>');
+        assert.match(text, `<device>${device}</device><status>attached</status>`);
       }
       over = true;
       await looking;

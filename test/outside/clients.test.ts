@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { ec2Actions } from '../../src/local/ec2.js';
 import { stsActions } from '../../src/local/sts.js';
 import { repository } from '../support/program.js';
-import { runProgram, type Server, withServer } from '../support/served.js';
+import { deviceNamesFor, runProgram, type Server, withServer } from '../support/served.js';
 import { suite } from '../support/suite.js';
 
 /** The Pythons that have AWS's clients: Debian's, and one with the newest of PyPI where it was made. */
@@ -50,9 +50,10 @@ suite('clients of AWS', (test) => {
           assert.is(await ok(`aws ec2 describe-volumes --volume-ids ${volume} --query "Volumes[].State" --output text`), 'creating');
           await ok(`aws ec2 wait volume-available --volume-ids ${volume}`);
           const instance = await ok('aws ec2 describe-instances --query "Reservations[].Instances[].InstanceId" --output text');
-          await ok(`aws ec2 attach-volume --volume-id ${volume} --instance-id ${instance} --device /dev/sdl`);
+          const { device, alias } = deviceNamesFor(volume);
+          await ok(`aws ec2 attach-volume --volume-id ${volume} --instance-id ${instance} --device ${device}`);
           await ok(`aws ec2 wait volume-in-use --volume-ids ${volume}`);
-          await ok(`mkfs.ext4 -q /dev/xvdl && aws ec2 detach-volume --volume-id ${volume} && aws ec2 wait volume-available --volume-ids ${volume}`);
+          await ok(`mkfs.ext4 -q ${alias} && aws ec2 detach-volume --volume-id ${volume} && aws ec2 wait volume-available --volume-ids ${volume}`);
           const snapshot = await ok(`aws ec2 create-snapshot --volume-id ${volume} --description "all data" --query SnapshotId --output text`);
           await ok(`aws ec2 wait snapshot-completed --snapshot-ids ${snapshot}`);
           const image = await ok(

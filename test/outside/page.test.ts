@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { recordsOf } from '../support/ec2.js';
 import { inFolder } from '../support/folder.js';
-import { program, repository } from '../support/program.js';
+import { program, repository, run } from '../support/program.js';
 import { runProgram, serveIn, tidyAfterPacker } from '../support/served.js';
 import { suite } from '../support/suite.js';
 
@@ -12,10 +12,14 @@ suite('docs/served-ec2.md', (test) => {
     'its examples work, one after the other, as they stand there',
     () =>
       inFolder({}, async (folder) => {
-        const page = readFileSync(join(repository, 'docs/served-ec2.md'), 'utf8');
+        const help = (await run(['local', 'serve', '--help'], { folder })).stdout;
+        assert.match(help, /\(default:\s+7780\)[\s\S]*\(default:\s+7781\)/);
+        const server = await serveIn(folder);
+        // The ports that the page names may be somebody else's.
+        const page = readFileSync(join(repository, 'docs/served-ec2.md'), 'utf8')
+          .replaceAll('http://127.0.0.1:7780', server.endpoint)
+          .replaceAll('http://127.0.0.1:7781', server.metadata);
         const block = (language: string) => new RegExp(`\`\`\`${language}\n([\\s\\S]*?)\`\`\``).exec(page)?.[1] ?? '';
-        // On the ports that the page names.
-        const server = await serveIn(folder, '--port', '7780', '--metadata-port', '7781');
         const env = { PATH: `/usr/bin:${process.env['PATH']}`, CHECKPOINT_DISABLE: '1', CHROOTFILE_STATE: join(folder, 'runs') };
         const ok = async (...command: string[]) => {
           const ended = await runProgram(command, server, env);

@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { inFolder } from '../support/folder.js';
 import { start } from '../support/program.js';
@@ -11,6 +11,11 @@ import { suite } from '../support/suite.js';
 function reasonOf(result: RunResult, task: string): string {
   const event = result.events.findLast((e) => e['task'] === task && e['reason'] !== undefined);
   return `${event?.['outcome'] ?? 'ran'}: ${event?.['reason']}`.replace(/run \S+$/, 'run R');
+}
+
+/** The name of a lock that no other suite on this host takes. */
+function lockOf(folder: string): string {
+  return basename(folder);
 }
 
 suite('the language', (test) => {
@@ -172,10 +177,11 @@ outputs: {x: "{{ giving.x }}"}
 
   test('locks of the host: tasks of one name take turns, in one run and between runs with different state', () =>
     inFolder({}, async (folder) => {
+      const lock = lockOf(folder);
       const recipe = `version: 1
 tasks:
-  a: {locks: [test-turns, another], run: "echo begin >> ${folder}/order; sleep 0.4; echo end >> ${folder}/order"}
-  b: {locks: [test-turns], run: "echo begin >> ${folder}/order; sleep 0.4; echo end >> ${folder}/order"}
+  a: {locks: [${lock}, ${lock}-2], run: "echo begin >> ${folder}/order; sleep 0.4; echo end >> ${folder}/order"}
+  b: {locks: [${lock}], run: "echo begin >> ${folder}/order; sleep 0.4; echo end >> ${folder}/order"}
 `;
       for (const name of ['x', 'y']) {
         mkdirSync(join(folder, name));
@@ -191,13 +197,15 @@ tasks:
       assert.is(readFileSync(join(folder, 'order'), 'utf8'), 'begin\nend\n'.repeat(4));
       assert.match(ended.map(({ stdout }) => stdout).join(''), /waits for a lock that run \S+ holds/);
       assert.equal(
-        readdirSync('/run').filter((name) => name.startsWith('chrootfile-lock-')),
+        readdirSync('/run').filter((name) => name.startsWith(`chrootfile-lock-${lock}`)),
         [],
       );
     }));
 
   test('a lock of a run that was killed is taken over, and removed by undo', () =>
-    inFolder({ 'chrootfile.yml': 'version: 1\ntasks:\n  a: {locks: [test-killed], run: "echo held; sleep 60"}\n' }, async (folder) => {
+    inFolder({}, async (folder) => {
+      const lock = lockOf(folder);
+      writeFileSync(join(folder, 'chrootfile.yml'), `version: 1\ntasks:\n  a: {locks: [${lock}], run: "echo held; sleep 60"}\n`);
       const kill = async () => {
         const run = start(['run', '-v'], { folder });
         await run.saw('a | held');
@@ -208,7 +216,7 @@ tasks:
       await kill();
       await start(['undo', '--all'], { folder }).ended;
       assert.equal(
-        readdirSync('/run').filter((name) => name.startsWith('chrootfile-lock-')),
+        readdirSync('/run').filter((name) => name.startsWith(`chrootfile-lock-${lock}`)),
         [],
       );
     }));

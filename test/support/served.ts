@@ -57,6 +57,17 @@ export async function withServer<T>(body: (server: Server) => Promise<T>, region
   });
 }
 
+/**
+ * A name to attach a volume as, and the node clients find it at. Another by each volume's random id: the nodes are
+ * all of the host's, and somebody else may serve EC2 too.
+ */
+export function deviceNamesFor(volume: string): { readonly device: string; readonly alias: string } {
+  const letter = (at: number, from: number) => String.fromCharCode(97 + from + (Number.parseInt(volume.slice(at).slice(0, 4), 16) % (26 - from)));
+  // xvda… is the root disk of some machines.
+  const letters = letter(-8, 1) + letter(-4, 0);
+  return { device: `/dev/sd${letters}`, alias: `/dev/xvd${letters}` };
+}
+
 /** Runs another program to its end, with the environment of the server's clients. */
 export function runProgram([name = '', ...args]: readonly string[], server: Server, env: Readonly<Record<string, string>> = {}): Promise<Ended> {
   return followed(spawn(name, args, { cwd: server.folder, env: { ...process.env, ...server.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })).ended;
