@@ -1,10 +1,10 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { differences, lookAtHost, removeTraces } from './support/host.js';
+import { differences, lookAtHost, rememberOthers, removeDisks } from './support/host.js';
 import { enterSuite, startInSuite } from './support/namespaces.js';
 import { counts, runSuites, suite } from './support/suite.js';
 
-if (!enterSuite()) process.exit(await startInSuite(removeTraces));
+if (!enterSuite()) process.exit(await startInSuite(removeDisks));
 
 // Files named on the command line, else every *.test.ts of this folder but the long ones and those with other people's programs.
 const named = process.argv.slice(2);
@@ -12,6 +12,7 @@ const found = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf
   .filter((file) => file.endsWith('.test.ts') && !/^(long|outside)\//.test(file))
   .sort()
   .map((file) => join(import.meta.dirname, file));
+rememberOthers();
 const before = await lookAtHost();
 for (const file of named.length > 0 ? named.map((name) => join(process.cwd(), name)) : found) await import(file);
 

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, rmSync, type Stats, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -22,7 +22,7 @@ interface Loop {
   readonly 'maj:min': string;
 }
 
-/** A node or link that comes and goes with a loop device, or a folder for such links that has none. */
+/** What all runs of the host share: a lock, a node or link that comes and goes with a loop device, a folder for such links. */
 interface Trace {
   readonly path: string;
   /** One name may be made again, by somebody else. */
@@ -30,15 +30,15 @@ interface Trace {
   readonly owner: 'ours' | 'others' | 'nobody';
 }
 
-/** Looks at the mounts and processes of this suite, its loop devices, what leads to them, and temporary folders. */
+/** Looks at the mounts and processes of this suite, its loop devices, what leads to them, its locks, and temporary folders. */
 export async function lookAtHost(): Promise<HostState> {
-  const dev = new Set([...(await traces()), ...otherNodes()]);
+  const traces = await ownTraces();
   return {
     mounts: mounts(),
     loops: new Set(ourLoops().map((loop) => `${loop.name} ${loop['back-file']}`)),
-    dev,
+    dev: new Set([...traces.filter((name) => name.startsWith('/dev')), ...otherNodes()]),
     processes: processes(),
-    temporary: await temporary(),
+    temporary: new Set([...temporary(), ...traces.filter((name) => !name.startsWith('/dev'))]),
   };
 }
 
@@ -97,31 +97,40 @@ export function ourLoops(folder = tmpdir()): readonly Loop[] {
   const ours = new Set(all.filter((loop) => `${loop['back-file']}`.includes(`/${basename(folder)}/`)));
   for (let before = -1; before < ours.size; ) {
     before = ours.size;
-    const numbers = new Set([...ours].map((loop) => loop['maj:min']));
-    for (const loop of all) if (numbers.has(loop['back-maj:min'])) ours.add(loop);
+    // The numbers are padded as in a table.
+    const numbers = new Set([...ours].map((loop) => loop['maj:min'].trim()));
+    for (const loop of all) if (numbers.has(loop['back-maj:min'].trim())) ours.add(loop);
   }
   return [...ours];
 }
 
-/** What was seen to lead to somebody else's disk: it is not ours when it leads nowhere either. */
+/** What was seen to be somebody else's: it is not ours when it is nobody's either. */
 const ofOthers = new Set<string>();
-/** What led nowhere for longer than others take to detach a disk: it is not waited for again. */
+/** What was nobody's for longer than others take to make or remove a thing: it is not waited for again. */
 const lasting = new Set<string>();
 
-/** What leads to loop devices of ours, and what leads nowhere and does not go away: that was left behind. */
-async function traces(): Promise<string[]> {
-  let found = lookForTraces();
-  const ours = found.filter(({ owner }) => owner === 'ours').map(nameOf);
+/** Takes note of what is there before a suite begins: what runs that were killed have left may go meanwhile. */
+export function rememberOthers(): void {
+  for (const trace of allTraces()) ofOthers.add(nameOf(trace));
+}
+
+/** What is ours, and what is nobody's and does not go away: that was left behind. */
+async function ownTraces(): Promise<string[]> {
+  const found = allTraces();
   for (const trace of found) if (trace.owner === 'others') ofOthers.add(nameOf(trace));
-  const lost = () => found.filter((trace) => trace.owner === 'nobody' && !ofOthers.has(nameOf(trace))).map(nameOf);
-  let left = lost();
+  const namesOf = (traces: readonly Trace[], owner: Trace['owner']) => traces.filter((trace) => trace.owner === owner).map(nameOf);
+  let left = namesOf(found, 'nobody').filter((name) => !ofOthers.has(name));
   for (let waited = 0; waited < 1000 && left.some((name) => !lasting.has(name)); waited += 20) {
     await sleep(20);
-    found = lookForTraces();
-    left = left.filter((name) => lost().includes(name));
+    const now = namesOf(allTraces(), 'nobody');
+    left = left.filter((name) => now.includes(name));
   }
   for (const name of left) lasting.add(name);
-  return [...ours, ...left];
+  return [...namesOf(found, 'ours'), ...left];
+}
+
+function allTraces(): Trace[] {
+  return [...deviceTraces(), ...locks()];
 }
 
 function nameOf({ path, inode }: Trace): string {
@@ -131,7 +140,7 @@ function nameOf({ path, inode }: Trace): string {
 const byId = '/dev/disk/by-id';
 
 /** The partitions, aliases and links of loop devices, whoever has them. */
-export function lookForTraces(folder = tmpdir()): Trace[] {
+export function deviceTraces(folder = tmpdir()): Trace[] {
   const ours = new Set(ourLoops(folder).map(({ name }) => basename(name)));
   const ownerOf = (loop: string, volume?: string): Trace['owner'] => {
     const [disk] = lines(`/sys/block/${loop}/loop/backing_file`);
@@ -161,10 +170,10 @@ function trace(path: string, ownerOf: () => Trace['owner']): Trace[] {
 }
 
 /** Detaches the disks that a suite left behind below a folder, when it was killed, with what leads to them. */
-export function removeTraces(folder: string): void {
-  for (const { path, owner } of lookForTraces(folder)) if (owner === 'ours' && /\/xvd|\/by-id\//.test(path)) rmSync(path, { force: true });
-  // Those on a pool before the pool.
-  for (const { name } of [...ourLoops(folder)].reverse()) execFileSync('sh', ['-c', 'partx --delete "$0" || [ $? = 1 ]; losetup --detach "$0"', name]);
+export function removeDisks(folder: string): void {
+  for (const { path, owner } of deviceTraces(folder)) if (owner === 'ours' && !path.startsWith('/dev/loop')) rmSync(path, { force: true });
+  // Those on a pool first; the last of them may take the pool's along.
+  for (const { name } of [...ourLoops(folder)].reverse()) spawnSync('sh', ['-c', 'partx --delete "$0"; losetup --detach "$0"', name]);
 }
 
 /** All else of /dev: a run that writes to the host's changes it. Block devices and udev's links come and go with other people's disks. */
@@ -175,31 +184,23 @@ function otherNodes(): string[] {
   return others.filter((path) => statusOf(path) !== undefined && statusOf(path, statSync)?.isBlockDevice() !== true);
 }
 
-/** Everything in folders that only this suite has, and its locks among those of the host. */
-async function temporary(): Promise<Set<string>> {
-  const own = [tmpdir(), ...(inNamespaces ? ['/dev/shm'] : [])].flatMap((folder) => readdirSync(folder).map((name) => join(folder, name)));
-  const named = entriesOf('/mnt').flatMap((name) => (/chrootfile|mmdebstrap/.test(name) ? [join('/mnt', name)] : []));
-  let unknown = locks().unknown;
-  // Others' locks have no owner for a moment.
-  for (let waited = 0; waited < 1000 && unknown.some((path) => !lasting.has(path)); waited += 20) {
-    await sleep(20);
-    const now = locks().unknown;
-    unknown = unknown.filter((path) => now.includes(path));
-  }
-  for (const path of unknown) lasting.add(path);
-  return new Set([...own, ...named, ...locks().ours, ...unknown]);
+/** Everything in folders that only this suite has. */
+function temporary(): string[] {
+  const own = [tmpdir(), ...(inNamespaces ? ['/dev/shm'] : [])];
+  return own.flatMap((folder) => readdirSync(folder).map((name) => join(folder, name)));
 }
 
-/** The locks of the host that processes of this suite have made, and those of which nobody knows who made them. */
-function locks(): { readonly ours: readonly string[]; readonly unknown: readonly string[] } {
-  const paths = entriesOf('/run').flatMap((name) => (name.startsWith('chrootfile-lock-') ? [join('/run', name)] : []));
-  const namespaceOf = (path: string) => /"pidNamespace":"([^"]*)"/.exec(lines(path.replace(/(\.(lock|owner).*)?$/, '.owner'))[0] ?? '')?.[1];
-  const owned = paths.map((path) => ({ path, namespace: namespaceOf(path) }));
+/** The locks of the host. One that was made this moment says not yet whose it is. */
+function locks(): Trace[] {
   const mine = readlinkSync('/proc/self/ns/pid');
-  return {
-    ours: owned.flatMap(({ path, namespace }) => (namespace === mine ? [path] : [])),
-    unknown: owned.flatMap(({ path, namespace }) => (namespace === undefined ? [path] : [])),
-  };
+  const names = entriesOf('/run').filter((name) => name.startsWith('chrootfile-lock-'));
+  return names.flatMap((name) =>
+    trace(join('/run', name), () => {
+      const [said = ''] = lines(join('/run', name.replace(/\.(lock|owner).*$/, '.owner')));
+      const [, namespace] = /"pidNamespace":"([^"]*)"/.exec(said) ?? [];
+      return namespace === undefined ? 'nobody' : namespace === mine ? 'ours' : 'others';
+    }),
+  );
 }
 
 /** The processes of this suite: it has a pid namespace of its own, where it may. */

@@ -1,0 +1,82 @@
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { basename } from 'node:path';
+import * as assert from 'uvu/assert';
+import { linkAlias } from '../src/local/aliases.js';
+import { linkDevice } from '../src/local/disks.js';
+import { inFolder } from './support/folder.js';
+import { differences, lookAtHost } from './support/host.js';
+import { deviceNamesFor } from './support/served.js';
+import { suite } from './support/suite.js';
+
+/**
+ * What a broken program could leave behind: how it is made, taken away again, and what the look at the host says.
+ * Without what nobody can be told to own, such as a dead link: other suites of this host would see it too.
+ */
+const left: Readonly<Record<string, readonly [make: string, remove: string, seen: string]>> = {
+  'a mount in a folder of the tests': ['mkdir m; mount -t tmpfs x m', 'umount m', '+ mounts: N / FOLDER/m tmpfs x rw'],
+  'a mount elsewhere': ['mount -t tmpfs x /mnt', 'umount /mnt', '+ mounts: N / /mnt tmpfs x rw'],
+  'a loop device': ['truncate -s 1M d; losetup -f d', 'losetup -d $(losetup -j d | cut -d: -f1)', '+ loops: LOOP FOLDER/d'],
+  'a loop device whose file is gone': ['truncate -s 1M d; losetup -f --show d > device; rm d', 'losetup -d $(cat device)', '+ loops: LOOP FOLDER/d (deleted)'],
+  'a loop device on a pool that nobody has mounted any more': [
+    'truncate -s 50M p; mkfs.ext4 -qF p; mkdir m; mount -o loop p m; truncate -s 1M m/d; losetup -f --show m/d > device; umount -l m',
+    'losetup -d $(cat device)',
+    '+ loops: LOOP /d,+ loops: LOOP FOLDER/p',
+  ],
+  'a process': ['setsid sleep 1000 > /dev/null 2>&1 & echo $! > pid', 'kill $(cat pid)', '+ processes: N sleep 1000'],
+  'a script in memory': ['touch /dev/shm/chrootfile-9-9', 'rm /dev/shm/chrootfile-9-9', '+ temporary: /dev/shm/chrootfile-9-9'],
+  'a lock': [
+    'echo "{\\"pidNamespace\\":\\"$(readlink /proc/self/ns/pid)\\"}" > /run/chrootfile-lock-$(basename $PWD).owner',
+    'rm /run/chrootfile-lock-$(basename $PWD).owner',
+    '+ temporary: /run/chrootfile-lock-NAME.owner (inode N)',
+  ],
+};
+
+suite('the look at the host', (test) => {
+  for (const [what, [make, remove, seen]] of Object.entries(left)) {
+    test(`sees ${what}`, () =>
+      inFolder({}, async (folder) => {
+        const before = await lookAtHost();
+        execFileSync('sh', ['-ec', make], { cwd: folder });
+        let lines: string[];
+        try {
+          lines = differences(before, await lookAtHost());
+        } finally {
+          execFileSync('sh', ['-ec', remove], { cwd: folder });
+        }
+        const plain = lines.map((line) =>
+          line
+            .replaceAll(folder, 'FOLDER')
+            .replaceAll(basename(folder), 'NAME')
+            .replace(/\/dev\/loop\d+/, 'LOOP')
+            .replace(/\d+:\d+|(?<=inode )\d+|(?<=processes: )\d+/, 'N'),
+        );
+        assert.equal(plain.sort(), seen.split(','));
+      }));
+  }
+
+  test('does not see what others attach, lock and link, nor their links when the disk is gone', async () => {
+    const folder = mkdtempSync('/var/tmp/chrootfile-others-');
+    const id = randomBytes(8).toString('hex');
+    const { alias } = deviceNamesFor(`vol-${id}`);
+    const link = `/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol${id}`;
+    const sh = (script: string) => execFileSync('sh', ['-ec', script], { cwd: folder, encoding: 'utf8' }).trim();
+    try {
+      const before = await lookAtHost();
+      const device = sh(`truncate -s 1M vol-${id}.img; losetup -f --show vol-${id}.img`);
+      try {
+        linkDevice(device, `vol-${id}`);
+        linkAlias(device, alias);
+        sh(`echo '{"pidNamespace":"pid:[1]"}' > /run/chrootfile-lock-${id}.owner`);
+        assert.equal(differences(before, await lookAtHost()), []);
+      } finally {
+        sh(`losetup -d ${device}`);
+      }
+      assert.equal(differences(before, await lookAtHost()), []);
+    } finally {
+      sh(`rm -f ${alias} ${link} /run/chrootfile-lock-${id}.owner; rmdir /dev/disk/by-id /dev/disk 2>&1 || true`);
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
