@@ -1,7 +1,7 @@
 import type { Diagnostic } from './diagnostic.js';
 import type { Module } from './module.js';
 import { type Meaning, meaningOf } from './names.js';
-import { pathText, type Reference } from './template.js';
+import { type ArgumentShape, pathText, type Reference } from './template.js';
 import { onlyReferenceIn, referencesIn, type Value } from './values.js';
 
 /** What may be used in a place of a recipe. */
@@ -31,7 +31,11 @@ export function checkValue(value: Value, module: Module, allowed: Allowed, env: 
   }
 }
 
-function checkShape(meaning: Meaning, { path, inText }: Reference, say: (code: 'type' | 'unknown-name', message: string, help?: string) => void): void {
+function checkShape(
+  meaning: Meaning,
+  { path, inText, argument }: Reference,
+  say: (code: 'type' | 'unknown-name', message: string, help?: string) => void,
+): void {
   const shape = shapeOf(meaning);
   const name = pathText(path);
   if (shape === 'text' && meaning.rest.length > 0) say('unknown-name', `"${name}": there is no "${meaning.rest[0]}" in it`, 'it is one value, not a map');
@@ -41,11 +45,27 @@ function checkShape(meaning: Meaning, { path, inText }: Reference, say: (code: '
       `"${name}" is a ${shape}, which cannot stand inside text`,
       shape === 'list' ? `write {{ join ${name} " " }}, or {{ json ${name} }}` : `write {{ json ${name} }}`,
     );
+  } else if (shape !== undefined && meaning.rest.length === 0 && argument !== undefined && !fits[argument.takes].includes(shape)) {
+    const { helper, takes } = argument;
+    say(
+      'type',
+      `"${helper}" takes ${takes === 'list' ? 'a list or text' : takes === 'map' ? 'maps' : 'text'}, and "${name}" is ${shape === 'text' ? 'text' : `a ${shape}`}`,
+    );
   }
 }
 
+/** What each sort of argument may be. */
+const fits: Readonly<Record<ArgumentShape, readonly Shape[]>> = {
+  any: ['text', 'list', 'map'],
+  text: ['text'],
+  list: ['list', 'text'],
+  map: ['map'],
+};
+
+type Shape = 'text' | 'list' | 'map';
+
 /** What can be told of a value before it is known, without `rest`; undefined where nothing can. */
-function shapeOf(meaning: Meaning, depth = 0): 'text' | 'list' | 'map' | undefined {
+function shapeOf(meaning: Meaning, depth = 0): Shape | undefined {
   // Variables that refer to each other without end have a fault of their own.
   if (depth > 20) return undefined;
   const declared = (type: unknown) =>
@@ -71,7 +91,7 @@ function shapeOf(meaning: Meaning, depth = 0): 'text' | 'list' | 'map' | undefin
   }
 }
 
-function shapeOfValue(value: Value, module: Module, depth: number): 'text' | 'list' | 'map' | undefined {
+function shapeOfValue(value: Value, module: Module, depth: number): Shape | undefined {
   if (value.type === 'list' || value.type === 'map') return value.type;
   const reference = onlyReferenceIn(value);
   const meaning = reference && meaningOf(reference, module);

@@ -11,7 +11,12 @@ export interface Reference {
   readonly optional: boolean;
   /** Whether its value is put into other text as it is. */
   readonly inText: boolean;
+  /** The helper it is an argument of, and what that takes there. */
+  readonly argument?: { readonly helper: string; readonly takes: ArgumentShape } | undefined;
 }
+
+/** What a helper takes: text (a number or a boolean too), a list or text, a map, or anything. */
+export type ArgumentShape = 'text' | 'list' | 'map' | 'any';
 
 /** A path as it is written in a template: what is no plain name stands in brackets. */
 export function pathText(path: readonly string[]): string {
@@ -42,22 +47,33 @@ export interface TemplateFault {
   readonly help?: string;
 }
 
-const helpers: Record<string, { readonly arity: readonly [number, number]; readonly call: (...args: never[]) => unknown }> = {
-  eq: { arity: [2, 2], call: (a: unknown, b: unknown) => a === b },
-  ne: { arity: [2, 2], call: (a: unknown, b: unknown) => a !== b },
-  and: { arity: [2, 9], call: (...all: unknown[]) => all.every(Boolean) },
-  or: { arity: [2, 9], call: (...all: unknown[]) => all.some(Boolean) },
-  not: { arity: [1, 1], call: (a: unknown) => !a },
-  default: { arity: [2, 2], call: (a: unknown, b: unknown) => a ?? b },
-  clean_name: { arity: [1, 1], call: (a: unknown) => textOf(a).replace(/[^A-Za-z0-9()[\] ./\-'@_]/g, '-') },
-  lower: { arity: [1, 1], call: (a: unknown) => textOf(a).toLowerCase() },
-  upper: { arity: [1, 1], call: (a: unknown) => textOf(a).toUpperCase() },
-  replace: { arity: [3, 3], call: (a: unknown, from: unknown, to: unknown) => textOf(a).replaceAll(textOf(from), textOf(to)) },
-  join: { arity: [2, 2], call: (list: unknown, by: unknown) => (Array.isArray(list) ? list.map(textOf).join(textOf(by)) : textOf(list)) },
-  merge: { arity: [2, 9], call: (...maps: unknown[]) => Object.assign({}, ...maps.map(mapOf)) },
-  json: { arity: [1, 1], call: (a: unknown) => JSON.stringify(a) },
-  quote: { arity: [1, 1], call: (a: unknown) => (Array.isArray(a) ? a.map(shellWord).join(' ') : shellWord(a)) },
-  basename: { arity: [1, 1], call: (a: unknown) => textOf(a).replace(/\/+$/, '').split('/').at(-1) },
+interface Helper {
+  readonly arity: readonly [number, number];
+  /** By argument; the last one also for those that follow. */
+  readonly takes: readonly ArgumentShape[];
+  readonly call: (...args: never[]) => unknown;
+}
+
+const helpers: Record<string, Helper> = {
+  eq: { arity: [2, 2], takes: ['any'], call: (a: unknown, b: unknown) => a === b },
+  ne: { arity: [2, 2], takes: ['any'], call: (a: unknown, b: unknown) => a !== b },
+  and: { arity: [2, 9], takes: ['any'], call: (...all: unknown[]) => all.every(Boolean) },
+  or: { arity: [2, 9], takes: ['any'], call: (...all: unknown[]) => all.some(Boolean) },
+  not: { arity: [1, 1], takes: ['any'], call: (a: unknown) => !a },
+  default: { arity: [2, 2], takes: ['any'], call: (a: unknown, b: unknown) => a ?? b },
+  clean_name: { arity: [1, 1], takes: ['text'], call: (a: unknown) => textOf(a).replace(/[^A-Za-z0-9()[\] ./\-'@_]/g, '-') },
+  lower: { arity: [1, 1], takes: ['text'], call: (a: unknown) => textOf(a).toLowerCase() },
+  upper: { arity: [1, 1], takes: ['text'], call: (a: unknown) => textOf(a).toUpperCase() },
+  replace: { arity: [3, 3], takes: ['text'], call: (a: unknown, from: unknown, to: unknown) => textOf(a).replaceAll(textOf(from), textOf(to)) },
+  join: {
+    arity: [2, 2],
+    takes: ['list', 'text'],
+    call: (list: unknown, by: unknown) => (Array.isArray(list) ? list.map(textOf).join(textOf(by)) : textOf(list)),
+  },
+  merge: { arity: [2, 9], takes: ['map'], call: (...maps: unknown[]) => Object.assign({}, ...maps.map(mapOf)) },
+  json: { arity: [1, 1], takes: ['any'], call: (a: unknown) => JSON.stringify(a) },
+  quote: { arity: [1, 1], takes: ['list'], call: (a: unknown) => (Array.isArray(a) ? a.map(shellWord).join(' ') : shellWord(a)) },
+  basename: { arity: [1, 1], takes: ['text'], call: (a: unknown) => textOf(a).replace(/\/+$/, '').split('/').at(-1) },
 };
 
 /** The names of the helpers, which nothing in a recipe may take. */
@@ -201,10 +217,13 @@ class Reader {
         'helper',
       );
     }
-    for (const [i, param] of node.params.entries()) this.expression(param, name === 'default' && i === 0);
+    for (const [i, param] of node.params.entries()) {
+      const argument = { helper: name, takes: helper.takes[Math.min(i, helper.takes.length - 1)] ?? 'any' };
+      this.expression(param, name === 'default' && i === 0, false, argument);
+    }
   }
 
-  private expression(node: hbs.AST.Expression, optional: boolean, inText = false): void {
+  private expression(node: hbs.AST.Expression, optional: boolean, inText = false, argument?: Reference['argument']): void {
     if (node.type === 'SubExpression') return this.call(node as hbs.AST.SubExpression);
     if (node.type === 'UndefinedLiteral') return this.refuse(node, '"undefined" is not a value; write null');
     if (node.type !== 'PathExpression') return;
@@ -218,7 +237,7 @@ class Reader {
       );
     }
     const { start, end } = this.range(node);
-    this.references.push({ path: path.parts, start, end, optional, inText });
+    this.references.push({ path: path.parts, start, end, optional, inText, argument });
     const renamed = `r${this.references.length - 1}`;
     Object.assign(path, { original: renamed, parts: [renamed] });
   }

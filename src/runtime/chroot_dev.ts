@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, existsSync, mkdirSync, realpathSync, symlinkSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { diskOf, partitionsOf } from './devices.js';
 import { mounts } from './mounts.js';
@@ -8,9 +8,9 @@ import type { Shell } from './shell.js';
  * Mounts what a system expects below an image's root: a /dev of its own, /sys to be read, and an empty /run. With the
  * host's /dev bound in, whatever a package's script does there is done to the host; and without links by UUID
  * update-grub names the loop device as root, and the image does not boot.
- * @param root the image's root. @param folders of the image, as paths of the host. @param name which no other mounts have.
+ * @param root the image's root. @param folders of the image, as paths of the host. @param file a place for their table.
  */
-export async function mountUsual(root: string, { dev, sys, run }: UsualFolders, name: string, shell: Shell, signal: AbortSignal): Promise<void> {
+export async function mountUsual(root: string, { dev, sys, run }: UsualFolders, file: string, shell: Shell, signal: AbortSignal): Promise<void> {
   const { nodes, links } = await diskUnder(root, shell);
   const table = [
     ['dev', dev, 'tmpfs', 'mode=755,nosuid,noexec,size=4m'],
@@ -20,19 +20,24 @@ export async function mountUsual(root: string, { dev, sys, run }: UsualFolders, 
     ['run', run, 'tmpfs', 'mode=755,nosuid,nodev'],
   ]
     // Each with a source of its own: what is mounted already from the same would be left out.
-    .map(([what, ...fields]) => [`${name}-${what}`, ...fields].map(inTable).join(' '));
+    .map(([name, ...fields]) => [`${basename(file)}-${name}`, ...fields].map(inTable).join(' '));
   // All in one mount, and one cp of the host's own nodes: each further process costs as much as all they do.
   const common = ['null', 'zero', 'full', 'random', 'urandom', 'tty'];
-  // The table by a pipe: a file would stay where this process is killed.
-  const script = 'printf "%s\\n" "$1" | mount --all --fstab /dev/stdin; cd "$2"; shift 2; cp -a -- "$@" .';
-  await shell.run(['/bin/sh', '-ec', script, 'mount', table.join('\n'), dev, ...common.map((node) => `/dev/${node}`), ...nodes], { signal });
-  for (const node of common) {
-    chmodSync(join(dev, node), 0o666);
-    chownSync(join(dev, node), 0, 0);
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  try {
+    writeFileSync(file, `${table.join('\n')}\n`);
+    const script = 'mount --all --fstab "$1"; cd "$2"; shift 2; cp -a -- "$@" .';
+    await shell.run(['/bin/sh', '-ec', script, 'mount', file, dev, ...common.map((name) => `/dev/${name}`), ...nodes], { signal });
+  } finally {
+    rmSync(file, { force: true });
   }
-  for (const [link, target] of [...streams, ...links]) {
-    mkdirSync(join(dev, dirname(link)), { recursive: true });
-    symlinkSync(target, join(dev, link));
+  for (const name of common) {
+    chmodSync(join(dev, name), 0o666);
+    chownSync(join(dev, name), 0, 0);
+  }
+  for (const [name, target] of [...streams, ...links]) {
+    mkdirSync(join(dev, dirname(name)), { recursive: true });
+    symlinkSync(target, join(dev, name));
   }
   mkdirSync(join(run, 'lock'));
   chmodSync(join(run, 'lock'), 0o1777);

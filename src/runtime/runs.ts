@@ -158,7 +158,7 @@ export class RunFolder {
     rmSync(this.pipes, { recursive: true, force: true });
     for (const name of existsSync(this.mounts) ? readdirSync(this.mounts) : []) {
       const path = join(this.mounts, name);
-      // Format 1 had tables of mounts there.
+      // A table of mounts, see chroot_dev.
       if (name.endsWith('.fstab')) rmSync(path, { force: true });
       else removeMountPoint(path);
     }

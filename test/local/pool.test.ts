@@ -52,7 +52,7 @@ tasks:
             assert.equal([twice.code, twice.stderr.trim()], [2, `chrootfile: ${folder}/state/local is on a pool already`]);
           });
           assert.equal(differences(before, await lookAtHost()), []);
-          assert.equal(readdirSync(join(folder, 'state')).sort(), ['locks', 'runs']);
+          assert.equal(readdirSync(join(folder, 'state')).sort(), ['format', 'locks', 'reserve', 'runs']);
         }),
       60_000,
     );
@@ -138,7 +138,7 @@ tasks:
         killed.child.kill('SIGKILL');
         await killed.ended;
         assert.is((await run(['local', 'images'], { folder })).code, 0);
-        assert.equal(readdirSync(join(folder, 'state')).sort(), ['local', 'locks', 'runs']);
+        assert.equal(readdirSync(join(folder, 'state')).sort(), ['format', 'local', 'locks', 'reserve', 'runs']);
         assert.equal(readdirSync(disks).sort(), ['filler.img', ...kept].sort());
         // A host with less room than there is to copy.
         const small = join(folder, 'small');

@@ -42,6 +42,7 @@ suite('a run', (test) => {
           'outputs.json',
           'plan.json',
           'recipe.yml',
+          'run.json',
         ]);
         assert.equal(JSON.parse(readFileSync(join(folder, 'state/runs', id, 'outputs.json'), 'utf8')), { image_id, snapshot_id });
         const undone = await run(['undo', id], { folder });

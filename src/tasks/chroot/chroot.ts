@@ -77,7 +77,7 @@ export const chroot = defineKind({
     const { shell, signal } = context;
     if (mounts === undefined) {
       const [dev, sys, run] = ['/dev', '/sys', '/run'].map((folder) => makeInside(root, folder)) as [string, string, string];
-      await mountUsual(root, { dev, sys, run }, basename(context.mountPoint), shell, signal);
+      await mountUsual(root, { dev, sys, run }, `${context.mountPoint}.fstab`, shell, signal);
     }
     const asked = [...(mounts ?? []), ...add_mounts].map((mount) => mountCommand(root, mount));
     if (asked.length > 0) await shell.run(['/bin/sh', '-ec', asked.join('\n')], { signal });
