@@ -2,8 +2,10 @@ import { appendFileSync, existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Behaviour, latencies, latencyFrom, rulesFrom } from '../local/behaviour.js';
 import { localRegion } from '../local/caller.js';
+import { devicesIn } from '../local/disks.js';
 import { LocalEc2, type LocalOptions } from '../local/ec2.js';
 import { openPool } from '../local/pool.js';
+import { regionsIn } from '../local/store.js';
 import { withLock } from '../runtime/locks.js';
 import { tendReserve } from '../runtime/reserve.js';
 import { hostShell } from '../runtime/shell.js';
@@ -78,11 +80,16 @@ export function serverLock(state: string): string {
 }
 
 /** Looks after the reserves of a state folder, and of the pool in it, which is a file system of its own. */
-export function makeRoom(state: string): void {
+export async function makeRoom(state: string): Promise<void> {
   const pool = localFolder(state);
   const own = statSync(pool, { throwIfNoEntry: false });
-  tendReserve(state);
-  if (own !== undefined && own.dev !== statSync(state).dev) tendReserve(pool);
+  // What was written to a volume and does not fit any more is tried once more, and given up by the kernel.
+  const settle = async () => {
+    const devices = devicesIn(regionsIn(pool).map((region) => join(pool, region, 'disks')));
+    for (const device of devices) await hostShell.run(['blockdev', '--flushbufs', device]).catch(() => {});
+  };
+  await tendReserve(state, settle);
+  if (own !== undefined && own.dev !== statSync(state).dev) await tendReserve(pool, settle);
 }
 
 /** Where a state folder keeps the embedded EC2. */

@@ -14,6 +14,9 @@ delete process.env['CHROOTFILE_PRINT_KEEPER'];
 // A closed pipe or a lost terminal is no reason to stop undoing.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 
+// A file that would be too large is an error of the write. A library ends the program by this signal where nobody listens.
+process.on('SIGXFSZ', () => {});
+
 /** Put here by the build. */
 declare const VERSION: string;
 let exitCode: number = exits.done;

@@ -48,12 +48,17 @@ function unknownHead({ id }: RunFolder): JournalHead {
   return { format: currentFormat, run: id, recipe: '?', started: '?', cloud: { provider: 'local' }, owner: ownIdentity(), sandbox: true };
 }
 
+/** The damage as something that is left: what scripts had done is not found again. */
+export function leftBy({ message }: Damage): Left {
+  return { task: 'run', kind: 'journal', error: `${message}; undo scripts it named may be lost`, by_hand: [] };
+}
+
 /**
  * Finds what a damaged journal may have told of by the run's tag, in the regions that are known of it, and removes it.
- * @returns what is left, which always names the damage: what scripts had done is not found again.
+ * @returns what is left.
  */
-export async function undoByTag(folder: RunFolder, { message }: Damage, { world, journal }: UndoOptions): Promise<Left[]> {
-  const left: Left[] = [{ task: 'run', kind: 'journal', error: `${message}; undo scripts it named may be lost`, by_hand: [] }];
+export async function undoByTag(folder: RunFolder, { world, journal }: UndoOptions): Promise<Left[]> {
+  const left: Left[] = [];
   const told = (error: unknown, task: string, kind: string) => left.push({ task, kind, error: (error as Error).message, by_hand: [] });
   await unmountTree(folder.mounts, world.shell, 0).catch((error) => told(error, 'run', 'mount'));
   const { cloud } = journal.head;

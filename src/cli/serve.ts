@@ -26,7 +26,7 @@ export async function serveLocal({ json, ...options }: ServeOptions): Promise<nu
   mustHave(localTools);
   const state = stateFolder(options.state);
   claimState(state);
-  makeRoom(state);
+  await makeRoom(state);
   const { env } = process;
   const behaviour = behaviourOf(options.latency ?? env['CHROOTFILE_LOCAL_LATENCY'], options.faults ?? env['CHROOTFILE_LOCAL_FAULTS']);
   const { region } = options;

@@ -41,7 +41,7 @@ export async function runSession(prepared: PreparedRun, options: RunOptions, int
   const startedAt = performance.now();
   const redactor = new Redactor();
   for (const [name, declared] of recipe.inputs) if (declared.secret) redactor.add(inputs.get(name));
-  const { journal, release } = await openRun(prepared, options, started);
+  const { journal, release } = await openRun(prepared, options, started, redactor);
   const { cloud } = journal.head;
   const record = new RunRecord(folder);
   const asks = options.step || options.onFailure === 'ask' || options.onFailure === 'shell';
@@ -50,7 +50,6 @@ export async function runSession(prepared: PreparedRun, options: RunOptions, int
   const emit = redacting(redactor, [(event) => record.record(event), report.sink]);
   const pipes = new PipeMaker(folder.pipes, hostShell);
   try {
-    keepInputs(prepared, redactor);
     emit({
       type: 'run.started',
       run: folder.id,
@@ -143,15 +142,24 @@ async function ending(...steps: readonly (() => void | Promise<void>)[]): Promis
 }
 
 /** Makes the folder and the journal of a run, or opens those of a kept one, and holds its lock. */
-async function openRun(prepared: PreparedRun, options: RunOptions, started: Date): Promise<{ journal: Journal; release: () => Promise<void> }> {
+async function openRun(
+  prepared: PreparedRun,
+  options: RunOptions,
+  started: Date,
+  redactor: Redactor,
+): Promise<{ journal: Journal; release: () => Promise<void> }> {
   const { loaded, folder, kept } = prepared;
   claimState(folder.state);
-  makeRoom(folder.state);
+  await makeRoom(folder.state);
   if (kept === undefined) folder.create();
   const release = await folder.lock(`run of ${loaded.file}`);
+  let journal: Journal | undefined;
   try {
-    return { journal: kept === undefined ? newJournal(prepared, options, started) : await openKept(folder), release };
+    journal = kept === undefined ? newJournal(prepared, options, started) : await openKept(folder);
+    keepInputs(prepared, redactor);
+    return { journal, release };
   } catch (error) {
+    journal?.close();
     await release();
     if (kept === undefined) folder.discard();
     throw error;

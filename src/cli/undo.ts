@@ -21,7 +21,7 @@ import { localFolder, openLocalEc2 } from './local_ec2.js';
 import { print, printError, printJson, styled } from './output.js';
 import { interruptedText, printLeft } from './reports/summary.js';
 import { findRun } from './runs.js';
-import { salvage, undoByTag } from './salvage.js';
+import { leftBy, salvage, undoByTag } from './salvage.js';
 import { type Interruption, watchSignals } from './signals.js';
 import { isRoot, stateFolder } from './state.js';
 import { openWorld } from './world.js';
@@ -140,9 +140,9 @@ async function undoRun(
     const left = await interruption.inUndo(async (signal) => {
       const options = { journal: own, undoers, world: { ...world, signal }, emit, gates: 'all', stop: interruption.signal } as const;
       const known = await undoNotes(own.open, options);
-      return damage === undefined ? known : [...known, ...(await undoByTag(folder, damage, options))];
+      return damage === undefined ? known : [...known, ...(await undoByTag(folder, options))];
     });
-    const all = endUndo(journal, left);
+    const all = [...endUndo(journal, left), ...(damage === undefined ? [] : [leftBy(damage)])];
     folder.tidy();
     if (!options.json) {
       if (all.length > 0) printLeft(all, folder.id);

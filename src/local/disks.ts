@@ -60,6 +60,14 @@ export function deviceOf(file: string): string | undefined {
   return undefined;
 }
 
+/** The loop devices of all disks in folders, from the kernel. */
+export function devicesIn(folders: readonly string[]): string[] {
+  return readdirSync('/sys/block').flatMap((name) => {
+    const disk = name.startsWith('loop') ? backingName(name) : undefined;
+    return disk !== undefined && folders.some((folder) => existsSync(join(folder, disk))) ? [`/dev/${name}`] : [];
+  });
+}
+
 /**
  * Attaches a disk to a free loop device, its partitions too, with the links a Nitro instance has.
  * The kernel's own partition scan is not used: kernels without partition parsers show nothing, and say so to nobody.
@@ -117,11 +125,15 @@ partx --delete "$1" || [ $? = 1 ]
 losetup --detach "$1"`;
 
 function isBackedBy(name: string, file: string): boolean {
+  return backingName(name) === basename(file);
+}
+
+function backingName(loop: string): string | undefined {
   try {
-    const backing = readFileSync(`/sys/block/${name}/loop/backing_file`, 'utf8').trimEnd();
-    return basename(backing.replace(/ \(deleted\)$/, '')) === basename(file);
+    const backing = readFileSync(`/sys/block/${loop}/loop/backing_file`, 'utf8').trimEnd();
+    return basename(backing.replace(/ \(deleted\)$/, ''));
   } catch {
-    return false;
+    return undefined;
   }
 }
 

@@ -48,7 +48,7 @@ export interface LocalOptions {
   /** Whether attached volumes have nodes such as `/dev/xvdf`; for clients other than chrootfile. */
   readonly aliases?: boolean;
   /** Frees what was kept back on a full disk; asked for before something is removed, which must write a little itself. */
-  readonly makeRoom?: (() => void) | undefined;
+  readonly makeRoom?: (() => Promise<void>) | undefined;
   /** Is told what a person should know. */
   readonly warn?: ((message: string) => void) | undefined;
   /** Is told of every request and its answer. */
@@ -164,7 +164,7 @@ export class LocalEc2 {
       if (name === '') throw new Ec2Error('MissingAction', 'The request is missing an action.');
       if (action === undefined) throw new Ec2Error('InvalidAction', `The action ${name} is not valid for this web service.`);
       const request = parseQuery(parameters, action.shape);
-      if (/^(Detach|Delete|Deregister)/.test(name)) this.options.makeRoom?.();
+      if (/^(Detach|Delete|Deregister)/.test(name)) await this.options.makeRoom?.();
       const body = say(name, requestId, await action.run(request as never, this.hereFor(caller)));
       if (fault !== undefined && isAfter(fault)) throw refusalOf(fault, name, caller.account);
       return { status: 200, body };

@@ -10,7 +10,7 @@ export interface World {
   /** Whether the mounts of the run went with its last process: then what is mounted at its paths is somebody else's. */
   readonly mountsGone: boolean;
   /** Frees what was kept back on the disk of the state folder, where it is full. */
-  makeRoom(): void;
+  makeRoom(): Promise<void>;
   /** The recipe's EC2, opened when first asked for; in another region where one is named. */
   ec2(region?: string): Promise<Ec2>;
 }

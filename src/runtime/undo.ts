@@ -88,7 +88,7 @@ export function closeNotesIn(chroot: string, journal: Journal): void {
 async function tryUndo(note: Note, undoer: Undoer | undefined, { world, journal }: UndoOptions): Promise<string | undefined> {
   if (undoer === undefined) return `this version knows no kind "${note.kind}"`;
   let error = '';
-  world.makeRoom();
+  await world.makeRoom();
   for (let attempt = 1, delay: number = policy.undoFirstDelayMs; ; attempt += 1, delay *= policy.undoBackoff) {
     try {
       await undoer.undo(note, world);

@@ -24,11 +24,14 @@ export interface StartOptions {
   /** Working folder; runs are kept in `state` in it. */
   readonly folder: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** The size in bytes that no file of the program may pass: writing more fails with EFBIG. */
+  readonly limit?: number;
 }
 
 /** Starts the program with its state in the folder. */
-export function start(args: readonly string[], { folder, env = {} }: StartOptions): Started {
-  const child = spawn(program, args, {
+export function start(args: readonly string[], { folder, env = {}, limit }: StartOptions): Started {
+  const [name = '', ...more] = limit === undefined ? [program, ...args] : ['prlimit', `--fsize=${limit}`, program, ...args];
+  const child = spawn(name, more, {
     cwd: folder,
     env: { ...process.env, CHROOTFILE_STATE: join(folder, 'state'), NO_COLOR: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
