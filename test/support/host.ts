@@ -18,7 +18,8 @@ export interface HostState {
 interface Loop {
   readonly name: string;
   readonly 'back-file': string;
-  readonly 'back-maj:min': string;
+  /** None for who may not ask. */
+  readonly 'back-maj:min': string | null;
   readonly 'maj:min': string;
 }
 
@@ -99,7 +100,7 @@ export function ourLoops(folder = tmpdir()): readonly Loop[] {
     before = ours.size;
     // The numbers are padded as in a table.
     const numbers = new Set([...ours].map((loop) => loop['maj:min'].trim()));
-    for (const loop of all) if (numbers.has(loop['back-maj:min'].trim())) ours.add(loop);
+    for (const loop of all) if (numbers.has(loop['back-maj:min']?.trim() ?? '')) ours.add(loop);
   }
   return [...ours];
 }
