@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, rmSync, type Stats, statSync } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync, readlinkSync, rmSync, type Stats, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -161,8 +161,9 @@ export function deviceTraces(folder = tmpdir()): Trace[] {
     const target = linkOf(join(byId, name)) ?? '';
     return volume === undefined ? [] : trace(join(byId, name), () => ownerOf(basename(target), `vol-${volume}`));
   });
-  const empty = names.length > 0 ? [] : ['/dev/disk', byId].flatMap((path) => trace(path, () => 'nobody'));
-  return [...nodes, ...links, ...(existsSync('/dev/disk') && readdirSync('/dev/disk').every((name) => name === 'by-id') ? empty : [])];
+  // udev's have others beside it.
+  const isEmpty = names.length === 0 && entriesOf('/dev/disk').every((name) => name === 'by-id');
+  return [...nodes, ...links, ...(isEmpty ? ['/dev/disk', byId].flatMap((path) => trace(path, () => 'nobody')) : [])];
 }
 
 function trace(path: string, ownerOf: () => Trace['owner']): Trace[] {
@@ -178,11 +179,14 @@ export function removeDisks(folder: string): void {
 }
 
 /** All else of /dev: a run that writes to the host's changes it. Block devices and udev's links come and go with other people's disks. */
-function otherNodes(): string[] {
-  const all = readdirSync('/dev', { recursive: true, encoding: 'utf8' });
-  // Terminals come and go with other people's sessions.
-  const others = all.filter((path) => !/^(pts|shm|fd|disk|block|mapper)(\/|$)|^(loop|xvd)/.test(path)).map((path) => join('/dev', path));
-  return others.filter((path) => statusOf(path) !== undefined && statusOf(path, statSync)?.isBlockDevice() !== true);
+function otherNodes(folder = '/dev'): string[] {
+  return entriesOf(folder).flatMap((name) => {
+    const path = join(folder, name);
+    // Terminals come and go with other people's sessions.
+    if (/^\/dev\/(pts|shm|fd|disk|block|mapper)$|^\/dev\/(loop|xvd)/.test(path) || statusOf(path, statSync)?.isBlockDevice() === true) return [];
+    const status = statusOf(path);
+    return status === undefined ? [] : [path, ...(status.isDirectory() ? otherNodes(path) : [])];
+  });
 }
 
 /** Everything in folders that only this suite has. */

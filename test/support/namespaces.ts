@@ -36,13 +36,18 @@ export async function startInSuite(cleanUp: (folder: string) => void): Promise<n
   const again = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
   const [command = '', ...args] = inNamespaces ? [...unshare, ...again] : again;
   const child = spawn(command, args, { stdio: 'inherit', env: { ...process.env, [given]: folder } });
-  // With unshare, the first process of the namespace is killed, and with that all others.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => child.kill('SIGKILL') && stopped.push(signal));
-  const stopped: NodeJS.Signals[] = [];
+  let stopped: NodeJS.Signals | undefined;
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => {
+      stopped = signal;
+      // unshare takes the first process of the namespace along, and that all others.
+      child.kill('SIGKILL');
+    });
+  }
   try {
     return await new Promise<number>((done, fail) => {
       child.on('error', fail);
-      child.on('close', (code, signal) => done(code ?? 128 + constants.signals[stopped[0] ?? signal ?? 'SIGKILL']));
+      child.on('close', (code, signal) => done(code ?? 128 + constants.signals[stopped ?? signal ?? 'SIGKILL']));
     });
   } finally {
     cleanUp(folder);
