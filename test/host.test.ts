@@ -27,9 +27,9 @@ const left: Readonly<Record<string, readonly [make: string, remove: string, seen
   'a process': ['setsid sleep 1000 > /dev/null 2>&1 & echo $! > pid', 'kill $(cat pid)', '+ processes: N sleep 1000'],
   'a script in memory': ['touch /dev/shm/chrootfile-9-9', 'rm /dev/shm/chrootfile-9-9', '+ temporary: /dev/shm/chrootfile-9-9'],
   'a lock': [
-    'echo "{\\"pidNamespace\\":\\"$(readlink /proc/self/ns/pid)\\"}" > /run/chrootfile-lock-$(basename $PWD).owner',
-    'rm /run/chrootfile-lock-$(basename $PWD).owner',
-    '+ temporary: /run/chrootfile-lock-NAME.owner (inode N)',
+    'mkdir /run/chrootfile-lock-$(basename $PWD).lock; echo "{\\"pidNamespace\\":\\"$(readlink /proc/self/ns/pid)\\"}" > /run/chrootfile-lock-$(basename $PWD).lock/1',
+    'rm -r /run/chrootfile-lock-$(basename $PWD).lock',
+    '+ temporary: /run/chrootfile-lock-NAME.lock (inode N)',
   ],
 };
 
@@ -68,14 +68,14 @@ suite('the look at the host', (test) => {
       try {
         linkDevice(device, `vol-${id}`);
         linkAlias(device, alias);
-        sh(`echo '{"pidNamespace":"pid:[1]"}' > /run/chrootfile-lock-${id}.owner`);
+        sh(`mkdir /run/chrootfile-lock-${id}.lock; echo '{"pidNamespace":"pid:[1]"}' > /run/chrootfile-lock-${id}.lock/1`);
         assert.equal(differences(before, await lookAtHost()), []);
       } finally {
         sh(`losetup -d ${device}`);
       }
       assert.equal(differences(before, await lookAtHost()), []);
     } finally {
-      sh(`rm -f ${alias} ${link} /run/chrootfile-lock-${id}.owner; rmdir /dev/disk/by-id /dev/disk 2>&1 || true`);
+      sh(`rm -rf ${alias} ${link} /run/chrootfile-lock-${id}.lock; rmdir /dev/disk/by-id /dev/disk 2>&1 || true`);
       rmSync(folder, { recursive: true });
     }
   });

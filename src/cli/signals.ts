@@ -32,6 +32,8 @@ interface Undoing {
 export function watchSignals(timeoutMs?: number): Interruption {
   const controller = new AbortController();
   const undoing = new Set<Undoing>();
+  /** Why undo is not waited for any longer. */
+  let ended: Error | undefined;
   let exit: number | undefined;
   let last = Number.NEGATIVE_INFINITY;
   const interrupt = (code: number, reason: string) => {
@@ -42,7 +44,8 @@ export function watchSignals(timeoutMs?: number): Interruption {
     if (controller.signal.aborted) killCancelled();
     controller.abort(new Error(reason));
     const toldBefore = [...undoing].filter(({ told }) => told);
-    for (const each of toldBefore) each.controller.abort(new Error(`${reason} again`));
+    if (toldBefore.length > 0) ended ??= new Error(`${reason} again`);
+    for (const each of toldBefore) each.controller.abort(ended);
     if (toldBefore.length < undoing.size) interruption.onUndoInterrupted(reason);
     for (const each of undoing) each.told = true;
   };
@@ -57,6 +60,8 @@ export function watchSignals(timeoutMs?: number): Interruption {
     exit: () => exit,
     inUndo: async (undo) => {
       const one: Undoing = { controller: new AbortController(), told: false };
+      // Who did not wait for the release does not wait for the undo of all either.
+      if (ended !== undefined) one.controller.abort(ended);
       undoing.add(one);
       try {
         return await undo(one.controller.signal);

@@ -243,9 +243,14 @@ export class TaskRunner {
     const { at, action } = task.task;
     const key = action.type === 'run' ? `${at.pointer}/run` : at.pointer;
     const place = placeOf(action.type === 'run' ? at.document.keySpanOf(key) : at.document.keySpanOf(at.pointer));
-    const reason = error.name === 'TimeoutError' ? `timed out after ${(task.task.timeoutMs ?? 0) / 1000} s` : error.message;
+    const reason = isTimeout(error) ? `timed out after ${(task.task.timeoutMs ?? 0) / 1000} s` : error.message;
     return `${place}: ${this.cancelled.aborted && error === this.cancelled.reason ? 'cancelled' : reason}`;
   }
+}
+
+/** Whether an error, or what it comes from, is that of a timeout. */
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && (error.name === 'TimeoutError' || isTimeout(error.cause));
 }
 
 function freshTask(task: LinkedTask, root: string | undefined): FreshTask | undefined {

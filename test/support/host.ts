@@ -195,13 +195,13 @@ function temporary(): string[] {
   return own.flatMap((folder) => readdirSync(folder).map((name) => join(folder, name)));
 }
 
-/** The locks of the host. One that was made this moment says not yet whose it is. */
+/** The locks of the host: folders with one file, which says whose each is. */
 function locks(): Trace[] {
   const mine = readlinkSync('/proc/self/ns/pid');
   const names = entriesOf('/run').filter((name) => name.startsWith('chrootfile-lock-'));
   return names.flatMap((name) =>
     trace(join('/run', name), () => {
-      const [said = ''] = lines(join('/run', name.replace(/\.(lock|owner).*$/, '.owner')));
+      const [said = ''] = entriesOf(join('/run', name)).flatMap((file) => lines(join('/run', name, file)));
       const [, namespace] = /"pidNamespace":"([^"]*)"/.exec(said) ?? [];
       return namespace === undefined ? 'nobody' : namespace === mine ? 'ours' : 'others';
     }),

@@ -1,8 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { policy } from '../policy.js';
 import { type Ec2, inCall, isLost, isThrottling, notSure } from './client.js';
 import { firstIdOf, type MadeNote, type Search } from './tags.js';
-import { onceAllowed, onceKnown, type Progress } from './wait.js';
+import { onceAllowed, onceKnown, type Progress, pause } from './wait.js';
 
 /**
  * Sends what makes something and takes no token against doubles: never again before it was looked for. What EC2
@@ -24,7 +23,7 @@ export async function sendOnce(
       const told = inCall(call, error);
       lost ||= isLost(error);
       if (signal.aborted || attempt === policy.sendAttempts || !(isThrottling(error) || isLost(error))) throw lost ? notSure(told) : told;
-      if (isThrottling(error)) await sleep(delay * (0.5 + Math.random()), undefined, { signal });
+      if (isThrottling(error)) await pause(delay * (0.5 + Math.random()), signal);
       else {
         const found = await firstIdOf(ec2, { ...note, asked_at: new Date().toISOString() }, search, signal).catch((failed: Error) => {
           throw notSure(failed);

@@ -67,9 +67,14 @@ async function watch<T>({ ec2, what, call, look, answered, done, gone = false, l
       progress?.(seen);
     }
     if (waited > limitMs) throw new Error(`waited ${Math.round(waited / 1000)} s for ${what}, in vain${last}`);
-    const pause = pauseAfter(waited, seen === undefined ? undefined : fraction?.(seen));
-    await sleep(Math.min(pause, limitMs), undefined, { signal }).catch(() => signal.throwIfAborted());
+    const next = pauseAfter(waited, seen === undefined ? undefined : fraction?.(seen));
+    await pause(Math.min(next, limitMs), signal);
   }
+}
+
+/** Waits. @throws the signal's reason when it aborts: the limit of a task, a cancel. */
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch(() => signal.throwIfAborted());
 }
 
 /** When to look again: often at first, later in proportion to what it took so far, and by EC2's own word where it has one. */
@@ -97,7 +102,7 @@ export async function onceKnown<T>(signal: AbortSignal, action: () => Promise<T>
       return await action();
     } catch (error) {
       if (!isNotFound(error) || performance.now() - started > policy.eventualConsistencyMs) throw error;
-      await sleep(delay, undefined, { signal });
+      await pause(delay, signal);
     }
   }
 }
@@ -115,9 +120,9 @@ export async function onceAllowed<T>(signal: AbortSignal, progress: Progress, ac
       return await action();
     } catch (error) {
       if (!isPassingLimit(error)) throw error;
-      const pause = delay * (0.75 + Math.random() / 2);
-      progress(`EC2 has reached a limit (${codeOf(error)}), trying again in ${Math.ceil(pause / 1000)} s`);
-      await sleep(pause, undefined, { signal });
+      const ms = delay * (0.75 + Math.random() / 2);
+      progress(`EC2 has reached a limit (${codeOf(error)}), trying again in ${Math.ceil(ms / 1000)} s`);
+      await pause(ms, signal);
     }
   }
 }
@@ -162,7 +167,7 @@ export async function remove(ec2: Ec2, call: string, madeAt: string, signal: Abo
     } catch (error) {
       if (!isNotFound(error)) throw inCall(call, error);
       if (performance.now() >= known) return;
-      await sleep(policy.pollFirstMs * 4, undefined, { signal });
+      await pause(policy.pollFirstMs * 4, signal);
     }
   }
 }
