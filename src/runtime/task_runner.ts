@@ -250,7 +250,7 @@ export class TaskRunner {
 
 /** Whether an error, or what it comes from, is that of a timeout. */
 function isTimeout(error: unknown): boolean {
-  return error instanceof Error && (error.name === 'TimeoutError' || isTimeout(error.cause));
+  return (error instanceof DOMException && error.name === 'TimeoutError') || (error instanceof Error && isTimeout(error.cause));
 }
 
 function freshTask(task: LinkedTask, root: string | undefined): FreshTask | undefined {
