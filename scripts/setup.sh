@@ -1,6 +1,6 @@
 #!/bin/sh
 # Brings a Debian host to where `npm run demo` and `npm test` work: host packages, node_modules, dist.
-# What is there already is left alone.   usage: setup.sh run|test|long|outside|bench
+# What is there already is left alone.   usage: setup.sh run|test|faults|long|outside|bench
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -13,6 +13,7 @@ fi
 needs="unshare:util-linux mount:mount losetup:mount partx:util-linux blkid:util-linux sfdisk:fdisk mkfs.ext4:e2fsprogs
   mmdebstrap:mmdebstrap gpgv:gpgv /usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring"
 tests="busybox:busybox-static mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs mkfs.vfat:dosfstools"
+faults="cc:gcc /usr/include/stdio.h:libc6-dev debugfs:e2fsprogs"
 long="qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils mformat:mtools ssh:openssh-client ansible-playbook:ansible
   zsh:zsh fish:fish dot:graphviz"
 outside="/usr/bin/packer:packer /usr/bin/aws:awscli /usr/lib/python3/dist-packages/boto3:python3-boto3
@@ -21,6 +22,7 @@ bench="/usr/bin/packer:packer make:make curl:curl"
 case ${1:-run} in
   run) ;;
   test) needs="$needs $tests" ;;
+  faults) needs="$needs $tests $faults" ;;
   long) needs="$needs $tests $long" ;;
   outside) needs="$needs $tests $outside" ;;
   bench) needs="$needs $tests $bench" ;;
