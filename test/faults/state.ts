@@ -26,7 +26,8 @@ export type Held = readonly string[];
 /** Files of the folder of a run, also of one that failed. */
 const filesOfRun = /^state\/runs\/RUN(|\/(inputs|outputs|plan|manifest)\.json|\/(events|journal)\.jsonl|\/recipe\.yml|\/logs(\/.*)?)$/;
 
-const folders = /^state(\/(runs|locks|local)|\/local\/[a-z]+(-[a-z]+)*-\d+(\/(volumes|snapshots|images|disks))?)?$/;
+/** Folders of a state; an image that was deregistered is remembered for a while. */
+const folders = /^state(\/(runs|locks|local)|\/local\/[a-z]+(-[a-z]+)*-\d+(\/(volumes|snapshots|images|disks|deregistered(\/ami-ID)?))?)?$/;
 
 /** Compares a folder of state with what it must be like; gives what is wrong. */
 export function faultsOfState(place: Place, standard: Standard): string[] {
