@@ -109,7 +109,9 @@ function faultsOfEnd(place: Place, scenario: Scenario, ended: Ended, fault: Faul
   const code = fault === undefined ? undefined : signals[fault];
   // Before its handlers are there, a signal ends the program, and there is nothing to undo yet.
   const fine =
-    isKill || ended.signal === `SIG${fault}` ? ended.signal !== null : ended.code !== null && (code === undefined ? documented : [0, 5, code]).includes(ended.code);
+    isKill || ended.signal === `SIG${fault}`
+      ? ended.signal !== null
+      : ended.code !== null && (code === undefined ? documented : [0, 5, code]).includes(ended.code);
   if (!fine) wrong.push(`exit code ${ended.code ?? ended.signal}: ${tail(ended).replaceAll('\n', ' | ')}`);
   const trace = /^\s+at .*:\d+:\d+\)?$/m.exec(ended.stderr)?.[0];
   if (trace !== undefined) wrong.push(`it prints a stack trace: ${ended.stderr.trim().split('\n').slice(0, 6).join(' | ')}`);

@@ -125,7 +125,10 @@ function faultsOfEnd({ folder }: Place, { rules, variant }: Ec2Case, ended: Ende
   const printed = ended.stdout + ended.stderr;
   if (ended.hung) return ['it does not end'];
   if (![0, 1, 5].includes(ended.code ?? -1)) return [`exit code ${ended.code ?? ended.signal}: ${tail(ended)}`];
-  const mayFail = variant === 'backward' || rules.length > 1 || rules.some(({ action, fault }) => lasting.includes(fault) || (fault === 'not-found' && /^(Describe|Get)/.test(action)));
+  const mayFail =
+    variant === 'backward' ||
+    rules.length > 1 ||
+    rules.some(({ action, fault }) => lasting.includes(fault) || (fault === 'not-found' && /^(Describe|Get)/.test(action)));
   if (ended.code === 0) return variant === 'backward' ? ['exit code 0, and its last task fails'] : [];
   const wrong = mayFail ? [] : [`exit code ${ended.code}: ${tail(ended)}`];
   const [{ action = '', fault = '' } = {}] = rules;
@@ -140,9 +143,15 @@ function faultsOfImages({ folder }: Place, variant: Variant): string[] {
   const now = heldBy(folder);
   const name = variant === 'replacing' ? /images next$/ : /images next-/;
   const counts = [1, 2, 3].map((region) => now.filter((line) => line.startsWith(`local-${region} `) && name.test(line)).length);
-  return [...(counts.join() === '1,1,1' ? [] : [`${counts.join(', ')} images in the three regions`]), ...now.filter((line) => / (volumes|disk) /.test(line)).map((line) => `left: ${line}`)];
+  return [
+    ...(counts.join() === '1,1,1' ? [] : [`${counts.join(', ')} images in the three regions`]),
+    ...now.filter((line) => / (volumes|disk) /.test(line)).map((line) => `left: ${line}`),
+  ];
 }
 
 function differences(before: readonly string[], after: readonly string[]): string[] {
-  return [...after.filter((line) => !before.includes(line)).map((line) => `left: ${line}`), ...before.filter((line) => !after.includes(line)).map((line) => `gone: ${line}`)];
+  return [
+    ...after.filter((line) => !before.includes(line)).map((line) => `left: ${line}`),
+    ...before.filter((line) => !after.includes(line)).map((line) => `gone: ${line}`),
+  ];
 }

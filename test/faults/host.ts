@@ -17,7 +17,11 @@ export async function leftOnHost(before: Host, folder: string): Promise<string[]
   const volumes = volumesOf(folder);
   for (let waited = 0; ; waited += 50) {
     const left = [...lookAtHost()].filter((line) => !before.has(line));
-    const all = [...left, ...loopsOf(volumes, folder).map((loop) => `loop device with ${basename(loop.file)}`), ...linksOf(volumes, folder).map((link) => `link ${link}`)];
+    const all = [
+      ...left,
+      ...loopsOf(volumes, folder).map((loop) => `loop device with ${basename(loop.file)}`),
+      ...linksOf(volumes, folder).map((link) => `link ${link}`),
+    ];
     if (all.length === 0 || waited >= 1000) return all;
     await sleep(50);
   }
@@ -72,7 +76,12 @@ function files(folder: string): string[] {
 
 /** The volumes a case has had: the path of a loop device's file is lost with the namespace it was attached in. */
 function volumesOf(folder: string): ReadonlySet<string> {
-  const texts = [pointsOf(folder).map(({ path }) => path).join('\n'), ...journals(folder)];
+  const texts = [
+    pointsOf(folder)
+      .map(({ path }) => path)
+      .join('\n'),
+    ...journals(folder),
+  ];
   return new Set(texts.flatMap((text) => text.match(/\bvol-[0-9a-f]{17}\b/g) ?? []));
 }
 

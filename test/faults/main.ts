@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import type { Outcome } from './cases.js';
 import { mutate } from './mutations.js';
 import { type Options, optionsFrom } from './options.js';
+import { writePage } from './page.js';
 import { type Planned, plan } from './plan.js';
 import { Pool } from './pool.js';
-import { writePage } from './page.js';
 import { compileTools } from './shim.js';
 
 /** Tries faults everywhere, or in a share of the places; the last line is `N passed, N failed`. */

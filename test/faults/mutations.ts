@@ -1,1 +1,3 @@
-export async function mutate(_name: string): Promise<number> { return 0; }
+export async function mutate(_name: string): Promise<number> {
+  return 0;
+}

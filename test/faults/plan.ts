@@ -1,8 +1,8 @@
 import type { Counted, PointCase } from './cases.js';
 import { type Ec2Case, ec2Cases, titleOf } from './ec2.js';
 import type { Options } from './options.js';
-import { powerCases } from './power.js';
 import type { Pool } from './pool.js';
+import { powerCases } from './power.js';
 import { shuffled } from './random.js';
 import { scenarios } from './scenarios.js';
 import { applies } from './shim.js';
@@ -21,7 +21,9 @@ const pairs = 60;
 /** Prepares what is asked for, and lists its cases; a share of them, or those of a run with a time limit, in random order. */
 export async function plan(options: Options, pool: Pool): Promise<Planned> {
   const isWanted = (name: string) => options.recipes?.includes(name) ?? true;
-  for (const name of options.recipes ?? []) if (!scenarios.has(name) && !['power', 'ec2'].includes(name)) throw new Error(`--recipe ${name}: unknown; there are ${[...scenarios.keys(), 'power', 'ec2'].join(', ')}`);
+  for (const name of options.recipes ?? [])
+    if (!scenarios.has(name) && !['power', 'ec2'].includes(name))
+      throw new Error(`--recipe ${name}: unknown; there are ${[...scenarios.keys(), 'power', 'ec2'].join(', ')}`);
   const counted = await countAll([...scenarios.keys()].filter(isWanted), pool);
   const ec2 = isWanted('ec2') ? await prepared(options, pool) : [];
   const points = [...counted].flatMap(([scenario, of]) => casesOf(scenario, of, options));

@@ -107,7 +107,13 @@ function chosen(clones: readonly Clone[]): Clone[] {
 /** What is wrong after the start of the machine and `undo --all`. */
 async function faultsAfter(place: Place, { reported }: Clone, { sums, run, allowed }: Whole): Promise<string[]> {
   const undone = await place.run(['undo', '--all']);
-  const standard: Standard = { allowed: [...allowed, 'state/lost+found'], before: [], runsBefore: [], made: ['local-1 images', 'local-1 snapshots'], marker: 'written by the recipe' };
+  const standard: Standard = {
+    allowed: [...allowed, 'state/lost+found'],
+    before: [],
+    runsBefore: [],
+    made: ['local-1 images', 'local-1 snapshots'],
+    marker: 'written by the recipe',
+  };
   const now = diskSums(place);
   return [
     ...(undone.code === 0 ? [] : [`undo --all: exit code ${undone.code ?? undone.signal}: ${tail(undone)}`]),

@@ -155,4 +155,3 @@ export function scenarioNamed(name: string): Scenario {
   if (found === undefined) throw new Error(`internal error: no scenario "${name}"`);
   return found;
 }
-

@@ -99,7 +99,11 @@ async function deleteAll(endpoint: string, answered: readonly string[]): Promise
       if (State === 'in-use') await ec2.send(new DetachVolumeCommand({ VolumeId }));
       await ec2.send(new DeleteVolumeCommand({ VolumeId }));
     }
-    found.push(...[...Images.map(({ ImageId }) => ImageId), ...Snapshots.map(({ SnapshotId }) => SnapshotId), ...Volumes.map(({ VolumeId }) => VolumeId)].map((id) => `${region} ${id}`));
+    found.push(
+      ...[...Images.map(({ ImageId }) => ImageId), ...Snapshots.map(({ SnapshotId }) => SnapshotId), ...Volumes.map(({ VolumeId }) => VolumeId)].map(
+        (id) => `${region} ${id}`,
+      ),
+    );
   }
   return answered.filter((one) => !found.includes(one)).map((one) => `answered and gone: ${one.replace(/[0-9a-f]{17}/, 'ID')}`);
 }

@@ -51,7 +51,9 @@ export function pathsOf({ folder, state }: Place): string[] {
 /** The images, snapshots and volumes there are. */
 export function held({ state }: Place): Held {
   return regionsOf(state).flatMap((region) =>
-    ['images', 'snapshots', 'volumes'].flatMap((kind) => jsonIn(join(state, 'local', region, kind)).map((name) => `${region}/${kind}/${name.replace('.json', '')}`)),
+    ['images', 'snapshots', 'volumes'].flatMap((kind) =>
+      jsonIn(join(state, 'local', region, kind)).map((name) => `${region}/${kind}/${name.replace('.json', '')}`),
+    ),
   );
 }
 
@@ -67,7 +69,11 @@ export function diskSums({ state, tools }: Place): Map<string, string> {
   );
   const there = disks.filter((disk) => existsSync(join(state, 'local', disk)));
   if (there.length === 0) return new Map();
-  const sums = execFileSync(tools.diskSum, there.map((disk) => join(state, 'local', disk)), { encoding: 'utf8' }).split('\n');
+  const sums = execFileSync(
+    tools.diskSum,
+    there.map((disk) => join(state, 'local', disk)),
+    { encoding: 'utf8' },
+  ).split('\n');
   return new Map(there.map((disk, i) => [disk, sums[i] ?? '']));
 }
 
