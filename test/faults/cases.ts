@@ -94,11 +94,18 @@ export async function tryPoint(bench: Bench, { scenario: name, point, fault, sta
     title: `${name} call#${point.number} (${callOf(hit ?? point, place.folder)}) ${fault}`,
     fault,
     result: resultOf(ended),
-    wrong: [...new Set(problems)],
+    wrong: worstFirst(problems),
     hung: ended.hung || undone.hung,
     again: `npm run test:faults -- --recipe ${name} --points ${point.number} --faults ${fault}`,
     seconds: (Date.now() - started) / 1000,
   };
+}
+
+/** Each problem once. Paths that were left say the least. */
+export function worstFirst(problems: readonly string[]): string[] {
+  const isPath = (line: string) => line.startsWith('left: state/');
+  const all = [...new Set(problems)];
+  return [...all.filter((line) => !isPath(line)), ...all.filter(isPath)];
 }
 
 /** What is wrong with how the program ended. @param fault undefined where its call was never made. */

@@ -87,10 +87,10 @@ export async function tryEc2(bench: Bench, one: Ec2Case): Promise<Outcome> {
   // What is done in the answer is not asked for again.
   const slow = one.rules.some(({ action }) => action === 'DescribeVolumes') ? { volume: 100, attach: 100, detach: 100 } : {};
   const ended = await place.run(['run', 'recipe.yml'], misbehaving(place.folder, one.rules, slow));
-  const wrong = faultsOfEnd(place, one, ended);
+  const wrong = faultsOfEnd(one, ended);
   const undone = ended.code === 0 ? undefined : await place.run(['undo', '--all']);
   if (undone !== undefined && undone.code !== 0) wrong.push(`undo --all: exit code ${undone.code ?? undone.signal}: ${tail(undone)}`);
-  wrong.push(...(ended.code === 0 ? faultsOfImages(place, one.variant) : differences(before, heldBy(place.folder))));
+  wrong.push(...(ended.code === 0 ? faultsOfImages(place, one.variant, before) : differences(before, heldBy(place.folder))));
   wrong.push(...(await leftOnHost(host, place.folder)));
   await tidy(host, place);
   rmSync(join(place.folder), { recursive: true, force: true });
@@ -121,7 +121,7 @@ function recipeOf(variant: Variant): string {
 }
 
 /** What is wrong with how a run ended. A fault that passes must not fail a run, unless it may be the truth. */
-function faultsOfEnd({ folder }: Place, { rules, variant }: Ec2Case, ended: Ended): string[] {
+function faultsOfEnd({ rules, variant }: Ec2Case, ended: Ended): string[] {
   const printed = ended.stdout + ended.stderr;
   if (ended.hung) return ['it does not end'];
   if (![0, 1, 5].includes(ended.code ?? -1)) return [`exit code ${ended.code ?? ended.signal}: ${tail(ended)}`];
@@ -134,17 +134,21 @@ function faultsOfEnd({ folder }: Place, { rules, variant }: Ec2Case, ended: Ende
   const [{ action = '', fault = '' } = {}] = rules;
   if (rules.length === 1 && fault === 'denied' && !printed.includes(`ec2:${action}`)) wrong.push('the permission is not named');
   if (ended.code === 5 && !printed.includes('aws ec2 ')) wrong.push('no command is shown for what is left behind');
-  void folder;
+  if (printed.includes('VolumeInUse')) wrong.push('it tried to delete a volume that is attached');
   return wrong;
 }
 
 /** Whether a succeeded run has its three images, and nothing it works with is left. */
-function faultsOfImages({ folder }: Place, variant: Variant): string[] {
+function faultsOfImages({ folder }: Place, variant: Variant, before: readonly string[]): string[] {
   const now = heldBy(folder);
   const name = variant === 'replacing' ? /images next$/ : /images next-/;
-  const counts = [1, 2, 3].map((region) => now.filter((line) => line.startsWith(`local-${region} `) && name.test(line)).length);
+  const inRegions = (is: (line: string) => boolean) =>
+    [1, 2, 3].map((region) => now.filter((line) => line.startsWith(`local-${region} `) && is(line)).length).join(', ');
+  const images = inRegions((line) => name.test(line));
+  const snapshots = inRegions((line) => line.includes(' snapshots ') && !before.includes(line));
   return [
-    ...(counts.join() === '1,1,1' ? [] : [`${counts.join(', ')} images in the three regions`]),
+    ...(images === '1, 1, 1' ? [] : [`${images} images in the three regions`]),
+    ...(snapshots === '1, 1, 1' ? [] : [`${snapshots} new snapshots in the three regions`]),
     ...now.filter((line) => / (volumes|disk) /.test(line)).map((line) => `left: ${line}`),
   ];
 }

@@ -12,7 +12,7 @@ import { compileTools } from './shim.js';
 /** Tries faults everywhere, or in a share of the places; the last line is `N passed, N failed`. */
 async function main(options: Options): Promise<number> {
   if (process.getuid?.() !== 0) throw new Error('this needs root: sudo npm run test:faults');
-  if (options.mutate !== undefined) return mutate(options.mutate);
+  if (options.mutate !== undefined) return mutate(options.mutate, options.program);
   const folder = mkdtempSync(join(tmpdir(), 'chrootfile-faults-'));
   const pool = new Pool(options, folder, compileTools(folder));
   // Ctrl-C ends the workers, and with them all they have started.

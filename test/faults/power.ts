@@ -3,7 +3,7 @@ import { mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import type { Bench, Outcome } from './cases.js';
+import { type Bench, type Outcome, worstFirst } from './cases.js';
 import { cleanHost, leftOnHost, lookAtHost } from './host.js';
 import { type Going, lastEvent, Place, tail } from './place.js';
 import { tinyRecipe } from './scenarios.js';
@@ -131,7 +131,7 @@ function outcomeOf({ type, round }: PowerCase, { reported, ms }: Clone, wrong: r
     title: `power ${type}, run ${round}, ${ms} ms after its start (${reported ? 'reported' : 'not reported'})`,
     fault: `${type}, ${reported ? 'after' : 'before'} the end`,
     result: reported ? 'succeeded' : 'killed',
-    wrong,
+    wrong: worstFirst(wrong),
     hung: false,
     again: 'npm run test:faults -- --recipe power',
     seconds: (Date.now() - started) / 1000,

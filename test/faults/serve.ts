@@ -27,13 +27,14 @@ export const serve: Scenario = {
     const going = place.start(args, env);
     const endpoint = await endpointOf(going);
     const answered = new Set<string>();
-    if (endpoint !== undefined) await load(endpoint, attachedAs(place), answered).catch(() => {});
-    place.write('answered.json', JSON.stringify([...answered]));
+    const known = new Set<string>();
+    const refused = endpoint !== undefined && (await load(endpoint, attachedAs(place), answered, known).then(() => false, isAnswer));
+    place.write('answered.json', JSON.stringify({ answered: [...answered], known: refused ? [...known] : undefined } satisfies Answered));
     going.child.kill('SIGINT');
     return going.ended satisfies Promise<Driven>;
   },
   finish: async (place) => {
-    const answered = JSON.parse(place.read('answered.json')) as string[];
+    const answered = JSON.parse(place.read('answered.json')) as Answered;
     const going = place.start(await serve.begin(place));
     const endpoint = await endpointOf(going);
     if (endpoint === undefined) return [`the next start: ${tail(await going.ended)}`];
@@ -43,6 +44,19 @@ export const serve: Scenario = {
     return code === 0 ? wrong : [...wrong, `the next start: exit code ${code}`];
   },
 };
+
+/** What the server has answered. */
+interface Answered {
+  /** What must be there, as `REGION ID`. */
+  readonly answered: readonly string[];
+  /** Where a request was refused: all volumes and images that were made. What was refused must not be there. */
+  readonly known?: readonly string[] | undefined;
+}
+
+/** Whether an error is what the server said, and not the loss of the connection. */
+function isAnswer(error: { readonly $metadata?: { readonly httpStatusCode?: number } }): boolean {
+  return error.$metadata?.httpStatusCode !== undefined;
+}
 
 /** Where the server answers; undefined when it ended before. */
 async function endpointOf(going: Going): Promise<string | undefined> {
@@ -63,21 +77,25 @@ function clientOf(endpoint: string, region: string): EC2Client {
 }
 
 /** Asks for things in order, until one request fails. @param answered gets what must be there from now on, as `REGION ID`. */
-async function load(endpoint: string, device: string, answered: Set<string>): Promise<void> {
+async function load(endpoint: string, device: string, answered: Set<string>, known: Set<string>): Promise<void> {
+  const made = (one: string) => {
+    answered.add(one);
+    known.add(one);
+  };
   const [near, far] = [clientOf(endpoint, 'local-1'), clientOf(endpoint, 'local-2')];
   const { VolumeId = '' } = await near.send(new CreateVolumeCommand({ AvailabilityZone: 'local-1a', Size: 1 }));
-  answered.add(`local-1 ${VolumeId}`);
+  made(`local-1 ${VolumeId}`);
   const { Reservations } = await near.send(new DescribeInstancesCommand());
   const InstanceId = Reservations?.[0]?.Instances?.[0]?.InstanceId;
   await near.send(new AttachVolumeCommand({ VolumeId, InstanceId, Device: device }));
   const { SnapshotId = '' } = await near.send(new CreateSnapshotCommand({ VolumeId }));
-  answered.add(`local-1 ${SnapshotId}`);
+  made(`local-1 ${SnapshotId}`);
   const mapping = { DeviceName: '/dev/xvda', Ebs: { SnapshotId } };
   const registration = { Name: 'served', RootDeviceName: '/dev/xvda', Architecture: 'x86_64' as const, BlockDeviceMappings: [mapping] };
   const { ImageId = '' } = await near.send(new RegisterImageCommand({ ...registration, VirtualizationType: 'hvm' }));
-  answered.add(`local-1 ${ImageId}`);
+  made(`local-1 ${ImageId}`);
   const { ImageId: copy = '' } = await far.send(new CopyImageCommand({ Name: 'copied', SourceImageId: ImageId, SourceRegion: 'local-1' }));
-  answered.add(`local-2 ${copy}`);
+  made(`local-2 ${copy}`);
   await near.send(new DetachVolumeCommand({ VolumeId }));
   answered.delete(`local-1 ${VolumeId}`);
   await near.send(new DeleteVolumeCommand({ VolumeId }));
@@ -86,7 +104,7 @@ async function load(endpoint: string, device: string, answered: Set<string>): Pr
 }
 
 /** Deletes all there is; gives what is wrong with it, or missing. */
-async function deleteAll(endpoint: string, answered: readonly string[]): Promise<string[]> {
+async function deleteAll(endpoint: string, { answered, known }: Answered): Promise<string[]> {
   const found: string[] = [];
   for (const region of ['local-1', 'local-2']) {
     const ec2 = clientOf(endpoint, region);
@@ -105,5 +123,9 @@ async function deleteAll(endpoint: string, answered: readonly string[]): Promise
       ),
     );
   }
-  return answered.filter((one) => !found.includes(one)).map((one) => `answered and gone: ${one.replace(/[0-9a-f]{17}/, 'ID')}`);
+  const plain = (one: string) => one.replace(/[0-9a-f]{17}/, 'ID');
+  return [
+    ...answered.filter((one) => !found.includes(one)).map((one) => `answered and gone: ${plain(one)}`),
+    ...found.filter((one) => known !== undefined && !one.includes(' snap-') && !known.includes(one)).map((one) => `refused and there: ${plain(one)}`),
+  ];
 }

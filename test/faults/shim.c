@@ -8,6 +8,7 @@
  *   CHROOTFILE_FAULT_AT     the number of the call at which the fault happens
  *   CHROOTFILE_FAULT        KILL, TERM, INT, HUP: the signal, before the call;
  *                           ENOSPC, EIO: the call fails once and has no effect; EIO+: it and all later ones fail;
+ *                           SHORT: of a write, half of it is written, and the next write fails, as on a full disk;
  *                           LATE: of a fork, KILL a moment after it, while the child is at work
  */
 #define _GNU_SOURCE
@@ -31,14 +32,16 @@ static pid_t counted; /* the process whose calls count; 0 for none */
 static atomic_long calls;
 static atomic_int broken; /* EIO+ has begun */
 static long at;
-static int error_number, signal_number, lasting, late;
+static atomic_int full; /* the next write finds the disk full */
+static int error_number, signal_number, lasting, late, halves;
 static int log_fd = -1;
 static char roots[8 * PATH_MAX];
 
 static void read_fault(const char *name) {
+  halves = name != NULL && strcmp(name, "SHORT") == 0;
   static const struct { const char *name; int error, signal, lasting, late; } faults[] = {
       {"KILL", 0, SIGKILL, 0, 0}, {"TERM", 0, SIGTERM, 0, 0}, {"INT", 0, SIGINT, 0, 0}, {"HUP", 0, SIGHUP, 0, 0},
-      {"ENOSPC", ENOSPC, 0, 0, 0}, {"EIO", EIO, 0, 0, 0}, {"EIO+", EIO, 0, 1, 0}, {"LATE", 0, SIGKILL, 0, 1}};
+      {"ENOSPC", ENOSPC, 0, 0, 0}, {"EIO", EIO, 0, 0, 0}, {"EIO+", EIO, 0, 1, 0}, {"LATE", 0, SIGKILL, 0, 1}, {"SHORT", 0, 0, 0, 0}};
   for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
     if (name != NULL && strcmp(name, faults[i].name) == 0) {
       error_number = faults[i].error;
@@ -103,6 +106,7 @@ static int count(const char *call, const char *path) {
   if (number != at) return atomic_load(&broken) ? error_number : 0;
   if (signal_number != 0 && !late) kill(getpid(), signal_number);
   if (lasting) atomic_store(&broken, 1);
+  if (halves) atomic_store(&full, 2);
   return error_number;
 }
 
@@ -149,10 +153,27 @@ static int count_file(const char *call, int fd) {
     return real arguments; \
   }
 
-ON_FILE(ssize_t, write, (int fd, const void *data, size_t size), (fd, data, size))
+/* How much of a write is done: half of it when the disk gets full; the next one fails. */
+#define WRITE(name, parameters, half, arguments) \
+  ssize_t name parameters { \
+    REAL(name); \
+    FAIL(count_file(#name, fd)); \
+    if (is_counted() && is_regular(fd)) { \
+      if (atomic_load(&full) == 1) { atomic_store(&full, 0); FAIL(ENOSPC); } \
+      if (atomic_load(&full) == 2) { atomic_store(&full, 1); return real half; } \
+    } \
+    return real arguments; \
+  }
+
+static int is_regular(int fd) {
+  struct stat status;
+  return fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+}
+
+WRITE(write, (int fd, const void *data, size_t size), (fd, data, size / 2), (fd, data, size))
+WRITE(pwrite, (int fd, const void *data, size_t size, off_t place), (fd, data, size / 2, place), (fd, data, size, place))
+WRITE(pwrite64, (int fd, const void *data, size_t size, off64_t place), (fd, data, size / 2, place), (fd, data, size, place))
 ON_FILE(ssize_t, writev, (int fd, const struct iovec *parts, int many), (fd, parts, many))
-ON_FILE(ssize_t, pwrite, (int fd, const void *data, size_t size, off_t place), (fd, data, size, place))
-ON_FILE(ssize_t, pwrite64, (int fd, const void *data, size_t size, off64_t place), (fd, data, size, place))
 ON_FILE(ssize_t, pwritev, (int fd, const struct iovec *parts, int many, off_t place), (fd, parts, many, place))
 ON_FILE(ssize_t, pwritev64, (int fd, const struct iovec *parts, int many, off64_t place), (fd, parts, many, place))
 ON_FILE(int, fsync, (int fd), (fd))

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 
 /**
  * What is done to the program at one of its calls. Signals come before the call. `ENOSPC` and `EIO` fail the call once,
- * `EIO+` it and all later ones. `LATE` kills the program a moment after it has started another program.
+ * `EIO+` it and all later ones. `SHORT` writes half, and the next write finds the disk full. `LATE` kills the program a moment after it has started another program.
  */
-export const faults = ['KILL', 'LATE', 'TERM', 'INT', 'HUP', 'ENOSPC', 'EIO', 'EIO+'] as const;
+export const faults = ['KILL', 'LATE', 'TERM', 'INT', 'HUP', 'ENOSPC', 'EIO', 'EIO+', 'SHORT'] as const;
 export type Fault = (typeof faults)[number];
 
 /** A call by which the program changes something. */
@@ -59,9 +59,10 @@ export function pointsOf(folder: string): Point[] {
     });
 }
 
-/** Whether a fault can happen at a call: only a program that was started can be killed while its child is at work. */
+/** Whether a fault can happen at a call: only a started program can be interrupted at work, and only a write be cut short. */
 export function applies(fault: Fault, { call }: Point): boolean {
-  return fault !== 'LATE' || call === 'fork';
+  if (fault === 'LATE') return call === 'fork';
+  return fault !== 'SHORT' || /^p?write/.test(call);
 }
 
 /** A call without what differs from run to run: ids, process numbers, the place of the case. */
