@@ -62,7 +62,7 @@ export async function count(bench: Bench, name: string): Promise<Counted> {
   const before = held(place);
   const runsBefore = [...succeededRuns(place)];
   const ended = await drive(scenario, place);
-  if (ended.code !== 0) throw new Error(`${name} without faults: exit code ${ended.code ?? ended.signal}\n${tail(ended)}`);
+  if (ended.code !== 0) throw new Error(`exit code ${ended.code ?? ended.signal}\n${tail(ended)}`);
   const points = pointsOf(place.folder).map((point) => ({ ...point, path: point.path.replace(`${place.folder}/`, '') }));
   const made = held(place)
     .filter((one) => !before.includes(one))
@@ -70,7 +70,7 @@ export async function count(bench: Bench, name: string): Promise<Counted> {
   const { marker, deletes = false } = scenario;
   const standard = { allowed: [...new Set(pathsOf(place))].sort(), before, runsBefore, made, marker, mayDelete: deletes };
   const wrong = [...((await scenario.finish?.(place)) ?? []), ...faultsOfState(place, standard), ...(await leftOnHost(host, place.folder))];
-  if (wrong.length > 0) throw new Error(`${name} without faults: ${wrong.join('; ')}`);
+  if (wrong.length > 0) throw new Error(`${wrong.join('; ')}`);
   await tidy(host, place);
   return { points, standard };
 }

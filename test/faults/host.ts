@@ -34,10 +34,15 @@ export async function cleanHost(before: Host, folder: string): Promise<void> {
     for (const path of ours(before, folder).reverse()) quietly('umount', path);
     await sleep(20);
   }
+  detachAll(folder);
+  for (const file of [...files('/dev/shm'), ...files('/run')]) if (!before.has(file)) rmSync(file, { recursive: true, force: true });
+}
+
+/** Detaches the loop devices of a case, and removes the links to them. */
+export function detachAll(folder: string): void {
   const volumes = volumesOf(folder);
   for (const link of linksOf(volumes, folder)) rmSync(link, { force: true });
   for (const { device } of loopsOf(volumes, folder)) quietly('losetup', '--detach', device);
-  for (const file of [...files('/dev/shm'), ...files('/run')]) if (!before.has(file)) rmSync(file, { recursive: true, force: true });
 }
 
 /** Mounts of this namespace that were not there, in the order they were made. */

@@ -5,7 +5,7 @@ import type { Outcome } from './cases.js';
 import { mutate } from './mutations.js';
 import { type Options, optionsFrom } from './options.js';
 import { writePage } from './page.js';
-import { type Planned, plan } from './plan.js';
+import { brokenOutcome, type Planned, plan } from './plan.js';
 import { Pool } from './pool.js';
 import { compileTools } from './shim.js';
 
@@ -19,7 +19,7 @@ async function main(options: Options): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(130));
   process.once('exit', () => {
     pool.close();
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   });
   mkdirSync(join(folder, 'prepared'));
   console.log(`seed ${options.seed}`);
@@ -32,9 +32,10 @@ async function main(options: Options): Promise<number> {
   return failed > 0 || outcomes.length === 0 ? 1 : 0;
 }
 
-async function runAll({ jobs }: Planned, options: Options, pool: Pool): Promise<Outcome[]> {
+async function runAll({ jobs, broken }: Planned, options: Options, pool: Pool): Promise<Outcome[]> {
   const until = Date.now() + options.minutes * 60_000;
-  const outcomes: Outcome[] = [];
+  const outcomes: Outcome[] = [...broken];
+  for (const outcome of broken) show(outcome);
   let leftOut = 0;
   let begun = 0;
   await pool.each(jobs, async (job, ask) => {
@@ -44,10 +45,9 @@ async function runAll({ jobs }: Planned, options: Options, pool: Pool): Promise<
     }
     begun += 1;
     const answer = await ask(job);
-    if ('error' in answer) throw new Error(answer.error);
-    if (!('outcomes' in answer)) return;
-    for (const outcome of answer.outcomes) show(outcome);
-    outcomes.push(...answer.outcomes);
+    const these = 'outcomes' in answer ? answer.outcomes : [brokenOutcome(job, 'error' in answer ? answer.error : '')];
+    for (const outcome of these) show(outcome);
+    outcomes.push(...these);
     if (begun % 100 === 0) console.log(`${begun} of ${jobs.length}`);
   });
   if (leftOut > 0) console.log(`${leftOut} of ${jobs.length} cases were left out: the time was over`);

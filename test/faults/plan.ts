@@ -1,4 +1,4 @@
-import type { Counted, PointCase } from './cases.js';
+import type { Counted, Outcome, PointCase } from './cases.js';
 import { type Ec2Case, ec2Cases, titleOf } from './ec2.js';
 import type { Options } from './options.js';
 import type { Pool } from './pool.js';
@@ -13,6 +13,16 @@ export interface Planned {
   readonly jobs: readonly Job[];
   /** How many points each scenario has. */
   readonly points: ReadonlyMap<string, number>;
+  /** What went wrong before there was any fault. */
+  readonly broken: readonly Outcome[];
+}
+
+/** The outcome of a job that the harness itself could not do. */
+export function brokenOutcome(job: Job, error: string): Outcome {
+  const name = job.part === 'points' || job.part === 'count' ? job.scenario : job.part.replace('prepare ', '');
+  const what = job.part === 'points' ? `call#${job.point.number} ${job.fault}` : job.part === 'ec2' ? titleOf(job) : 'without faults';
+  const again = `npm run test:faults -- --recipe ${name}${job.part === 'points' ? ` --points ${job.point.number} --faults ${job.fault}` : ''}`;
+  return { part: name, title: `${name} ${what}`, fault: 'none', result: 'killed', wrong: [error], hung: false, again, seconds: 0 };
 }
 
 /** Pairs of faults of EC2 that are tried in one run. */
@@ -24,20 +34,21 @@ export async function plan(options: Options, pool: Pool): Promise<Planned> {
   for (const name of options.recipes ?? [])
     if (!scenarios.has(name) && !['power', 'ec2'].includes(name))
       throw new Error(`--recipe ${name}: unknown; there are ${[...scenarios.keys(), 'power', 'ec2'].join(', ')}`);
-  const counted = await countAll([...scenarios.keys()].filter(isWanted), pool);
-  const ec2 = isWanted('ec2') ? await prepared(options, pool) : [];
+  const broken: Outcome[] = [];
+  const counted = await countAll([...scenarios.keys()].filter(isWanted), pool, broken);
+  const ec2 = isWanted('ec2') ? await prepared(options, pool, broken) : [];
   const points = [...counted].flatMap(([scenario, of]) => casesOf(scenario, of, options));
   const all: Job[] = [...(isWanted('power') ? powerCases() : []), ...points, ...ec2];
-  return { jobs: shareOf(all, options), points: new Map([...counted].map(([name, of]) => [name, of.points.length])) };
+  return { jobs: shareOf(all, options), points: new Map([...counted].map(([name, of]) => [name, of.points.length])), broken };
 }
 
-async function countAll(names: readonly string[], pool: Pool): Promise<Map<string, Counted>> {
+async function countAll(names: readonly string[], pool: Pool, broken: Outcome[]): Promise<Map<string, Counted>> {
   const counted = new Map<string, Counted>();
   await pool.each(
     names.map((scenario) => ({ part: 'count', scenario })),
     async (job, ask) => {
       const answer = await ask(job);
-      if ('error' in answer) throw new Error(answer.error);
+      if ('error' in answer) broken.push(brokenOutcome(job, answer.error));
       if (job.part !== 'count' || !('counted' in answer)) return;
       counted.set(job.scenario, answer.counted);
       console.log(`${job.scenario}: ${answer.counted.points.length} points`);
@@ -46,12 +57,12 @@ async function countAll(names: readonly string[], pool: Pool): Promise<Map<strin
   return counted;
 }
 
-async function prepared({ seed, match }: Options, pool: Pool): Promise<Ec2Case[]> {
+async function prepared({ seed, match }: Options, pool: Pool, broken: Outcome[]): Promise<Ec2Case[]> {
   await pool.each([{ part: 'prepare ec2' }], async (job, ask) => {
     const answer = await ask(job);
-    if ('error' in answer) throw new Error(answer.error);
+    if ('error' in answer) broken.push(brokenOutcome(job, answer.error));
   });
-  return ec2Cases(seed, pairs).filter((one) => match?.test(titleOf(one)) ?? true);
+  return broken.some(({ part }) => part === 'ec2') ? [] : ec2Cases(seed, pairs).filter((one) => match?.test(titleOf(one)) ?? true);
 }
 
 function casesOf(scenario: string, { points, standard }: Counted, { points: [first, last], match, faults }: Options): PointCase[] {

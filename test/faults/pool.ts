@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Bench } from './cases.js';
+import { detachAll } from './host.js';
 import type { Options } from './options.js';
 import type { Tools } from './shim.js';
 import type { Answer, Job } from './worker.js';
@@ -29,13 +31,19 @@ export class Pool {
     );
   }
 
+  /** Ends the workers, and with them all they have started; what a case has attached meanwhile is detached. */
   close(): void {
     for (const worker of this.workers) worker.kill('SIGKILL');
+    for (const number of this.workers.keys()) if (existsSync(this.folderOf(number))) detachAll(this.folderOf(number));
+  }
+
+  private folderOf(number: number): string {
+    return join(this.folder, `case-${number}`);
   }
 
   private start(number: number): ChildProcess {
     const { program } = this.options;
-    const bench: Bench = { program, tools: this.tools, prepared: join(this.folder, 'prepared'), folder: join(this.folder, `case-${number}`) };
+    const bench: Bench = { program, tools: this.tools, prepared: join(this.folder, 'prepared'), folder: this.folderOf(number) };
     const node = [process.execPath, '--import', import.meta.resolve('tsx'), join(import.meta.dirname, 'worker.ts')];
     const options = ['--mount', '--propagation', 'slave', '--pid', '--fork', '--kill-child', '--mount-proc'];
     return spawn('unshare', [...options, '--', 'sh', '-c', inNamespace, 'worker', ...node], {

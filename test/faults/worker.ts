@@ -20,7 +20,7 @@ process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] = 'true';
 process.chdir(dirname(bench.folder));
 
 process.on('message', async (job: Job) => {
-  const answer = await answerTo(job).catch((error: Error): Answer => ({ error: error.stack ?? error.message }));
+  const answer = await answerTo(job).catch((error: Error): Answer => ({ error: error.message }));
   process.send?.(answer);
 });
 process.on('disconnect', () => process.exit());
