@@ -79,8 +79,11 @@ const mutations: readonly Mutation[] = [
   },
   {
     name: 'failed-unmount-ignored',
-    file: 'src/runtime/mounts.ts',
-    changes: [["await shell.run(['umount', '--', ...paths]);", "await shell.run(['umount', '--', ...paths]).catch(() => {});"]],
+    file: 'src/tasks/mount/mount.ts',
+    changes: [
+      ['    if (!mountsGone) await unmountTree(path, shell, before);\n', '    if (!mountsGone) await unmountTree(path, shell, before).catch(() => {});\n'],
+      ['    if (made) removeMountPoint(path);\n', '    if (made && mountsGone) removeMountPoint(path);\n'],
+    ],
     shownBy: ['--recipe', 'tiny', '--faults', 'EIO', '--match', 'fork'],
   },
   {

@@ -44,7 +44,7 @@ call and each fault:
 - \`KILL\`: the program is killed before the call. \`LATE\`: it is killed while a program that it has started is at work.
 - \`TERM\`, \`INT\`, \`HUP\`: the program gets the signal before the call.
 - \`ENOSPC\`, \`EIO\`: the call fails once, as on a disk that is full or broken. \`EIO+\`: all later calls fail too.
-- \`SHORT\`: half of a write is stored, and the next write fails, as on a disk that gets full.
+- \`SHORT\`: half of a write is stored, and the next writes fail, as on a disk that gets full.
 
 After each case \`chrootfile undo --all\` runs once. Then nothing of the case may be left: no mount, no process, no loop
 device, no device link, no memory file, no lock, no draft, and no image, snapshot, volume or disk that no succeeded run
@@ -66,7 +66,10 @@ and while older images are replaced. Further runs meet two faults, chosen at ran
 `;
 
 function scenarioList(points: ReadonlyMap<string, number>): string {
-  return `${[...points].map(([name, many]) => `- \`${name}\`: ${scenarios.get(name)?.summary}; ${many} points`).join('\n')}\n`;
+  return `${[...scenarios.values()]
+    .filter(({ name }) => points.has(name))
+    .map(({ name, summary }) => `- \`${name}\`: ${summary}; ${points.get(name)} points`)
+    .join('\n')}\n`;
 }
 
 function grouped(outcomes: readonly Outcome[]): [string, Outcome[]][] {

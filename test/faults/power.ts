@@ -117,8 +117,7 @@ async function faultsAfter(place: Place, { reported }: Clone, { sums, run, allow
   const now = diskSums(place);
   return [
     ...(undone.code === 0 ? [] : [`undo --all: exit code ${undone.code ?? undone.signal}: ${tail(undone)}`]),
-    // A line that was cut off was relied on by nothing.
-    ...faultsOfState(place, standard).filter((line) => !line.startsWith('journal: not JSON')),
+    ...faultsOfState(place, standard),
     ...(reported && !succeededRuns(place).has(run) ? ['the image was reported, and the journal does not say that the run succeeded'] : []),
     ...(reported && now.size === 0 ? ['the image was reported, and its disk is gone'] : []),
     ...[...now].filter(([disk, sum]) => sums.get(disk) !== sum).map(([disk]) => `other content: ${disk.replace(/[0-9a-f]{17}/, 'ID')}`),

@@ -8,7 +8,7 @@
  *   CHROOTFILE_FAULT_AT     the number of the call at which the fault happens
  *   CHROOTFILE_FAULT        KILL, TERM, INT, HUP: the signal, before the call;
  *                           ENOSPC, EIO: the call fails once and has no effect; EIO+: it and all later ones fail;
- *                           SHORT: of a write, half of it is written, and the next write fails, as on a full disk;
+ *                           SHORT: of a write, half of it is written, and the next two writes fail, as on a full disk;
  *                           LATE: of a fork, KILL a moment after it, while the child is at work
  */
 #define _GNU_SOURCE
@@ -32,7 +32,7 @@ static pid_t counted; /* the process whose calls count; 0 for none */
 static atomic_long calls;
 static atomic_int broken; /* EIO+ has begun */
 static long at;
-static atomic_int full; /* the next write finds the disk full */
+static atomic_int full; /* SHORT: how many writes it still meets */
 static int error_number, signal_number, lasting, late, halves;
 static int log_fd = -1;
 static char roots[8 * PATH_MAX];
@@ -106,7 +106,7 @@ static int count(const char *call, const char *path) {
   if (number != at) return atomic_load(&broken) ? error_number : 0;
   if (signal_number != 0 && !late) kill(getpid(), signal_number);
   if (lasting) atomic_store(&broken, 1);
-  if (halves) atomic_store(&full, 2);
+  if (halves) atomic_store(&full, 3);
   return error_number;
 }
 
@@ -153,14 +153,16 @@ static int count_file(const char *call, int fd) {
     return real arguments; \
   }
 
-/* How much of a write is done: half of it when the disk gets full; the next one fails. */
+/* How much of a write is done: half of it when the disk gets full. Two more fail: libuv says nothing of the first, having written something. */
 #define WRITE(name, parameters, half, arguments) \
   ssize_t name parameters { \
     REAL(name); \
     FAIL(count_file(#name, fd)); \
     if (is_counted() && is_regular(fd)) { \
-      if (atomic_load(&full) == 1) { atomic_store(&full, 0); FAIL(ENOSPC); } \
-      if (atomic_load(&full) == 2) { atomic_store(&full, 1); return real half; } \
+      int now = atomic_load(&full); \
+      if (now > 0) atomic_store(&full, now - 1); \
+      if (now == 3) return real half; \
+      FAIL(now > 0 ? ENOSPC : 0); \
     } \
     return real arguments; \
   }

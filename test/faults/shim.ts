@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 /**
  * What is done to the program at one of its calls. Signals come before the call. `ENOSPC` and `EIO` fail the call once,
- * `EIO+` it and all later ones. `SHORT` writes half, and the next write finds the disk full. `LATE` kills the program a moment after it has started another program.
+ * `EIO+` it and all later ones. `SHORT` writes half, and the next writes find the disk full. `LATE` kills the program a moment after it has started another program.
  */
 export const faults = ['KILL', 'LATE', 'TERM', 'INT', 'HUP', 'ENOSPC', 'EIO', 'EIO+', 'SHORT'] as const;
 export type Fault = (typeof faults)[number];
