@@ -111,15 +111,13 @@ export function mutate(name: string, program: string): number {
   const wanted = mutations.filter((mutation) => name === 'all' || mutation.name === name);
   if (wanted.length === 0) throw new Error(`--mutate ${name}: unknown; there are all, ${mutations.map((mutation) => mutation.name).join(', ')}`);
   const folder = mkdtempSync(join(tmpdir(), 'chrootfile-mutations-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(130));
   let unseen = 0;
-  try {
-    for (const mutation of wanted) {
-      const told = verdictOf(mutation, program, folder);
-      if (!told.startsWith('shown')) unseen += 1;
-      console.log(`${mutation.name}: ${told}`);
-    }
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
+  for (const mutation of wanted) {
+    const verdict = verdictOf(mutation, program, folder);
+    if (!verdict.startsWith('shown')) unseen += 1;
+    console.log(`${mutation.name}: ${verdict}`);
   }
   console.log(`${wanted.length - unseen} passed, ${unseen} failed`);
   return unseen === 0 ? 0 : 1;
