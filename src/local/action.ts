@@ -106,6 +106,17 @@ export function stopDryRun(request: { readonly DryRun?: boolean }): void {
   if (request.DryRun) throw new Ec2Error('DryRunOperation', 'Request would have succeeded, but DryRun flag is set.', 412);
 }
 
+/** Writes the record of something new. One that may not last a power cut is none: it is removed again. While the store is held. */
+export function putNew<K extends Kind>(here: Here, kind: K, resource: Resources[K]): void {
+  try {
+    here.store.put(kind, resource);
+  } catch (error) {
+    here.failures.set(resource.id, (error as Error).message);
+    here.store.remove(kind, resource.id);
+    throw error;
+  }
+}
+
 /**
  * What could not be made is taken back: the disk first, since one without a record is found by nobody. Where even that
  * fails, it is in state `error` from now on, and says why.

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { makeFolder, removeDrafts, removeForGood, syncFolder, writeWhole } from '../linux/atomic_write.js';
+import { isRegion } from './caller.js';
 
 export interface Tag {
   readonly Key: string;
@@ -120,7 +121,7 @@ export const kinds = Object.keys(prefixes) as readonly Kind[];
 export function regionsIn(root: string): string[] {
   if (!existsSync(root)) return [];
   return readdirSync(root, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && existsSync(join(root, entry.name, 'disks')))
+    .filter((entry) => entry.isDirectory() && isRegion(entry.name))
     .map((entry) => entry.name);
 }
 

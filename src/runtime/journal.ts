@@ -219,7 +219,8 @@ export class Journal {
       fdatasyncSync(this.fd);
     } catch (error) {
       this.cutOff();
-      throw new Error(`${this.file} cannot be written: ${(error as Error).message}`, { cause: error });
+      const { code, message } = error as NodeJS.ErrnoException;
+      throw Object.assign(new Error(`${this.file} cannot be written: ${message}`, { cause: error }), { code });
     }
     this.size += Buffer.byteLength(bytes);
     this.ledger.replay(line);

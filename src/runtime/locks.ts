@@ -108,8 +108,9 @@ export function deadLocksIn(folder: string, prefix = ''): string[] {
       if (pid !== undefined) return startTimeOf(Number(pid)) !== started;
       // Format 1 kept the owner beside the lock.
       if (path.endsWith('.owner')) return statSync(path.replace(/owner$/, 'lock'), { throwIfNoEntry: false }) === undefined;
-      const hold = path.endsWith('.lock') ? holdOn(path.slice(0, -'.lock'.length)) : undefined;
-      return path.endsWith('.lock') && (hold?.owner === undefined || isOver(path.slice(0, -'.lock'.length), hold.owner));
+      const of = path.slice(0, -'.lock'.length);
+      const hold = path.endsWith('.lock') ? holdOn(of) : undefined;
+      return path.endsWith('.lock') && (hold === undefined || isOver(of, hold));
     });
 }
 
@@ -129,7 +130,7 @@ export function ownerOf(path: string): LockOwner | undefined {
 /** Whether a lock is held by somebody who lives, as far as can be told. */
 export function isHeld(path: string): boolean {
   const hold = holdOn(path);
-  return hold?.owner !== undefined && !isOver(path, hold.owner);
+  return hold !== undefined && !isOver(path, hold);
 }
 
 /** The file by which a lock is held, and what it says. */
@@ -157,11 +158,19 @@ function ownerIn(file: string): LockOwner | undefined {
   }
 }
 
-/** Whether an owner has died, or could not be asked and has not renewed its lock for long. */
-function isOver(path: string, owner: LockOwner): boolean {
+/**
+ * Whether a hold is nobody's: its owner has died, or could not be asked and has not renewed the lock for long, or is this
+ * process, which could not remove it when it gave the lock back.
+ */
+function isOver(path: string, { file, owner }: Hold): boolean {
+  if (owner === undefined) return true;
   const state = stateOf(owner);
-  return state === 'dead' || (state === 'unknown' && !isFresh(path));
+  const isOurs = owner.pid === process.pid && state === 'alive' && !file.endsWith('.owner');
+  return state === 'dead' || (state === 'unknown' && !isFresh(path)) || (isOurs && !held.has(file));
 }
+
+/** The files by which this process holds locks. */
+const held = new Set<string>();
 
 /** A time that lies ahead is of a clock that was set back since. */
 function isFresh(path: string): boolean {
@@ -172,7 +181,7 @@ function isFresh(path: string): boolean {
 /** Takes a lock away from an owner that is over. @throws Error where that cannot be done, e.g. on a read-only file system. */
 function breakIfDead(path: string): void {
   const hold = holdOn(path);
-  if (hold === undefined || (hold.owner !== undefined && !isOver(path, hold.owner))) return;
+  if (hold === undefined || !isOver(path, hold)) return;
   try {
     letGo(path, hold.file);
   } catch (error) {
@@ -201,7 +210,9 @@ async function tryLock(path: string, purpose: string): Promise<Release | undefin
     own = takeHold(path, purpose);
   };
   const remove = () => {
-    if (own !== undefined) letGo(path, own);
+    if (own === undefined) return;
+    held.delete(own);
+    letGo(path, own);
   };
   try {
     const release = await lockfile.lock(path, {
@@ -237,6 +248,7 @@ function takeHold(path: string, purpose: string): string {
   }
   try {
     renameSync(draft, lockFolder(path));
+    held.add(join(lockFolder(path), name));
     return join(lockFolder(path), name);
   } catch (error) {
     rmSync(draft, { recursive: true, force: true });

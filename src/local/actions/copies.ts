@@ -1,4 +1,4 @@
-import { type Action, action, discard, existing, finish, type Here, ownerOf, required, stopDryRun } from '../action.js';
+import { type Action, action, discard, existing, finish, type Here, ownerOf, putNew, required, stopDryRun } from '../action.js';
 import { regions } from '../caller.js';
 import { copyDisk } from '../disks.js';
 import { Ec2Error } from '../errors.js';
@@ -64,9 +64,15 @@ const copyImage = action(
         ready: false,
         maker: thisMaker(),
       };
-      here.store.put('images', copy);
-      for (const { snapshot } of made) {
-        here.store.put('snapshots', { ...snapshot, description: `Copied for DestinationAmi ${copy.id} from SourceAmi ${source.id}` });
+      try {
+        putNew(here, 'images', copy);
+        for (const { snapshot } of made) {
+          putNew(here, 'snapshots', { ...snapshot, description: `Copied for DestinationAmi ${copy.id} from SourceAmi ${source.id}` });
+        }
+      } catch (error) {
+        here.store.remove('images', copy.id);
+        for (const { snapshot } of made) here.store.remove('snapshots', snapshot.id);
+        throw error;
       }
       return { image: copy, copies: made };
     });
@@ -106,7 +112,7 @@ const copySnapshot = action(
     const tags = tagsFor('snapshot', request.TagSpecification);
     stopDryRun(request);
     const { snapshot } = draftOf(source, request, tags, here);
-    await here.store.exclusive(() => here.store.put('snapshots', { ...snapshot, description: request.Description ?? '' }));
+    await here.store.exclusive(() => putNew(here, 'snapshots', { ...snapshot, description: request.Description ?? '' }));
     try {
       await fill(source, there, snapshot, here);
     } catch (error) {

@@ -1,4 +1,4 @@
-import { type Action, action, existing, failureOf, type Here, hasPassed, own, ownerOf, required, selected, stopDryRun } from '../action.js';
+import { type Action, action, existing, failureOf, type Here, hasPassed, own, ownerOf, putNew, required, selected, stopDryRun } from '../action.js';
 import { Ec2Error } from '../errors.js';
 import { type Attributes, describeShape, filtered, page, tagSet, tagShape, tagsFor } from '../filters.js';
 import { ownedBy } from '../sharing.js';
@@ -76,7 +76,7 @@ const registerImage = action(
         ramdisk: request.RamdiskId,
         owner: here.account,
       };
-      here.store.put('images', made);
+      putNew(here, 'images', made);
       return made;
     });
     return { imageId: image.id };

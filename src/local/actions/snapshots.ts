@@ -1,4 +1,4 @@
-import { type Action, action, discard, failureOf, finish, type Here, hasPassed, own, ownerOf, required, selected, stopDryRun } from '../action.js';
+import { type Action, action, discard, failureOf, finish, type Here, hasPassed, own, ownerOf, putNew, required, selected, stopDryRun } from '../action.js';
 import { copyDisk, deviceOf, removeDisk } from '../disks.js';
 import { Ec2Error } from '../errors.js';
 import { type Attributes, describeShape, filtered, page, tagSet, tagShape, tagsFor } from '../filters.js';
@@ -25,7 +25,7 @@ const createSnapshot = action({ DryRun: 'boolean', VolumeId: 'string', Descripti
     ready: false,
     maker: thisMaker(),
   };
-  await here.store.exclusive(() => here.store.put('snapshots', snapshot));
+  await here.store.exclusive(() => putNew(here, 'snapshots', snapshot));
   const disk = here.store.diskOf(volume.id);
   const device = deviceOf(disk);
   try {

@@ -1,4 +1,19 @@
-import { type Action, action, discard, existing, failureOf, finish, type Here, hasPassed, own, ownerOf, required, selected, stopDryRun } from '../action.js';
+import {
+  type Action,
+  action,
+  discard,
+  existing,
+  failureOf,
+  finish,
+  type Here,
+  hasPassed,
+  own,
+  ownerOf,
+  putNew,
+  required,
+  selected,
+  stopDryRun,
+} from '../action.js';
 import { aliasesTo, aliasOf, isAliasTaken, linkAlias } from '../aliases.js';
 import { attachDisk, copyDisk, createDisk, detachDisk, deviceOf, isBusy, linkDevice, removeDanglingLinks, removeDisk } from '../disks.js';
 import { Ec2Error } from '../errors.js';
@@ -86,7 +101,7 @@ const createVolume = action(
         ready: false,
         maker: thisMaker(),
       };
-      here.store.put('volumes', made);
+      putNew(here, 'volumes', made);
       return { volume: made, fresh: true };
     });
     if (fresh) {
