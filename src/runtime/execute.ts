@@ -59,6 +59,7 @@ class Executor {
       await beforeCommit();
       if (!journal.isInPlace) throw new Error('the state folder was removed or moved during the run');
       journal.end('committed');
+      if (journal.failure !== undefined) emit({ type: 'warning', message: `the run may not count as succeeded after a power cut: ${journal.failure.message}` });
       return true;
     } catch (error) {
       emit({ type: 'warning', message: `the run cannot be completed: ${(error as Error).message}` });

@@ -214,24 +214,37 @@ export class Journal {
 
   private append(line: Line): void {
     const bytes = `${JSON.stringify(line)}\n`;
+    let isWhole = false;
     try {
       writeAll(this.fd, bytes);
+      isWhole = true;
       fdatasyncSync(this.fd);
     } catch (error) {
-      this.cutOff();
       const { code, message } = error as NodeJS.ErrnoException;
-      throw Object.assign(new Error(`${this.file} cannot be written: ${message}`, { cause: error }), { code });
+      const failure = Object.assign(new Error(`${this.file} cannot be written: ${message}`, { cause: error }), { code });
+      if (this.cutOff() || !isWhole) throw failure;
+      // It stands there for everybody who reads it, though perhaps not after a power cut.
+      this.failure = failure;
+      this.keep(line, bytes);
+      if (line.type !== 'ended') throw failure;
+      return;
     }
+    this.keep(line, bytes);
+  }
+
+  private keep(line: Line, bytes: string): void {
     this.size += Buffer.byteLength(bytes);
     this.ledger.replay(line);
   }
 
-  /** Removes what was written of a line: the next one must not be joined with it. */
-  private cutOff(): void {
+  /** Removes what was written of a line: the next one must not be joined with it. @returns whether it is gone. */
+  private cutOff(): boolean {
     try {
       ftruncateSync(this.fd, this.size);
+      return true;
     } catch (error) {
       this.failure = error as Error;
+      return false;
     }
   }
 }

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { cleanHost, type Host, leftOnHost, lookAtHost } from './host.js';
 import { type Ended, lastEvent, Place, tail } from './place.js';
 import { type Driven, type Scenario, scenarioNamed } from './scenarios.js';
-import { callOf, type Fault, type Point, pointsOf, shimmed, type Tools } from './shim.js';
+import { applies, callOf, type Fault, type Point, pointsOf, shimmed, type Tools } from './shim.js';
 import { faultsOfState, held, pathsOf, plain, type Standard, succeededRuns } from './state.js';
 
 /** What a worker works with. */
@@ -83,7 +83,7 @@ export async function tryPoint(bench: Bench, { scenario: name, point, fault, sta
   const place = freshPlace(bench, name);
   const ended = await drive(scenario, place, { at: point.number, fault });
   const hit = pointsOf(place.folder).find(({ number }) => number === point.number);
-  const problems = [...(ended.wrong ?? []), ...faultsOfEnd(place, scenario, ended, hit === undefined ? undefined : fault)];
+  const problems = [...(ended.wrong ?? []), ...faultsOfEnd(place, scenario, ended, hit !== undefined && applies(fault, hit) ? fault : undefined)];
   const undone = await place.run(['undo', '--all']);
   if (undone.hung) problems.push('undo --all does not end');
   else if (undone.code !== 0) problems.push(`undo --all: exit code ${undone.code ?? undone.signal}: ${tail(undone).replaceAll('\n', ' | ')}`);
@@ -134,7 +134,9 @@ function faultsOfReport(place: Place, ended: Ended): string[] {
   const own = run ?? '';
   const recorded = succeededRuns(place).has(own);
   if (reported && !recorded) return ['exit code 0, and the journal does not say that the run succeeded'];
-  return ended.code !== null && ended.code !== 0 && own !== '' && recorded ? [`exit code ${ended.code}, and the journal says that the run succeeded`] : [];
+  return ended.code !== null && ![0, 6].includes(ended.code) && own !== '' && recorded
+    ? [`exit code ${ended.code}, and the journal says that the run succeeded`]
+    : [];
 }
 
 function resultOf({ code, signal, hung }: Ended): Result {

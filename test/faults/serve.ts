@@ -49,7 +49,7 @@ export const serve: Scenario = {
 interface Answered {
   /** What must be there, as `REGION ID`. */
   readonly answered: readonly string[];
-  /** Where a request was refused: all volumes and images that were made. What was refused must not be there. */
+  /** Where a request was refused: all volumes and images that were made. What was refused must not be there, or have failed. */
   readonly known?: readonly string[] | undefined;
 }
 
@@ -117,11 +117,12 @@ async function deleteAll(endpoint: string, { answered, known }: Answered): Promi
       if (State === 'in-use') await ec2.send(new DetachVolumeCommand({ VolumeId }));
       await ec2.send(new DeleteVolumeCommand({ VolumeId }));
     }
-    found.push(
-      ...[...Images.map(({ ImageId }) => ImageId), ...Snapshots.map(({ SnapshotId }) => SnapshotId), ...Volumes.map(({ VolumeId }) => VolumeId)].map(
-        (id) => `${region} ${id}`,
-      ),
-    );
+    const ids = [
+      ...Images.filter(({ State }) => State !== 'failed').map(({ ImageId }) => ImageId),
+      ...Snapshots.map(({ SnapshotId }) => SnapshotId),
+      ...Volumes.filter(({ State }) => State !== 'error').map(({ VolumeId }) => VolumeId),
+    ];
+    found.push(...ids.map((id) => `${region} ${id}`));
   }
   const plain = (one: string) => one.replace(/[0-9a-f]{17}/, 'ID');
   return [
