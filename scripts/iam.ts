@@ -27,15 +27,23 @@ The library \`recipes/lib/image_from_image.yml\`:
 ${JSON.stringify({ Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: permissionsOf(base), Resource: '*' }] }, undefined, 2)}
 \`\`\`
 
-\`ec2:CreateTags\` is asked for where things are tagged as they are made; a condition on \`ec2:CreateAction\` may limit it to that. Everything
-has the tags \`chrootfile:run\` and \`chrootfile:task\` from the beginning, so a condition may limit the other actions to things with
-those.
+\`ec2:CreateTags\` is asked for where things are tagged as they are made, and once at the end of a run, when the tag \`chrootfile:state\` of
+what it keeps changes from \`building\` to \`kept\`. Everything has the tags \`chrootfile:run\`, \`chrootfile:task\`, \`chrootfile:host\` and
+\`chrootfile:state\` from the beginning, so a condition may limit the other actions, and \`ec2:CreateTags\` without \`ec2:CreateAction\`, to things
+with those.
 
 ## What more is needed, and when
 
 | kind | when | permissions |
 | --- | --- | --- |
 ${features.join('\n')}
+
+## Cleaning up after lost machines
+
+\`chrootfile gc\`, in each region it looks in; the last line is for \`--delete\`:
+
+- \`ec2:DescribeImages\`, \`ec2:DescribeSnapshots\`, \`ec2:DescribeVolumes\`, \`ec2:DescribeInstances\`; with \`--regions all\` \`ec2:DescribeRegions\`
+- \`ec2:DeregisterImage\`, \`ec2:DeleteSnapshot\`, \`ec2:DetachVolume\`, \`ec2:DeleteVolume\`
 
 \`sts:DecodeAuthorizationMessage\` lets a refusal say which policy was in the way, and \`sts:AssumeRole\` is for
 \`cloud.assume_role\`. The keys' own policies must allow what is asked of KMS.

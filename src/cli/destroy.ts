@@ -4,6 +4,7 @@ import { endUndo, undoersOf, undoNotes } from '../runtime/undo.js';
 import { kinds } from '../tasks/index.js';
 import { asked } from './debug.js';
 import { ExitError, exits } from './exits.js';
+import { makeRoom } from './local_ec2.js';
 import { print, printError, printJson, styled } from './output.js';
 import { printLeft } from './reports/summary.js';
 import { findRun } from './runs.js';
@@ -20,6 +21,7 @@ export interface DestroyOptions {
 /** `chrootfile destroy`: takes away the images and snapshots that a run which ended well has made, in every region. */
 export async function destroy(id: string, options: DestroyOptions): Promise<number> {
   const folder = findRun(stateFolder(options.state), id);
+  await makeRoom(folder.state);
   const release = await folder.lock('destroy');
   const interruption = watchSignals();
   let journal: Journal | undefined;

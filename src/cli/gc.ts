@@ -53,7 +53,8 @@ export async function gc(options: GcOptions): Promise<number> {
       }
     }
     for (const text of closed) printError(`chrootfile: nothing is deleted in ${text}`);
-    const judge = await judgeOf(found, regions, new Map(listRuns(state).map((run) => [run.id, run.summary().state])), options);
+    const open = regions.filter(({ region }) => !closed.some((text) => text.startsWith(`${region}: `)));
+    const judge = await judgeOf(found, open, new Map(listRuns(state).map((run) => [run.id, run.summary().state])), options);
     const rows: Row[] = [];
     for (const each of found) {
       const { attachments: _, ...shown } = each;
@@ -87,7 +88,13 @@ async function judgeOf(
 ): Promise<(thing: Leftover) => Pick<Row, 'taken' | 'why'>> {
   const terminated = new Set<string>();
   for (const host of new Set(found.map((each) => each.host).filter((name) => /^i-[0-9a-f]+$/.test(name)))) {
-    for (const ec2 of regions) if (await isTerminated(ec2, host)) terminated.add(host);
+    for (const ec2 of regions) {
+      try {
+        if (await isTerminated(ec2, host)) terminated.add(host);
+      } catch (error) {
+        printError(`warning: whether ${host} was terminated is not known: ${(error as Error).message}`);
+      }
+    }
   }
   const youngest = new Map<string, number>();
   for (const { run, created } of found) youngest.set(run, Math.max(youngest.get(run) ?? 0, Date.parse(created) || Date.now()));
@@ -95,6 +102,7 @@ async function judgeOf(
     const state = runs.get(run);
     if (state === 'running') return { taken: false, why: 'the run goes on here' };
     if (state === 'kept') return { taken: false, why: 'the run is kept for --resume here' };
+    if (state === 'committed') return { taken: false, why: 'the run succeeded here' };
     if (run === named) return { taken: true, why: 'named by --run' };
     if (state === 'dead' || state === 'left' || state === 'unreadable') return { taken: true, why: 'the run is dead, as this machine knows' };
     if (terminated.has(host)) return { taken: true, why: `${host} was terminated` };

@@ -8,7 +8,7 @@ import { isHeld, ownerOf } from '../runtime/locks.js';
 import { listRuns } from '../runtime/runs.js';
 import { hostShell } from '../runtime/shell.js';
 import { ExitError, exits } from './exits.js';
-import { localEc2, localFolder, openLocalEc2, runCommand, serverLock, whilePoolStays } from './local_ec2.js';
+import { localEc2, localFolder, makeRoom, openLocalEc2, runCommand, serverLock, whilePoolStays } from './local_ec2.js';
 import { print, printJson, table } from './output.js';
 import { watchSignals } from './signals.js';
 import { isRoot, stateFolder } from './state.js';
@@ -121,6 +121,7 @@ function mustBeIdle(state: string): void {
 export async function resetLocal(told: string | undefined, yes: boolean): Promise<void> {
   const state = stateFolder(told);
   const root = localFolder(state);
+  if (existsSync(state)) await makeRoom(state);
   await whilePoolStays(state, async () => {
     await openPool(runCommand, root);
     mustBeIdle(state);

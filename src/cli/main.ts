@@ -375,6 +375,10 @@ async function codeOf(error: unknown): Promise<number> {
     printFaults((error as Error & { diagnostics: [] }).diagnostics, faultFormat());
     return exits.invalid;
   }
+  if (error instanceof Error && error.name === 'JournalError') {
+    printError(`chrootfile: ${error.message}\n  help: chrootfile undo --all keeps it and finds by tag what it told of`);
+    return exits.host;
+  }
   if (error instanceof Error && error.name === 'FormatError') {
     printError(`chrootfile: ${error.message}`);
     return exits.host;

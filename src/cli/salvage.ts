@@ -1,11 +1,12 @@
-import { copyFileSync } from 'node:fs';
-import { syncFolder, writeWhole } from '../linux/atomic_write.js';
+import { copyFileSync, existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { syncFile, writeWhole } from '../linux/atomic_write.js';
 import { ownIdentity } from '../linux/process_identity.js';
 import { localRegion } from '../local/caller.js';
 import { regionsIn } from '../local/store.js';
 import { findLeftovers, removeLeftover } from '../runtime/ec2/leftovers.js';
 import type { Left } from '../runtime/events.js';
-import { currentFormat } from '../runtime/format.js';
+import { currentFormat, FormatError } from '../runtime/format.js';
 import { JournalError, type JournalHead, readJournal } from '../runtime/journal.js';
 import { unmountTree } from '../runtime/mounts.js';
 import type { RunFolder } from '../runtime/runs.js';
@@ -15,32 +16,47 @@ import { localFolder } from './local_ec2.js';
 /** How the journal of a run is damaged, and where it is kept as it was. */
 export interface Damage {
   readonly message: string;
-  readonly kept: string;
 }
 
 /**
  * Puts a journal with the lines that can be read in the place of a damaged one, which is kept beside it.
- * @returns the damage; undefined where there is none. @throws FormatError for a journal of a newer version.
+ * @returns the damage; undefined where there is none. That of an earlier try counts, until the run is undone: what the
+ * journal lost may not have been found yet. @throws FormatError for a journal of a newer version.
  */
-export function salvage(folder: RunFolder): Damage | undefined {
+export async function salvage(folder: RunFolder): Promise<Damage | undefined> {
+  const kept = `${folder.journal}.broken`;
+  let broken: unknown;
   try {
-    readJournal(folder.journal);
-    return undefined;
+    const { ended } = readJournal(folder.journal);
+    const isLost = ended === undefined && hasSucceeded(folder);
+    if (isLost) broken = new Error(`${folder.journal}: its end is missing`);
+    else return ended === undefined && existsSync(kept) ? { message: `${folder.journal} was damaged; it is kept as ${kept}` } : undefined;
   } catch (error) {
-    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    if (!(error instanceof JournalError) && !isMissing) throw error;
-    const kept = `${folder.journal}.broken`;
-    if (!isMissing) copyFileSync(folder.journal, kept);
-    syncFolder(folder.path);
-    const { open, ended } = error instanceof JournalError ? error.salvaged : { open: [], ended: undefined };
-    const lines = [
-      { type: 'run', ...(folder.headOf(error) ?? unknownHead(folder)) },
-      ...open.map((note) => ({ type: 'note', ...note })),
-      ...(ended === undefined ? [] : [{ type: 'ended', how: ended }]),
-    ];
-    writeWhole(folder.journal, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
-    return { message: isMissing ? `${folder.journal} is missing` : `${(error as Error).message}; it is kept as ${kept}`, kept };
+    broken = error;
   }
+  const isMissing = (broken as NodeJS.ErrnoException).code === 'ENOENT';
+  if (broken instanceof FormatError) throw broken;
+  if (!isMissing) {
+    const copy = existsSync(kept) ? `${kept}.${Date.now()}` : kept;
+    copyFileSync(folder.journal, copy);
+    await syncFile(copy);
+  }
+  const { open, ended } = broken instanceof JournalError ? broken.salvaged : isMissing ? { open: [], ended: undefined } : readJournal(folder.journal);
+  const end = ended ?? (hasSucceeded(folder) ? 'committed' : undefined);
+  const lines = [
+    { type: 'run', ...(folder.headOf(broken) ?? unknownHead(folder)) },
+    ...open.map((note) => ({ type: 'note', ...note })),
+    ...(end === undefined ? [] : [{ type: 'ended', how: end }]),
+  ];
+  writeWhole(folder.journal, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  return { message: isMissing ? `${folder.journal} is missing` : `${(broken as Error).message}; it is kept as ${kept}` };
+}
+
+/** Whether a run has succeeded, by what it wrote down after its journal said so: then what it made is kept. */
+function hasSucceeded(folder: RunFolder): boolean {
+  return (
+    existsSync(join(folder.path, 'outputs.json')) || (existsSync(folder.events) && /"type":"run\.finished","ok":true/.test(readFileSync(folder.events, 'utf8')))
+  );
 }
 
 /** Where nobody knows what the run worked with, it is the embedded EC2 that can be asked. */

@@ -151,12 +151,17 @@ async function openRun(
   const { loaded, folder, kept } = prepared;
   claimState(folder.state);
   await makeRoom(folder.state);
-  if (kept === undefined) folder.create();
   const release = await folder.lock(`run of ${loaded.file}`);
   let journal: Journal | undefined;
   try {
-    journal = kept === undefined ? newJournal(prepared, options, started) : await openKept(folder);
+    if (kept === undefined) folder.create();
+    journal = kept === undefined ? newJournal(prepared, options, started) : openKept(folder);
     keepInputs(prepared, redactor);
+    if (kept !== undefined) {
+      // This process is where its mounts are, and holds them from here on.
+      forgetKept(folder);
+      await letNamespaceGo(folder.keeper);
+    }
     return { journal, release };
   } catch (error) {
     journal?.close();
@@ -194,14 +199,9 @@ function withDefaults(cloud: Cloud): Cloud {
 }
 
 /** @throws ExitError when somebody undid the run, or went on with it, while this one waited. */
-async function openKept(folder: RunFolder): Promise<Journal> {
+function openKept(folder: RunFolder): Journal {
   const journal = Journal.open(folder.journal);
-  if (journal.ended === undefined && readKept(folder) !== undefined) {
-    // This process is where its mounts are, and holds them from here on.
-    forgetKept(folder);
-    await letNamespaceGo(folder.keeper);
-    return journal;
-  }
+  if (journal.ended === undefined && readKept(folder) !== undefined) return journal;
   journal.close();
   throw new ExitError(exits.invalid, `run ${folder.id} cannot be resumed: it is ${journal.ended ?? 'gone on with already'}`);
 }

@@ -17,7 +17,7 @@ import { scriptUndoer } from '../runtime/user_script.js';
 import { kinds } from '../tasks/index.js';
 import { ExitError, exits } from './exits.js';
 import { pair } from './load.js';
-import { localFolder, openLocalEc2 } from './local_ec2.js';
+import { localFolder, makeRoom, openLocalEc2 } from './local_ec2.js';
 import { print, printError, printJson, styled } from './output.js';
 import { interruptedText, printLeft } from './reports/summary.js';
 import { findRun } from './runs.js';
@@ -47,6 +47,7 @@ export async function undo(id: string | undefined, options: UndoOptions): Promis
   const state = stateFolder(options.state);
   if (options.all && id !== undefined) throw new ExitError(exits.invalid, 'undo takes a run or --all, not both');
   if (!options.all && id === undefined) throw new ExitError(exits.invalid, 'say which run, or --all\n  help: chrootfile runs');
+  if (existsSync(state)) await makeRoom(state);
   const folders = options.all ? listRuns(state).filter((run) => isUnfinished(run.summary())) : [findRun(state, id)];
   const interruption = watchSignals();
   // As it is now: what the SDK is told by it is no business of scripts.
@@ -54,7 +55,7 @@ export async function undo(id: string | undefined, options: UndoOptions): Promis
   const results: Result[] = [];
   try {
     for (const folder of folders) results.push(await resultOf(folder, options, environment, interruption));
-    if (options.all && !interruption.signal.aborted) await tidy(state);
+    if (options.all && !interruption.signal.aborted) await tidy(state).catch((error: Error) => printError(`warning: ${error.message}`));
   } finally {
     interruption.stop();
   }
@@ -82,7 +83,7 @@ async function resultOf(folder: RunFolder, options: UndoOptions, environment: No
 async function tidy(state: string): Promise<void> {
   removeDeadHostLocks();
   if (!existsSync(state)) return;
-  tidyRuns(state);
+  await tidyRuns(state);
   for (const folder of [state, join(state, 'up_to_date')]) removeDrafts(folder);
   if (existsSync(localFolder(state))) await (await openLocalEc2(state)).mend();
   for (const folder of [join(state, 'locks'), localFolder(state)]) removeDeadLocks(folder);
@@ -101,7 +102,7 @@ async function undoRun(
   const pipes = new PipeMaker(folder.pipes, hostShell);
   const redactor = new Redactor();
   try {
-    const damage = salvage(folder);
+    const damage = await salvage(folder);
     if (damage !== undefined) printError(`chrootfile: ${damage.message}`);
     journal = Journal.open(folder.journal);
     if (journal.ended === 'committed' || journal.ended === 'destroyed') {

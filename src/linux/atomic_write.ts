@@ -1,6 +1,7 @@
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { startTimeOf } from './process_identity.js';
 
 /** How drafts of {@link writeWhole} end: what a killed process left is told by it. */
 export const draftEnding = '.new';
@@ -19,7 +20,7 @@ export function writeAll(fd: number, text: string, position?: number): void {
 
 /** Writes a file so that it is there whole or not at all, also after a power cut: the file first, then its folder. */
 export function writeWhole(file: string, text: string): void {
-  const draft = `${file}.${process.pid}${draftEnding}`;
+  const draft = `${file}.${process.pid}-${startTimeOf(process.pid)}${draftEnding}`;
   try {
     const fd = openSync(draft, 'w', 0o600);
     try {
@@ -47,7 +48,7 @@ export function makeFolder(folder: string, mode = 0o700): string | undefined {
 /** Removes a file, which may not be there, so that it stays removed after a power cut. */
 export function removeForGood(file: string): void {
   rmSync(file, { force: true });
-  syncFolder(dirname(file));
+  if (existsSync(dirname(file))) syncFolder(dirname(file));
 }
 
 /** Has the names in a folder, new and removed ones, written to disk. */
@@ -71,8 +72,13 @@ export async function syncFile(file: string): Promise<void> {
   syncFolder(dirname(file));
 }
 
-/** Removes the drafts that killed processes left in a folder. To be called where nobody else may be writing there. */
+/** Removes the drafts in a folder whose processes have died. */
 export function removeDrafts(folder: string): void {
-  for (const name of existsSync(folder) ? readdirSync(folder) : [])
-    if (name.endsWith(draftEnding)) rmSync(join(folder, name), { recursive: true, force: true });
+  for (const name of existsSync(folder) ? readdirSync(folder) : []) {
+    // Format 1 named the process by its number alone.
+    const [, pid, started] = /\.(\d+)(?:-(\d+))?\.new$/.exec(name) ?? [];
+    const now = pid === undefined ? undefined : startTimeOf(Number(pid));
+    const isAlive = now !== undefined && (started === undefined || now === started);
+    if (pid !== undefined && !isAlive) rmSync(join(folder, name), { recursive: true, force: true });
+  }
 }

@@ -50,8 +50,9 @@ export function findingsIn(store: Store): Finding[] {
     }
     for (const record of store.list(kind)) {
       const { id } = record;
-      if (kind !== 'images' && !existsSync(store.diskOf(id))) found.push(about('record without a disk', store.fileOf(kind, id), id));
-      else if ('ready' in record && record.ready === false && hasDied(record.maker)) found.push(about('unfinished', store.fileOf(kind, id), id));
+      const isReady = record.ready !== false;
+      if (!isReady && hasDied(record.maker)) found.push(about('unfinished', store.fileOf(kind, id), id));
+      else if (isReady && kind !== 'images' && !existsSync(store.diskOf(id))) found.push(about('record without a disk', store.fileOf(kind, id), id));
     }
   }
   const known = new Set(kinds.flatMap((kind) => store.idsOf(kind)));

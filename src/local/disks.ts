@@ -16,7 +16,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { makeFolder, syncFile } from '../linux/atomic_write.js';
+import { makeFolder, removeForGood, syncFile } from '../linux/atomic_write.js';
 import { aliasesTo } from './aliases.js';
 
 /** Runs a program of the host and gives its standard output; fails when it does. `allow`: exit codes that are no failure. */
@@ -43,9 +43,9 @@ export async function copyDisk(run: RunCommand, from: string, to: string, sizeGi
   await syncFile(to);
 }
 
-/** Removes a disk that may not be there. */
+/** Removes a disk that may not be there. It does not come back after a power cut: nobody would find it without its record. */
 export function removeDisk(file: string): void {
-  rmSync(file, { force: true });
+  removeForGood(file);
 }
 
 /**

@@ -59,6 +59,8 @@ export async function takePool(run: RunCommand, root: string): Promise<void> {
     syncFolder(dirname(root));
     await openPool(run, root);
   } catch (error) {
+    // Once it is mounted the pool counts, and what is left to be removed is removed when it is next opened.
+    if (isMounted(root)) throw error;
     rmSync(poolFile(root), { force: true });
     moveBack(root);
     throw error;

@@ -111,8 +111,12 @@ export function readJournal(file: string): JournalContent & { readonly head: Jou
 
 /** The undo notes of one run, on disk before anything relies on them. */
 export class Journal {
-  /** What went wrong when a line about something that was done could not be written: it will be done once more. */
+  /** What went wrong with the last line that could not be written; undefined again once it is. */
   failure: Error | undefined;
+  /** Lines about what was done that could not be written yet: without them it will be done once more. */
+  private readonly unwritten: Line[] = [];
+  /** Whether the file ends in a line that should have been cut off. */
+  private isTorn = false;
 
   private constructor(
     private readonly file: string,
@@ -202,17 +206,42 @@ export class Journal {
     closeSync(this.fd);
   }
 
-  /** Something was done, which does not become undone where it cannot be written down; doing it once more does no harm. */
+  /** Writes what could not be written before. Where that fails again, {@link failure} says why. */
+  retry(): void {
+    try {
+      this.writeRest();
+    } catch (error) {
+      this.failure = error as Error;
+    }
+  }
+
+  /** Something was done, which does not become undone where it cannot be written down: that is tried again with the next line. */
   private appendDone(line: Line): void {
     try {
       this.append(line);
     } catch (error) {
       this.failure = error as Error;
+      this.unwritten.push(line);
       this.ledger.replay(line);
     }
   }
 
   private append(line: Line): void {
+    this.writeRest();
+    this.write(line);
+    this.ledger.replay(line);
+  }
+
+  private writeRest(): void {
+    if (this.isTorn && !this.cutOff()) throw this.failure;
+    for (let line = this.unwritten[0]; line !== undefined; line = this.unwritten[0]) {
+      this.write(line);
+      this.unwritten.shift();
+    }
+    if (!this.isTorn) this.failure = undefined;
+  }
+
+  private write(line: Line): void {
     const bytes = `${JSON.stringify(line)}\n`;
     let isWhole = false;
     try {
@@ -222,30 +251,24 @@ export class Journal {
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       const failure = Object.assign(new Error(`${this.file} cannot be written: ${message}`, { cause: error }), { code });
-      if (this.cutOff() || !isWhole) throw failure;
+      if (this.cutOff() || !isWhole || line.type !== 'ended') throw failure;
       // It stands there for everybody who reads it, though perhaps not after a power cut.
+      this.isTorn = false;
       this.failure = failure;
-      this.keep(line, bytes);
-      if (line.type !== 'ended') throw failure;
-      return;
     }
-    this.keep(line, bytes);
-  }
-
-  private keep(line: Line, bytes: string): void {
     this.size += Buffer.byteLength(bytes);
-    this.ledger.replay(line);
   }
 
   /** Removes what was written of a line: the next one must not be joined with it. @returns whether it is gone. */
   private cutOff(): boolean {
     try {
       ftruncateSync(this.fd, this.size);
-      return true;
+      this.isTorn = false;
     } catch (error) {
       this.failure = error as Error;
-      return false;
+      this.isTorn = true;
     }
+    return !this.isTorn;
   }
 }
 

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { Facts } from '../dsl/evaluate.js';
 import type { LinkedTask } from '../dsl/link.js';
 import type { Plan } from '../dsl/plan.js';
-import { writeWhole } from '../linux/atomic_write.js';
+import { removeForGood, writeWhole } from '../linux/atomic_write.js';
 import type { NodeOutcome } from './events.js';
 import type { Redactor } from './redact.js';
 import type { RunFolder } from './runs.js';
@@ -51,7 +51,7 @@ export function readKept(folder: RunFolder): KeptRun | undefined {
 
 /** From here on a kept run is one that goes on: when it dies, it is not gone on with again. */
 export function forgetKept(folder: RunFolder): void {
-  rmSync(folder.kept, { force: true });
+  removeForGood(folder.kept);
 }
 
 /**

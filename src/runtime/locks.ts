@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import lockfile from 'proper-lockfile';
 import { draftEnding } from '../linux/atomic_write.js';
 import { ownIdentity, type ProcessIdentity, startTimeOf, stateOf } from '../linux/process_identity.js';
+import { removeMountPoint } from './mounts.js';
 import { shortName } from './names.js';
 import { policy } from './policy.js';
 
@@ -47,7 +48,6 @@ export interface Patience {
  * made, or that of a dead process not be removed.
  */
 export async function lock(path: string, purpose: string, patience: Patience = { ms: 0 }): Promise<Release> {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const until = performance.now() + patience.ms;
   const { signal } = patience;
   let told = false;
@@ -118,7 +118,11 @@ export function deadLocksIn(folder: string, prefix = ''): string[] {
 export function removeDeadLocks(folder: string, prefix = ''): void {
   for (const path of deadLocksIn(folder, prefix)) {
     if (!path.endsWith('.lock')) rmSync(path, { recursive: true, force: true });
-    else letGo(path.slice(0, -'.lock'.length), holdOn(path.slice(0, -'.lock'.length))?.file);
+    else {
+      // Looked at again: somebody may have taken it meanwhile. Without a hold it is only an empty folder.
+      breakIfDead(path.slice(0, -'.lock'.length));
+      removeMountPoint(path);
+    }
   }
 }
 
@@ -153,8 +157,10 @@ function holdOn(path: string): Hold | undefined {
 function ownerIn(file: string): LockOwner | undefined {
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as LockOwner;
-  } catch {
-    return undefined;
+  } catch (error) {
+    // Any other error says nothing about who holds it.
+    if (error instanceof SyntaxError || ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    throw error;
   }
 }
 
@@ -223,8 +229,11 @@ async function tryLock(path: string, purpose: string): Promise<Release | undefin
       onCompromised: () => {},
       fs: { stat, utimes, mkdir: answering(make), rmdir: answering(remove), rmdirSync: remove },
     });
-    // Released twice, or taken away while the machine slept: nothing is left to give back.
-    return () => release().catch(() => {});
+    return async () => {
+      // Released twice, or taken away while the machine slept. The library then leaves what is there to us.
+      await release().catch(() => {});
+      remove();
+    };
   } catch (error) {
     remove();
     if ((error as NodeJS.ErrnoException).code === 'ELOCKED') return undefined;
@@ -240,6 +249,7 @@ function takeHold(path: string, purpose: string): string {
   const draft = `${lockFolder(path)}.${name}${draftEnding}`;
   const owner: LockOwner = { ...identity, purpose, since: new Date().toISOString() };
   try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     mkdirSync(draft, { mode: 0o700 });
     writeFileSync(join(draft, name), JSON.stringify(owner));
   } catch (error) {

@@ -1,9 +1,9 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { makeFolder, removeDrafts, writeWhole } from '../linux/atomic_write.js';
+import { dirname, join } from 'node:path';
+import { removeDrafts, syncFolder, writeWhole } from '../linux/atomic_write.js';
 import { FormatError } from './format.js';
 import { Journal, type JournalContent, JournalError, type JournalHead, readJournal } from './journal.js';
-import { isHeld, lock, type Release, removeDeadLocks } from './locks.js';
+import { isHeld, LockedError, lock, type Release, removeDeadLocks } from './locks.js';
 import { removeMountPoint } from './mounts.js';
 import { shortName } from './names.js';
 
@@ -79,10 +79,10 @@ export class RunFolder {
     return join(this.logs, `${fileNameOf(task)}.log`);
   }
 
-  /** Makes the folder of a new run, for its owner's eyes only. */
+  /** Makes what is in the folder of a new run, for its owner's eyes only. The lock is held, and has made the folder itself. */
   create(): void {
-    makeFolder(this.logs);
-    mkdirSync(this.mounts, { mode: 0o700 });
+    for (const folder of [this.logs, this.mounts]) mkdirSync(folder, { mode: 0o700 });
+    for (let folder = this.path; folder.length >= this.state.length; folder = dirname(folder)) syncFolder(folder);
   }
 
   /** Starts the journal of a new run. */
@@ -141,7 +141,7 @@ export class RunFolder {
    * recipe are written in this order, before all else.
    */
   get isStillborn(): boolean {
-    if (existsSync(this.head) || existsSync(join(this.path, 'recipe.yml')) || this.busy) return false;
+    if (existsSync(this.head) || existsSync(join(this.path, 'recipe.yml'))) return false;
     return !existsSync(this.journal) || !readFileSync(this.journal, 'latin1').includes('\n');
   }
 
@@ -182,15 +182,26 @@ export function fileNameOf(task: string): string {
 
 /** All runs of a state folder, oldest first. */
 export function listRuns(state: string): RunFolder[] {
-  return foldersOf(state).filter((run) => !run.isStillborn && (existsSync(run.journal) || !run.busy));
+  return foldersOf(state).filter((run) => !run.isStillborn || (run.busy && existsSync(run.journal)));
 }
 
 /** Removes the folders of runs that were killed before they did anything, and what others left of their work. */
-export function tidyRuns(state: string): void {
+export async function tidyRuns(state: string): Promise<void> {
   for (const run of foldersOf(state)) {
-    if (run.busy || existsSync(run.kept)) continue;
-    if (run.isStillborn) run.discard();
-    else run.tidy();
+    if (existsSync(run.kept)) continue;
+    let release: Release;
+    try {
+      release = await run.lock('undo --all');
+    } catch (error) {
+      if (error instanceof LockedError) continue;
+      throw error;
+    }
+    try {
+      if (run.isStillborn) run.discard();
+      else run.tidy();
+    } finally {
+      await release();
+    }
   }
 }
 

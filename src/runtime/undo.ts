@@ -70,6 +70,7 @@ export function endUndo(journal: Journal, left: readonly Left[], how: 'undone' |
   const again = `chrootfile ${how === 'undone' ? 'undo' : 'destroy'} ${journal.head.run}`;
   const about = (error: string): Left[] => [...left, { task: 'run', kind: 'journal', error, by_hand: [again] }];
   if (!journal.isInPlace) return about('the state folder was removed or moved during the run: what was made there may be left');
+  journal.retry();
   if (journal.failure !== undefined) return about(journal.failure.message);
   if (left.length > 0) return [...left];
   try {
@@ -88,9 +89,9 @@ export function closeNotesIn(chroot: string, journal: Journal): void {
 async function tryUndo(note: Note, undoer: Undoer | undefined, { world, journal }: UndoOptions): Promise<string | undefined> {
   if (undoer === undefined) return `this version knows no kind "${note.kind}"`;
   let error = '';
-  await world.makeRoom();
   for (let attempt = 1, delay: number = policy.undoFirstDelayMs; ; attempt += 1, delay *= policy.undoBackoff) {
     try {
+      await world.makeRoom();
       await undoer.undo(note, world);
       return undefined;
     } catch (caught) {

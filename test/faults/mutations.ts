@@ -42,7 +42,19 @@ const mutations: readonly Mutation[] = [
   {
     name: 'journal-without-fsync',
     file: 'src/runtime/journal.ts',
-    changes: [['    this.torn = false;\n    fsyncSync(this.fd);', '    this.torn = false;']],
+    changes: [['      fdatasyncSync(this.fd);\n', '      void fdatasyncSync;\n']],
+    shownBy: ['--recipe', 'power'],
+  },
+  {
+    name: 'record-without-fsync',
+    file: 'src/linux/atomic_write.ts',
+    changes: [['      writeAll(fd, text);\n      fsyncSync(fd);', '      writeAll(fd, text);']],
+    shownBy: ['--recipe', 'power'],
+  },
+  {
+    name: 'disk-without-fsync',
+    file: 'src/local/disks.ts',
+    changes: [['giB) truncateSync(to, sizeGiB * giB);\n  await syncFile(to);', 'giB) truncateSync(to, sizeGiB * giB);']],
     shownBy: ['--recipe', 'power'],
   },
   notedAfter('volume', 'disks/vol|(rename|open).*volumes|write.*journal'),
@@ -52,10 +64,13 @@ const mutations: readonly Mutation[] = [
     name: 'mount-noted-after-its-effect',
     file: 'src/tasks/mount/mount.ts',
     changes: [
-      ['    context.note({ path, made, before: mountsUnder(path).length } satisfies Note);', '    const before = mountsUnder(path).length;'],
-      ['    return { path, device };', '    context.note({ path, made, before } satisfies Note);\n    return { path, device };'],
+      [
+        '    makeNotedFolder(path, (made) => context.note({ path, made, before: mountsUnder(path).length } satisfies Note));\n',
+        '    let late: Note | undefined;\n    makeNotedFolder(path, (made) => {\n      late = { path, made, before: mountsUnder(path).length };\n    });\n',
+      ],
+      ['    return { path, device };', '    if (late !== undefined) context.note(late);\n    return { path, device };'],
     ],
-    shownBy: ['--recipe', 'tiny', '--faults', 'KILL', '--match', 'fork|mnt'],
+    shownBy: ['--recipe', 'host', '--faults', 'KILL', '--match', 'journal'],
   },
   {
     name: 'undo-oldest-first',
@@ -74,7 +89,7 @@ const mutations: readonly Mutation[] = [
   {
     name: 'tag-left-out',
     file: 'src/runtime/ec2/tags.ts',
-    changes: [['[runTag]: run, [taskTag]: task }', '[runTag]: run, [`${taskTag}s`]: task }']],
+    changes: [['[taskTag]: shortName(task), [hostTag]', '[`${taskTag}s`]: shortName(task), [hostTag]']],
     shownBy: ['--recipe', 'tiny', '--faults', 'KILL', '--match', 'disks/vol|write.*journal'],
   },
   {
@@ -82,20 +97,20 @@ const mutations: readonly Mutation[] = [
     file: 'src/tasks/mount/mount.ts',
     changes: [
       ['    if (!mountsGone) await unmountTree(path, shell, before);\n', '    if (!mountsGone) await unmountTree(path, shell, before).catch(() => {});\n'],
-      ['    if (made) removeMountPoint(path);\n', '    if (made && mountsGone) removeMountPoint(path);\n'],
+      ['    removeNotedFolder(path,', '    if (mountsGone) removeNotedFolder(path,'],
     ],
-    shownBy: ['--recipe', 'tiny', '--faults', 'EIO', '--match', 'fork'],
+    shownBy: ['--recipe', 'host', '--faults', 'EIO', '--match', 'fork'],
   },
   {
     name: 'torn-line-joined',
     file: 'src/runtime/journal.ts',
-    changes: [["${this.torn ? '\\n' : ''}", '']],
+    changes: [['      ftruncateSync(this.fd, this.size);\n', '']],
     shownBy: ['--recipe', 'tiny', '--faults', 'SHORT', '--match', 'write.*journal'],
   },
   {
     name: 'half-made-volume-kept',
     file: 'src/local/actions/volumes.ts',
-    changes: [["        await discard(here, 'volumes', volume.id);\n", '        void discard;\n']],
+    changes: [["        await discard(here, 'volumes', volume.id, error);\n", '        void discard;\n']],
     shownBy: ['--recipe', 'serve', '--faults', 'ENOSPC', '--match', 'disks/vol'],
   },
   {

@@ -51,6 +51,25 @@ device, no device link, no memory file, no lock, no draft, and no image, snapsho
 made. An image that was reported must be whole: its records can be read, its file system is clean, and it holds what the
 recipe wrote. A command that takes longer than 60 seconds counts as one that did not end.
 
+## What is promised
+
+- What a run reported as made is there, whole, after a power cut, a kill or a full disk at any later moment. A run
+  reports an image once its record and its disk are on the disk of this machine, or EC2 says that it is available.
+- Whatever happens to a run before it has succeeded, \`chrootfile undo\` removes what it made. A power cut during a run
+  loses the run, and nothing that was reported.
+- A failed run undoes everything itself. Where it cannot, it exits with 5 and lists what is left, with commands to type.
+- A run that died elsewhere can be cleaned up after from any machine: \`chrootfile gc\` finds what carries its tags.
+
+What is not promised:
+
+- Logs and events (\`logs/\`, \`events.jsonl\`) are not forced to the disk. A power cut may take their last lines.
+- What a script changes outside of the image is undone by its own \`undo\` only.
+- On an EC2 that shows new things late, or not at all to the caller, a request whose answer was lost is looked for by its
+  tags for 30 seconds. An account whose policies remove tags at creation hides such things from \`undo\` and \`gc\`.
+- A disk that acknowledges writes it has not stored breaks these promises, as it does for every program.
+
+## How to try one case
+
 To try one case again, use \`--recipe\`, \`--points\` and \`--faults\`, for example:
 
     sudo npm run test:faults -- --recipe tiny --points 1-20 --faults KILL

@@ -70,6 +70,13 @@ const tiny: Scenario = {
   begin: async () => runRecipe,
 };
 
+const host: Scenario = {
+  ...tiny,
+  name: 'host',
+  summary: 'the same with `--no-sandbox`: what a killed run has mounted stays mounted until `undo --all`',
+  begin: async () => [...runRecipe, '--no-sandbox'],
+};
+
 const image: Scenario = {
   name: 'image',
   makes: true,
@@ -147,7 +154,7 @@ const destroy: Scenario = {
 };
 
 /** All uses of the program that faults are tried in, by name. */
-export const scenarios: ReadonlyMap<string, Scenario> = new Map([tiny, image, regions, undo, resume, destroy, serve].map((one) => [one.name, one]));
+export const scenarios: ReadonlyMap<string, Scenario> = new Map([tiny, host, image, regions, undo, resume, destroy, serve].map((one) => [one.name, one]));
 
 /** A scenario that must exist. */
 export function scenarioNamed(name: string): Scenario {

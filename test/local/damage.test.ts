@@ -55,7 +55,7 @@ suite('a damaged store', (test) => {
       const orphan = 'vol-0123456789abcdef0';
       writeFileSync(join(local, 'local-1/disks', `${orphan}.img`), 'data');
       truncateSync(join(local, 'local-1/disks', `${orphan}.img`), 2 ** 30);
-      writeFileSync(join(local, 'local-1/volumes/vol-00000000000000001.json.7.new'), '{');
+      writeFileSync(join(local, 'local-1/volumes/vol-00000000000000001.json.99999999-1.new'), '{');
       mkdirSync(join(local, 'devices.lock'));
       mkdirSync('/dev/disk/by-id', { recursive: true });
       symlinkSync('../../loop987654', '/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol0123456789abcdef0');

@@ -61,6 +61,29 @@ suite('a journal', (test) => {
     );
   }
 
+  test('of a run that succeeded that lost its end keeps what the run made', () =>
+    inFolder(
+      {
+        'r.yml':
+          'version: 1\nname: r\ntasks:\n  volume: {uses: ec2.volume, with: {size: 1}}\n  snapshot: {uses: ec2.snapshot, with: {volume: "{{ volume.id }}"}}\n',
+      },
+      async (folder) => {
+        assert.is((await run(['run', 'r.yml'], { folder })).code, 0);
+        const kept = heldBy(folder);
+        const [id = ''] = readdirSync(join(folder, 'state/runs'));
+        const journal = join(folder, 'state/runs', id, 'journal.jsonl');
+        for (const damage of [(text: string) => text.replace(/.*\n$/, ''), (text: string) => text.replace('"ended"', '"ende')]) {
+          writeFileSync(journal, damage(readFileSync(journal, 'utf8')));
+          const undone = await run(['undo', '--all'], { folder });
+          assert.is(undone.code, 5, undone.stdout + undone.stderr);
+          assert.match(undone.stderr, /journal\.jsonl:(\d+: a line that cannot be read| its end is missing); it is kept as/);
+          assert.equal(heldBy(folder), kept);
+          assert.match((await run(['runs'], { folder })).stdout, '  committed  ');
+          assert.equal((await run(['undo', '--all'], { folder })).stdout, 'nothing to undo\n');
+        }
+      },
+    ));
+
   test('whose last line was cut off is good, and goes on with a whole line', () =>
     inFolder({}, async (folder) => {
       const journal = await killedRun(folder);

@@ -173,4 +173,5 @@ function draftOf(from: Snapshot, request: { readonly Encrypted?: boolean; readon
 async function fill(from: Snapshot, there: Store, { id, size }: Snapshot, here: Here): Promise<void> {
   await copyDisk(here.run, there.diskOf(from.id), here.store.diskOf(id), size);
   await finish(here, 'snapshots', id);
+  if (here.store.get('snapshots', id) === undefined) throw new Error(`the snapshot ${id} was removed while it was being copied`);
 }

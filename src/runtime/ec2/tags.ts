@@ -3,7 +3,7 @@ import type { Tag } from '@aws-sdk/client-ec2';
 import type { Artifact, NoteHandle, TaskContext, World } from '../kind.js';
 import { shortName } from '../names.js';
 import { policy } from '../policy.js';
-import { changedNothing, type Ec2, inCall } from './client.js';
+import { changedNothing, type Ec2, inCall, isNotFound } from './client.js';
 import { hostName } from './metadata.js';
 import { onceAllowed, onceKnown, unknownForMs, waitFor } from './wait.js';
 
@@ -30,9 +30,17 @@ export async function markKept(artifacts: readonly Artifact[], world: World, pro
   for (const region of new Set(artifacts.map((artifact) => artifact.region))) {
     const all = artifacts.filter((artifact) => artifact.region === region);
     const ec2 = await world.ec2(region);
-    const command = new ec2.sdk.CreateTagsCommand({ Resources: all.map(({ id }) => id), Tags: [{ Key: stateTag, Value: 'kept' }] });
+    const mark = (ids: readonly string[]) => {
+      const command = new ec2.sdk.CreateTagsCommand({ Resources: [...ids], Tags: [{ Key: stateTag, Value: 'kept' }] });
+      return onceAllowed(world.signal, progress, () => ec2.client.send(command));
+    };
+    const ids = all.map(({ id }) => id);
     try {
-      await onceAllowed(world.signal, progress, () => onceKnown(world.signal, () => ec2.client.send(command)));
+      await onceKnown(world.signal, () => mark(ids)).catch(async (error: unknown) => {
+        if (!isNotFound(error)) throw error;
+        // A task of the recipe has deleted one of them on purpose.
+        for (const id of ids) await mark([id]).catch((gone: unknown) => (isNotFound(gone) ? undefined : Promise.reject(gone)));
+      });
     } catch (error) {
       throw inCall('CreateTags', error);
     }

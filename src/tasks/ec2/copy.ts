@@ -190,6 +190,8 @@ async function copyTo(ec2: Ec2, what: Copying, context: TaskContext): Promise<Co
     TagSpecifications: [{ ResourceType: 'image' as const, Tags: tags }],
   };
   await retire(ec2, old, context.signal);
+  // From now on there may be a second image, which is looked for from when it was asked for.
+  copied.note.update({ ...copied.made, asked_at: new Date().toISOString(), snapshots } satisfies CopyNote);
   const id = await registerImage(ec2, registration, madeNow(context, ec2), context.signal, context.progress);
   await waitForImage(ec2, id, context.signal);
   await deregisterImage(ec2, copied.made.id, copied.made, context.signal);
