@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { EC2Client, TerminateInstancesCommand } from '@aws-sdk/client-ec2';
 import * as assert from 'uvu/assert';
 import { inFolder } from '../support/folder.js';
-import { finished, repository, run } from '../support/program.js';
+import { finished, repository, run, start } from '../support/program.js';
 import { suite } from '../support/suite.js';
 
 const python = process.env['CHROOTFILE_NEWEST_PYTHON'];
@@ -80,6 +81,46 @@ outputs: {images: "{{ ami.images }}"}
             const printed = await moto.stop();
             console.log(`\n${printed}`);
             assert.match(printed, 'left: [] []');
+          }
+        }),
+      60_000,
+    );
+
+    test(
+      'gc takes what a run left whose instance was terminated, from a machine that knows nothing of it',
+      () =>
+        inFolder({}, async (folder) => {
+          const moto = await startMoto(folder);
+          try {
+            writeFileSync(
+              join(folder, 'r.yml'),
+              'version: 1\nname: r\ntasks:\n  volume: {uses: ec2.volume, with: {size: 1}}\n  snapshot: {uses: ec2.snapshot, with: {volume: "{{ volume.id }}"}}\n  wait: {needs: [snapshot], run: "echo ready {{ volume.id }}; sleep 100"}\n',
+            );
+            const cloud = ['--cloud', 'aws', '--endpoint', moto.endpoint];
+            const lost = start(['run', 'r.yml', ...cloud], { folder, env });
+            await lost.saw('wait | ready');
+            lost.child.kill('SIGKILL');
+            await lost.ended;
+            const gc = async () => {
+              const ended = await run(['gc', ...cloud, '--delete', '--json', '--state', join(folder, 'elsewhere')], { folder, env });
+              assert.is(ended.code, 0, ended.stderr);
+              return JSON.parse(ended.stdout) as { type: string; host: string; why: string; deleted?: boolean }[];
+            };
+            const before = await gc();
+            const host = before[0]?.host ?? '';
+            assert.equal(
+              before.map(({ type, why }) => `${type}: ${why}`),
+              ['snapshot: may go on elsewhere', 'volume: may go on elsewhere'],
+            );
+            const credentials = { accessKeyId: 'x', secretAccessKey: 'x' };
+            const ec2 = new EC2Client({ endpoint: moto.endpoint, region: 'us-east-1', credentials });
+            await ec2.send(new TerminateInstancesCommand({ InstanceIds: [host] }));
+            assert.equal(
+              (await gc()).map(({ type, why, deleted }) => `${type}: ${why}, ${deleted}`),
+              [`snapshot: ${host} was terminated, true`, `volume: ${host} was terminated, true`],
+            );
+          } finally {
+            assert.match(await moto.stop(), 'left: [] []');
           }
         }),
       60_000,

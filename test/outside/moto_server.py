@@ -24,6 +24,8 @@ folder = sys.argv[1]
 by_id = "/dev/disk/by-id"
 Backend = moto.ec2.models.EC2Backend
 loops = {}
+# The volumes that were ever attached here: other programs of this host have links of their own.
+linked = set()
 
 
 def run(*command):
@@ -59,6 +61,7 @@ def attached(backend, attachment):
     subprocess.run(["partx", "--add", loops[volume]], capture_output=True, check=False)
     os.makedirs(by_id, exist_ok=True)
     os.symlink(loops[volume], link_of(volume))
+    linked.add(volume)
 
 
 def detached(backend, attachment):
@@ -128,7 +131,7 @@ ended.wait()
 server.stop()
 for name in sorted(asked):
     print(f"{name}: {asked[name]}")
-links = [name for name in os.listdir(by_id) if name.startswith("nvme-Amazon")] if os.path.isdir(by_id) else []
+links = [link_of(volume) for volume in sorted(linked) if os.path.islink(link_of(volume))]
 print(f"left: {sorted(loops)} {links}")
 for path in (by_id, os.path.dirname(by_id)):
     if os.path.isdir(path) and not os.listdir(path):

@@ -103,8 +103,9 @@ export const copy = defineKind({
     const known = note.id === undefined ? [] : [note.id];
     const found = note.id === undefined || note.replacing ? await Promise.all(searches.map((search) => allIdsOf(ec2, made, search, world.signal))) : [];
     for (const id of new Set([...found.flat(), ...known])) await deregisterImage(ec2, id, note, world.signal);
-    // By their tags: a copy that was asked for may still be making them.
-    for (const id of await allIdsOf(ec2, made, snapshotsMadeBy(ec2, made), world.signal)) await deleteSnapshot(ec2, id, note, world.signal);
+    // Where they are not known by their tags: a copy that was asked for may still be making them.
+    const snapshots = note.snapshots ?? (await allIdsOf(ec2, made, snapshotsMadeBy(ec2, made), world.signal));
+    for (const id of snapshots) await deleteSnapshot(ec2, id, note, world.signal);
   },
   artifacts: (note: CopyNote | RetiredNote) => {
     if ('retired' in note) return [];
