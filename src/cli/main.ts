@@ -229,7 +229,7 @@ program
   .addOption(
     new Option('--older <duration>', 'age from which a run that nobody knows counts as lost, e.g. 12h, 7d').argParser(age).default(7 * 86_400_000, '7d'),
   )
-  .addOption(new Option('--regions <names>', 'where to look, with commas between; all for every region (default: the region of the account)'))
+  .addOption(new Option('--regions <names>', 'where to look, with commas between; all for every region (default: that of --region or the environment)'))
   .addOption(new Option('--cloud <provider>', 'where to look').choices(['local', 'aws']).default('local'))
   .addOption(new Option('--region <region>', 'region to begin with, instead of what the environment says'))
   .addOption(new Option('--profile <profile>', 'profile of the shared AWS configuration'))

@@ -16,6 +16,8 @@ import { localFolder } from './local_ec2.js';
 /** How the journal of a run is damaged, and where it is kept as it was. */
 export interface Damage {
   readonly message: string;
+  /** Undefined where there was nothing to keep. */
+  readonly kept?: string;
 }
 
 /**
@@ -30,14 +32,14 @@ export async function salvage(folder: RunFolder): Promise<Damage | undefined> {
     const { ended } = readJournal(folder.journal);
     const isLost = ended === undefined && hasSucceeded(folder);
     if (isLost) broken = new Error(`${folder.journal}: its end is missing`);
-    else return ended === undefined && existsSync(kept) ? { message: `${folder.journal} was damaged; it is kept as ${kept}` } : undefined;
+    else return ended === undefined && existsSync(kept) ? { message: `${folder.journal} was damaged; it is kept as ${kept}`, kept } : undefined;
   } catch (error) {
     broken = error;
   }
   const isMissing = (broken as NodeJS.ErrnoException).code === 'ENOENT';
   if (broken instanceof FormatError) throw broken;
+  const copy = existsSync(kept) ? `${kept}.${Date.now()}` : kept;
   if (!isMissing) {
-    const copy = existsSync(kept) ? `${kept}.${Date.now()}` : kept;
     copyFileSync(folder.journal, copy);
     await syncFile(copy);
   }
@@ -49,7 +51,7 @@ export async function salvage(folder: RunFolder): Promise<Damage | undefined> {
     ...(end === undefined ? [] : [{ type: 'ended', how: end }]),
   ];
   writeWhole(folder.journal, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
-  return { message: isMissing ? `${folder.journal} is missing` : `${(broken as Error).message}; it is kept as ${kept}` };
+  return isMissing ? { message: `${folder.journal} is missing` } : { message: `${(broken as Error).message}; it is kept as ${copy}`, kept: copy };
 }
 
 /** Whether a run has succeeded, by what it wrote down after its journal said so: then what it made is kept. */
@@ -65,8 +67,8 @@ function unknownHead({ id }: RunFolder): JournalHead {
 }
 
 /** The damage as something that is left: what scripts had done is not found again. */
-export function leftBy({ message }: Damage): Left {
-  return { task: 'run', kind: 'journal', error: `${message}; undo scripts it named may be lost`, by_hand: [] };
+export function leftBy({ message, kept }: Damage): Left {
+  return { task: 'run', kind: 'journal', error: `${message}; undo scripts it named may be lost`, by_hand: kept === undefined ? [] : [`less ${kept}`] };
 }
 
 /**

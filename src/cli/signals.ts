@@ -44,7 +44,7 @@ export function watchSignals(timeoutMs?: number): Interruption {
     if (controller.signal.aborted) killCancelled();
     controller.abort(new Error(reason));
     const toldBefore = [...undoing].filter(({ told }) => told);
-    if (toldBefore.length > 0) ended ??= new Error(`${reason} again`);
+    if (toldBefore.length > 0) ended ??= new Error(`the wait was ended (${reason} again)`);
     for (const each of toldBefore) each.controller.abort(ended);
     if (toldBefore.length < undoing.size) interruption.onUndoInterrupted(reason);
     for (const each of undoing) each.told = true;
