@@ -6,8 +6,8 @@ import { localRegion } from '../local/caller.js';
 import { regionsIn } from '../local/store.js';
 import { findLeftovers, removeLeftover } from '../runtime/ec2/leftovers.js';
 import type { Left } from '../runtime/events.js';
-import { currentFormat, FormatError } from '../runtime/format.js';
-import { JournalError, type JournalHead, readJournal } from '../runtime/journal.js';
+import { currentFormat } from '../runtime/format.js';
+import { type JournalContent, JournalError, type JournalHead, readJournal } from '../runtime/journal.js';
 import { unmountTree } from '../runtime/mounts.js';
 import type { RunFolder } from '../runtime/runs.js';
 import type { UndoOptions } from '../runtime/undo.js';
@@ -27,31 +27,38 @@ export interface Damage {
  */
 export async function salvage(folder: RunFolder): Promise<Damage | undefined> {
   const kept = `${folder.journal}.broken`;
-  let broken: unknown;
-  try {
-    const { ended } = readJournal(folder.journal);
-    const isLost = ended === undefined && hasSucceeded(folder);
-    if (isLost) broken = new Error(`${folder.journal}: its end is missing`);
-    else return ended === undefined && existsSync(kept) ? { message: `${folder.journal} was damaged; it is kept as ${kept}`, kept } : undefined;
-  } catch (error) {
-    broken = error;
+  const broken = brokenOf(folder);
+  if (broken === undefined) {
+    const isOpen = existsSync(kept) && readJournal(folder.journal).ended === undefined;
+    return isOpen ? { message: `${folder.journal} was damaged; it is kept as ${kept}`, kept } : undefined;
   }
-  const isMissing = (broken as NodeJS.ErrnoException).code === 'ENOENT';
-  if (broken instanceof FormatError) throw broken;
+  const { why, content, isMissing } = broken;
   const copy = existsSync(kept) ? `${kept}.${Date.now()}` : kept;
   if (!isMissing) {
     copyFileSync(folder.journal, copy);
     await syncFile(copy);
   }
-  const { open, ended } = broken instanceof JournalError ? broken.salvaged : isMissing ? { open: [], ended: undefined } : readJournal(folder.journal);
-  const end = ended ?? (hasSucceeded(folder) ? 'committed' : undefined);
+  const ended = content.ended ?? (hasSucceeded(folder) ? 'committed' : undefined);
   const lines = [
-    { type: 'run', ...(folder.headOf(broken) ?? unknownHead(folder)) },
-    ...open.map((note) => ({ type: 'note', ...note })),
-    ...(end === undefined ? [] : [{ type: 'ended', how: end }]),
+    { type: 'run', ...(folder.headOf(content) ?? unknownHead(folder)) },
+    ...content.open.map((note) => ({ type: 'note', ...note })),
+    ...(ended === undefined ? [] : [{ type: 'ended', how: ended }]),
   ];
   writeWhole(folder.journal, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
-  return isMissing ? { message: `${folder.journal} is missing` } : { message: `${(broken as Error).message}; it is kept as ${copy}`, kept: copy };
+  return isMissing ? { message: why } : { message: `${why}; it is kept as ${copy}`, kept: copy };
+}
+
+/** Why a journal cannot be gone by, and what can be read of it; undefined where it can. */
+function brokenOf(folder: RunFolder): { why: string; content: JournalContent; isMissing: boolean } | undefined {
+  try {
+    const content = readJournal(folder.journal);
+    const isCut = content.ended === undefined && hasSucceeded(folder);
+    return isCut ? { why: `${folder.journal}: its end is missing`, content, isMissing: false } : undefined;
+  } catch (error) {
+    if (error instanceof JournalError) return { why: error.message, content: error.salvaged, isMissing: false };
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return { why: `${folder.journal} is missing`, content: { head: undefined, open: [], ended: undefined }, isMissing: true };
+  }
 }
 
 /** Whether a run has succeeded, by what it wrote down after its journal said so: then what it made is kept. */

@@ -115,15 +115,16 @@ export class RunFolder {
       return { run, recipe, started, state: this.stateOf(journal), open: ['committed', 'destroyed'].includes(journal.ended ?? '') ? 0 : journal.open.length };
     } catch (error) {
       if (error instanceof FormatError) throw error;
-      const open = error instanceof JournalError ? error.salvaged.open.length : 0;
-      const { recipe = '?', started = '?' } = this.headOf(error) ?? {};
-      return { run: this.id, recipe, started, state: this.busy ? 'running' : 'unreadable', open, error: (error as Error).message };
+      const salvaged = error instanceof JournalError ? error.salvaged : undefined;
+      const { recipe = '?', started = '?' } = this.headOf(salvaged) ?? {};
+      const state = this.busy ? 'running' : 'unreadable';
+      return { run: this.id, recipe, started, state, open: salvaged?.open.length ?? 0, error: (error as Error).message };
     }
   }
 
-  /** The head of a run whose journal cannot be read, as far as it is known. @param error what reading it said. */
-  headOf(error: unknown): JournalHead | undefined {
-    if (error instanceof JournalError && error.salvaged.head !== undefined) return error.salvaged.head;
+  /** The head of a run whose journal cannot be read, as far as it is known. @param salvaged what can be read of it. */
+  headOf(salvaged: JournalContent | undefined): JournalHead | undefined {
+    if (salvaged?.head !== undefined) return salvaged.head;
     try {
       return JSON.parse(readFileSync(this.head, 'utf8')) as JournalHead;
     } catch {
