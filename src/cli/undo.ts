@@ -84,7 +84,7 @@ async function tidy(state: string): Promise<void> {
   removeDeadHostLocks();
   if (!existsSync(state)) return;
   await tidyRuns(state);
-  for (const folder of [state, join(state, 'up_to_date')]) removeDrafts(folder);
+  for (const folder of [state, join(state, 'up_to_date')]) removeDrafts(folder, 'dead');
   if (existsSync(localFolder(state))) await (await openLocalEc2(state)).mend();
   for (const folder of [join(state, 'locks'), localFolder(state)]) removeDeadLocks(folder);
 }

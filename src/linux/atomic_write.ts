@@ -72,13 +72,13 @@ export async function syncFile(file: string): Promise<void> {
   syncFolder(dirname(file));
 }
 
-/** Removes the drafts in a folder whose processes have died. */
-export function removeDrafts(folder: string): void {
+/** Removes the drafts in a folder: those of processes that have died, or, where nobody else may be writing there, `all`. */
+export function removeDrafts(folder: string, which: 'dead' | 'all'): void {
   for (const name of existsSync(folder) ? readdirSync(folder) : []) {
     // Format 1 named the process by its number alone.
     const [, pid, started] = /\.(\d+)(?:-(\d+))?\.new$/.exec(name) ?? [];
     const now = pid === undefined ? undefined : startTimeOf(Number(pid));
     const isAlive = now !== undefined && (started === undefined || now === started);
-    if (pid !== undefined && !isAlive) rmSync(join(folder, name), { recursive: true, force: true });
+    if (pid !== undefined && (which === 'all' || !isAlive)) rmSync(join(folder, name), { recursive: true, force: true });
   }
 }

@@ -191,7 +191,7 @@ export class Store {
 
   /** Removes what a killed process had begun to write. While the store is held: nobody else may be writing. */
   removeDrafts(): void {
-    for (const kind of ['', ...kinds]) removeDrafts(join(this.root, this.region, kind));
+    for (const kind of ['', ...kinds]) removeDrafts(join(this.root, this.region, kind), 'all');
   }
 
   remove(kind: Kind, id: string): void {

@@ -164,7 +164,7 @@ export class RunFolder {
       else removeMountPoint(path);
     }
     removeMountPoint(this.mounts);
-    removeDrafts(this.path);
+    removeDrafts(this.path, 'all');
     removeDeadLocks(this.path);
   }
 

@@ -70,7 +70,7 @@ const mutations: readonly Mutation[] = [
       ],
       ['    return { path, device };', '    if (late !== undefined) context.note(late);\n    return { path, device };'],
     ],
-    shownBy: ['--recipe', 'host', '--faults', 'KILL', '--match', 'journal'],
+    shownBy: ['--recipe', 'host', '--faults', 'KILL,EIO,ENOSPC', '--match', 'journal'],
   },
   {
     name: 'undo-oldest-first',
