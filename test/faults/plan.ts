@@ -74,5 +74,8 @@ function casesOf(scenario: string, { points, standard }: Counted, { points: [fir
 function shareOf(all: readonly Job[], { share, seed, minutes }: Options): Job[] {
   if (share === undefined && !Number.isFinite(minutes)) return [...all];
   const [part, of] = share ?? [1, 1];
-  return shuffled(all, seed).filter((_, i) => i % of === part - 1);
+  // Power cuts take no time: all of them, always.
+  const chosen = shuffled(all, seed).filter((job, i) => job.part === 'power' || i % of === part - 1);
+  // The few of the other parts first: where the time is short it is the many points that are left out.
+  return [...chosen.filter((job) => job.part !== 'points'), ...chosen.filter((job) => job.part === 'points')];
 }
