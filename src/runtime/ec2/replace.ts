@@ -40,7 +40,8 @@ export async function noteOlder(ec2: Ec2, old: readonly Image[], context: TaskCo
 
 /** Deregisters the older images of a name. */
 export async function retire(ec2: Ec2, old: readonly Image[], signal: AbortSignal): Promise<void> {
-  for (const image of old) await deregisterImage(ec2, image.ImageId ?? '', { asked_at: image.CreationDate ?? '' }, signal);
+  // EC2 showed them a moment ago: that it does not know one now need not be the truth.
+  for (const image of old) await deregisterImage(ec2, image.ImageId ?? '', { asked_at: new Date().toISOString() }, signal);
 }
 
 /** Registers an image again that gave way, unless it never did, or was registered again already. */
