@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { danglingLinkFindings, type Finding, findingsIn, type Remembered, rebuild, removeOrphan, setAsideForGood } from '../local/check.js';
 import type { LocalEc2 } from '../local/ec2.js';
@@ -80,7 +80,6 @@ async function repair(ec2: LocalEc2, state: string): Promise<void> {
       }
     });
   }
-  for (const { path } of danglingLinkFindings()) rmSync(path, { force: true });
   for (const folder of lockFolders(state)) removeDeadLocks(folder);
 }
 

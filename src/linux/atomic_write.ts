@@ -37,12 +37,11 @@ export function writeWhole(file: string, text: string): void {
   syncFolder(dirname(file));
 }
 
-/** Makes a folder, and those above it, so that they are there after a power cut. @returns the topmost that was made. */
-export function makeFolder(folder: string, mode = 0o700): string | undefined {
-  const topmost = mkdirSync(folder, { recursive: true, mode });
-  if (topmost === undefined) return undefined;
+/** Makes a folder, and those above it, for its owner's eyes only, so that they are there after a power cut. */
+export function makeFolder(folder: string): void {
+  const topmost = mkdirSync(folder, { recursive: true, mode: 0o700 });
+  if (topmost === undefined) return;
   for (let made = folder; made.length >= topmost.length; made = dirname(made)) syncFolder(dirname(made));
-  return topmost;
 }
 
 /** Removes a file, which may not be there, so that it stays removed after a power cut. */

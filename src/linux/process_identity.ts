@@ -39,11 +39,11 @@ export function startTimeOf(pid: number): string | undefined {
 }
 
 /** The id that the kernel gave to this boot. */
-export function bootId(): string {
+function bootId(): string {
   return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
 }
 
 /** The pid namespace of this process, as the kernel names it. */
-export function pidNamespace(): string {
+function pidNamespace(): string {
   return readlinkSync('/proc/self/ns/pid');
 }

@@ -13,7 +13,7 @@ import { tagActions } from './actions/tags.js';
 import { detachServed, mendAttachments, volumeActions } from './actions/volumes.js';
 import { Behaviour, isAfter, refusalOf, slowMs } from './behaviour.js';
 import { type Caller, callerOf, isRegion, localAccount, localRegion } from './caller.js';
-import type { RunCommand } from './disks.js';
+import { type RunCommand, removeDanglingLinks } from './disks.js';
 import { Ec2Error } from './errors.js';
 import { machine } from './machine.js';
 import { parseQuery } from './query.js';
@@ -178,6 +178,7 @@ export class LocalEc2 {
 
   /** Takes away, and finishes, what a killed process had begun. */
   async mend(): Promise<void> {
+    removeDanglingLinks();
     for (const here of this.everywhere()) {
       await here.store.exclusive(() => here.store.removeDrafts());
       await mendAttachments(here);

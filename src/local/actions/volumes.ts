@@ -15,7 +15,7 @@ import {
   stopDryRun,
 } from '../action.js';
 import { aliasesTo, aliasOf, isAliasTaken, linkAlias } from '../aliases.js';
-import { attachDisk, copyDisk, createDisk, detachDisk, deviceOf, isBusy, linkDevice, removeDanglingLinks, removeDisk } from '../disks.js';
+import { attachDisk, copyDisk, createDisk, detachDisk, deviceOf, isBusy, linkDevice, removeDisk } from '../disks.js';
 import { Ec2Error } from '../errors.js';
 import { type Attributes, describeShape, filtered, page, tagSet, tagShape, tagsFor } from '../filters.js';
 import { keyOf } from '../keys.js';
@@ -220,7 +220,6 @@ export function attachedVolumes(here: Here): Volume[] {
 
 /** Finishes attachments that a killed process had begun, as far as the kernel has them. */
 export async function mendAttachments(here: Here): Promise<void> {
-  removeDanglingLinks();
   const halfAttached = ({ attachment }: Volume) => hasDied(attachment?.maker);
   for (const { id } of here.store.list('volumes').filter(halfAttached)) {
     await here.alone('devices', async () => {
