@@ -1,5 +1,6 @@
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { removeFile } from '../linux/atomic_write.js';
 import { deviceOf } from '../local/disks.js';
 import { draftPool, hasPool, openPool, type PoolType, removePool, takePool } from '../local/pool.js';
 import { type Image, type Resources, regionsIn, type Snapshot, type Store, type Volume } from '../local/store.js';
@@ -59,7 +60,7 @@ export async function exportImage(image: string, file: string, told: string | un
     if (target.endsWith('.qcow2')) await hostShell.run(['qemu-img', 'convert', '-f', 'raw', '-O', 'qcow2', disk, target]);
     else await hostShell.run(['cp', '--reflink=auto', '--sparse=always', '--', disk, target]);
   } catch (error) {
-    rmSync(target, { force: true });
+    removeFile(target);
     throw error;
   }
   print(file);

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, unlinkSync, writeSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { startTimeOf } from './process_identity.js';
@@ -31,7 +31,7 @@ export function writeWhole(file: string, text: string): void {
     }
     renameSync(draft, file);
   } catch (error) {
-    rmSync(draft, { force: true });
+    removeFile(draft);
     throw error;
   }
   syncFolder(dirname(file));
@@ -44,9 +44,18 @@ export function makeFolder(folder: string): void {
   for (let made = folder; made.length >= topmost.length; made = dirname(made)) syncFolder(dirname(made));
 }
 
+/** Removes a file or a link, which may not be there. Unlike with rmSync of Node 24, an error has its code (EROFS, EIO). */
+export function removeFile(file: string): void {
+  try {
+    unlinkSync(file);
+  } catch (error) {
+    if (lstatSync(file, { throwIfNoEntry: false }) !== undefined) throw error;
+  }
+}
+
 /** Removes a file, which may not be there, so that it stays removed after a power cut. */
 export function removeForGood(file: string): void {
-  rmSync(file, { force: true });
+  removeFile(file);
   if (existsSync(dirname(file))) syncFolder(dirname(file));
 }
 

@@ -1,5 +1,6 @@
-import { existsSync, readdirSync, readlinkSync, rmSync, symlinkSync, watch } from 'node:fs';
+import { existsSync, readdirSync, readlinkSync, symlinkSync, watch } from 'node:fs';
 import { basename, join } from 'node:path';
+import { removeFile } from '../linux/atomic_write.js';
 
 const dev = '/dev';
 
@@ -20,7 +21,7 @@ export function isAliasTaken(alias: string): boolean {
 /** Removes the links to devices that have no disk any more. */
 export function removeStaleAliases(): void {
   const stale = aliases().filter(({ target }) => !existsSync(`/sys/block/${target.replace(/p[0-9]+$/, '')}/loop/backing_file`));
-  for (const { path } of stale) rmSync(path, { force: true });
+  for (const { path } of stale) removeFile(path);
 }
 
 /** Makes the alias of a device, and of its partitions, as links: they lead nowhere when the device is gone. */
@@ -57,7 +58,7 @@ function linkPartition(partition: string): void {
   const before = all.find(({ path }) => path === alias);
   if (before?.target === partition && existsSync(alias)) return;
   // Never a node of the host.
-  if (before !== undefined) rmSync(alias, { force: true });
+  if (before !== undefined) removeFile(alias);
   if (existsSync(join(dev, partition))) linkUnlessThere(partition, alias);
 }
 

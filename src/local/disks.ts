@@ -8,7 +8,6 @@ import {
   readFileSync,
   readlinkSync,
   rmdirSync,
-  rmSync,
   statSync,
   symlinkSync,
   truncateSync,
@@ -16,7 +15,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { makeFolder, removeForGood, syncFile } from '../linux/atomic_write.js';
+import { makeFolder, removeFile, removeForGood, syncFile } from '../linux/atomic_write.js';
 import { aliasesTo } from './aliases.js';
 
 /** Runs a program of the host and gives its standard output; fails when it does. `allow`: exit codes that are no failure. */
@@ -75,7 +74,7 @@ export function devicesIn(folders: readonly string[]): string[] {
 export async function attachDisk(run: RunCommand, file: string, volume: string): Promise<string> {
   const device = (await run(['/bin/sh', '-ec', attachScript, 'attach', file])).trim();
   // Those of whoever had it before, and was killed.
-  for (const alias of aliasesTo(device)) rmSync(alias, { force: true });
+  for (const alias of aliasesTo(device)) removeFile(alias);
   linkDevice(device, volume);
   return device;
 }
@@ -110,7 +109,7 @@ export async function detachDisk(run: RunCommand, file: string, device: string, 
   const said = await run(['/bin/sh', '-ec', detachScript, 'detach', device, String(ino), majorMinor(dev)]);
   if (said.trim() === 'another') throw new Error(`${device} is no longer the disk ${file}`);
   unlinkDevice(volume);
-  for (const alias of aliases) rmSync(alias, { force: true });
+  for (const alias of aliases) removeFile(alias);
   // losetup answers before the kernel has let go, and also when it will only do so at the last close.
   const name = device.slice('/dev/'.length);
   for (let waited = 0; isBackedBy(name, file); waited += 10) {
@@ -148,7 +147,7 @@ export function linkDevice(device: string, volume: string): void {
   for (let attempt = 1; ; attempt += 1) {
     try {
       mkdirSync(byId, { recursive: true });
-      rmSync(linkName(volume), { force: true });
+      removeFile(linkName(volume));
       return symlinkSync(`../..${device.slice('/dev'.length)}`, linkName(volume));
     } catch (error) {
       // Another run has just taken the empty folder away.
@@ -158,7 +157,7 @@ export function linkDevice(device: string, volume: string): void {
 }
 
 function unlinkDevice(volume: string): void {
-  if (isLink(linkName(volume))) rmSync(linkName(volume), { force: true });
+  if (isLink(linkName(volume))) removeFile(linkName(volume));
   removeLinkFolders();
 }
 
@@ -186,7 +185,7 @@ export function danglingLinks(): string[] {
 /** Removes what {@link danglingLinks} finds. */
 export function removeDanglingLinks(): void {
   const found = danglingLinks();
-  for (const path of found) rmSync(path, { force: true });
+  for (const path of found) removeFile(path);
   if (found.length > 0) removeLinkFolders();
 }
 

@@ -1,6 +1,6 @@
 import { existsSync, lstatSync, mkdirSync, renameSync, rmdirSync, rmSync, statfsSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { syncFile, syncFolder } from '../linux/atomic_write.js';
+import { removeFile, syncFile, syncFolder } from '../linux/atomic_write.js';
 import type { RunCommand } from './disks.js';
 
 /** File systems that share blocks between files, with the command that makes one in a file. */
@@ -42,7 +42,7 @@ export async function draftPool(run: RunCommand, root: string, type: PoolType, b
     await run([...makers[type], draft]);
     await run(['unshare', '--mount', '--pid', '--fork', '--kill-child', '--', '/bin/sh', '-ec', moveScript, 'move', draft, root]);
   } catch (error) {
-    rmSync(draft, { force: true });
+    removeFile(draft);
     throw error;
   }
 }
@@ -61,7 +61,7 @@ export async function takePool(run: RunCommand, root: string): Promise<void> {
   } catch (error) {
     // Once it is mounted the pool counts, and what is left to be removed is removed when it is next opened.
     if (isMounted(root)) throw error;
-    rmSync(poolFile(root), { force: true });
+    removeFile(poolFile(root));
     moveBack(root);
     throw error;
   }
@@ -105,7 +105,7 @@ umount /mnt`;
  * that another mount namespace uses already, and the kernel lets go of it with the last of them.
  */
 export async function openPool(run: RunCommand, root: string): Promise<void> {
-  rmSync(draftFile(root), { force: true });
+  removeFile(draftFile(root));
   if (!hasPool(root)) return moveBack(root);
   if (!isMounted(root)) {
     mkdirSync(root, { recursive: true, mode: 0o700 });

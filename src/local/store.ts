@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { makeFolder, removeDrafts, removeForGood, syncFolder, writeWhole } from '../linux/atomic_write.js';
+import { makeFolder, removeDrafts, removeFile, removeForGood, syncFolder, writeWhole } from '../linux/atomic_write.js';
 import { isRegion } from './caller.js';
 
 export interface Tag {
@@ -202,7 +202,7 @@ export class Store {
   noteDeregistered(id: string): void {
     const folder = join(this.root, this.region, 'deregistered');
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    for (const other of readdirSync(folder)) if (!this.wasDeregistered(other)) rmSync(join(folder, other), { force: true });
+    for (const other of readdirSync(folder)) if (!this.wasDeregistered(other)) removeFile(join(folder, other));
     writeFileSync(join(folder, id), '', { mode: 0o600 });
   }
 

@@ -1,5 +1,6 @@
-import { chmodSync, chownSync, existsSync, mkdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { removeFile } from '../linux/atomic_write.js';
 import { diskOf, partitionsOf } from './devices.js';
 import { mounts } from './mounts.js';
 import type { Shell } from './shell.js';
@@ -29,7 +30,7 @@ export async function mountUsual(root: string, { dev, sys, run }: UsualFolders, 
     const script = 'mount --all --fstab "$1"; cd "$2"; shift 2; cp -a -- "$@" .';
     await shell.run(['/bin/sh', '-ec', script, 'mount', file, dev, ...common.map((name) => `/dev/${name}`), ...nodes], { signal });
   } finally {
-    rmSync(file, { force: true });
+    removeFile(file);
   }
   for (const name of common) {
     chmodSync(join(dev, name), 0o666);

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { writeWhole } from '../linux/atomic_write.js';
+import { removeFile, writeWhole } from '../linux/atomic_write.js';
 import { identityOf, type ProcessIdentity, stateOf } from '../linux/process_identity.js';
 import { killGroup } from './shell.js';
 
@@ -26,7 +26,7 @@ export async function letNamespaceGo(file: string): Promise<void> {
   const keeper = keeperOf(file);
   if (keeper !== undefined) killGroup(keeper.pid, 'SIGKILL');
   while (keeper !== undefined && stateOf(keeper) === 'alive') await sleep(10);
-  rmSync(file, { force: true });
+  removeFile(file);
 }
 
 /** The process that keeps a namespace; undefined when none does, as after a restart. */

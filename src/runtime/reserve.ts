@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, rmSync, statfsSync } from 'node:fs';
+import { existsSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
-import { writeWhole } from '../linux/atomic_write.js';
+import { removeFile, writeWhole } from '../linux/atomic_write.js';
 
 /** What undo writes before it frees anything: some lines of a journal, records, folders of locks. */
 const reserveBytes = 2 * 2 ** 20;
@@ -18,7 +18,7 @@ export async function tendReserve(folder: string, settle: () => Promise<void>): 
     const free = bavail * bsize;
     if (free < 2 * reserveBytes && existsSync(file)) {
       await settle();
-      rmSync(file, { force: true });
+      removeFile(file);
     }
     // Random: a file system that compresses would keep nothing back for zeros.
     else if (free > 8 * reserveBytes && !existsSync(file)) writeWhole(file, randomBytes(reserveBytes / 2).toString('hex'));

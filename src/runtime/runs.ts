@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { removeDrafts, syncFolder, writeWhole } from '../linux/atomic_write.js';
+import { removeDrafts, removeFile, syncFolder, writeWhole } from '../linux/atomic_write.js';
 import { FormatError } from './format.js';
 import { Journal, type JournalContent, JournalError, type JournalHead, readJournal } from './journal.js';
 import { isHeld, LockedError, lock, type Release, removeDeadLocks } from './locks.js';
@@ -160,7 +160,7 @@ export class RunFolder {
     for (const name of existsSync(this.mounts) ? readdirSync(this.mounts) : []) {
       const path = join(this.mounts, name);
       // A table of mounts, see chroot_dev.
-      if (name.endsWith('.fstab')) rmSync(path, { force: true });
+      if (name.endsWith('.fstab')) removeFile(path);
       else removeMountPoint(path);
     }
     removeMountPoint(this.mounts);

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, readFileSync, readSync, rmSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, readSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { globSync } from 'tinyglobby';
 import { evaluate } from '../dsl/evaluate.js';
@@ -7,7 +7,7 @@ import type { LinkedTask } from '../dsl/link.js';
 import { folderOf } from '../dsl/module.js';
 import type { Action, Freshness } from '../dsl/recipe.js';
 import type { Value } from '../dsl/values.js';
-import { writeWhole } from '../linux/atomic_write.js';
+import { removeFile, writeWhole } from '../linux/atomic_write.js';
 import { checkCommand } from './checks.js';
 import type { Execution } from './execution.js';
 import { insideRoot } from './inside.js';
@@ -84,7 +84,7 @@ export function keeperOf(x: Execution, fresh: FreshTask, sources: Kept['sources'
 
 /** A task that failed, or was undone, is not up to date. */
 export function forget(x: Execution, task: LinkedTask): void {
-  rmSync(fileOf(x, task), { force: true });
+  removeFile(fileOf(x, task));
 }
 
 function scriptHash(x: Execution, { task, action, root }: FreshTask): string {

@@ -1,5 +1,6 @@
-import { existsSync, lstatSync, readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync, realpathSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { removeFile } from '../../linux/atomic_write.js';
 import { mountUsual, quoted } from '../../runtime/chroot_dev.js';
 import { insideRoot, makeInside } from '../../runtime/inside.js';
 import { defineKind } from '../../runtime/kind.js';
@@ -138,7 +139,7 @@ function replace({ file, folder, had, content, mode }: StandIn): void {
   const [path, kept] = [join(folder, basename(file)), join(folder, keptName(file))];
   // Where a crash left the image's own file aside, it is that one that must come back.
   if (had && lstatSync(kept, { throwIfNoEntry: false }) === undefined) renameSync(path, kept);
-  rmSync(path, { force: true });
+  removeFile(path);
   writeFileSync(path, content, { flag: 'wx', mode });
 }
 
@@ -150,7 +151,7 @@ function restore(root: string, file: string, had: boolean, id: FolderId): void {
   const folder = insideRoot(root, dirname(file));
   if (!existsSync(folder) || !isSame(idOf(folder), id)) throw new Error(`${dirname(file)} of the image is not the folder it was: ${file} cannot be put back`);
   const [path, kept] = [join(folder, basename(file)), join(folder, keptName(file))];
-  if (!had) rmSync(path, { force: true });
+  if (!had) removeFile(path);
   else if (lstatSync(kept, { throwIfNoEntry: false }) !== undefined) renameSync(kept, path);
 }
 
