@@ -1,64 +1,180 @@
-import { lstatSync, mkdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { chmodSync, closeSync, constants, fstatSync, mkdirSync, openSync, readlinkSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
 
 // As many as the kernel follows. Source: path_resolution(7).
 const mostLinks = 40;
 
-/**
- * The host's path of a path inside an image, every link on the way followed within the image: no link leads out,
- * and no part of the result is a link. The last part need not exist.
- * @param last whether a link at the very end is followed, or is itself what is meant.
- * @throws Error when a part on the way is missing or no folder, and for circles of links.
- */
-export function insideRoot(root: string, path: string, last: 'follow' | 'keep' = 'follow'): string {
-  const waiting = partsOf(path);
-  const done: string[] = [];
-  for (let links = 0, part = waiting.shift(); part !== undefined; part = waiting.shift()) {
-    if (part === '..') {
-      done.pop();
-      continue;
-    }
-    const here = join(root, ...done, part);
-    const seen = lstatSync(here, { throwIfNoEntry: false });
-    if (seen?.isSymbolicLink() && (waiting.length > 0 || last === 'follow')) {
-      links += 1;
-      if (links > mostLinks) throw new Error(`${path}: too many links, one after the other`);
-      const target = readlinkSync(here);
-      if (target.startsWith('/')) done.length = 0;
-      waiting.unshift(...partsOf(target));
-      continue;
-    }
-    if (waiting.length > 0 && !seen?.isDirectory())
-      throw new Error(`${path}: ${join('/', ...done, part)} is ${seen === undefined ? 'missing' : 'not a folder'} in the image`);
-    done.push(part);
-  }
-  return join(root, ...done);
+/** Most bytes of a text file of an image that is read: a password file of 10,000 users is smaller. */
+const mostText = 1 << 20;
+
+/** O_PATH, which Node does not name: opens nothing but the name, so a pipe does not wait and a device is not touched. Source: open(2). */
+const nameOnly = 0o10000000;
+const folderOnly = nameOnly | constants.O_DIRECTORY;
+
+/** A part on the way to a path is missing in the image. */
+export class MissingInside extends Error {}
+
+/** A place inside an image, whose folder is held open until it is closed. */
+export interface Place {
+  /** A path to it through the open folder: what is swapped in the image meanwhile leads it nowhere else. Only its last part may be a link, or missing. */
+  readonly at: string;
+  /** Its path inside the image, without links. */
+  readonly inside: string;
+  close(): void;
 }
 
-/** Makes a folder inside an image, and those above it; gives its path on the host. */
-export function makeInside(root: string, path: string): string {
-  let made = root;
-  let inside = '/';
-  for (const part of partsOf(path)) {
-    inside = join(inside, part);
-    made = insideRoot(root, inside);
-    if (lstatSync(made, { throwIfNoEntry: false }) === undefined) {
-      // A link that leads nowhere: its target's folder may be missing as well.
-      mkdirSync(dirname(made), { recursive: true });
-      mkdirSync(made, { mode: 0o755 });
+/**
+ * Finds a path inside an image. Each folder on the way is opened below the one before, and no link is followed by the
+ * kernel but read and followed within the image; so no link leads out, also none that is swapped in meanwhile.
+ * @param options `last`: whether a link at the very end is followed, or is itself what is meant. `make`: makes the
+ * folders that are missing, the last part among them.
+ * @throws MissingInside for a part on the way that is missing; Error for one that is no folder, and for circles of links.
+ */
+export function openInside(root: string, path: string, { last = 'follow', make = false }: { last?: 'follow' | 'keep'; make?: boolean } = {}): Place {
+  const waiting = partsOf(path);
+  const folders = [openSync(root, folderOnly)];
+  const names: string[] = [];
+  let name = '.';
+  try {
+    for (let links = 0, part = waiting.shift(); part !== undefined; part = waiting.shift()) {
+      if (part === '..') {
+        leave(folders, names, 1);
+        continue;
+      }
+      const at = `/proc/self/fd/${folders.at(-1)}/${part}`;
+      const isLast = waiting.length === 0;
+      const target = isLast && last === 'keep' ? undefined : linkAt(at);
+      if (target !== undefined) {
+        links += 1;
+        if (links > mostLinks) throw new Error(`${path}: too many links, one after the other`);
+        if (target.startsWith('/')) leave(folders, names, names.length);
+        waiting.unshift(...partsOf(target));
+        continue;
+      }
+      if (isLast && !make) {
+        name = part;
+        break;
+      }
+      folders.push(folderAt(at, make, `${path}: ${join('/', ...names, part)}`));
+      names.push(part);
     }
+  } catch (error) {
+    folders.forEach(closeSync);
+    throw error;
   }
-  return made;
+  const folder = folders.pop() as number;
+  folders.forEach(closeSync);
+  return { at: `/proc/self/fd/${folder}/${name}`, inside: join('/', ...names, name), close: () => closeSync(folder) };
+}
+
+/** The host's path of a path inside an image, as {@link openInside} finds it: no part of it is a link at that moment. */
+export function insideRoot(root: string, path: string, last: 'follow' | 'keep' = 'follow'): string {
+  return hostPathOf(root, openInside(root, path, { last }));
+}
+
+/** Makes a folder inside an image, and those above it, which everybody may enter; gives its path on the host. */
+export function makeInside(root: string, path: string): string {
+  return hostPathOf(root, openInside(root, path, { make: true }));
+}
+
+/**
+ * The text of a file of an image; undefined where there is none. Whatever else is at the path (a device, a named pipe,
+ * a link out of the image) is never opened, and the program goes on with other work meanwhile.
+ * @param limit most bytes it may have.
+ * @throws Error for what is no regular file, is larger, or cannot be read.
+ */
+export async function readInside(root: string, path: string, limit = mostText): Promise<string | undefined> {
+  const found = nameAt(root, path);
+  if (found === undefined) return undefined;
+  try {
+    if (!fstatSync(found).isFile()) throw new Error(`${path} of the image is not a regular file`);
+    const file = await open(`/proc/self/fd/${found}`, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      const text = Buffer.allocUnsafe(limit + 1);
+      let length = 0;
+      for (let read = -1; read !== 0 && length < text.length; length += read) ({ bytesRead: read } = await file.read(text, length));
+      if (length > limit) throw new Error(`${path} of the image is larger than ${limit} bytes`);
+      return text.toString('utf8', 0, length);
+    } finally {
+      await file.close();
+    }
+  } finally {
+    closeSync(found);
+  }
 }
 
 /** The number of a user or group of an image, by name or number. */
-export function idInside(root: string, file: 'passwd' | 'group', name: string): number {
+export async function idInside(root: string, file: 'passwd' | 'group', name: string): Promise<number> {
   if (/^[0-9]+$/.test(name)) return Number(name);
   if (name === 'root') return 0;
-  const lines = readFileSync(insideRoot(root, `/etc/${file}`), 'utf8').split('\n');
+  const lines = (await readInside(root, `/etc/${file}`))?.split('\n') ?? [];
   const id = lines.find((line) => line.startsWith(`${name}:`))?.split(':')[2];
-  if (id === undefined) throw new Error(`the image has no ${file === 'passwd' ? 'user' : 'group'} "${name}"`);
+  if (id === undefined || !/^[0-9]+$/.test(id)) throw new Error(`the image has no ${file === 'passwd' ? 'user' : 'group'} "${name}"`);
   return Number(id);
+}
+
+/** Opens the name of what is at a path, whatever it is. */
+function nameAt(root: string, path: string): number | undefined {
+  try {
+    const place = openInside(root, path);
+    try {
+      return openSync(place.at, nameOnly | constants.O_NOFOLLOW);
+    } finally {
+      place.close();
+    }
+  } catch (error) {
+    if (error instanceof MissingInside || (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function folderAt(at: string, make: boolean, told: string): number {
+  if (make && made(at)) {
+    const folder = openSync(at, folderOnly | constants.O_NOFOLLOW);
+    // Whatever the umask of this process.
+    chmodSync(`/proc/self/fd/${folder}`, 0o755);
+    return folder;
+  }
+  try {
+    return openSync(at, folderOnly | constants.O_NOFOLLOW);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') throw new MissingInside(`${told} is missing in the image`);
+    if (code === 'ENOTDIR' || code === 'ELOOP') throw new Error(`${told} is not a folder in the image`);
+    throw error;
+  }
+}
+
+/** Makes a folder; false when something is there. */
+function made(at: string): boolean {
+  try {
+    mkdirSync(at);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** What a link says; undefined for what is none. */
+function linkAt(at: string): string | undefined {
+  try {
+    return readlinkSync(at);
+  } catch (error) {
+    if (['EINVAL', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    throw error;
+  }
+}
+
+/** Goes up, at most to the root. */
+function leave(folders: number[], names: string[], count: number): void {
+  for (const _ of names.splice(names.length - Math.min(count, names.length))) closeSync(folders.pop() as number);
+}
+
+function hostPathOf(root: string, place: Place): string {
+  place.close();
+  return join(root, place.inside);
 }
 
 function partsOf(path: string): string[] {

@@ -44,7 +44,7 @@ export const upload = defineKind({
     const target = join(makeInside(root, dirname(inside)), basename(inside));
     await copyTree(source, target, {
       ...(mode === undefined ? {} : { fileMode: Number.parseInt(mode, 8) }),
-      owner: owner === 'keep' ? 'keep' : { user: idInside(root, 'passwd', user), group: idInside(root, 'group', group) },
+      owner: owner === 'keep' ? 'keep' : { user: await idInside(root, 'passwd', user), group: await idInside(root, 'group', group) },
       signal: context.signal,
     });
     return { path: `/${insideRoot(root, inside, 'keep').slice(root.length + 1)}` };
