@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { closeSync, constants, existsSync, fstatSync, openSync, readSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { writeAll } from '../linux/atomic_write.js';
+import { commandIn } from './chroot_entry.js';
 import type { Pipe, PipeMaker } from './pipe.js';
 import { policy } from './policy.js';
 import { cancelOn, systemProgram } from './shell.js';
@@ -17,6 +18,8 @@ export interface Script {
   readonly dir: string;
   /** The chroot to run in; absent for the host. */
   readonly root?: string | undefined;
+  /** Whether it may change the host's kernel from inside `root`. */
+  readonly privileged: boolean;
   /** Whether what it mounts stays for the run; else its mounts end with it. */
   readonly keepsMounts: boolean;
   readonly signal: AbortSignal;
@@ -114,7 +117,8 @@ export async function runScript(script: Script, pipes: PipeMaker): Promise<Scrip
 async function endOf(script: Script, pipe: Pipe, files: readonly number[], signal: AbortSignal): Promise<[number, NodeJS.Signals | null]> {
   let child: ChildProcess;
   try {
-    child = spawn(programs.setpriv, commandOf(script), {
+    const [program = '', ...args] = await commandOf(script);
+    child = spawn(program, args, {
       detached: true,
       env: { ...script.env, CHROOTFILE_OUTPUT: '/proc/1/fd/4' },
       cwd: script.root === undefined ? script.dir : '/',
@@ -135,13 +139,13 @@ function leftBehind(text: string): LeftBehind {
 /** By their paths: the PATH of a task is its own. */
 const programs = { setpriv: systemProgram('setpriv') ?? 'setpriv', unshare: systemProgram('unshare') ?? 'unshare' };
 
-function commandOf({ shell, root, dir, keepsMounts }: Script): string[] {
+async function commandOf({ shell, root, dir, privileged, keepsMounts }: Script): Promise<string[]> {
+  const init = ['/bin/sh', '-c', initIn(root !== undefined), 'init', ...shell, '/proc/1/fd/3'];
+  if (root !== undefined) return await commandIn({ root, dir, privileged }, init);
   return [
-    ...['--pdeathsig', 'KILL', '--'],
-    ...[programs.unshare, '--mount', '--propagation', keepsMounts ? 'unchanged' : 'slave', '--pid', '--fork', '--kill-child'],
-    ...(root === undefined ? [] : ['--root', root, '--wd', dir]),
-    ...['--mount-proc', '--', '/bin/sh', '-c', initIn(root !== undefined), 'init'],
-    ...[...shell, '/proc/1/fd/3'],
+    ...[programs.setpriv, '--pdeathsig', 'KILL', '--'],
+    ...[programs.unshare, '--mount', '--propagation', keepsMounts ? 'unchanged' : 'slave', '--pid', '--fork', '--kill-child', '--mount-proc', '--'],
+    ...init,
   ];
 }
 

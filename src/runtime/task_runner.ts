@@ -228,7 +228,7 @@ export class TaskRunner {
     try {
       return surroundingsOf(task, this.x.facts, this.rootFor(task));
     } catch {
-      return { env: definedOf(this.x.facts.variables), dir: folderOf(task.module), root: undefined };
+      return { env: definedOf(this.x.facts.variables), dir: folderOf(task.module), root: undefined, privileged: false };
     }
   }
 

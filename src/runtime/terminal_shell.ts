@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process';
 import { statSync } from 'node:fs';
+import { quoted } from './chroot_dev.js';
+import { commandIn } from './chroot_entry.js';
 import { insideRoot } from './inside.js';
 import type { Script } from './script.js';
 
 /** Where a shell is opened, and with which environment. */
-export type ShellPlace = Pick<Script, 'env' | 'dir' | 'root'>;
+export type ShellPlace = Pick<Script, 'env' | 'dir' | 'root' | 'privileged'>;
 
 /**
  * Opens a shell for a person where a task runs, on the terminal of this program, and waits for its end. In a chroot it
@@ -12,12 +14,9 @@ export type ShellPlace = Pick<Script, 'env' | 'dir' | 'root'>;
  * @param name what the prompt says.
  * @param signal ends it.
  */
-export async function openShell({ env, dir, root }: ShellPlace, name: string, signal: AbortSignal): Promise<void> {
+export async function openShell({ env, dir, root, privileged }: ShellPlace, name: string, signal: AbortSignal): Promise<void> {
   const shell = root === undefined ? env['SHELL'] || '/bin/sh' : shellIn(root);
-  const command =
-    root === undefined
-      ? [shell, '-i']
-      : ['unshare', '--mount', '--propagation', 'slave', '--pid', '--fork', '--kill-child', '--root', root, '--wd', dir, '--mount-proc', '--', shell, '-i'];
+  const command = root === undefined ? [shell, '-i'] : await commandIn({ root, dir, privileged }, [shell, '-i']);
   // By script(1): a terminal of its own, so that the shell's job control does not take this program's away.
   const terminal = ['setpriv', '--pdeathsig', 'KILL', '--', 'script', '--quiet', '--command', command.map(quoted).join(' '), '/dev/null'];
   const child = spawn(terminal[0] as string, terminal.slice(1), {
@@ -47,8 +46,4 @@ function shellIn(root: string): string {
     }
   });
   return found ?? '/bin/sh';
-}
-
-function quoted(word: string): string {
-  return `'${word.replaceAll("'", `'\\''`)}'`;
 }

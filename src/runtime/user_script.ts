@@ -18,6 +18,8 @@ type RunAction = Extract<Action, { type: 'run' }>;
 
 /** What a script gets wherever it runs inside an image: nothing of the host but how to reach the network. */
 const proxies = ['http_proxy', 'https_proxy', 'no_proxy'];
+/** SYSTEMD_OFFLINE: systemctl does nothing where it would ask a running systemd, and succeeds. Source: systemd, docs/ENVIRONMENT.md. */
+const insideImages = { PATH: systemPath, HOME: '/root', LANG: 'C.UTF-8', SYSTEMD_OFFLINE: '1' };
 const defaultShell = ['/bin/sh', '-e'];
 
 /** The shell a task names, else the program (with at most one argument, as for the kernel) in the script's `#!` line. */
@@ -40,14 +42,20 @@ export function scriptOf(task: LinkedTask, action: RunAction, facts: RunFacts, r
 }
 
 /** Where a task runs, and with which environment; built-in kinds have that of the recipe. */
-export function surroundingsOf(task: LinkedTask, facts: RunFacts, root: string | undefined): Pick<Script, 'env' | 'dir' | 'root'> {
+export function surroundingsOf(task: LinkedTask, facts: RunFacts, root: string | undefined): Pick<Script, 'env' | 'dir' | 'root' | 'privileged'> {
   const { action } = task.task;
   const own = action.type === 'run' ? action : { env: new Map<string, Value>() };
   return {
     env: environmentOf(task, own.env, facts, root !== undefined),
     dir: dirOf(task, 'dir' in own ? own.dir : undefined, facts, root !== undefined),
     root,
+    privileged: isPrivileged(task, facts),
   };
+}
+
+/** Whether the chroot a task runs in lets it change the host's kernel. */
+function isPrivileged({ in: chroot }: LinkedTask, facts: RunFacts): boolean {
+  return chroot !== undefined && facts.output(chroot, 'privileged') === true;
 }
 
 /** A hold on the host may mount something for those that stand on it; in a chroot, mounts end with the script. */
@@ -84,12 +92,13 @@ export interface ScriptNote {
   readonly shell?: readonly string[] | undefined;
   readonly dir: string;
   readonly root?: string | undefined;
+  readonly privileged?: boolean;
   /** Whether its mounts are the run's, and not the script's alone. */
   readonly keepsMounts: boolean;
 }
 
 /** The note of a shell task's undo, rendered now: undo runs when the recipe may have changed. */
-export function noteOfUndo(task: LinkedTask, action: RunAction, undo: Value, facts: Facts, root: string | undefined): ScriptNote {
+export function noteOfUndo(task: LinkedTask, action: RunAction, undo: Value, facts: RunFacts, root: string | undefined): ScriptNote {
   const env = [...task.module.recipe.env, ...action.env].map(([name, value]) => [name, seal(value, task.module, facts)] as const);
   return {
     script: seal(undo, task.module, facts),
@@ -97,6 +106,7 @@ export function noteOfUndo(task: LinkedTask, action: RunAction, undo: Value, fac
     shell: action.shell,
     dir: dirOf(task, action.dir, facts, root !== undefined),
     root,
+    privileged: isPrivileged(task, facts),
     keepsMounts: keepsMounts(action, root),
   };
 }
@@ -121,7 +131,7 @@ export function scriptUndoer(
 ): Undoer {
   return {
     async undo(note: Note, world: World) {
-      const { script, env, shell, dir, root, keepsMounts } = note.data as ScriptNote;
+      const { script, env, shell, dir, root, privileged = false, keepsMounts } = note.data as ScriptNote;
       const known = rendered.get(note.id) ?? {
         text: unseal(script, secret) ?? '',
         env: { ...baseEnvironment(program, root !== undefined), ...definedOf(mapped(env, (sealed) => unseal(sealed, secret))) },
@@ -132,6 +142,7 @@ export function scriptUndoer(
           shell: shellFor(shell, known.text),
           dir,
           root,
+          privileged,
           // What the run had mounted went with it: what is mounted there now is somebody else's.
           keepsMounts: keepsMounts && !world.mountsGone,
           timeoutMs: policy.undoScriptMs,
@@ -170,9 +181,7 @@ function environmentOf(task: LinkedTask, own: ReadonlyMap<string, Value>, facts:
 }
 
 function baseEnvironment(program: Readonly<Record<string, string | undefined>>, inside: boolean): Record<string, string> {
-  const base = inside
-    ? { PATH: systemPath, HOME: '/root', TERM: program['TERM'] ?? 'dumb', LANG: 'C.UTF-8', ...Object.fromEntries(proxies.map((name) => [name, program[name]])) }
-    : program;
+  const base = inside ? { ...insideImages, TERM: program['TERM'] ?? 'dumb', ...Object.fromEntries(proxies.map((name) => [name, program[name]])) } : program;
   return definedOf(base);
 }
 

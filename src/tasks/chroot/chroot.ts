@@ -39,7 +39,7 @@ const mountItem = {
 export const chroot = defineKind({
   name: 'chroot',
   summary: 'Makes a folder ready to run commands in; takes all of that back at the end',
-  docs: "Gives the image its own /dev (the host's is never seen in it), /sys read-only and an empty /run; each task that runs in it gets its own /proc and sees only its own processes. The files in `copy_files` stand in for the image's own, which come back at the end. Services do not start unless `services` is true.",
+  docs: "Gives the image its own /dev (the host's is never seen in it), /sys read-only and an empty /run; each task that runs in it has its own /proc, sees only its own processes, has the image's hostname (`localhost` where it has none), and cannot change the build host's kernel unless `privileged` is true. The files in `copy_files` stand in for the image's own, which come back at the end. Services do not start unless `services` is true.",
   lifetime: 'hold',
   takesBack: "unmount what is below the root, put the image's own files back",
   in: 'none',
@@ -59,16 +59,24 @@ export const chroot = defineKind({
         items: { type: 'string', pattern: '^/' },
       },
       services: { type: 'boolean', default: false, description: 'Whether packages may start services' },
+      privileged: {
+        type: 'boolean',
+        default: false,
+        description: "Whether scripts may change the build host's kernel: settings in /proc/sys, modules, clock, network",
+      },
     },
   },
   outputs: {
     type: 'object',
     additionalProperties: false,
-    required: ['path'],
-    properties: { path: { type: 'string', description: 'The folder' } },
+    required: ['path', 'privileged'],
+    properties: {
+      path: { type: 'string', description: 'The folder' },
+      privileged: { type: 'boolean', description: "Whether scripts may change the build host's kernel" },
+    },
   },
   example: { root: '{{ root.path }}' },
-  run: async ({ root: given, mounts, add_mounts, copy_files, services }, context) => {
+  run: async ({ root: given, mounts, add_mounts, copy_files, services, privileged }, context) => {
     if (!statSync(given, { throwIfNoEntry: false })?.isDirectory()) throw new Error(`${given} is not a folder`);
     const root = realpathSync(given);
     const standIns = [...copy_files.map((file) => standInFor(root, file)), ...(services ? [] : policyFor(root))];
@@ -82,7 +90,7 @@ export const chroot = defineKind({
     }
     const asked = [...(mounts ?? []), ...add_mounts].map((mount) => mountCommand(root, mount));
     if (asked.length > 0) await shell.run(['/bin/sh', '-ec', asked.join('\n')], { signal });
-    return { path: root };
+    return { path: root, privileged };
   },
   undo: async ({ root, id, before, replaced }: Note, { shell, mountsGone }) => {
     if (!mountsGone) await unmountTree(root, shell, before);
