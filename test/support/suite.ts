@@ -25,7 +25,7 @@ export type Test = (name: string, body: () => void | Promise<void>, limitMs?: nu
 export function suite(name: string, declare: (test: Test) => void, skip?: string): void {
   const wanted = process.env['ONLY'];
   const inner = uvuSuite(name);
-  declare((title, body, limitMs = 20_000) => {
+  declare((title, body, limitMs = 120_000) => {
     if (wanted !== undefined && !`${name}: ${title}`.includes(wanted)) return;
     if (skip !== undefined) {
       counts.skipped += 1;
