@@ -21,12 +21,12 @@ export async function mountUsual(root: string, { dev, sys, run }: UsualFolders, 
     ['run', run, 'tmpfs', 'mode=755,nosuid,nodev'],
   ]
     // Each with a source of its own: what is mounted already from the same would be left out.
-    .map(([name, ...fields]) => [`${basename(file)}-${name}`, ...fields].map(inTable).join(' '));
+    .map(([name, ...fields]) => [`${basename(file)}-${name}`, ...fields]);
   // All in one mount, and one cp of the host's own nodes: each further process costs as much as all they do.
   const common = ['null', 'zero', 'full', 'random', 'urandom', 'tty'];
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   try {
-    writeFileSync(file, `${table.join('\n')}\n`);
+    writeFileSync(file, mountTable(table));
     const script = 'mount --all --fstab "$1"; cd "$2"; shift 2; cp -a -- "$@" .';
     await shell.run(['/bin/sh', '-ec', script, 'mount', file, dev, ...common.map((name) => `/dev/${name}`), ...nodes], { signal });
   } finally {
@@ -61,7 +61,11 @@ const streams: readonly Link[] = [
   ['ptmx', 'pts/ptmx'],
 ];
 
-/** A field of a table of mounts. Source: fstab(5). */
+/** A table of mounts: source, target, type and options of each. Source: fstab(5). */
+export function mountTable(mounts: readonly (readonly string[])[]): string {
+  return mounts.map((fields) => `${fields.map(inTable).join(' ')}\n`).join('');
+}
+
 function inTable(field: string): string {
   return field.replace(/[ \t\n\r\\#]/g, (c) => `\\${c.charCodeAt(0).toString(8).padStart(3, '0')}`);
 }

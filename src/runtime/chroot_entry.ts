@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { mountTable } from './chroot_dev.js';
 import { makeInside, readInside } from './inside.js';
 import { systemProgram } from './shell.js';
 
@@ -21,27 +22,39 @@ export interface ChrootPlace {
  * whoever runs there (`..` of a chroot that was left ends at the image's root), and it also works where the host's root
  * is an initramfs, which pivot_root(2) refuses. `/..` is the topmost mount on `/`; `/` itself stays that of the host
  * for who has been there before, and its programs can be run.
+ * @param table the number of the file descriptor it gets {@link mountsIn} by.
  * @returns the command line that runs `command`, a program of the image with its arguments, as PID 1 there; it is
  * killed when this process dies.
  */
-export async function commandIn({ root, dir, privileged }: ChrootPlace, command: readonly string[]): Promise<string[]> {
-  const proc = makeInside(root, '/proc');
-  const readOnly = privileged ? [] : ['sys', 'sysrq-trigger'].filter((name) => existsSync(`/proc/${name}`));
+export async function commandIn({ root, dir, privileged }: ChrootPlace, table: number, command: readonly string[]): Promise<string[]> {
   return [
     ...[programs.setpriv, '--pdeathsig', 'KILL', ...(privileged ? [] : ['--bounding-set', dropped()]), '--'],
-    ...[programs.unshare, '--mount', '--propagation', 'slave', '--uts', '--ipc', '--pid', '--fork', '--kill-child', `--mount-proc=${proc}`, '--'],
-    ...['/bin/sh', '-ec', enter, 'enter', programs.mount, programs.unshare],
-    ...[root, dir, await hostnameOf(root), proc, readOnly.join(' '), ...command],
+    ...[programs.unshare, '--mount', '--propagation', 'slave', '--uts', '--ipc', '--pid', '--fork', '--kill-child', '--'],
+    ...['/bin/sh', '-ec', enter(table), 'enter', programs.mount, programs.unshare, root, dir, await hostnameOf(root), ...command],
   ];
 }
 
-/** Run by the host's shell, with builtins where there are any: each process costs as much as all mounts do. */
-const enter = `mount=$1 unshare=$2 root=$3 dir=$4 proc=$6
+/** Run by the host's shell. One call of mount for all: a process costs as much as all that it mounts. */
+const enter = (table: number) => `mount=$1 unshare=$2 root=$3 dir=$4
 printf %s "$5" > /proc/sys/kernel/hostname
-for name in $7; do "$mount" --bind -o ro -- "$proc/$name" "$proc/$name"; done
-"$mount" --rbind -- "$root" /
-shift 7
+"$mount" --all --fstab /proc/self/fd/${table}
+[ "$root" -ef /.. ] || { echo "$root could not be mounted over /" >&2; exit 1; }
+exec ${table}<&-
+shift 5
 exec "$unshare" --root /.. --wd "$dir" -- "$@"`;
+
+/** What is mounted on the way in, as a table of mounts. */
+export function mountsIn({ root, privileged }: ChrootPlace): string {
+  const proc = makeInside(root, '/proc');
+  const readOnly = privileged ? [] : ['sys', 'sysrq-trigger'].filter((name) => existsSync(`/proc/${name}`)).map((name) => `${proc}/${name}`);
+  return mountTable([
+    // A source of its own: mount leaves out what is mounted already from the same.
+    ['chrootfile', proc, 'proc', 'nosuid,nodev,noexec'],
+    ...readOnly.map((path) => [path, path, 'none', 'bind,ro']),
+    // Written so because mount leaves out "/".
+    [root, '//', 'none', 'rbind'],
+  ]);
+}
 
 /** By their paths: the PATH of a task is its own. */
 const programs = Object.fromEntries(['setpriv', 'unshare', 'mount'].map((name) => [name, systemProgram(name) ?? name])) as Record<

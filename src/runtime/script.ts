@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, constants, existsSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, readSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { writeAll } from '../linux/atomic_write.js';
-import { commandIn } from './chroot_entry.js';
+import { memoryFile } from '../linux/memory_file.js';
+import { commandIn, mountsIn } from './chroot_entry.js';
 import type { Pipe, PipeMaker } from './pipe.js';
 import { policy } from './policy.js';
 import { cancelOn, systemProgram } from './shell.js';
@@ -54,7 +54,8 @@ export class ScriptError extends Error {
 /**
  * PID 1 of a script's own namespace. It waits for the script, so that the script's shell is not PID 1 itself
  * (which would ignore TERM), then names what still runs; the kernel ends that when PID 1 exits. The script, its
- * output file and the list of leftovers are file descriptors 3, 4 and 5 of PID 1 and of nobody else. In a chroot it
+ * output file and the list of leftovers are file descriptors 3, 4 and 5 of PID 1 and of nobody else; 6 is what is
+ * mounted on entering a chroot. In a chroot it
  * names mounts too; elsewhere those of other tasks come and go meanwhile.
  */
 const initIn = (chroot: boolean) => `${chroot ? 'while read -r i l; do k="$k $i "; done < /proc/self/mountinfo' : ''}
@@ -80,16 +81,17 @@ done < /proc/self/mountinfo`;
  */
 export async function runScript(script: Script, pipes: PipeMaker): Promise<ScriptResult> {
   script.signal.throwIfAborted();
-  const [source, output, leftover] = memoryFiles([script.text, '', '']) as [number, number, number];
+  const files = memoryFiles([script.text, '', '', ...(script.root === undefined ? [] : [mountsIn({ ...script, root: script.root })])]);
+  const [, output, leftover] = files as [number, number, number];
   const pipe = await pipes.open(script.onLines).catch((error: unknown) => {
-    for (const fd of [source, output, leftover]) closeSync(fd);
+    for (const fd of files) closeSync(fd);
     throw error;
   });
   const timeout = new AbortController();
   const signal = AbortSignal.any([script.signal, timeout.signal]);
   const timer = script.timeoutMs === undefined ? undefined : setTimeout(() => timeout.abort(), script.timeoutMs);
   try {
-    const ended = await endOf(script, pipe, [source, output, leftover], signal).catch((cause: Error) => cause);
+    const ended = await endOf(script, pipe, files, signal).catch((cause: Error) => cause);
     await Promise.race([pipe.drained, sleep(policy.outputAfterEndMs, undefined, { ref: false })]);
     pipe.destroy();
     const left = leftBehind(contentsOf(leftover));
@@ -106,7 +108,7 @@ export async function runScript(script: Script, pipes: PipeMaker): Promise<Scrip
   } finally {
     clearTimeout(timer);
     pipe.destroy();
-    for (const fd of [source, output, leftover]) closeSync(fd);
+    for (const fd of files) closeSync(fd);
   }
 }
 
@@ -141,7 +143,7 @@ const programs = { setpriv: systemProgram('setpriv') ?? 'setpriv', unshare: syst
 
 async function commandOf({ shell, root, dir, privileged, keepsMounts }: Script): Promise<string[]> {
   const init = ['/bin/sh', '-c', initIn(root !== undefined), 'init', ...shell, '/proc/1/fd/3'];
-  if (root !== undefined) return await commandIn({ root, dir, privileged }, init);
+  if (root !== undefined) return await commandIn({ root, dir, privileged }, 6, init);
   return [
     ...[programs.setpriv, '--pdeathsig', 'KILL', '--'],
     ...[programs.unshare, '--mount', '--propagation', keepsMounts ? 'unchanged' : 'slave', '--pid', '--fork', '--kill-child', '--mount-proc', '--'],
@@ -163,23 +165,6 @@ function memoryFiles(texts: readonly string[]): number[] {
     throw error;
   }
 }
-
-/** A file without a name, in memory: a script may hold secrets, which never reach a disk. */
-function memoryFile(text: string): number {
-  const fd = openSync(memoryFolder, constants.O_RDWR | nameless, 0o600);
-  try {
-    writeAll(fd, text, 0);
-    return fd;
-  } catch (error) {
-    closeSync(fd);
-    throw new Error(`a script of ${Buffer.byteLength(text)} bytes does not fit in ${memoryFolder}: ${(error as Error).message}`, { cause: error });
-  }
-}
-
-/** O_TMPFILE, which Node does not name. Source: Linux, include/uapi/asm-generic/fcntl.h. */
-const nameless = constants.O_DIRECTORY | 0o20000000;
-
-const memoryFolder = '/dev/shm';
 
 function contentsOf(fd: number): string {
   const buffer = Buffer.alloc(fstatSync(fd).size);

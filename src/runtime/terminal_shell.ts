@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
-import { statSync } from 'node:fs';
+import { closeSync, statSync } from 'node:fs';
+import { memoryFile } from '../linux/memory_file.js';
 import { quoted } from './chroot_dev.js';
-import { commandIn } from './chroot_entry.js';
+import { commandIn, mountsIn } from './chroot_entry.js';
 import { insideRoot } from './inside.js';
 import type { Script } from './script.js';
 
@@ -16,11 +17,12 @@ export type ShellPlace = Pick<Script, 'env' | 'dir' | 'root' | 'privileged'>;
  */
 export async function openShell({ env, dir, root, privileged }: ShellPlace, name: string, signal: AbortSignal): Promise<void> {
   const shell = root === undefined ? env['SHELL'] || '/bin/sh' : shellIn(root);
-  const command = root === undefined ? [shell, '-i'] : await commandIn({ root, dir, privileged }, [shell, '-i']);
+  const command = root === undefined ? [shell, '-i'] : await commandIn({ root, dir, privileged }, 3, [shell, '-i']);
   // By script(1): a terminal of its own, so that the shell's job control does not take this program's away.
   const terminal = ['setpriv', '--pdeathsig', 'KILL', '--', 'script', '--quiet', '--command', command.map(quoted).join(' '), '/dev/null'];
+  const files = root === undefined ? [] : [memoryFile(mountsIn({ root, dir, privileged }))];
   const child = spawn(terminal[0] as string, terminal.slice(1), {
-    stdio: 'inherit',
+    stdio: ['inherit', 'inherit', 'inherit', ...files],
     cwd: root === undefined ? dir : '/',
     env: { ...env, SHELL: '/bin/sh', TERM: process.env['TERM'] ?? 'dumb', PS1: `[${name}] # ` },
   });
@@ -33,6 +35,7 @@ export async function openShell({ env, dir, root, privileged }: ShellPlace, name
       child.on('close', () => done());
     });
   } finally {
+    for (const fd of files) closeSync(fd);
     signal.removeEventListener('abort', end);
   }
 }
