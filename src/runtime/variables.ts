@@ -42,7 +42,7 @@ function valuesOf(plan: Plan): (readonly [Value, Module])[] {
     const { action } = task;
     const own =
       action.type === 'kind'
-        ? [...action.with.values()]
+        ? [...action.with.values(), ...(task.preconditions.length > 0 ? module.recipe.env.values() : [])]
         : action.type === 'run'
           ? [action.script, action.dir, action.undo?.script, ...action.env.values(), ...module.recipe.env.values()]
           : [];

@@ -88,6 +88,22 @@ tasks:
       assert.match(result.errors['c'] ?? '', 'precondition not met: it is there');
     }));
 
+  test('preconditions of a built-in kind have the environment of the recipe, variables by command in it too', () =>
+    inFolder({ here: 'x' }, async (folder) => {
+      makeRoot(folder);
+      const result = await runRecipe(
+        folder,
+        `vars: {word: {sh: echo hello}, unused: {sh: touch ran}}
+env: {WORD: "{{ vars.word }}"}
+tasks:
+  sys: {uses: chroot, with: {root: ${folder}/root}, preconditions: [{sh: test "$WORD" = hello}]}
+  a: {uses: chroot.upload, in: sys, preconditions: [{sh: test "$WORD" = hello}], with: {from: here, to: /here}}
+`,
+      );
+      assert.is(result.code, 0, JSON.stringify(result.errors));
+      assert.not.ok(existsSync(join(folder, 'ran')));
+    }));
+
   test('a task is up to date while sources, script and results are as a run that ended well left them; its outputs are kept', () =>
     inFolder({ 'src/a.txt': 'one', 'src/b.txt': 'two' }, async (folder) => {
       const text = (more = '', script = 'cat src/*.txt > out/all') => `inputs: {flavor: {type: string, default: plain}}
