@@ -194,7 +194,7 @@ export class TaskReader {
     if (typeof plain?.file !== 'string') return literal('');
     const path = resolve(dirname(this.document.source.path), plain.file);
     try {
-      return literal(this.read(path));
+      return literal(asYaml(this.read(path)));
     } catch (error) {
       const reason = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : (error as Error).message;
       const span = this.document.spanOf(below(at, 'file').pointer);
@@ -209,4 +209,12 @@ export class TaskReader {
       this.diagnostics.push({ code: 'missing-key', message: `"${name}" must have a value`, span: this.document.keySpanOf(at.pointer + pointerStep(name)) });
     }
   }
+}
+
+/**
+ * A text as YAML would read it: without a byte order mark, lines ended by LF alone. Editors of Windows write both, and
+ * `set -e` with a CR behind it is another option. Source: YAML 1.2.2, 5.2 "Character Encodings", 5.4 "Line Break Characters".
+ */
+function asYaml(text: string): string {
+  return text.replace(/^\ufeff/, '').replaceAll('\r\n', '\n');
 }

@@ -124,6 +124,32 @@ tasks:
       },
     ));
 
+  test('are read as YAML reads a text: a byte order mark and the line ends of Windows are no part of them', () =>
+    inFolder(
+      {
+        'mark.sh': '\ufeff#!/bin/bash\necho "bash ${BASH_VERSION:+runs}"\n',
+        'windows.sh': '#!/bin/bash\r\nset -e\r\nfalse\r\necho not reached\r\n',
+        'undo.sh': 'rm made\r\n',
+      },
+      async (folder) => {
+        const text = `tasks:
+  inline:
+    run: |
+      set -e
+      printf '%s\\n' one \\
+        two
+  mark: {needs: [inline], run: {file: mark.sh}}
+  hold: {needs: [mark], run: "touch made", undo: {run: {file: undo.sh}, when: always}}
+  windows: {needs: [hold], run: {file: windows.sh}}
+`;
+        const ran = await runRecipe(folder, text.replaceAll('\n', '\r\n'));
+        assert.is(ran.log('inline'), 'one\ntwo\n');
+        assert.is(ran.log('mark'), 'bash runs\n');
+        assert.match(ran.errors['windows'] ?? '', /exit code 1\n {2}\$ #!\/bin\/bash\n {2}\$ set -e\n {2}\$ false\n {2}\$ echo not reached$/);
+        assert.equal([ran.left, existsSync(join(folder, 'made'))], [[], false]);
+      },
+    ));
+
   test('paths are relative to the file that says them: the recipe, its library, the file of inputs, the command line', () =>
     inFolder(
       {
