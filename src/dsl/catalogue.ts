@@ -127,6 +127,12 @@ export const catalogue = {
     wrong: 'tasks:\n  a: {run: "echo {{ env.IMAGE_LABEL }}"}',
     right: 'tasks:\n  a: {run: "echo {{ default env.IMAGE_LABEL \'none\' }}"}',
   },
+  number: {
+    means:
+      'YAML reads `1.10` as the number 1.1, `0755` as 755 and `True` as true. Where a text may be meant, as in `env`, `vars`, a matrix and `outputs`, quotes say so.',
+    wrong: 'env: {GO_VERSION: 1.10}\ntasks:\n  a: {run: echo "$GO_VERSION"}',
+    right: 'env: {GO_VERSION: "1.10"}\ntasks:\n  a: {run: echo "$GO_VERSION"}',
+  },
   package: {
     means:
       'A library of an npm package cannot be found from the folder of the recipe, as Node would look for it. Which version it is, and whether it is whole, is the affair of npm and its lock file.',

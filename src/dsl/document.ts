@@ -99,7 +99,8 @@ export function parseDocument(source: Source): { document?: ParsedDocument; diag
       return { source, start: first, end: last + 1 };
     },
     writtenAt: (pointer) => {
-      const node = nearest(pointer).value;
+      const { value } = nearest(pointer);
+      const node = isAlias(value) ? value.resolve(doc) : value;
       return isScalar(node) ? node.source : undefined;
     },
   };

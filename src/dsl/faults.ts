@@ -88,7 +88,7 @@ function diagnosticOf(fault: SchemaFault, document: ParsedDocument): Diagnostic 
     code,
     message,
     span,
-    help: keyword === 'type' ? typeHelp(parent, written) : ((parent?.['patternErrorMessage'] as string | undefined) ?? meaningOf(parent)),
+    help: keyword === 'type' ? typeHelp(parent, written, source) : ((parent?.['patternErrorMessage'] as string | undefined) ?? meaningOf(parent)),
   };
 }
 
@@ -169,7 +169,8 @@ function exclusiveHelp(name: string): string | undefined {
   return name === 'with' ? 'say which kind takes these parameters' : 'only shell tasks have it';
 }
 
-function typeHelp(parent: Schema | undefined, written: unknown): string | undefined {
+/** @param source the value as it is written: `1.10` is 1.1 to YAML. */
+function typeHelp(parent: Schema | undefined, written: unknown, source: string): string | undefined {
   const types = [parent?.['type']].flat();
   if (parent?.['pattern'] === durationPattern && typeof written === 'number') return `write ${written}s`;
   if (types.length === 1 && types[0] === 'object' && typeof written === 'string') {
@@ -179,7 +180,7 @@ function typeHelp(parent: Schema | undefined, written: unknown): string | undefi
   if (types.includes('array') && typeof written === 'string') return `write [${plainInYaml(written) ? written : JSON.stringify(written)}]`;
   if (types.includes('string') && Array.isArray(written) && written.every((line) => typeof line === 'string')) return 'write the lines as one text, after "|"';
   if (types.length === 1 && types[0] === 'object' && Array.isArray(written)) return 'write "name: value" for each, without "-"';
-  if (types.length === 1 && types[0] === 'string' && (typeof written === 'number' || typeof written === 'boolean')) return `write "${String(written)}"`;
+  if (types.every((type) => type === 'string' || type === 'null') && (typeof written === 'number' || typeof written === 'boolean')) return `write "${source}"`;
   return undefined;
 }
 

@@ -7,7 +7,7 @@ import type { Language } from './kind.js';
 import { type DefaultsText, type ReadText, TaskReader, type TaskText } from './read_task.js';
 import type { Cloud, Recipe, Variable } from './recipe.js';
 import { helperNames } from './template.js';
-import { below, type Place, readValue, readValues } from './values.js';
+import { below, checkTexts, type Place, readUntyped, readValue, readValues } from './values.js';
 import { reservedNames } from './words.js';
 
 /** Checks a document against the language and gives the recipe in it; all faults are added to `diagnostics`. */
@@ -73,10 +73,10 @@ class Reader {
           return [name, { recipe: String(include?.recipe ?? ''), with: readValues(include?.with, below(at, 'with'), diagnostics), at }];
         }),
       ),
-      env: readValues(text.env, below(root, 'env'), diagnostics),
+      env: readUntyped(text.env, below(root, 'env'), diagnostics),
       tasks: new Map(Object.entries(text.tasks ?? {}).map(([name, task]) => [name, tasks.task(name, task)])),
       goals: text.goals?.map((name, i) => ({ name, at: below(below(root, 'goals'), i) })),
-      outputs: readValues(text.outputs, below(root, 'outputs'), diagnostics),
+      outputs: readUntyped(text.outputs, below(root, 'outputs'), diagnostics),
     };
   }
 
@@ -123,7 +123,7 @@ class Reader {
 
   private vars(): Map<string, Variable> {
     const at = below(this.root, 'vars');
-    return new Map(
+    const vars = new Map(
       Object.entries(this.text.vars ?? {}).map(([name, plain]): [string, Variable] => {
         const sh = typeof plain === 'object' && plain !== null && Object.keys(plain).join() === 'sh' ? (plain as { sh: unknown }).sh : undefined;
         const place = below(at, name);
@@ -140,6 +140,8 @@ class Reader {
           : [name, { sh: true, value: readValue(String(sh), below(place, 'sh'), this.diagnostics) }];
       }),
     );
+    for (const { value } of vars.values()) checkTexts(value, this.diagnostics);
+    return vars;
   }
 }
 

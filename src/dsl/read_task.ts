@@ -4,7 +4,7 @@ import { type ParsedDocument, pointerStep } from './document.js';
 import type { ValueType } from './inputs.js';
 import type { KindDeclaration, Language } from './kind.js';
 import type { Action, Freshness, Retries, Strategy, Task } from './recipe.js';
-import { below, type Place, readValue, readValues, type Value } from './values.js';
+import { below, type Place, readUntyped, readValue, readValues, type Value } from './values.js';
 import { durationMs, durationPattern } from './words.js';
 
 /** Reads a text by its absolute path; throws as `fs.readFileSync` does. */
@@ -111,9 +111,9 @@ export class TaskReader {
   private strategy({ matrix, max_parallel }: NonNullable<TaskText['strategy']>, at: Place): Strategy {
     const place = below(at, 'matrix');
     const { include, exclude, ...axes } = matrix ?? {};
-    const rows = (plain: unknown, key: string) => (Array.isArray(plain) ? plain.map((row, i) => this.value(row, below(below(place, key), i))) : []);
+    const rows = (plain: unknown, key: string) => (Array.isArray(plain) ? [...readUntyped(plain, below(place, key), this.diagnostics).values()] : []);
     return {
-      axes: readValues(axes, place, this.diagnostics),
+      axes: readUntyped(axes, place, this.diagnostics),
       include: rows(include, 'include'),
       exclude: rows(exclude, 'exclude'),
       maxParallel: max_parallel,
@@ -156,7 +156,7 @@ export class TaskReader {
       script: script(text.run, below(at, 'run')),
       shell: text.shell ?? this.defaults.shell,
       dir: text.dir === undefined ? undefined : this.value(text.dir, below(at, 'dir')),
-      env: readValues(text.env, below(at, 'env'), this.diagnostics),
+      env: readUntyped(text.env, below(at, 'env'), this.diagnostics),
       outputs: new Map(
         Object.entries(text.outputs ?? {}).map(([name, declared]) => [name, { type: declared?.type ?? 'string', secret: declared?.secret ?? false }]),
       ),

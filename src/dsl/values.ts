@@ -36,6 +36,29 @@ export function readValues(plain: object | undefined | null, at: Place, diagnost
   return new Map(Object.entries(plain ?? {}).map(([name, value]) => [name, readValue(value, below(at, name), diagnostics)]));
 }
 
+/**
+ * The entries of a map whose values have no declared type. `1.10` is the number 1.1 to YAML and `0755` is 755; where the
+ * text may have been meant, as in an environment, that is a fault.
+ */
+export function readUntyped(plain: object | undefined | null, at: Place, diagnostics: Diagnostic[]): Map<string, Value> {
+  const values = readValues(plain, at, diagnostics);
+  for (const value of values.values()) checkTexts(value, diagnostics);
+  return values;
+}
+
+/** Finds the numbers in a value, and the booleans, that YAML does not read as they are written. */
+export function checkTexts(value: Value, diagnostics: Diagnostic[]): void {
+  if (value.type === 'list') for (const item of value.items) checkTexts(item, diagnostics);
+  if (value.type === 'map') for (const entry of value.entries.values()) checkTexts(entry, diagnostics);
+  if (value.type !== 'literal' || (typeof value.value !== 'number' && typeof value.value !== 'boolean')) return;
+  const { document, pointer } = value.at;
+  const read = String(value.value);
+  const written = document.writtenAt(pointer) ?? read;
+  if (written === read) return;
+  const message = `YAML reads ${written} as the ${typeof value.value} ${read}`;
+  diagnostics.push({ code: 'number', message, span: document.spanOf(pointer), help: `write "${written}" for the text, or ${read}` });
+}
+
 /** All references in a value, with their places. */
 export function referencesIn(value: Value): PlacedReference[] {
   switch (value.type) {
