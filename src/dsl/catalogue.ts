@@ -166,6 +166,11 @@ export const catalogue = {
     wrong: 'inputs: {token: {type: string, secret: true}}\ntasks:\n  v: {uses: ec2.volume, with: {size: 8, tags: {token: "{{ inputs.token }}"}}}',
     right: 'inputs: {token: {type: string, secret: true}}\ntasks:\n  a: {env: {TOKEN: "{{ inputs.token }}"}, run: ./register.sh}',
   },
+  shell: {
+    means: 'The script comes to its interpreter as a file, the last argument. With `-c` the path of that file would be taken for the script.',
+    wrong: 'tasks:\n  a: {shell: [bash, -c], run: apt-get update}',
+    right: 'tasks:\n  a: {shell: [bash, -e], run: apt-get update}',
+  },
   template: {
     means: 'A text with `{{` cannot be read as a template. Where braces mean something else, write `\\{{`, or `template: false` at the task.',
     wrong: 'tasks:\n  a: {run: "docker inspect -f {{.Id}} app"}',

@@ -4,7 +4,7 @@ import { type ParsedDocument, pointerStep } from './document.js';
 import { diagnosticsOf } from './faults.js';
 import { faultOfInput, type InputDeclaration } from './inputs.js';
 import type { Language } from './kind.js';
-import { type DefaultsText, type ReadText, TaskReader, type TaskText } from './read_task.js';
+import { checkShell, type DefaultsText, type ReadText, TaskReader, type TaskText } from './read_task.js';
 import type { Cloud, Recipe, Variable } from './recipe.js';
 import { helperNames } from './template.js';
 import { below, checkTexts, type Place, readUntyped, readValue, readValues } from './values.js';
@@ -59,6 +59,7 @@ class Reader {
   recipe(): Recipe {
     const { text, root, diagnostics } = this;
     this.checkNames();
+    checkShell(text.defaults?.shell, below(below(root, 'defaults'), 'shell'), diagnostics);
     const tasks = new TaskReader(this.document, this.language, this.read, diagnostics, text.defaults ?? {});
     return {
       document: this.document,

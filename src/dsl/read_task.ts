@@ -87,6 +87,7 @@ export class TaskReader {
       internal: text.internal ?? false,
     };
     this.checkFreshness(read, text);
+    checkShell(text.shell, below(at, 'shell'), this.diagnostics);
     return read;
   }
 
@@ -209,6 +210,24 @@ export class TaskReader {
       this.diagnostics.push({ code: 'missing-key', message: `"${name}" must have a value`, span: this.document.keySpanOf(at.pointer + pointerStep(name)) });
     }
   }
+}
+
+/** The interpreters whose option `-c` takes the script as a word. */
+const takesWord = /^(.*\/)?((ba|da|k|mk|z|fi|a)?sh|python[0-9.]*)$/;
+
+/** Finds the option `-c` of an interpreter: the script comes as a file, whose path would be taken for the script. */
+export function checkShell(shell: readonly string[] | undefined, at: Place, diagnostics: Diagnostic[]): void {
+  const words = (shell ?? []).map(String);
+  const program = words.findLastIndex((word) => takesWord.test(word));
+  const option = program < 0 ? -1 : words.findIndex((word, i) => i > program && /^-[A-Za-z]*c$/.test(word));
+  if (option < 0) return;
+  const right = words.map((word, i) => (i === option ? word.slice(0, -1) : word)).filter((word) => word !== '-');
+  diagnostics.push({
+    code: 'shell',
+    message: `"${words[option]}" takes a script as a word, and here it comes as a file`,
+    span: at.document.spanOf(below(at, option).pointer),
+    help: `write shell: [${right.join(', ')}]`,
+  });
 }
 
 /**
