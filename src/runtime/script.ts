@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { closeSync, existsSync, fstatSync, readSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { memoryFile } from '../linux/memory_file.js';
+import { foreignIn } from './architecture.js';
 import { commandIn, mountsIn } from './chroot_entry.js';
 import type { Pipe, PipeMaker } from './pipe.js';
 import { policy } from './policy.js';
@@ -103,7 +104,7 @@ export async function runScript(script: Script, pipes: PipeMaker): Promise<Scrip
       throw new ScriptError(`could not be started: ${missing}`, left);
     }
     const [code, killedBy] = ended;
-    if (code !== 0) throw new ScriptError(killedBy ? `was ended by ${killedBy}` : exitText(code), left);
+    if (code !== 0) throw new ScriptError(killedBy ? `was ended by ${killedBy}` : exitText(code, script), left);
     return { output: contentsOf(output), left };
   } finally {
     clearTimeout(timer);
@@ -151,7 +152,10 @@ async function commandOf({ shell, root, dir, privileged, keepsMounts }: Script):
   ];
 }
 
-function exitText(code: number): string {
+function exitText(code: number, { root, shell: [program = ''] }: Script): string {
+  // What env and shells exit with where a program cannot be started, or is not found. Source: POSIX, "env", EXIT STATUS.
+  const foreign = root !== undefined && (code === 126 || code === 127) ? foreignIn(root, program) : undefined;
+  if (foreign !== undefined) return `exit code ${code}: ${foreign}`;
   return code > 128 && code < 160 ? `exit code ${code} (signal ${code - 128})` : `exit code ${code}`;
 }
 

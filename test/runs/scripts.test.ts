@@ -1,4 +1,5 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { inFolder } from '../support/folder.js';
@@ -286,6 +287,40 @@ tasks: {say: {needs: [l.say, m.say], run: "echo {{ inputs.line }} {{ inputs.from
       assert.is(env, 'CHROOTFILE_OUTPUT HOME LANG MINE PATH PWD SHLVL SYSTEMD_OFFLINE TERM http_proxy ');
       assert.ok(Number(processes) < 8, processes);
       assert.is(dev?.trim(), 'fd full null ptmx pts random shm stderr stdin stdout tty urandom zero');
+    }));
+
+  test('in an image of another architecture fail with both, and with what its emulator lacks', () =>
+    inFolder({}, async (folder) => {
+      const busybox = join(makeRoot(folder), 'bin/busybox');
+      const bytes = readFileSync(busybox);
+      // Where an ELF file says what machine it is for: AArch64, and one that is none.
+      const as = (machine: number) => {
+        bytes.writeUInt16LE(machine, 18);
+        rmSync(busybox);
+        writeFileSync(busybox, bytes, { mode: 0o755 });
+      };
+      const recipe = `tasks:\n  sys: {uses: chroot, with: {root: ${folder}/root}}\n  a: {in: sys, run: "true"}\n`;
+      const own = execFileSync('uname', ['-m'], { encoding: 'utf8' }).trim();
+      as(own === 'aarch64' ? 62 : 183);
+      const other = own === 'aarch64' ? 'x86_64' : 'aarch64';
+      const help = '\n  help: apt-get install qemu-user-static, which registers emulators with the flag F\n';
+      const plain = (await runRecipe(folder, recipe)).errors['a'] ?? '';
+      assert.match(
+        plain,
+        `: exit code 126: /bin/sh in the image is built for ${other}, this machine is ${own}, and binfmt_misc has no emulator for ${other}${help}`,
+      );
+      if (spawnSync('unshare', ['--mount', 'mount', '-t', 'binfmt_misc', 'x', '/proc/sys/fs/binfmt_misc']).status !== 0) return;
+      as(0xfedc);
+      const registered = `mount -t binfmt_misc x /proc/sys/fs/binfmt_misc && cd /proc/sys/fs/binfmt_misc || exit 9
+        trap 'echo -1 > chrootfile-test' EXIT
+        printf '%s' ':chrootfile-test:M:18:\\xdc\\xfe::/usr/bin/qemu-none:' > register
+        cd "$1" && "$2" run r.yml --state state`;
+      const ended = spawnSync('unshare', ['--mount', '--', 'sh', '-c', registered, 'sh', folder, program], { encoding: 'utf8' });
+      assert.match(
+        ended.stderr,
+        `: exit code 127: /bin/sh in the image is built for ELF machine 65244, this machine is ${own}, and chrootfile-test is registered`,
+      );
+      assert.match(ended.stderr, `with binfmt_misc without the flag F, so it is looked for inside the image${help}`);
     }));
 
   test('secrets are shown nowhere: not as they are, not in base64, not with a library’s name for them', () =>
