@@ -58,7 +58,8 @@ function faultsIn({ files = {} }: CatalogueEntry, recipe: string, words: string)
       writeFileSync(join(folder, name), content);
     }
     process.chdir(folder);
-    return faultsOf(words === '' ? {} : { input: [words.replace('-i ', '')] });
+    const [option, given = ''] = words.split(' ');
+    return faultsOf(words === '' ? {} : { [option === '-i' ? 'input' : 'inputs']: [given] });
   } finally {
     process.chdir(before);
     rmSync(folder, { recursive: true });
@@ -69,7 +70,7 @@ function faultsOf(given: GivenInputs): readonly Diagnostic[] {
   try {
     const loaded = loadRecipe('r.yml', given);
     makePlan(loaded.module, loaded.tasks, []);
-    if (given.input !== undefined) inputsOf(loaded);
+    if (given.input !== undefined || given.inputs !== undefined) inputsOf(loaded);
     return [];
   } catch (error) {
     if (error instanceof RecipeError) return error.diagnostics;

@@ -2,8 +2,9 @@ import { readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, relative, resolve } from 'node:path';
 import { type Diagnostic, RecipeError } from '../dsl/diagnostic.js';
-import { type ParsedDocument, parseDocument } from '../dsl/document.js';
-import { resolveInputs } from '../dsl/inputs.js';
+import { parseDocument } from '../dsl/document.js';
+import { parseDotenv } from '../dsl/dotenv.js';
+import { type InputsFile, resolveInputs } from '../dsl/inputs.js';
 import { type LinkedTask, linkModule } from '../dsl/link.js';
 import { folderOf, loadModule, type Module } from '../dsl/module.js';
 import type { Plan } from '../dsl/plan.js';
@@ -102,16 +103,17 @@ export function pair(text: string): [string, string] {
   return [text.slice(0, at), text.slice(at + 1)];
 }
 
-function inputsFile(file: string): ParsedDocument {
+function inputsFile(file: string): InputsFile {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
     throw new RecipeError([{ code: 'command-line', message: `cannot read the inputs in ${file}: ${reasonOf(error)}` }]);
   }
-  const { document, diagnostics } = parseDocument({ file, path: resolve(file), text });
+  const texts = file.endsWith('.env');
+  const { document, diagnostics } = (texts ? parseDotenv : parseDocument)({ file, path: resolve(file), text });
   if (document === undefined || diagnostics.length > 0) throw new RecipeError(diagnostics);
-  return document;
+  return { document, texts };
 }
 
 function reasonOf(error: unknown): string {

@@ -25,7 +25,9 @@ const state = () => new Option('--state <folder>', 'where runs and the embedded 
 const collect = (value: string, all: readonly string[]) => [...all, value];
 const input = () => new Option('-i, --input <name=value>', 'value of an input; may be given several times').argParser(collect).default([] as string[], 'none');
 const inputs = () =>
-  new Option('--inputs <file>', 'values of inputs, as YAML or JSON; may be given several times').argParser(collect).default([] as string[], 'none');
+  new Option('--inputs <file>', 'values of inputs, as YAML, JSON or dotenv (.env); may be given several times')
+    .argParser(collect)
+    .default([] as string[], 'none');
 const json = () => new Option('--json', 'print JSON').default(false);
 
 const program = new Command('chrootfile')

@@ -78,6 +78,14 @@ export const catalogue = {
     wrong: 'inputs: {size: {type: integer, minimum: 1, default: 0}}\ntasks:\n  v: {uses: ec2.volume, with: {size: "{{ inputs.size }}"}}',
     right: 'inputs: {size: {type: integer, minimum: 1, default: 8}}\ntasks:\n  v: {uses: ec2.volume, with: {size: "{{ inputs.size }}"}}',
   },
+  'inputs-file': {
+    means:
+      'A file for `--inputs` whose name ends in `.env` has lines `NAME=value`, and here one is something else, such as `token: value`. The line is not shown: it may hold a secret.',
+    wrong: 'inputs: {token: {type: string, required: true, secret: true}}\ntasks:\n  a: {env: {TOKEN: "{{ inputs.token }}"}, run: ./fetch}',
+    right: 'inputs: {token: {type: string, required: true, secret: true}}\ntasks:\n  a: {env: {TOKEN: "{{ inputs.token }}"}, run: ./fetch}',
+    typed: ['--inputs wrong.env', '--inputs right.env'],
+    files: { 'wrong.env': 'token: "hush-hush"\n', 'right.env': 'TOKEN="hush-hush"\n' },
+  },
   instance: {
     means:
       'A name means no instance of a matrix, or one instance where all of them are named. A task with the same axes means the instance with its own values; every other one writes `build[arch=arm64]`, in templates `build.[arch=arm64].id`.',

@@ -97,6 +97,13 @@ function isOfType(value: unknown, type: ValueType): boolean {
   }
 }
 
+/** What `--inputs FILE` names. */
+export interface InputsFile {
+  readonly document: ParsedDocument;
+  /** Whether its values are texts, as in a dotenv file; no word of it is shown then. */
+  readonly texts: boolean;
+}
+
 /** Where the values of inputs come from, strongest first. */
 export interface InputSources {
   /** Values that are fixed; null where there was none. */
@@ -104,7 +111,7 @@ export interface InputSources {
   /** `-i name=value`. */
   readonly commandLine: ReadonlyMap<string, string>;
   /** What `--inputs FILE` named; a later one is stronger. */
-  readonly files: readonly ParsedDocument[];
+  readonly files: readonly InputsFile[];
   /** The folder of the recipe, from which its own relative paths go. */
   readonly folder: string;
   /** The program's environment; asked for `CHROOTFILE_INPUT_NAME`. */
@@ -148,9 +155,14 @@ function* unknownInputs(declared: ReadonlyMap<string, InputDeclaration>, { comma
     help: hintFor(name, known) ?? 'it declares no inputs',
   });
   for (const name of commandLine.keys()) if (!declared.has(name)) yield unknown(name);
-  for (const file of files) {
-    if (!isOfType(file.value, 'map')) yield { code: 'input', message: 'a file of inputs is a map of names and values', span: file.spanOf('') };
-    else for (const name of Object.keys(file.value as object)) if (!declared.has(name)) yield unknown(name, file.keySpanOf(pointerStep(name)));
+  for (const { document, texts } of files) {
+    if (!isOfType(document.value, 'map')) yield { code: 'input', message: 'a file of inputs is a map of names and values', span: document.spanOf('') };
+    else {
+      for (const name of Object.keys(document.value as object).filter((each) => !declared.has(each))) {
+        const fault = unknown(name, document.keySpanOf(pointerStep(name)));
+        yield texts ? { ...fault, message: 'the recipe has no input of the name on this line' } : fault;
+      }
+    }
   }
 }
 
@@ -168,9 +180,12 @@ function givenFor(name: string, input: InputDeclaration, { kept, commandLine, fi
   if (kept.has(name)) return kept.get(name) === null ? undefined : { value: kept.get(name), folder };
   const text = commandLine.get(name);
   if (text !== undefined) return { value: fromText(text, input.type), folder: '.' };
-  const file = files.findLast(({ value }) => isOfType(value, 'map') && Object.hasOwn(value as object, name));
-  if (file !== undefined)
-    return { value: (file.value as Record<string, unknown>)[name], folder: dirname(file.source.path), span: file.spanOf(pointerStep(name)) };
+  const file = files.findLast(({ document: { value } }) => isOfType(value, 'map') && Object.hasOwn(value as object, name));
+  if (file !== undefined) {
+    const { document, texts } = file;
+    const value = (document.value as Record<string, unknown>)[name];
+    return { value: texts ? fromText(String(value), input.type) : value, folder: dirname(document.source.path), span: document.spanOf(pointerStep(name)) };
+  }
   const variable = `CHROOTFILE_INPUT_${name.toUpperCase()}`;
   const set = environment(variable);
   if (set !== undefined) return { value: fromText(set, input.type), folder: '.', origin: ` (from ${variable})` };

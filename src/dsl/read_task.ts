@@ -4,6 +4,7 @@ import { type ParsedDocument, pointerStep } from './document.js';
 import type { ValueType } from './inputs.js';
 import type { KindDeclaration, Language } from './kind.js';
 import type { Action, Freshness, Retries, Strategy, Task } from './recipe.js';
+import { unixText } from './source.js';
 import { below, type Place, readUntyped, readValue, readValues, type Value } from './values.js';
 import { durationMs, durationPattern } from './words.js';
 
@@ -195,7 +196,7 @@ export class TaskReader {
     if (typeof plain?.file !== 'string') return literal('');
     const path = resolve(dirname(this.document.source.path), plain.file);
     try {
-      return literal(asYaml(this.read(path)));
+      return literal(unixText(this.read(path)));
     } catch (error) {
       const reason = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : (error as Error).message;
       const span = this.document.spanOf(below(at, 'file').pointer);
@@ -228,12 +229,4 @@ export function checkShell(shell: readonly string[] | undefined, at: Place, diag
     span: at.document.spanOf(below(at, option).pointer),
     help: `write shell: [${right.join(', ')}]`,
   });
-}
-
-/**
- * A text as YAML would read it: without a byte order mark, lines ended by LF alone. Editors of Windows write both, and
- * `set -e` with a CR behind it is another option. Source: YAML 1.2.2, 5.2 "Character Encodings", 5.4 "Line Break Characters".
- */
-function asYaml(text: string): string {
-  return text.replace(/^\ufeff/, '').replaceAll('\r\n', '\n');
 }

@@ -27,3 +27,11 @@ export function positionOf(source: Source, offset: number): { line: number; colu
 export function startOf(source: Source): Span {
   return { source, start: 0, end: 0 };
 }
+
+/**
+ * A text as YAML would read it: without a byte order mark, lines ended by LF alone. Editors of Windows write both, and
+ * `set -e` with a CR behind it is another option. Source: YAML 1.2.2, 5.2 "Character Encodings", 5.4 "Line Break Characters".
+ */
+export function unixText(text: string): string {
+  return text.replace(/^\ufeff/, '').replaceAll('\r\n', '\n');
+}

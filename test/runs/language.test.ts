@@ -350,6 +350,67 @@ bad.yml:2:1: the recipe has no input "nmae" [unknown-input]
       );
     }));
 
+  test('a file of inputs that ends in .env is a dotenv file; its lines are never shown', () =>
+    inFolder(
+      {
+        'all.env': `# a comment
+SIZE=8   # so many
+export name = it's a # b#c
+  raw='a "b" $HOME \\n # c'   # quoted
+quoted="a 'b' \\"c\\" \\$HOME\\ttab\\\\ \\d
+second line"
+hash=#one#two
+EMPTY=
+list=["a", "b"]
+folder=sub
+`.replaceAll('\n', '\r\n'),
+        'bad.env': `NAME="hush
+hush" hush
+not hush
+SIZE=hush
+name=hush
+`,
+        'unfit.env': '\n\nSIZE=hush\nhush_hush=hush\n',
+        'open.env': `SIZE=1\nNAME='hush\nhush\n`,
+      },
+      async (folder) => {
+        const names = ['name', 'raw', 'quoted', 'hash', 'empty'];
+        const recipe = `inputs:
+  size: {type: integer}
+  list: {type: list}
+  folder: {type: path}
+${names.map((name) => `  ${name}: {type: string}\n`).join('')}tasks:
+  a: {run: "true"}
+outputs: {size: "{{ inputs.size }}", list: "{{ inputs.list }}", folder: "{{ inputs.folder }}", ${names.map((name) => `o_${name}: "{{ inputs.${name} }}"`).join(', ')}}
+`;
+        assert.equal((await runRecipe(folder, recipe, ['--inputs', 'all.env'])).outputs, {
+          size: 8,
+          list: ['a', 'b'],
+          folder: join(folder, 'sub'),
+          o_name: "it's a",
+          o_raw: 'a "b" $HOME \\n # c',
+          o_quoted: 'a \'b\' "c" $HOME\ttab\\ \\d\nsecond line',
+          o_hash: '#one#two',
+          o_empty: '',
+        });
+        const told = async (file: string) => {
+          const { code, stdout, stderr } = await start(['run', 'r.yml', '--inputs', file], { folder }).ended;
+          assert.equal([code, stdout, /hush/.test(stderr)], [2, '', false]);
+          return stderr.split('\n').filter((line) => / \[/.test(line));
+        };
+        assert.equal(await told('bad.env'), [
+          'bad.env:1:1: there is more on this line behind the closing quote [inputs-file]',
+          'bad.env:3:1: this line is not NAME=value [inputs-file]',
+          'bad.env:5:1: this line gives the same input as one before [duplicate-key]',
+        ]);
+        assert.equal(await told('unfit.env'), [
+          'unfit.env:3:1: input "size" must be an integer [input]',
+          'unfit.env:4:1: the recipe has no input of the name on this line [unknown-input]',
+        ]);
+        assert.equal(await told('open.env'), ['open.env:2:1: the quote that begins on this line is never closed [inputs-file]']);
+      },
+    ));
+
   test('a library of an npm package is found as Node does: above the recipe, scoped, by what the package exports', () =>
     inFolder(
       {

@@ -1,0 +1,62 @@
+import type { Diagnostic } from './diagnostic.js';
+import { type ParsedDocument, pointerStep } from './document.js';
+import { type Source, type Span, unixText } from './source.js';
+
+const nameOf = /[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*=/y;
+const valueOf = /[ \t]*'([^']*)'|[ \t]*"((?:[^"\\]|\\[\s\S])*)"|(?![ \t]*['"])(.*)/y;
+const endOf = /(?:[ \t]+#.*|[ \t]*)(?:\n|$)/y;
+const nothing = /[ \t]*(?:#.*)?(?:\n|$)/y;
+
+/**
+ * Reads a dotenv file: lines `NAME=value`, which give the input `name`. Single quotes hold text as it is; double ones know
+ * `\n \r \t \" \\ \$`; both may hold several lines. Without quotes a value ends before a space and `#`. Nothing is
+ * expanded. Values are texts. What it gives knows the lines, and shows none of them: they hold secrets.
+ */
+export function parseDotenv(source: Source): { document: ParsedDocument; diagnostics: Diagnostic[] } {
+  const text = unixText(source.text);
+  const hidden = { ...source, text: text.replace(/[^\n]/g, '') };
+  const diagnostics: Diagnostic[] = [];
+  const values = new Map<string, string>();
+  const lines = new Map<string, Span>();
+  let at = 0;
+  let line = 0;
+  const next = (pattern: RegExp) => {
+    pattern.lastIndex = at;
+    const match = pattern.exec(text);
+    if (match === null) return null;
+    at = pattern.lastIndex;
+    line += match[0].split('\n').length - 1;
+    return match;
+  };
+  while (at < text.length) {
+    const span = { source: hidden, start: line, end: line };
+    const say = (message: string, help: string, code: Diagnostic['code'] = 'inputs-file') => diagnostics.push({ code, message, span, help });
+    if (next(nothing) !== null) continue;
+    const name = next(nameOf)?.[1]?.toLowerCase();
+    if (name === undefined) say('this line is not NAME=value', "a value of several lines is one in quotes: NAME='…'");
+    else if (values.has(name)) say('this line gives the same input as one before', 'take one of them out', 'duplicate-key');
+    const value = name === undefined ? undefined : next(valueOf);
+    if (value === null) {
+      say('the quote that begins on this line is never closed', 'quote a value with a \' in it by ", and the other way round');
+      break;
+    }
+    if (name !== undefined && value !== undefined) {
+      const [, raw, escaped, plain = ''] = value;
+      values.set(name, raw ?? (escaped === undefined ? plain.replace(/[ \t]#.*$/, '').trim() : unescaped(escaped)));
+      lines.set(pointerStep(name), span);
+      if (next(endOf) !== null) continue;
+      say('there is more on this line behind the closing quote', 'put the whole value into quotes; write a space before a comment');
+    }
+    next(/.*(?:\n|$)/y);
+  }
+  const spanOf = (pointer: string) => lines.get(pointer) ?? { source: hidden, start: 0, end: 0 };
+  return {
+    document: { source: hidden, value: Object.fromEntries(values), spanOf, keySpanOf: spanOf, spanInside: spanOf, writtenAt: () => undefined },
+    diagnostics,
+  };
+}
+
+function unescaped(text: string): string {
+  const letters: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', '"': '"', '\\': '\\', $: '$' };
+  return text.replace(/\\(.)/gs, (whole, letter: string) => letters[letter] ?? whole);
+}
