@@ -34,6 +34,7 @@ function candidates(program: Command, before: readonly string[], current: string
   }
   if (command.commands.length > 0)
     return at < before.length ? [] : command.commands.filter(isShown).map((sub) => ({ value: sub.name(), text: sub.description() }));
+  if (['run', 'plan'].includes(command.name()) && before.includes('--')) return [files];
   const { options, positional, open } = read(command, before.slice(at));
   if (open !== undefined) return ofOption(open, current, positional, options);
   if (current.startsWith('-')) {

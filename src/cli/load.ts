@@ -22,10 +22,12 @@ export interface LoadedRecipe {
   readonly inputs: { readonly values: Map<string, unknown>; readonly faults: readonly Diagnostic[] };
 }
 
-/** What the command line says of inputs: `-i name=value`, and files. */
+/** What the command line says of inputs: `-i name=value`, and files; and what it passes to the recipe. */
 export interface GivenInputs {
   readonly input?: readonly string[];
   readonly inputs?: readonly string[];
+  /** The words behind `--`, which are `run.arguments`. */
+  readonly arguments?: readonly string[];
   /** Values that are fixed: those of a run that is gone on with. */
   readonly kept?: ReadonlyMap<string, unknown>;
 }
@@ -33,6 +35,12 @@ export interface GivenInputs {
 /** Loads and checks a recipe. @throws RecipeError with all faults, ExitError when the file cannot be read. */
 export function loadRecipe(file: string, given: GivenInputs = {}): LoadedRecipe {
   const { module, faults } = outlineOf(file);
+  if (given.arguments?.length && !module.recipe.document.source.text.includes('run.arguments'))
+    faults.push({
+      code: 'command-line',
+      message: `words behind "--" are "run.arguments", which ${file} does not use`,
+      help: 'tasks and options stand before "--"',
+    });
   const inputs = inputsFor(module, given);
   const known = { inputs: inputs.values, environment: (name: string) => process.env[name] };
   // What must be given is asked for when something runs; what was given must fit at once.

@@ -20,6 +20,10 @@ process.on('SIGXFSZ', () => {});
 /** Put here by the build. */
 declare const VERSION: string;
 let exitCode: number = exits.done;
+// What stands behind `--` is the recipe's: this program's own words are read without it.
+const own = process.argv.slice(2);
+const split = ['run', 'plan'].includes(own[0] ?? '') ? own.indexOf('--') : -1;
+const passed = split < 0 ? [] : own.splice(split).slice(1);
 
 const state = () => new Option('--state <folder>', 'where runs and the embedded EC2 are kept (default: /var/lib/chrootfile for root)');
 const collect = (value: string, all: readonly string[]) => [...all, value];
@@ -53,7 +57,8 @@ Exit codes: 0 done; 1 a task failed and all was undone; 2 recipe or usage invali
 program
   .command('run')
   .description('run a recipe, or some of its tasks and what they need')
-  .argument('[words...]', 'recipe file (default chrootfile.yml), then tasks')
+  .usage('[options] [words...] [-- arguments...]')
+  .argument('[words...]', 'recipe file (default chrootfile.yml), then tasks; what stands behind -- is run.arguments in the recipe')
   .addOption(input())
   .addOption(inputs())
   .addOption(new Option('--cloud <provider>', 'where to build, instead of what the recipe says').choices(['local', 'aws']))
@@ -80,18 +85,19 @@ program
   .addOption(state())
   .addHelpText(
     'after',
-    `\nExamples:\n  sudo chrootfile run recipes/base.yml -i size=8\n  sudo chrootfile run recipes/base.yml --format json | tail -n 1\n  sudo chrootfile run recipes/base.yml --on-failure shell\n  sudo chrootfile run --resume 20261122-0915`,
+    `\nExamples:\n  sudo chrootfile run recipes/base.yml -i size=8\n  sudo chrootfile run recipes/base.yml --format json | tail -n 1\n  sudo chrootfile run recipes/base.yml --on-failure shell\n  sudo chrootfile run --resume 20261122-0915\n  sudo chrootfile run tool.yml -- --verbose update`,
   )
   .action(async (words: string[], options) => {
     const { fileAndTasks } = await import('./load.js');
     const { file, tasks } = fileAndTasks(words);
-    if (options.resume !== undefined && words.length > 0) throw new ExitError(exits.invalid, `--resume takes no recipe and no tasks: the run has its own`);
+    if (options.resume !== undefined && words.length + passed.length > 0)
+      throw new ExitError(exits.invalid, `--resume takes no recipe, no tasks and no arguments: the run has its own`);
     const [other] = ['dryRun', 'cloud', 'region', 'profile', 'endpoint'].filter((name) => options[name]);
     if (options.resume !== undefined && other !== undefined)
       throw new ExitError(exits.invalid, `--resume does not go with --${other === 'dryRun' ? 'dry-run' : other}`);
-    if (options.dryRun) return (await import('./plan.js')).plan(file, tasks, { ...options, json: options.format === 'json' });
+    if (options.dryRun) return (await import('./plan.js')).plan(file, tasks, { ...options, arguments: passed, json: options.format === 'json' });
     const { run } = await import('./run.js');
-    exit(await run(file, tasks, { ...options, sandbox, printKeeper }));
+    exit(await run(file, tasks, { ...options, arguments: passed, sandbox, printKeeper }));
   });
 
 program
@@ -115,7 +121,7 @@ program
   .action(async (words: string[], options) => {
     const { fileAndTasks } = await import('./load.js');
     const { file, tasks } = fileAndTasks(words);
-    (await import('./plan.js')).plan(file, tasks, options);
+    (await import('./plan.js')).plan(file, tasks, { ...options, arguments: passed });
   });
 
 program
@@ -347,7 +353,7 @@ async function main(): Promise<void> {
   // A promise that is never settled must not end the program as if all were well.
   process.exitCode = exits.failed;
   try {
-    await program.parseAsync();
+    await program.parseAsync(own, { from: 'user' });
     process.exitCode = exitCode;
   } catch (error) {
     process.exitCode = await codeOf(error);
@@ -361,7 +367,7 @@ void main();
 
 /** Whoever asked for JSON gets the faults of the recipe as JSON too. */
 function faultFormat(): 'text' | 'json' | 'event' {
-  const [verb = '', ...words] = process.argv.slice(2);
+  const [verb = '', ...words] = own;
   if (words.includes('--json')) return 'json';
   return verb === 'run' && / --format[ =]json/.test(` ${words.join(' ')}`) ? 'event' : 'text';
 }

@@ -20,6 +20,7 @@ export interface RunOptions {
   readonly state?: string;
   readonly input: readonly string[];
   readonly inputs: readonly string[];
+  readonly arguments: readonly string[];
   readonly cloud?: 'local' | 'aws';
   readonly region?: string;
   readonly profile?: string;

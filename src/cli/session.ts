@@ -63,7 +63,7 @@ export async function runSession(prepared: PreparedRun, options: RunOptions, int
     warnOfDeadRuns(folder, warn);
     // As it is now: what the SDK is told by it is no business of scripts.
     const environment = { ...process.env };
-    const facts = new RunFacts(inputs, environment, redactor, folder, started, kept);
+    const facts = new RunFacts(inputs, environment, redactor, { folder, started, words: options.arguments, kept });
     const secret = (name: string) => (inputs.get(name) === null ? undefined : (inputs.get(name) as string | undefined));
     const rendered = new Map<number, RenderedUndo>();
     const undoers = undoersOf(kinds);

@@ -43,7 +43,7 @@ function checkShape(
     say(
       'type',
       `"${name}" is a ${shape}, which cannot stand inside text`,
-      shape === 'list' ? `write {{ join ${name} " " }}, or {{ json ${name} }}` : `write {{ json ${name} }}`,
+      shape === 'list' ? `write {{ quote ${name} }} for words of a shell; or {{ join ${name} " " }}, {{ json ${name} }}` : `write {{ json ${name} }}`,
     );
   } else if (shape !== undefined && meaning.rest.length === 0 && argument !== undefined && !fits[argument.takes].includes(shape)) {
     const { helper, takes } = argument;
@@ -72,6 +72,7 @@ function shapeOf(meaning: Meaning, depth = 0): Shape | undefined {
     type === 'list' || type === 'array' ? 'list' : type === 'map' || type === 'object' ? 'map' : typeof type === 'string' ? 'text' : undefined;
   switch (meaning.type) {
     case 'run':
+      return meaning.fact === 'arguments' ? 'list' : 'text';
     case 'env':
       return 'text';
     case 'input':

@@ -8,7 +8,7 @@ import { onlyReferenceIn, referencesIn, render, type Value } from './values.js';
 
 /** What is known while a run goes on. */
 export interface Facts {
-  readonly run: Readonly<Record<RunFact, string>>;
+  readonly run: Readonly<Record<RunFact, string | readonly string[]>>;
   /** Inputs of the recipe that is run, by name. */
   readonly inputs: ReadonlyMap<string, unknown>;
   /** The program's own environment. */

@@ -7,7 +7,7 @@ import { pathText, type Reference } from './template.js';
 import { type PlacedReference, referencesIn, type Value } from './values.js';
 
 /** Facts of a run that templates may name: `{{ run.id }}`. */
-export const runFacts = ['id', 'timestamp', 'started', 'dir', 'isotime', 'uuid'] as const;
+export const runFacts = ['id', 'timestamp', 'started', 'dir', 'isotime', 'uuid', 'arguments'] as const;
 export type RunFact = (typeof runFacts)[number];
 
 /** What a reference means in the module it stands in. `rest` is the way into the value, e.g. of a map. */
@@ -54,6 +54,8 @@ export function meaningOf(reference: Reference, module: Module): Meaning | Meani
     case 'run':
       if (second === undefined) return fault('unknown-name', '"run" needs a name after it', `run.${runFacts.join(', run.')}`);
       if (!runFacts.includes(second as RunFact)) return fault('unknown-name', `there is no "run.${second}"`, hintFor(second, runFacts));
+      if (second === 'arguments' && module.parent !== undefined)
+        return fault('unknown-name', '"run.arguments" is for the recipe that is run, not for its libraries', 'declare an input of type list');
       return { type: 'run', fact: second as RunFact, rest };
     case 'env':
       if (second === undefined) return fault('unknown-name', '"env" needs a name after it', 'e.g. env.HOME');

@@ -5,6 +5,16 @@ import type { KeptRun } from './kept.js';
 import type { Redactor } from './redact.js';
 import type { RunFolder } from './runs.js';
 
+/** How a run began. */
+export interface RunStart {
+  readonly folder: RunFolder;
+  readonly started: Date;
+  /** `run.arguments`. */
+  readonly words: readonly string[];
+  /** Of a run that is gone on with: what was known before. */
+  readonly kept?: Pick<KeptRun, 'facts' | 'commandOutputs'> | undefined;
+}
+
 /** What templates may name while a run goes on; filled as tasks end. */
 export class RunFacts implements Facts {
   readonly run: Facts['run'];
@@ -16,14 +26,12 @@ export class RunFacts implements Facts {
     /** The program's own environment. */
     readonly variables: Readonly<Record<string, string | undefined>>,
     private readonly redactor: Redactor,
-    folder: RunFolder,
-    started: Date,
-    /** Of a run that is gone on with: what was known before. */
-    kept?: Pick<KeptRun, 'facts' | 'commandOutputs'>,
+    { folder, started, words, kept }: RunStart,
   ) {
     this.commandOutputs = new Map(Object.entries(kept?.commandOutputs ?? {}));
     if (kept !== undefined) {
-      this.run = kept.facts;
+      // One that was kept by an earlier version has no arguments.
+      this.run = { ...kept.facts, arguments: kept.facts.arguments ?? [] };
       return;
     }
     const iso = started.toISOString().replace(/\.\d+Z$/, 'Z');
@@ -34,6 +42,7 @@ export class RunFacts implements Facts {
       isotime: iso.replace(/[-:]/g, ''),
       dir: folder.path,
       uuid: randomUUID(),
+      arguments: words,
     };
   }
 

@@ -9,7 +9,7 @@ const matrix = (text: string) => `tasks:\n  a:\n    run: "true"\n    strategy:\n
 
 /** Facts that name what was asked for. */
 const facts: Facts = {
-  run: { id: 'r', timestamp: '0', started: '', dir: '', isotime: '', uuid: '' },
+  run: { id: 'r', timestamp: '0', started: '', dir: '', isotime: '', arguments: [], uuid: '' },
   inputs: new Map(),
   environment: () => undefined,
   commandOutput: () => '',

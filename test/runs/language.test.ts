@@ -411,6 +411,34 @@ outputs: {size: "{{ inputs.size }}", list: "{{ inputs.list }}", folder: "{{ inpu
       },
     ));
 
+  test('words behind "--" are run.arguments: no tasks, no options of the program, kept for --resume', () =>
+    inFolder({}, async (folder) => {
+      const recipe = `tasks:
+  a: {run: "printf '<%s>\\\\n' {{ quote run.arguments }}; test -e fine", undo: {run: "printf '%s ' {{ quote run.arguments }} > undone"}}
+  b: {if: "{{ eq (default run.arguments.[1] 'none') 'none' }}", needs: [a], run: "echo {{ json run.arguments }}"}
+outputs: {all: "{{ run.arguments }}"}
+`;
+      const words = ['a', '--no-sandbox', '--json', "it's $HOME", '--', '-n', ''];
+      writeFileSync(join(folder, 'r.yml'), `version: 1\nname: r\n${recipe}`);
+      const failed = await start(['run', 'r.yml', 'b', '--on-failure', 'keep', '--format', 'plain', '--', ...words], {
+        folder,
+      }).ended;
+      assert.is(failed.code, 1, failed.stderr);
+      for (const word of words) assert.match(failed.stdout, `a | <${word}>\n`);
+      const [id = ''] = readdirSync(join(folder, 'state/runs'));
+      assert.match(readFileSync(join(folder, 'state/runs', id, 'journal.jsonl'), 'utf8').split('\n')[0] ?? '', '"sandbox":true');
+      const more = await start(['run', '--resume', id, '--', 'x'], { folder }).ended;
+      assert.equal([more.code, more.stderr], [2, 'chrootfile: --resume takes no recipe, no tasks and no arguments: the run has its own\n']);
+      writeFileSync(join(folder, 'fine'), '');
+      const resumed = await start(['run', '--resume', id], { folder }).ended;
+      assert.is(resumed.code, 0, resumed.stderr);
+      assert.match(resumed.stdout, "a | <it's $HOME>\n");
+      assert.match(resumed.stdout, `\nall = ${JSON.stringify(words)}\n`);
+      const none = await runRecipe(folder, recipe);
+      assert.equal([none.log('a'), none.log('b'), none.outputs['all']], ['<>\n', '[]\n', []]);
+      assert.is((await start(['plan', 'r.yml', '--', 'c'], { folder }).ended).code, 0);
+    }));
+
   test('a library of an npm package is found as Node does: above the recipe, scoped, by what the package exports', () =>
     inFolder(
       {

@@ -167,6 +167,7 @@ fast    boolean  false
       assert.equal(offers('run hid'), []);
       assert.equal(offers('run other.yml '), ['elsewhere']);
       assert.equal(offers('run whole part[n='), ['1]', '2]'], 'bash replaces what stands behind the last "="');
+      assert.equal(offers('run other.yml -- l'), ['lib.yml'], 'what the words of a recipe are, only it knows');
       assert.equal(offers('run --on-failure '), ['undo', 'keep', 'ask', 'shell']);
       assert.equal(offers('run --dry'), ['--dry-run']);
       assert.equal(offers('run -i '), ['flavor=', 'fast=']);
