@@ -207,6 +207,67 @@ outputs: {same: "{{ eq rootfs.device disk.device }}"}
   );
 
   test(
+    'disk.root follows no link of an image: one that leads to a system of the host makes no system',
+    () =>
+      inFolder({}, async (folder) => {
+        const ran = await runRecipe(
+          folder,
+          `tasks:
+${cloudDisk}  fill:
+    needs: [table]
+    run: |
+      mkdir -p at host/lib; touch host/os-release host/lib/os-release
+      mount {{ disk.device }}p1 at; ln -s "$PWD/host" at/etc; ln -s "$PWD/host" at/usr; umount at
+      mount {{ disk.device }}p15 at; mkdir -p at/usr/lib; touch at/usr/lib/os-release; umount at
+  rootfs: {uses: disk.root, needs: [fill], with: {device: "{{ disk.device }}"}}
+outputs: {found: "{{ rootfs.device }}", wanted: "{{ disk.device }}p15"}
+`,
+        );
+        assert.is(ran.code, 0, ran.ended.stdout);
+        assert.is(ran.outputs['found'], ran.outputs['wanted']);
+      }),
+    60_000,
+  );
+
+  test(
+    'a mounted image cannot open devices of the host, nor panic its kernel, unless the recipe says so',
+    () =>
+      inFolder({}, async (folder) => {
+        const ran = await runRecipe(
+          folder,
+          `tasks:
+${cloudDisk}  hostile:
+    needs: [table]
+    run: |
+      mkdir -p at
+      for part in p1 p15; do
+        tune2fs -e panic {{ disk.device }}$part; mount {{ disk.device }}$part at; mknod at/null c 1 3; mkdir -p at/etc; umount at
+      done
+      mount {{ disk.device }}p1 at; touch at/etc/os-release; umount at
+  rootfs: {uses: disk.root, needs: [hostile], with: {device: "{{ disk.device }}"}}
+  guarded: {uses: mount, with: {device: "{{ rootfs.device }}"}}
+  asked: {uses: mount, needs: [hostile], with: {device: "{{ disk.device }}p15", type: ext4, options: [dev, errors=continue, noatime]}}
+  look:
+    run: |
+      for path in {{ guarded.path }} {{ asked.path }}; do
+        findmnt --noheadings --output OPTIONS "$path"; cat "$path/null" && echo open || true
+      done
+`,
+        );
+        assert.is(ran.code, 0, ran.ended.stdout);
+        const look = ran.log('look').replaceAll(/cat: .*\//g, '');
+        assert.equal(look.trim().split('\n'), [
+          'rw,nodev,relatime,errors=remount-ro',
+          'null: Permission denied',
+          // As the superblock would not have it.
+          'rw,noatime,errors=continue',
+          'open',
+        ]);
+      }),
+    60_000,
+  );
+
+  test(
     'what cannot be done is said: a partition that is not the last, a disk mounted as a whole, an option mkfs does not know',
     () =>
       inFolder({}, async (folder) => {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { diskOf, fileSystemOn, partitionOf, partitionsOf } from '../../runtime/devices.js';
 import { defineKind } from '../../runtime/kind.js';
+import { guardsFor } from '../../runtime/mount_device.js';
 import { mounts } from '../../runtime/mounts.js';
 import type { Shell } from '../../runtime/shell.js';
 
@@ -77,9 +78,9 @@ async function growFileSystem(node: string, shell: Shell, signal: AbortSignal): 
   }
   const command = { xfs: 'xfs_growfs', btrfs: 'btrfs filesystem resize max' }[type];
   // The machine itself, or another build, may stand on the same image: with a file system of the same UUID.
-  const option = type === 'xfs' ? 'nouuid' : 'noatime';
+  const options = [...guardsFor(type), ...(type === 'xfs' ? ['nouuid'] : [])].join(',');
   if (command === undefined) throw new Error(`${node} holds ${type === '' ? 'no file system' : type}, which cannot be grown here`);
   if (mounted !== undefined) await shell.run([...command.split(' '), mounted], { signal });
   // These two grow only while mounted: in a namespace of its own, where the mount ends with the command.
-  else await shell.run(['unshare', '--mount', '--', '/bin/sh', '-ec', `mount -o ${option} -- "$1" /mnt; ${command} /mnt`, 'grow', node], { signal });
+  else await shell.run(['unshare', '--mount', '--', '/bin/sh', '-ec', `mount -o ${options} -- "$1" /mnt; ${command} /mnt`, 'grow', node], { signal });
 }

@@ -1,12 +1,13 @@
 import { basename } from 'node:path';
 import { diskOf, partitionOf, partitionsOf, rootTypes } from '../../runtime/devices.js';
 import { defineKind } from '../../runtime/kind.js';
+import { guardsFor } from '../../runtime/mount_device.js';
 import type { Shell } from '../../runtime/shell.js';
 
 export const root = defineKind({
   name: 'disk.root',
   summary: 'Finds the root file system on a disk',
-  docs: 'The only one in a partition whose type (GPT) is that of a root; else the only one with an `/etc/os-release`. A hold, because the device it hands on is good only as long as the disk is attached; nothing is undone. Root file systems on LVM or in LUKS are opened by tasks of your own.',
+  docs: 'The only one in a partition whose type (GPT) is that of a root; else the only one with an `/etc/os-release`, or `/usr/lib/os-release`, in folders of its own. A hold, because the device it hands on is good only as long as the disk is attached; nothing is undone. Root file systems on LVM or in LUKS are opened by tasks of your own.',
   lifetime: 'hold',
   in: 'none',
   tools: { blkid: 'util-linux', unshare: 'util-linux', mount: 'mount' },
@@ -70,17 +71,23 @@ async function probe(devices: readonly string[], shell: Shell, signal: AbortSign
     .map((block) => Object.fromEntries(block.split('\n').map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)])));
 }
 
-/** Those that hold a system; each is mounted to look, read-only, in a namespace that ends with the command. */
+/**
+ * Those that hold a system; each is mounted to look, read-only, in a namespace that ends with the command. No link of
+ * the image is followed: an absolute one leads to files of the host.
+ */
 async function withOsRelease(found: readonly ProbedFacts[], shell: Shell, signal: AbortSignal): Promise<readonly ProbedFacts[]> {
-  const script = `for device; do
+  const script = `folder() { [ -d "$1" ] && ! [ -L "$1" ]; }
+named() { [ -L "$1" ] || [ -f "$1" ]; }
+while [ $# -gt 0 ]; do
+  device=$1 options=$2; shift 2
   # XFS refuses a UUID that is mounted already, as on a machine that was started from the same image.
-  mount -o ro -- "$device" /mnt 2>/dev/null || mount -o ro,nouuid -- "$device" /mnt || continue
-  for file in /mnt/etc/os-release /mnt/usr/lib/os-release; do
-    if [ -e "$file" ] || [ -L "$file" ]; then echo "$device"; break; fi
-  done
+  mount -o "$options" -- "$device" /mnt 2>/dev/null || mount -o "$options,nouuid" -- "$device" /mnt || continue
+  if { folder /mnt/etc && named /mnt/etc/os-release; } || { folder /mnt/usr && folder /mnt/usr/lib && named /mnt/usr/lib/os-release; }; then
+    echo "$device"
+  fi
   umount /mnt
 done`;
-  const devices = found.map(({ DEVNAME = '' }) => DEVNAME);
-  const lines = await shell.run(['unshare', '--mount', '--', '/bin/sh', '-ec', script, 'look', ...devices], { signal });
+  const each = found.flatMap(({ DEVNAME = '', TYPE = '' }) => [DEVNAME, ['ro', ...guardsFor(TYPE)].join(',')]);
+  const lines = await shell.run(['unshare', '--mount', '--', '/bin/sh', '-ec', script, 'look', ...each], { signal });
   return found.filter(({ DEVNAME = '' }) => lines.split('\n').includes(DEVNAME));
 }

@@ -3,6 +3,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { fileSystemOn, partitionOf, partitionsOf } from '../../runtime/devices.js';
 import { makeInside } from '../../runtime/inside.js';
 import { defineKind } from '../../runtime/kind.js';
+import { mountDevice } from '../../runtime/mount_device.js';
 import { makeNotedFolder, mounts, mountsUnder, removeNotedFolder, unmountTree } from '../../runtime/mounts.js';
 
 interface Note {
@@ -16,7 +17,7 @@ interface Note {
 export const mount = defineKind({
   name: 'mount',
   summary: 'Mounts a file system; unmounts it, and all below it, at the end',
-  docs: 'Unless `path` says otherwise it is mounted in the folder of the run. A `path` inside another mount of the run is resolved within it: no link in an image leads to a folder of the host.',
+  docs: 'Unless `path` says otherwise it is mounted in the folder of the run. A `path` inside another mount of the run is resolved within it: no link in an image leads to a folder of the host. Device nodes in it do not work (`nodev`), and an error in a file system of type ext2, ext3 or ext4 makes it read-only, whatever the image says of itself. Programs that want device nodes in the root itself, such as debootstrap, need `options: [dev]`.',
   lifetime: 'hold',
   takesBack: 'unmount it and all below it',
   in: 'none',
@@ -30,7 +31,12 @@ export const mount = defineKind({
       partition: { type: 'integer', minimum: 1, description: 'Number of the partition, where `device` is a disk' },
       path: { type: 'string', pattern: '^/', description: 'Where to mount it' },
       type: { type: 'string', description: 'Type of the file system; found out unless said' },
-      options: { type: 'array', default: [], description: 'Options of mount, e.g. `noatime`', items: { type: 'string' } },
+      options: {
+        type: 'array',
+        default: [],
+        description: 'Options of mount, e.g. `noatime`; besides `nodev`, unless `dev` is among them',
+        items: { type: 'string' },
+      },
     },
   },
   outputs: {
@@ -50,18 +56,8 @@ export const mount = defineKind({
     const path = realPathOf(params.path === undefined ? context.mountPoint : placeFor(params.path, dirname(context.mountPoint)));
     makeNotedFolder(path, (made) => context.note({ path, made, before: mountsUnder(path).length } satisfies Note));
     if (!statSync(path).isDirectory()) throw new Error(`${path} is not a folder`);
-    const run = (options: readonly string[]) => {
-      const type = params.type === undefined ? [] : ['-t', params.type];
-      return context.shell.run(['mount', ...type, ...(options.length > 0 ? ['-o', options.join(',')] : []), '--', device, path], { signal });
-    };
-    try {
-      await run(params.options);
-    } catch (error) {
-      // XFS refuses a UUID that is mounted already: that of the machine itself, or of another build, from the same image.
-      const type = existsSync(device) && !signal.aborted ? await fileSystemOn(device, context.shell, signal) : '';
-      if (type !== 'xfs' || params.options.includes('nouuid')) throw error;
-      await run([...params.options, 'nouuid']);
-    }
+    const type = params.type ?? (statSync(device, { throwIfNoEntry: false })?.isBlockDevice() ? await fileSystemOn(device, context.shell, signal) : '');
+    await mountDevice({ device, path, type: type === '' ? undefined : type, options: params.options }, context.shell, signal);
     return { path, device };
   },
   undo: async ({ path, made, before }: Note, { shell, mountsGone }) => {
