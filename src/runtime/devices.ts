@@ -53,6 +53,20 @@ export async function fileSystemOn(device: string, shell: Shell, signal: AbortSi
   return (await shell.run(['blkid', '-p', '-s', 'TYPE', '-o', 'value', device], { signal, allow: [2] })).trim();
 }
 
+/** What blkid finds on a device, by its own names: DEVNAME, TYPE, USAGE, UUID, LABEL, PART_ENTRY_TYPE, … */
+export type ProbedFacts = Readonly<Record<string, string>>;
+
+/** What is on each of some devices; those of which nothing is known are left out. */
+export async function probeDevices(devices: readonly string[], shell: Shell, signal: AbortSignal): Promise<ProbedFacts[]> {
+  // 2: there is nothing on any of them. 8: what is on one of them may be this or that.
+  const text = await shell.run(['blkid', '-p', '-o', 'export', ...devices], { signal, allow: [2, 8] });
+  const pair = (line: string) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1).replace(/\\(.)/g, '$1')] as const;
+  return text
+    .split('\n\n')
+    .filter((block) => block.trim() !== '')
+    .map((block) => Object.fromEntries(block.split('\n').map(pair)));
+}
+
 /** The disk a partition is on; the device itself when it is none. */
 export function diskOf(device: string): string {
   const name = basename(realpathSync(device));

@@ -15,6 +15,7 @@ import { preflight } from './ec2/preflight.js';
 import { snapshot } from './ec2/snapshot.js';
 import { sourceImage } from './ec2/source_image.js';
 import { volume } from './ec2/volume.js';
+import { fstab } from './mount/fstab.js';
 import { mount } from './mount/mount.js';
 
 /** The words of the language, in the order they are listed. */
@@ -33,6 +34,7 @@ export const kinds: readonly AnyKind[] = [
   root,
   grow,
   mount,
+  fstab,
   chroot,
   upload,
   download,

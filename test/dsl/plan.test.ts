@@ -49,15 +49,15 @@ suite('plan', (test) => {
   test('recipes/web.yml: one goal in the library is the whole image, with what is put on it and cleaned up after', () => {
     const { module, tasks } = linked(join(repository, 'recipes/web.yml'));
     const whole =
-      'ami.source ami.volume ami.disk ami.rootfs ami.grow ami.root ami.chroot packages pages smoke cleanup.all ' +
-      'ami.chroot.released ami.root.released ami.rootfs.released ami.disk.released ami.snapshot ami.image ami.volume.released';
+      'ami.source ami.volume ami.disk ami.rootfs ami.grow ami.root ami.fstab ami.chroot packages pages smoke cleanup.all ' +
+      'ami.chroot.released ami.fstab.released ami.root.released ami.rootfs.released ami.disk.released ami.snapshot ami.image ami.volume.released';
     assert.is(order(makePlan(module, tasks, ['ami.image'])), whole);
     assert.is(order(makePlan(module, tasks, [])), whole);
     assert.is(makePlan(module, tasks, ['ami.image']).reasons.get('cleanup.all'), '"ami.snapshot" freezes "ami.volume"');
     assert.is(
       order(makePlan(module, tasks, ['packages'])),
-      'ami.source ami.volume ami.disk ami.rootfs ami.grow ami.root ami.chroot packages ' +
-        'ami.chroot.released ami.root.released ami.rootfs.released ami.disk.released ami.volume.released',
+      'ami.source ami.volume ami.disk ami.rootfs ami.grow ami.root ami.fstab ami.chroot packages ' +
+        'ami.chroot.released ami.fstab.released ami.root.released ami.rootfs.released ami.disk.released ami.volume.released',
     );
   });
 

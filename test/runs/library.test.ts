@@ -118,6 +118,67 @@ tasks:
     60_000,
   );
 
+  test(
+    'is built with /boot and /boot/efi mounted, as the image has them: a new kernel is on the partition that boots; off by an input',
+    () =>
+      inFolder({}, async (folder) => {
+        const made = await runRecipe(
+          folder,
+          `tasks:
+  volume: {uses: ec2.volume, with: {size: 1}}
+  disk: {uses: ec2.attachment, with: {volume: "{{ volume.id }}"}}
+  parts:
+    uses: disk.partition
+    with:
+      device: "{{ disk.device }}"
+      partitions: [{name: esp, size: 64MiB, type: esp}, {name: boot, size: 200MiB, type: boot}, {name: root, type: root}]
+  espfs: {uses: disk.filesystem, with: {device: "{{ parts.partitions.esp }}", type: ext4}}
+  bootfs: {uses: disk.filesystem, with: {device: "{{ parts.partitions.boot }}", type: ext4, label: BOOT}}
+  rootfs: {uses: disk.filesystem, with: {device: "{{ parts.partitions.root }}", type: ext4}}
+  root: {uses: mount, with: {device: "{{ rootfs.device }}"}}
+  boot: {uses: mount, with: {device: "{{ bootfs.device }}", path: "{{ root.path }}/boot"}}
+  esp: {uses: mount, with: {device: "{{ espfs.device }}", path: "{{ boot.path }}/efi"}}
+  unpack:
+    needs: [esp]
+    run: |
+      cd {{ root.path }}; mkdir -p bin dev etc proc run sys tmp root; cp /bin/busybox bin; chroot . /bin/busybox --install -s /bin
+      echo old > boot/vmlinuz; echo old > boot/efi/grub
+      printf 'UUID={{ rootfs.uuid }} / ext4 defaults 0 1\\nUUID={{ espfs.uuid }} /boot/efi vfat umask=0077 0 1\\nLABEL=BOOT /boot ext4 defaults 0 2\\n' > etc/fstab
+  snapshot: {uses: ec2.snapshot, with: {volume: "{{ volume.id }}"}}
+  image: {uses: ec2.image, with: {name: "parted-{{ run.id }}", snapshot: "{{ snapshot.id }}"}}
+`,
+        );
+        assert.is(made.code, 0, made.ended.stdout);
+        const before = await lookAtHost();
+        const next = (name: string, script: string, more = '') => `includes:
+  ami: {recipe: ${library}, with: {source_filters: {name: "${name}-*"}, name: "next-{{ run.id }}", copy_files: []${more}}}
+tasks:
+  kernel: {in: ami.chroot, run: "${script}"}
+outputs: {image: "{{ ami.image_id }}"}
+`;
+        const update = 'cat /boot/vmlinuz /boot/efi/grub; echo new > /boot/vmlinuz; echo new > /boot/efi/grub; readlink /dev/disk/by-label/BOOT';
+        const ran = await runRecipe(folder, next('parted', update));
+        assert.is(ran.code, 0, ran.ended.stdout);
+        assert.match(ran.log('kernel'), /^old\nold\n\.\.\/\.\.\/loop\d+p2\n$/);
+        assert.equal(ran.warnings, []);
+        // Frozen once all of them are unmounted, and they after the chroot.
+        const ended = ran.nodes.map((node) => node.split(' ')[0]);
+        const order = ['ami.fstab', 'ami.chroot', 'kernel', 'ami.chroot.released', 'ami.fstab.released', 'ami.root.released', 'ami.snapshot'];
+        assert.equal(
+          ended.filter((node) => order.includes(node ?? '')),
+          order,
+        );
+        const off = await runRecipe(folder, next('next', 'ls -A /boot | wc -l', ', mount_fstab: false'));
+        assert.is(off.code, 0, off.ended.stdout);
+        // The folder that is hidden on the running system: nothing went there.
+        assert.is(off.log('kernel'), '0\n');
+        const again = await runRecipe(folder, next('next', 'cat /boot/vmlinuz /boot/efi/grub'));
+        assert.is(again.log('kernel'), 'new\nnew\n');
+        assert.equal(differences(before, await lookAtHost()), []);
+      }),
+    60_000,
+  );
+
   for (const count of [2, 4]) {
     test(
       `${count} runs at once on one host have devices of their own, and are all in their chroots at the same time`,

@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { diskOf, partitionOf, partitionsOf, rootTypes } from '../../runtime/devices.js';
+import { diskOf, type ProbedFacts, partitionOf, partitionsOf, probeDevices, rootTypes } from '../../runtime/devices.js';
 import { defineKind } from '../../runtime/kind.js';
 import { guardsFor } from '../../runtime/mount_device.js';
 import type { Shell } from '../../runtime/shell.js';
@@ -33,13 +33,13 @@ export const root = defineKind({
   run: async ({ device, partition }, { shell, signal }) => {
     const disk = diskOf(device);
     if (partition !== undefined) {
-      const [named] = await probe([partition === 0 ? disk : await partitionOf(disk, partition, signal)], shell, signal);
+      const [named] = await probeDevices([partition === 0 ? disk : await partitionOf(disk, partition, signal)], shell, signal);
       if (named?.['USAGE'] !== 'filesystem')
         throw new Error(`${partition === 0 ? disk : `partition ${partition} of ${disk}`} holds ${named?.['TYPE'] ?? 'no file system'}`);
       return factsOf(named);
     }
     const partitions = [...partitionsOf(disk).values()];
-    const all = await probe(partitions.length > 0 ? partitions : [disk], shell, signal);
+    const all = await probeDevices(partitions.length > 0 ? partitions : [disk], shell, signal);
     const found = all.filter((facts) => facts['USAGE'] === 'filesystem' && rootFileSystems.includes(facts['TYPE'] ?? ''));
     const [typed, ...others] = found.filter((facts) => Object.values(rootTypes).includes(facts['PART_ENTRY_TYPE'] ?? ''));
     if (typed !== undefined && others.length === 0) return factsOf(typed);
@@ -55,20 +55,8 @@ export const root = defineKind({
 /** Types a Linux system has its root on; vfat, say, is only ever a boot partition. */
 const rootFileSystems = ['ext2', 'ext3', 'ext4', 'xfs', 'btrfs', 'f2fs'];
 
-type ProbedFacts = Readonly<Record<string, string>>;
-
 function factsOf({ DEVNAME = '', TYPE = '' }: ProbedFacts): { device: string; type: string } {
   return { device: DEVNAME, type: TYPE };
-}
-
-/** What blkid finds on each device, by its own names: DEVNAME, TYPE, USAGE, PART_ENTRY_TYPE, … */
-async function probe(devices: readonly string[], shell: Shell, signal: AbortSignal): Promise<ProbedFacts[]> {
-  // 2: there is nothing on any of them.
-  const text = await shell.run(['blkid', '-p', '-o', 'export', ...devices], { signal, allow: [2] });
-  return text
-    .split('\n\n')
-    .filter((block) => block.trim() !== '')
-    .map((block) => Object.fromEntries(block.split('\n').map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)])));
 }
 
 /**
