@@ -29,6 +29,7 @@ function entryText(code: string, entry: CatalogueEntry): string {
     throw new Error(`the catalogue's wrong recipe for ${code} has: ${said.map((fault) => fault.code).join(', ') || 'no fault'}`);
   const right = faultsIn(entry, entry.right, rightWords);
   if (right.length > 0) throw new Error(`the catalogue's right recipe for ${code} is wrong: ${right.map((fault) => fault.message).join('; ')}`);
+  if (said.every(({ severity }) => severity === 'warning') !== (entry.warning === true)) throw new Error(`the catalogue has ${code} wrong: is it a warning?`);
   const block = (text: string, words: string) => `\`\`\`yml\n${text}\n\`\`\`${words === '' ? '' : `\n\n    chrootfile plan r.yml ${words}`}`;
   const told = sortDiagnostics(said).map(formatDiagnostic).join('\n').trimEnd();
   return `## ${code}
@@ -69,9 +70,9 @@ function faultsIn({ files = {} }: CatalogueEntry, recipe: string, words: string)
 function faultsOf(given: GivenInputs): readonly Diagnostic[] {
   try {
     const loaded = loadRecipe('r.yml', given);
-    makePlan(loaded.module, loaded.tasks, []);
+    const { warnings } = makePlan(loaded.module, loaded.tasks, []);
     if (given.input !== undefined || given.inputs !== undefined) inputsOf(loaded);
-    return [];
+    return warnings;
   } catch (error) {
     if (error instanceof RecipeError) return error.diagnostics;
     throw error;

@@ -8,13 +8,14 @@ import { print, printError } from './output.js';
 /** `event`: as the one line of NDJSON that stands for a run which could not begin. */
 export type FaultFormat = 'text' | 'json' | 'github' | 'event';
 
-/** `chrootfile check`: all faults of recipes and their libraries, without running anything. */
+/** `chrootfile check`: all faults of recipes and their libraries, and warnings, without running anything. */
 export function check(files: readonly string[], { format, ...given }: GivenInputs & { readonly format: FaultFormat }): number {
   const faults: Diagnostic[] = [];
   for (const file of files) {
     try {
       const { module, tasks } = loadRecipe(file, given);
-      const { nodes } = makePlan(module, tasks, []);
+      const { nodes, warnings } = makePlan(module, tasks, []);
+      faults.push(...warnings);
       if (format === 'text') print(`${file}: ok, ${nodes.filter((node) => node.type === 'task').length} tasks`);
     } catch (error) {
       if (!(error instanceof RecipeError)) throw error;
@@ -22,7 +23,7 @@ export function check(files: readonly string[], { format, ...given }: GivenInput
     }
   }
   printFaults(faults, format);
-  return faults.length === 0 ? exits.done : exits.invalid;
+  return faults.every(({ severity }) => severity === 'warning') ? exits.done : exits.invalid;
 }
 
 /** Prints faults: as text on standard error; as JSON, or as annotations of GitHub Actions, on standard output. */
@@ -30,7 +31,7 @@ export function printFaults(faults: readonly Diagnostic[], format: FaultFormat):
   const sorted = sortDiagnostics(faults);
   switch (format) {
     case 'text':
-      if (sorted.length > 0) printError(`${sorted.map(formatDiagnostic).join('\n')}\n${sorted.length} fault${sorted.length === 1 ? '' : 's'}`);
+      if (sorted.length > 0) printError(`${sorted.map(formatDiagnostic).join('\n')}\n${countsOf(sorted)}`);
       return;
     case 'json':
       return print(JSON.stringify(sorted.map(recordOf), undefined, 2));
@@ -41,12 +42,19 @@ export function printFaults(faults: readonly Diagnostic[], format: FaultFormat):
   }
 }
 
+function countsOf(faults: readonly Diagnostic[]): string {
+  const warnings = faults.filter(({ severity }) => severity === 'warning').length;
+  const count = (number: number, word: string) => (number === 0 ? [] : [`${number} ${word}${number === 1 ? '' : 's'}`]);
+  return [...count(faults.length - warnings, 'fault'), ...count(warnings, 'warning')].join(', ');
+}
+
 function recordOf(fault: Diagnostic) {
-  const { code, message, span, help, notes } = fault;
+  const { code, severity, message, span, help, notes } = fault;
   const stack = includesOf(fault);
   const place = (s: NonNullable<typeof span>) => ({ file: s.source.file, ...positionOf(s.source, s.start), end: positionOf(s.source, s.end) });
   return {
     code,
+    severity,
     message,
     ...(span === undefined ? {} : place(span)),
     help,
@@ -57,11 +65,11 @@ function recordOf(fault: Diagnostic) {
 
 /** Source: GitHub Actions, "Workflow commands", with its escapes. */
 function annotation(fault: Diagnostic): string {
-  const { code, message, span, help, notes = [] } = fault;
+  const { code, severity = 'error', message, span, help, notes = [] } = fault;
   const more = [...notes.map((note) => `note: ${placeOf(note.span)}: ${note.message}`), ...includesOf(fault).map((at) => `included at ${placeOf(at)}`)];
   const escaped = (text: string) => text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
   const property = (text: string) => escaped(text).replaceAll(':', '%3A').replaceAll(',', '%2C');
   const { line, column } = span === undefined ? { line: 1, column: 1 } : positionOf(span.source, span.start);
   const file = span === undefined ? '' : `file=${property(span.source.file)},line=${line},col=${column},`;
-  return `::error ${file}title=${property(code)}::${escaped([help === undefined ? message : `${message} (${help})`, ...more].join('\n'))}`;
+  return `::${severity} ${file}title=${property(code)}::${escaped([help === undefined ? message : `${message} (${help})`, ...more].join('\n'))}`;
 }

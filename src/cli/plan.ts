@@ -1,5 +1,6 @@
 import type { Plan, PlanNode } from '../dsl/plan.js';
 import { makePlan } from '../dsl/plan.js';
+import { printFaults } from './check.js';
 import { type GivenInputs, inputsOf, loadRecipe, mustBePlaced } from './load.js';
 import { print, printJson, styled } from './output.js';
 
@@ -13,6 +14,7 @@ export function plan(file: string, goals: readonly string[], options: PlanOption
   const made = makePlan(loaded.module, loaded.tasks, goals);
   mustBePlaced(made);
   inputsOf(loaded);
+  printFaults(made.warnings, 'text');
   if (options.json) return printJson(planJson(made));
   const releases = made.nodes.filter((node) => node.type === 'release').length;
   const reach = goals.length > 0 ? `, to reach ${goals.join(', ')}` : '';

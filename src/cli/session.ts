@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
+import { formatDiagnostic } from '../dsl/diagnostic.js';
 import type { Cloud } from '../dsl/recipe.js';
 import { writeWhole } from '../linux/atomic_write.js';
 import { ownIdentity } from '../linux/process_identity.js';
@@ -60,6 +61,8 @@ export async function runSession(prepared: PreparedRun, options: RunOptions, int
         .map((node) => ({ id: node.id, description: node.type === 'task' ? node.task.task.description : undefined })),
     });
     const warn = (message: string) => emit({ type: 'warning', message });
+    // The event says already what it is.
+    for (const { severity: _, ...warning } of plan.warnings) warn(formatDiagnostic(warning).trimEnd());
     warnOfDeadRuns(folder, warn);
     // As it is now: what the SDK is told by it is no business of scripts.
     const environment = { ...process.env };

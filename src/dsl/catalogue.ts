@@ -1,6 +1,8 @@
 /** What a fault is: for the manual, with a recipe that has it and one that does not. */
 export interface CatalogueEntry {
   readonly means: string;
+  /** Whether it is a warning: the recipe runs all the same. */
+  readonly warning?: true;
   /** A recipe with the fault; `version: 1` is part of it unless it has another. */
   readonly wrong: string;
   /** The same, put right. */
@@ -13,6 +15,17 @@ export interface CatalogueEntry {
 
 const library =
   'version: 1\ninputs: {size: {type: integer, required: true, description: Size in GiB}}\ntasks:\n  volume: {uses: ec2.volume, with: {size: "{{ inputs.size }}"}}\n  check: {internal: true, run: "true"}\n';
+
+const imageLibrary = `version: 1
+tasks:
+  volume: {uses: ec2.volume, with: {size: 8}}
+  disk: {uses: ec2.attachment, with: {volume: "{{ volume.id }}"}}
+  root: {uses: mount, with: {device: "{{ disk.device }}"}}
+  chroot: {uses: chroot, with: {root: "{{ root.path }}"}}
+  snapshot: {uses: ec2.snapshot, with: {volume: "{{ volume.id }}"}}
+  image: {uses: ec2.image, with: {name: web, snapshot: "{{ snapshot.id }}"}}
+outputs: {image_id: "{{ image.id }}"}
+`;
 
 /** Every fault that is told of recipes and of the command line, by the word at the end of its message. */
 export const catalogue = {
@@ -129,6 +142,15 @@ export const catalogue = {
       'Names are lower-case letters, digits and `_`, a letter first. Includes, tasks and outputs share one name space, and some names have a meaning of their own.',
     wrong: 'tasks:\n  install-nginx: {run: apt-get install -y nginx}',
     right: 'tasks:\n  install_nginx: {run: apt-get install -y nginx}',
+  },
+  'no-image': {
+    warning: true,
+    means:
+      'Tasks work in the chroot of a library, and nothing asks the library for its image: the run succeeds, and what they did is deleted with the volume. An output of the recipe asks for it; where the recipe has `goals`, a goal does.',
+    wrong: 'includes: {ami: {recipe: library.yml}}\ntasks:\n  packages: {in: ami.chroot, run: apt-get install -y nginx}',
+    right:
+      'includes: {ami: {recipe: library.yml}}\ntasks:\n  packages: {in: ami.chroot, run: apt-get install -y nginx}\noutputs: {image_id: "{{ ami.image_id }}"}',
+    files: { 'library.yml': imageLibrary },
   },
   'not-set': {
     means: 'A variable of the environment is not set, so the template has no value for it.',

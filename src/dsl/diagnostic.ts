@@ -8,6 +8,8 @@ export type DiagnosticCode = keyof typeof catalogue;
 export interface Diagnostic {
   readonly code: DiagnosticCode;
   readonly message: string;
+  /** An error unless it says so: the recipe runs all the same. */
+  readonly severity?: 'warning';
   /** Absent for faults of the command line. */
   readonly span?: Span | undefined;
   readonly help?: string | undefined;
@@ -34,13 +36,14 @@ export function sortDiagnostics(diagnostics: readonly Diagnostic[]): Diagnostic[
   });
 }
 
-/** One fault as text: `file:line:column: message [code]`, the line with carets, other places, the include stack, help. */
+/** One fault as text: `file:line:column: message [code]`, a warning with that word before its message; the line with carets, other places, the include stack, help. */
 export function formatDiagnostic(diagnostic: Diagnostic): string {
   const lines: string[] = [];
+  const message = `${diagnostic.severity === undefined ? '' : `${diagnostic.severity}: `}${diagnostic.message} [${diagnostic.code}]`;
   if (diagnostic.span === undefined) {
-    lines.push(`chrootfile: ${diagnostic.message} [${diagnostic.code}]`);
+    lines.push(`chrootfile: ${message}`);
   } else {
-    lines.push(`${placeOf(diagnostic.span)}: ${diagnostic.message} [${diagnostic.code}]`, ...excerpt(diagnostic.span));
+    lines.push(`${placeOf(diagnostic.span)}: ${message}`, ...excerpt(diagnostic.span));
   }
   for (const note of diagnostic.notes ?? []) {
     lines.push(`  note: ${placeOf(note.span)}: ${note.message}`, ...excerpt(note.span));

@@ -4,6 +4,7 @@ import { cycleDiagnostic, type LinkedTask } from './link.js';
 import type { Module } from './module.js';
 import { taskNamed, tasksIn } from './names.js';
 import type { Span } from './source.js';
+import { unmadeImages } from './unmade.js';
 
 /** What a run will do: tasks and the releases of holds, in an order that respects every edge. */
 export interface Plan {
@@ -16,6 +17,8 @@ export interface Plan {
   readonly reasons: ReadonlyMap<string, string>;
   /** Tasks that are not run: the recipe's own, and those its libraries show. */
   readonly leftOut: readonly string[];
+  /** What is allowed, and hardly meant. */
+  readonly warnings: readonly Diagnostic[];
 }
 
 /** A task, or the release of a hold (`root.released`). */
@@ -57,7 +60,9 @@ export function makePlan(module: Module, all: ReadonlyMap<string, LinkedTask>, g
   const leftOut = [...all.values()]
     .filter(({ id, task, module: own }) => !reasons.has(id) && (own.namespace === module.namespace || !task.internal))
     .map(({ id }) => id);
-  return { module, tasks, nodes, goals: wanted, reasons, leftOut };
+  const own = module.recipe.goals?.map((goal) => goal.name);
+  const named = goals.length > 0 ? { by: 'command' as const, goals } : own && { by: 'recipe' as const, goals: own };
+  return { module, tasks, nodes, goals: wanted, reasons, leftOut, warnings: unmadeImages(module, all, { tasks, named }) };
 }
 
 function goalsNamed(goals: readonly string[], module: Module): string[] {

@@ -41,7 +41,8 @@ suite('bad recipes', (test) => {
     assert.ok(new Set(faults).size >= 120, `${new Set(faults).size} different faults`);
     const told = new Set(cases.flatMap((each) => [...each.matchAll(/ \[([a-z-]+)\]$/gm)].map(([, code]) => code)));
     assert.equal(
-      Object.keys(catalogue).filter((code) => !told.has(code)),
+      // Warnings have theirs in plan.test.ts: with them nothing is wrong.
+      Object.entries(catalogue).flatMap(([code, entry]) => (told.has(code) || 'warning' in entry ? [] : [code])),
       [],
       'words of the catalogue without a recipe',
     );

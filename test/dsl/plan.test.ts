@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { RecipeError } from '../../src/dsl/diagnostic.js';
+import { formatDiagnostic, RecipeError } from '../../src/dsl/diagnostic.js';
 import { makePlan, type Plan } from '../../src/dsl/plan.js';
 import { linked, plan } from '../support/plan.js';
 import { repository } from '../support/program.js';
@@ -158,6 +158,47 @@ tasks:
     });
     assert.is(order(made), 'sys a c b sys.released');
     assert.ok(edges(made).includes('b after c: runs in the same chroot, "sys"'));
+  });
+
+  test('a chroot of a library that is worked in while nothing asks for its image is a warning, with what to add', () => {
+    const recipe = (more = '', including = '{recipe: lib.yml}') => `includes: {ami: ${including}}
+tasks:
+  packages: {in: ami.sys, run: "true"}
+  more: {in: ami.sys, run: "true"}
+${more}`;
+    const warned = (text: string, goals: readonly string[] = []) =>
+      plan({ 'r.yml': text, 'lib.yml': library, 'outer.yml': outer }, goals).warnings.map((warning) => formatDiagnostic(warning));
+    const outer = `includes: {build: {recipe: lib.yml}}
+tasks:
+  copy: {uses: ec2.copy, with: {image: "{{ build.image.id }}", name: web, regions: []}}
+outputs: {root: "{{ build.sys.path }}", images: "{{ copy.images }}"}
+`;
+    const text = (help: string, chroot = 'ami.sys') => [
+      `/r.yml:4:18: warning: no image is made of what "packages" does in "${chroot}": nothing that is planned needs "${chroot.replace('sys', 'snapshot')}" [no-image]
+  |
+4 |   packages: {in: ${chroot}, run: "true"}
+  |                  ${'^'.repeat(chroot.length)}
+  help: ${help}
+`,
+    ];
+    assert.equal(warned(recipe()), text('outputs: {image_id: "{{ ami.image_id }}"}'));
+    assert.equal(warned(recipe('outputs: {a: "{{ ami.volume.id }}"}\n')), text('add to the outputs: image_id: "{{ ami.image_id }}"'));
+    assert.equal(warned(recipe('goals: [packages]\noutputs: {a: "{{ ami.image_id }}"}\n')), text('goals: [packages, ami.image]'));
+    assert.equal(warned(recipe('outputs: {a: "{{ ami.image_id }}"}\n'), ['packages']), text('chrootfile run /r.yml packages ami.image'));
+    // The output that comes from the image, not the first one; through a library of the library.
+    const nested = recipe('', '{recipe: outer.yml}').replaceAll('ami.sys', 'ami.build.sys');
+    assert.equal(warned(nested), text('outputs: {images: "{{ ami.images }}"}', 'ami.build.sys'));
+
+    const made = [
+      recipe('outputs: {a: "{{ ami.image_id }}"}\n'),
+      recipe('  keep: {uses: ec2.snapshot, with: {volume: "{{ ami.volume.id }}"}}\n'),
+      recipe('goals: [ami.snapshot]\n'),
+      'includes: {ami: {recipe: lib.yml}}\ntasks:\n  look: {run: "ls {{ ami.sys.path }}"}\n',
+      // The library by itself: whoever names its chroot as a goal wants no more.
+      `${library}goals: [sys]\n`,
+    ];
+    for (const each of made) assert.equal(warned(each), [], each);
+    assert.equal(warned(recipe('outputs: {a: "{{ ami.image_id }}"}\n'), ['ami.image']), []);
   });
 
   test('unknown goals are told with what was probably meant', () => {

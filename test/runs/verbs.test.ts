@@ -7,6 +7,7 @@ import { finished, program, repository, run } from '../support/program.js';
 import { suite } from '../support/suite.js';
 
 const base = join(repository, 'recipes/base.yml');
+const library = join(repository, 'recipes/lib/image_from_image.yml');
 
 suite('verbs', (test) => {
   test('plan tells order, reasons and undo; run --dry-run is the same', () =>
@@ -64,6 +65,23 @@ suite('verbs', (test) => {
         `::error file=r.yml,line=3,col=20,title=unknown-key::unknown key "deps" (Taskfile's "deps" is "needs" here)\n`,
       );
     }));
+
+  test('a warning of check and plan is printed, for programs too, and the exit code is 0', () =>
+    inFolder(
+      { 'r.yml': `version: 1\nincludes: {ami: {recipe: ${library}, with: {name: web}}}\ntasks:\n  a: {in: ami.chroot, run: "true"}\n` },
+      async (folder) => {
+        const checked = await run(['check', 'r.yml'], { folder });
+        assert.equal([checked.code, checked.stdout], [0, 'r.yml: ok, 9 tasks\n'], checked.stderr);
+        assert.match(checked.stderr, /^r\.yml:4:11: warning: no image is made .* \[no-image\]\n[\s\S]*\n1 warning\n$/);
+        const planned = await run(['plan', 'r.yml'], { folder });
+        assert.equal([planned.code, planned.stderr], [0, checked.stderr]);
+        const [record] = JSON.parse((await run(['check', 'r.yml', '--format', 'json'], { folder })).stdout) as Record<string, unknown>[];
+        assert.equal([record?.['code'], record?.['severity'], record?.['line']], ['no-image', 'warning', 4]);
+        const annotated = await run(['check', 'r.yml', '--format', 'github'], { folder });
+        assert.is(annotated.code, 0);
+        assert.match(annotated.stdout, /^::warning file=r\.yml,line=4,col=11,title=no-image::/);
+      },
+    ));
 
   test('doctor finds this host able, and says what is wrong where something is', () =>
     inFolder({}, async (folder) => {
