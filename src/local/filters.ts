@@ -1,5 +1,6 @@
 import { Ec2Error } from './errors.js';
 import type { Resource, Tag } from './store.js';
+import { wildcard } from './wildcard.js';
 
 /** `Filter.N` and paging, which all Describe actions share. */
 export const describeShape = {
@@ -18,11 +19,19 @@ interface Describe {
 /** The values of a resource that a filter of each name looks at. */
 export type Attributes<T> = Readonly<Record<string, (resource: T) => string | number | boolean | undefined | readonly (string | undefined)[]>>;
 
-/** The resources all filters let through. `*` and `?` are wild in values, as EC2 has it. */
+/** Source: EC2 User Guide, "List and filter using the CLI and API". */
+const most = { filters: 50, values: 200 };
+
+/** The resources all filters let through, whose values may have {@link wildcard}s. */
 export function filtered<T extends Resource>(all: readonly T[], request: Describe, attributes: Attributes<T>): T[] {
-  const tests = (request.Filter ?? []).map(({ Name: name = '', Value: values = [] }) => {
+  const { Filter: filters = [] } = request;
+  const values = filters.reduce((sum, { Value = [] }) => sum + Value.length, 0);
+  if (filters.length > most.filters || values > most.values) {
+    throw new Ec2Error('FilterLimitExceeded', `A request may have ${most.filters} filters with ${most.values} values at most.`);
+  }
+  const tests = filters.map(({ Name: name = '', Value: values = [] }) => {
     const patterns = values.map(wildcard);
-    const matches = (value: unknown) => value !== undefined && patterns.some((pattern) => pattern.test(String(value)));
+    const matches = (value: unknown) => value !== undefined && patterns.some((fits) => fits(String(value)));
     if (name.startsWith('tag:')) return (resource: T) => resource.tags.some((tag) => tag.Key === name.slice(4) && matches(tag.Value));
     if (name === 'tag-key') return (resource: T) => resource.tags.some((tag) => matches(tag.Key));
     const attribute = Object.hasOwn(attributes, name) ? attributes[name] : undefined;
@@ -83,12 +92,4 @@ export function checkedTags(tags: readonly { readonly Key?: string; readonly Val
 /** Tags as answers have them. */
 export function tagSet(tags: readonly Tag[]) {
   return tags.length === 0 ? undefined : tags.map((tag) => ({ key: tag.Key, value: tag.Value }));
-}
-
-function wildcard(text: string): RegExp {
-  const source = text
-    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
-    .replaceAll('*', '.*')
-    .replaceAll('?', '.');
-  return new RegExp(`^${source}$`, 's');
 }
