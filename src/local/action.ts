@@ -40,18 +40,32 @@ export function action<const S extends { readonly [name: string]: Shape }>(shape
   return { shape, run: run as Action['run'] };
 }
 
-const names: Record<Kind, { code: string; word: string }> = {
-  volumes: { code: 'InvalidVolume.NotFound', word: 'volume' },
-  snapshots: { code: 'InvalidSnapshot.NotFound', word: 'snapshot' },
-  images: { code: 'InvalidAMIID.NotFound', word: 'image id' },
-};
+const names = {
+  volumes: { code: 'InvalidVolume.NotFound', word: 'volume', malformed: 'InvalidVolumeID.Malformed', prefix: 'vol' },
+  snapshots: { code: 'InvalidSnapshot.NotFound', word: 'snapshot', malformed: 'InvalidSnapshotID.Malformed', prefix: 'snap' },
+  images: { code: 'InvalidAMIID.NotFound', word: 'image id', malformed: 'InvalidAMIID.Malformed', prefix: 'ami' },
+  instances: { code: 'InvalidInstanceID.NotFound', word: 'instance ID', malformed: 'InvalidInstanceID.Malformed', prefix: 'i' },
+} as const;
 
 /** A resource that must exist, and that the caller may see. */
 export function existing<K extends Kind>(here: Here, kind: K, id: string | undefined, store = here.store): Resources[K] {
   const value = required(id, `${kind.slice(0, 1).toUpperCase()}${kind.slice(1, -1)}Id`);
+  mustBeId(kind, value);
   const found = store.get(kind, value);
   if (found !== undefined && maySee(found, here)) return found;
   throw notFound(kind, value);
+}
+
+/** @throws Ec2Error for what cannot be the id of a kind. Ids of 8 digits are older ones of EC2. */
+export function mustBeId(kind: keyof typeof names, id: string): void {
+  const { malformed, prefix } = names[kind];
+  if (!new RegExp(`^${prefix}-([0-9a-f]{8}|[0-9a-f]{17})$`).test(id)) throw new Ec2Error(malformed, `Invalid id: "${id}" (expecting "${prefix}-...")`);
+}
+
+/** @throws Ec2Error for an id that is not this machine's, the only instance there is. */
+export function mustBeThisInstance(id: string, here: Here): void {
+  mustBeId('instances', id);
+  if (id !== here.instance) throw new Ec2Error('InvalidInstanceID.NotFound', `The instance ID '${id}' does not exist`);
 }
 
 function notFound(kind: Kind, id: string): Ec2Error {
@@ -71,6 +85,7 @@ export function selected<K extends Kind>(here: Here, kind: K, ids: readonly stri
   const shown = (resource: Resource) => hasPassed(resource, here.latency.visible);
   if (ids === undefined || ids.length === 0) return here.store.list(kind).filter((resource) => maySee(resource, here) && shown(resource));
   return ids.flatMap((id) => {
+    mustBeId(kind, id);
     // Source: EC2 API reference, DescribeImages: one that was deregistered of late is not unknown, there is just none.
     if (kind === 'images' && here.store.wasDeregistered(id)) return [];
     const found = existing(here, kind, id);

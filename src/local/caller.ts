@@ -13,7 +13,7 @@ export const regions: readonly string[] = [
 
 /** Whether a text can be the name of a region; also of those of AWS that are newer than this list. */
 export function isRegion(text: string): boolean {
-  return /^[a-z]+(-[a-z]+)*-[0-9]+$/.test(text);
+  return text.length <= 64 && /^[a-z]+(-[a-z]+)*-[0-9]+$/.test(text);
 }
 
 /** Who asks, and in which region. */

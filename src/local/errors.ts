@@ -8,7 +8,10 @@ export class Ec2Error extends Error {
     message: string,
     readonly status = 400,
   ) {
-    super(message);
+    super(message.length > longest ? `${message.slice(0, longest)}…` : message);
     this.name = 'Ec2Error';
   }
 }
+
+/** What a client sent, such as an id of a megabyte, is not sent back whole. */
+const longest = 1000;

@@ -281,5 +281,5 @@ const deregisteredMs = 3_600_000;
 
 /** Whether a text may be part of a path. */
 function isId(text: string): boolean {
-  return /^[a-z]+-[0-9a-f]+$/.test(text);
+  return /^[a-z]+-[0-9a-f]{1,17}$/.test(text);
 }

@@ -43,10 +43,16 @@ function children(body: Readonly<Record<string, XmlValue>>): string {
     .join('');
 }
 
-const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
+// A carriage return that stands there as it is becomes a line feed. Source: XML 1.0, 2.11.
+const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', '\r': '&#13;' };
 
 function escape(text: string): string {
-  // Control characters cannot stand in XML at all.
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  return text.replace(/[&<>"]/g, (c) => entities[c] ?? c).replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, '');
+  return text.replace(/[&<>"\r]/g, (c) => entities[c] ?? c).replace(impossible, '');
 }
+
+/** The characters of a text that cannot stand in XML in any way, if there are some. Source: XML 1.0, production `Char`. */
+export function notInXml(text: string): readonly string[] | undefined {
+  return text.match(impossible) ?? undefined;
+}
+
+const impossible = /[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu;

@@ -204,6 +204,54 @@ suite('the embedded EC2', (test) => {
       );
     }));
 
+  test('refuses what cannot be an id, a number, a list or a text, in few words', () =>
+    inFolder({}, async (folder) => {
+      const { local } = open(folder);
+      const answered = async (parameters: Readonly<Record<string, string>>) => {
+        const { status, body } = await local.answer(new URLSearchParams({ Version: '2016-11-15', ...parameters }).toString());
+        assert.ok(body.length < 2_000, `${body.length} characters`);
+        return `${status} ${/<Code>(.*)<\/Code><Message>(.*)<\/Message>/.exec(body)?.slice(1).join(': ')}`;
+      };
+      const long = 'f'.repeat(100_000);
+      for (const [action, parameter, code] of [
+        ['DescribeVolumes', 'VolumeId.1', 'InvalidVolumeID.Malformed'],
+        ['DeleteVolume', 'VolumeId', 'InvalidVolumeID.Malformed'],
+        ['DescribeSnapshots', 'SnapshotId.1', 'InvalidSnapshotID.Malformed'],
+        ['DescribeImages', 'ImageId.1', 'InvalidAMIID.Malformed'],
+        ['DeregisterImage', 'ImageId', 'InvalidAMIID.Malformed'],
+        ['DescribeInstances', 'InstanceId.1', 'InvalidInstanceID.Malformed'],
+      ] as const) {
+        const prefix = { V: 'vol', S: 'snap', I: code.includes('AMI') ? 'ami' : 'i' }[parameter[0] as 'V'];
+        for (const id of [`${prefix}-${long}`, `${prefix}-12345`, `${prefix}-../../x`, `x-0123456789abcdef0`, '*']) {
+          assert.match(await answered({ Action: action, [parameter]: id }), new RegExp(`^400 ${code}: Invalid id: &quot;`));
+        }
+        assert.match(await answered({ Action: action, [parameter]: `${prefix}-0123456789abcdef0` }), /^400 Invalid\w+\.(NotFound|Unavailable): /);
+      }
+      const create = (more: Readonly<Record<string, string>>) => answered({ Action: 'CreateVolume', AvailabilityZone: 'local-1a', ...more });
+      for (const size of ['1e3', '4294967297', '9'.repeat(400), '0x10', '']) assert.match(await create({ Size: size }), /^400 InvalidParameterValue: /);
+      assert.match(await create({ 'Size.1': '1' }), /^400 UnknownParameter: /);
+      assert.match(await answered({ Action: 'DescribeVolumes', VolumeId: 'vol-0123456789abcdef0' }), /^400 InvalidParameterValue: .* it has parts/);
+      assert.match(await answered({ Action: 'CreateSnapshot', Description: 'x'.repeat(256) }), /^400 InvalidParameterValue: .* a text of up to 255/);
+      assert.match(await answered({ Action: long }), /^400 InvalidAction: The action fff.*…$/);
+    }));
+
+  test('takes no characters that XML has no place for, and writes none that were there before', () =>
+    inFolder({}, async (folder) => {
+      const { ec2, local } = open(folder);
+      const { VolumeId: id = '' } = await ec2.send(new CreateVolumeCommand({ AvailabilityZone: 'local-1a', Size: 1 }));
+      const tag = (value: string) => ec2.send(new CreateTagsCommand({ Resources: [id], Tags: [{ Key: 'text', Value: value }] }));
+      for (const odd of ['\u0000', '\u0008', '\u001f', '\ufffe', '\uffff'])
+        assert.match(await refusal(tag(`a${odd}b`)), /^InvalidCharacter: .*Tag.1.Value.* U\+/);
+      const good = 'a\t\r\n\u007f\u0085\u2028\ud7ff\ue000\ufffd😀]]><!--&amp;';
+      await tag(good);
+      const read = async () => (await ec2.send(new DescribeVolumesCommand({}))).Volumes?.[0]?.Tags?.[0]?.Value;
+      assert.is(await read(), good);
+      // As an older version may have kept it.
+      local.store.change('volumes', id, (volume) => ({ ...volume, tags: [{ Key: 'text', Value: 'a\ufffe\ud800b' }] }));
+      assert.is(await read(), 'ab');
+      assert.not.match((await local.answer('Action=%EF%BF%BE')).body, '\ufffe');
+    }));
+
   test('survives a record that a crash left half made', () =>
     inFolder({}, async (folder) => {
       const { ec2, local } = open(folder);

@@ -12,7 +12,7 @@ const copyImage = action(
   {
     DryRun: 'boolean',
     Name: 'string',
-    Description: 'string',
+    Description: 'text',
     SourceImageId: 'string',
     SourceRegion: 'string',
     Encrypted: 'boolean',
@@ -97,7 +97,7 @@ const copySnapshot = action(
     SourceSnapshotId: 'string',
     DestinationRegion: 'string',
     PresignedUrl: 'string',
-    Description: 'string',
+    Description: 'text',
     Encrypted: 'boolean',
     KmsKeyId: 'string',
     CompletionDurationMinutes: 'integer',

@@ -1,4 +1,4 @@
-import { type Action, action, existing, failureOf, type Here, hasPassed, own, ownerOf, putNew, required, selected, stopDryRun } from '../action.js';
+import { type Action, action, existing, failureOf, type Here, hasPassed, mustBeId, own, ownerOf, putNew, required, selected, stopDryRun } from '../action.js';
 import { Ec2Error } from '../errors.js';
 import { type Attributes, describeShape, filtered, page, tagSet, tagShape, tagsFor } from '../filters.js';
 import { ownedBy } from '../sharing.js';
@@ -21,20 +21,20 @@ const registerImage = action(
   {
     DryRun: 'boolean',
     Name: 'string',
-    Description: 'string',
+    Description: 'text',
     Architecture: 'string',
     VirtualizationType: 'string',
-    RootDeviceName: 'string',
+    RootDeviceName: 'text',
     EnaSupport: 'boolean',
     SriovNetSupport: 'string',
     BootMode: 'string',
     ImdsSupport: 'string',
     TpmSupport: 'string',
     UefiData: 'string',
-    KernelId: 'string',
-    RamdiskId: 'string',
+    KernelId: 'text',
+    RamdiskId: 'text',
     BillingProduct: ['string'],
-    BlockDeviceMapping: [{ DeviceName: 'string', VirtualName: 'string', NoDevice: 'string', Ebs: ebsShape }],
+    BlockDeviceMapping: [{ DeviceName: 'text', VirtualName: 'text', NoDevice: 'string', Ebs: ebsShape }],
     TagSpecification: tagShape,
   },
   async (request, here) => {
@@ -104,9 +104,8 @@ const describeImages = action(describeShapeOfImages, async (request, here) => {
 
 const deregisterImage = action({ DryRun: 'boolean', ImageId: 'string' }, async (request, here) => {
   const id = required(request.ImageId, 'ImageId');
-  if (here.store.get('images', id) === undefined) {
-    throw new Ec2Error(/^ami-[0-9a-f]+$/.test(id) ? 'InvalidAMIID.Unavailable' : 'InvalidAMIID.Malformed', `The AMI ID '${id}' is not available`);
-  }
+  mustBeId('images', id);
+  if (here.store.get('images', id) === undefined) throw new Ec2Error('InvalidAMIID.Unavailable', `The AMI ID '${id}' is not available`);
   const mayGo = () => {
     const { protection } = own(here, 'images', id);
     if (protection !== undefined) throw new Ec2Error('OperationNotPermitted', `The image '${id}' is protected against deregistration (${protection}).`);

@@ -1,13 +1,10 @@
-import { type Action, action, type Here, stopDryRun } from '../action.js';
-import { Ec2Error } from '../errors.js';
+import { type Action, action, type Here, mustBeThisInstance, stopDryRun } from '../action.js';
 import { describeShape, filtered, page } from '../filters.js';
 import { machine } from '../machine.js';
 import { attachedVolumes } from './volumes.js';
 
 const describeInstances = action({ ...describeShape, InstanceId: ['string'] }, async (request, here) => {
-  for (const id of request.InstanceId ?? []) {
-    if (id !== here.instance) throw new Ec2Error('InvalidInstanceID.NotFound', `The instance ID '${id}' does not exist`);
-  }
+  for (const id of request.InstanceId ?? []) mustBeThisInstance(id, here);
   // The machine we are on is the only instance there is.
   const found = filtered([{ id: here.instance, created: '', tags: [] }], request, {
     'instance-id': (i) => i.id,

@@ -7,7 +7,7 @@ import { thisMaker } from '../owner_process.js';
 import { changed, changeOf, ownedBy } from '../sharing.js';
 import type { Snapshot } from '../store.js';
 
-const createSnapshot = action({ DryRun: 'boolean', VolumeId: 'string', Description: 'string', TagSpecification: tagShape }, async (request, here) => {
+const createSnapshot = action({ DryRun: 'boolean', VolumeId: 'string', Description: 'text', TagSpecification: tagShape }, async (request, here) => {
   const volume = own(here, 'volumes', required(request.VolumeId, 'VolumeId'));
   const tags = tagsFor('snapshot', request.TagSpecification);
   stopDryRun(request);

@@ -7,6 +7,8 @@ import {
   finish,
   type Here,
   hasPassed,
+  mustBeId,
+  mustBeThisInstance,
   own,
   ownerOf,
   putNew,
@@ -131,9 +133,7 @@ const describeVolumes = action({ ...describeShape, VolumeId: ['string'] }, async
 const attachVolume = action({ DryRun: 'boolean', VolumeId: 'string', InstanceId: 'string', Device: 'string' }, async (request, here) => {
   const id = required(request.VolumeId, 'VolumeId');
   const device = required(request.Device, 'Device');
-  if (required(request.InstanceId, 'InstanceId') !== here.instance) {
-    throw new Ec2Error('InvalidInstanceID.NotFound', `The instance ID '${request.InstanceId}' does not exist`);
-  }
+  mustBeThisInstance(required(request.InstanceId, 'InstanceId'), here);
   if (!/^(\/dev\/)?(sd|xvd)[a-z]{1,2}$/.test(device)) {
     throw new Ec2Error('InvalidParameterValue', `Value (${device}) for parameter device is invalid. ${device} is not a valid EBS device name.`);
   }
@@ -174,6 +174,7 @@ const attachVolume = action({ DryRun: 'boolean', VolumeId: 'string', InstanceId:
 
 const detachVolume = action({ DryRun: 'boolean', VolumeId: 'string', InstanceId: 'string', Device: 'string', Force: 'boolean' }, async (request, here) => {
   const volume = own(here, 'volumes', request.VolumeId);
+  if (request.InstanceId !== undefined) mustBeId('instances', request.InstanceId);
   stopDryRun(request);
   const asked = new Date().toISOString();
   const detaching = await here.store.exclusive(() => {
