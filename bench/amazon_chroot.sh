@@ -1,5 +1,5 @@
 #!/bin/bash
-# Packer's amazon-chroot by hand, as short as it can honestly be: curl without signatures, local commands, and looks
+# Packer's amazon-chroot by hand, as short as it can honestly be: curl, local commands, and looks
 # every 0.2 s.   usage: amazon_chroot.sh ENDPOINT NAME DEVICE-LETTER
 set -euo pipefail
 endpoint=$1 name=$2 letter=$3
@@ -7,7 +7,7 @@ mnt=$(mktemp -d)
 volume=
 trap 'mountpoint -q "$mnt" && umount -R "$mnt"; rmdir "$mnt"' EXIT
 
-ec2() { local action=$1; shift; curl -sf "$endpoint/" --data "Action=$action&Version=2016-11-15$*"; }
+ec2() { local action=$1; shift; curl -sf "$endpoint/" --aws-sigv4 "aws:amz:$AWS_REGION:ec2" --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" --data "Action=$action&Version=2016-11-15$*"; }
 of() { sed -n "s:.*<$1>\([^<]*\)</$1>.*:\1:p" | head -n 1; }
 wait_for() { until "${@:2}" | grep -q "$1"; do sleep 0.2; done; }
 

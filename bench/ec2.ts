@@ -11,6 +11,8 @@ const recipes = import.meta.dirname;
 interface Server {
   readonly endpoint: string;
   readonly log: string;
+  /** What its clients are told by the environment. */
+  readonly env: Readonly<Record<string, string>>;
   stop(): Promise<void>;
 }
 
@@ -29,7 +31,7 @@ async function serve(folder: string, latency: 'instant' | 'ec2'): Promise<Server
     void closed.then(() => fail(new Error('local serve has ended')));
   });
   return {
-    endpoint: (JSON.parse(line) as { endpoint: string }).endpoint,
+    ...(JSON.parse(line) as Pick<Server, 'endpoint' | 'env'>),
     log,
     stop: async () => {
       child.kill('SIGTERM');
@@ -42,17 +44,17 @@ async function serve(folder: string, latency: 'instant' | 'ec2'): Promise<Server
 }
 
 /** Those who build the same image, each under a name of its own and on a device of its own. */
-function contenders(folder: string, { endpoint }: Server) {
+function contenders(folder: string, { endpoint, env }: Server) {
   const name = () => `bench ${randomUUID()}`;
   const ours = (): Contender => ({
     who: 'chrootfile',
     command: () => [program, 'run', join(recipes, 'amazon_chroot.yml'), '-q', '-i', `name=${name()}`, '--cloud', 'aws', '--endpoint', endpoint],
-    // As Packer is told, too.
-    env: { CHROOTFILE_STATE: join(folder, 'state'), AWS_REGION: 'local-1', AWS_ACCESS_KEY_ID: '000000000000', AWS_SECRET_ACCESS_KEY: 'x' },
+    env: { CHROOTFILE_STATE: join(folder, 'state'), ...env },
   });
   const script = (letter = 'g'): Contender => ({
     who: 'bench/amazon_chroot.sh',
     command: () => [join(recipes, 'amazon_chroot.sh'), endpoint, name(), letter],
+    env,
   });
   const packer = (letter: string, poll?: string): Contender => ({
     who: `Packer 1.6.6, ${poll === undefined ? 'its own polling' : `${poll} s polling`}`,
@@ -60,8 +62,6 @@ function contenders(folder: string, { endpoint }: Server) {
       const file = join(folder, `packer-${letter}.json`);
       const builder = {
         type: 'amazon-chroot',
-        access_key: '000000000000',
-        secret_key: 'x',
         region: 'local-1',
         custom_endpoint_ec2: endpoint,
         source_ami_filter: { filters: { name: 'tiny' }, owners: ['self'] },
@@ -71,7 +71,7 @@ function contenders(folder: string, { endpoint }: Server) {
       writeFileSync(file, JSON.stringify({ builders: [builder], provisioners: [{ type: 'shell', inline: ['true'] }] }));
       return ['packer', 'build', file];
     },
-    env: { CHECKPOINT_DISABLE: '1', ...(poll === undefined ? {} : { AWS_POLL_DELAY_SECONDS: poll, AWS_MAX_ATTEMPTS: '300' }) },
+    env: { ...env, CHECKPOINT_DISABLE: '1', ...(poll === undefined ? {} : { AWS_POLL_DELAY_SECONDS: poll, AWS_MAX_ATTEMPTS: '300' }) },
   });
   return { ours, script, packer };
 }

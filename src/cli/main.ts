@@ -268,6 +268,9 @@ local
   .description('serve it to other programs over HTTP, with block devices and instance metadata')
   .addOption(new Option('--port <n>', 'port of EC2 and STS; 0 is any that is free').argParser(port).default(7780))
   .addOption(new Option('--metadata-port <n>', 'port of the instance metadata service, likewise').argParser(port).default(7781))
+  .addOption(new Option('--listen <address>', 'serve EC2 and STS, never metadata, on another address than 127.0.0.1; needs --host'))
+  .addOption(new Option('--host <names...>', 'names that clients may call this machine by'))
+  .addOption(new Option('--no-auth', 'do not verify signatures: whoever can connect may use it'))
   .addOption(new Option('--region <region>', 'the region this machine says it is in').default('local-1'))
   .addOption(new Option('--latency <profile>', 'how long things take: instant, ec2, or a file (default: instant)'))
   .addOption(new Option('--faults <file>', 'what goes wrong'))
@@ -276,9 +279,16 @@ local
   .addOption(state())
   .addHelpText(
     'after',
-    '\nExamples:\n  sudo chrootfile local serve\n  sudo chrootfile local serve --latency ec2 --log requests.ndjson\n  sudo chrootfile local serve --port 0 --metadata-port 0 --json',
+    '\nExamples:\n  sudo chrootfile local serve\n  sudo chrootfile local serve --latency ec2 --log requests.ndjson\n  sudo chrootfile local serve --port 0 --metadata-port 0 --json\n  sudo chrootfile local serve --listen 10.0.0.5 --host build1.example',
   )
-  .action(async (options) => exit(await (await import('./serve.js')).serveLocal(options)));
+  .action(async ({ host, ...options }) => exit(await (await import('./serve.js')).serveLocal({ ...options, hosts: host })));
+local
+  .command('env')
+  .description('print what AWS clients need to use the served EC2: endpoint, access key, region')
+  .addOption(json())
+  .addOption(state())
+  .addHelpText('after', '\nExamples:\n  eval "$(sudo chrootfile local env)"')
+  .action(async (options) => (await import('./served.js')).printServedEnvironment(options.state, options.json));
 local
   .command('check')
   .description('find what crashes and power cuts left: unreadable records, disks without a record, dead locks, dangling links')

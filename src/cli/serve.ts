@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { isRegion } from '../local/caller.js';
 import { type Ports, serve } from '../local/server.js';
@@ -7,6 +8,7 @@ import { lock } from '../runtime/locks.js';
 import { ExitError, exits } from './exits.js';
 import { behaviourOf, logTo, makeRoom, openLocalEc2, serverLock } from './local_ec2.js';
 import { print, printError } from './output.js';
+import { keepNote, newSecretKey, noteOf, type ServedNote } from './served.js';
 import { watchSignals } from './signals.js';
 import { isRoot, stateFolder } from './state.js';
 import { localTools, mustHave } from './tools.js';
@@ -17,6 +19,7 @@ export interface ServeOptions extends Ports {
   readonly latency?: string;
   readonly faults?: string;
   readonly log?: string;
+  readonly auth: boolean;
   readonly json: boolean;
 }
 
@@ -29,23 +32,27 @@ export async function serveLocal({ json, ...options }: ServeOptions): Promise<nu
   await makeRoom(state);
   const { env } = process;
   const behaviour = behaviourOf(options.latency ?? env['CHROOTFILE_LOCAL_LATENCY'], options.faults ?? env['CHROOTFILE_LOCAL_FAULTS']);
-  const { region } = options;
+  const { region, auth } = options;
   if (!isRegion(region)) throw new ExitError(exits.invalid, `--region ${region}: a region is called e.g. local-1 or eu-west-1`);
+  checkPlace(options);
+  const secretKey = auth ? newSecretKey() : undefined;
   const interruption = watchSignals();
   const release = await lock(serverLock(state), 'local serve');
   try {
     const log = logTo(options.log ?? env['CHROOTFILE_LOCAL_LOG']);
-    const ec2 = await openLocalEc2(state, region, { behaviour, aliases: true, ...(log === undefined ? {} : { log }) });
+    const ec2 = await openLocalEc2(state, region, { behaviour, aliases: true, secretKey, ...(log === undefined ? {} : { log }) });
     const served = await serve(ec2, options).catch((error: NodeJS.ErrnoException) => {
       throw error.code === 'EADDRINUSE' ? new ExitError(exits.host, `${error.message}\n  help: --port 0 --metadata-port 0 takes ports that are free`) : error;
     });
-    const { endpoint, metadata } = served;
+    const note = noteOf(served, region, state, secretKey);
+    const forget = keepNote(note);
     // On one line: whoever starts it reads until that has come.
-    if (json) print(JSON.stringify({ endpoint, metadata, region, state }));
-    else print(...greeting(endpoint, metadata, region, join(state, 'local')));
+    if (json) print(JSON.stringify(note));
+    else print(...greeting(note, options));
     const { signal } = interruption;
     if (!signal.aborted) await once(signal, 'abort');
     const left = await served.close();
+    forget();
     for (const { volume, device } of left) printError(`${volume} is still in use as ${device}: unmount it, then: aws ec2 detach-volume --volume-id ${volume}`);
     return left.length === 0 ? exits.done : exits.left;
   } finally {
@@ -54,13 +61,28 @@ export async function serveLocal({ json, ...options }: ServeOptions): Promise<nu
   }
 }
 
-function greeting(endpoint: string, metadata: string, region: string, folder: string): string[] {
+/** @throws ExitError where it would be served to other machines without a key, or by no name of its own. */
+function checkPlace({ listen, hosts = [], auth }: Omit<ServeOptions, 'json'>): void {
+  const say = (text: string) => new ExitError(exits.invalid, text);
+  const [odd] = hosts.filter((host) => !/^[A-Za-z0-9.:-]+$/.test(host));
+  if (odd !== undefined) throw say(`--host ${odd}: a host is a name or an address, without a port`);
+  if (listen === undefined) return;
+  if (isIP(listen) === 0) throw say(`--listen ${listen}: an address is needed, e.g. 10.0.0.5 or 0.0.0.0`);
+  if (!auth) throw say('--listen and --no-auth exclude each other: other machines need the secret access key');
+  if (hosts.length === 0) throw say(`--listen needs the names that clients call this machine by\n  help: --listen ${listen} --host NAME`);
+}
+
+function greeting({ endpoint, metadata, region, state }: ServedNote, { listen, auth, state: told }: Omit<ServeOptions, 'json'>): string[] {
+  const where = told === undefined ? '' : ` --state ${told}`;
   return [
     `EC2 and STS        ${endpoint}   (region ${region})`,
-    `instance metadata  ${metadata}   (and under /latest of the other)`,
-    `kept in            ${folder}`,
+    `instance metadata  ${metadata}${listen === undefined ? '   (and under /latest of the other)' : ''}`,
+    `kept in            ${join(state, 'local')}`,
     '',
-    `  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=${region} AWS_DEFAULT_REGION=${region}`,
+    ...(auth
+      ? ['Requests must be signed with the secret access key of this start. To set it, and the rest that clients need:']
+      : ['Signatures are not verified. To set what clients need:']),
+    `  eval "$(sudo chrootfile local env${where})"`,
     `  aws --endpoint-url ${endpoint} ec2 describe-images`,
     `  chrootfile run --cloud aws --endpoint ${endpoint} RECIPE`,
     '',

@@ -4,6 +4,7 @@ import { type Ec2, openEc2 } from '../runtime/ec2/client.js';
 import type { World } from '../runtime/kind.js';
 import { hostShell } from '../runtime/shell.js';
 import { makeRoom, openLocalEc2 } from './local_ec2.js';
+import { servedAt } from './served.js';
 
 /** What a run, or an undo, works with, and what EC2 it opened. The SDK is loaded when EC2 is first asked for. */
 export interface OpenedWorld extends World {
@@ -44,7 +45,7 @@ export function openWorld({ cloud, state, signal, mountsGone = false, warn }: Wo
 }
 
 async function open(cloud: Cloud, state: string, warn: (message: string) => void): Promise<Ec2> {
-  if (cloud.provider !== 'local') return openEc2(cloud);
+  if (cloud.provider !== 'local') return openEc2(cloud, undefined, () => servedAt(cloud.endpoint, state));
   const region = cloud.region ?? localRegion;
   const { requestHandler, behaviour } = await openLocalEc2(state, region, { warn });
   return openEc2(cloud, { handler: requestHandler as never, region, consistent: behaviour.consistent });

@@ -20,6 +20,12 @@ export interface Here {
   /** Runs something while no other process with this state runs what has the same name; for commands of some milliseconds. */
   alone<T>(name: string, action: () => Promise<T>): Promise<T>;
   readonly latency: Latency;
+  /** The secret access key of credentials that are given out. */
+  readonly secretKey: string;
+  /** The address of the machine that asks, where that is another one. */
+  readonly from: string | undefined;
+  /** A message as it may be told to whoever asks. */
+  told(message: string): string;
   /** The volumes that this process is about to attach. */
   readonly attaching: Set<string>;
   /** Why this process could not finish what it was making, by id. */
@@ -147,7 +153,8 @@ export function discard(here: Here, kind: 'volumes' | 'snapshots', id: string, w
 /** Why a thing will never be ready, where that is so. */
 export function failureOf({ id, ready, maker }: { readonly id: string; readonly ready?: boolean; readonly maker?: string }, here: Here): string | undefined {
   if (ready !== false) return undefined;
-  return here.failures.get(id) ?? (hasDied(maker) ? 'the process that was making it was killed' : undefined);
+  const failure = here.failures.get(id) ?? (hasDied(maker) ? 'the process that was making it was killed' : undefined);
+  return failure === undefined ? undefined : here.told(failure);
 }
 
 /** A disk is filled: its volume or snapshot is ready, unless somebody deleted it meanwhile; then the disk goes too. */

@@ -4,6 +4,9 @@ export const localRegion = 'local-1';
 /** The account of whoever does not name one. */
 export const localAccount = '000000000000';
 
+/** The secret access key where none is asked for. */
+export const uncheckedKey = 'local';
+
 /** The regions there are: some of its own, and those of AWS, so that recipes need not be changed to be tried. */
 export const regions: readonly string[] = [
   ...['local-1', 'local-2', 'local-3', 'local-4'],
@@ -25,8 +28,8 @@ export interface Caller {
 }
 
 /**
- * Reads who asks from a signed request; signatures themselves are not checked. An access key of twelve digits is the
- * account, as with other emulators; a session token `expires-SECONDS` is good until then (seconds since 1970).
+ * Reads who asks from a signed request; {@link verifySignature} checks the signature. An access key of twelve digits is
+ * the account, as with other emulators; a session token `expires-SECONDS` is good until then (seconds since 1970).
  * Source: Signature Version 4, the credential scope `KEY/DATE/REGION/SERVICE/aws4_request`, in a header or in the query.
  */
 export function callerOf(headers: Readonly<Record<string, string>>, form: URLSearchParams, region: string): Caller {

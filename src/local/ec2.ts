@@ -12,9 +12,9 @@ import { snapshotActions } from './actions/snapshots.js';
 import { tagActions } from './actions/tags.js';
 import { detachServed, mendAttachments, volumeActions } from './actions/volumes.js';
 import { Behaviour, isAfter, refusalOf, slowMs } from './behaviour.js';
-import { type Caller, callerOf, isRegion, localAccount, localRegion } from './caller.js';
+import { type Caller, callerOf, isRegion, localAccount, localRegion, uncheckedKey } from './caller.js';
 import { type RunCommand, removeDanglingLinks } from './disks.js';
-import { Ec2Error } from './errors.js';
+import { Ec2Error, withoutPaths } from './errors.js';
 import { machine } from './machine.js';
 import { parseQuery } from './query.js';
 import { regionsIn, Store, setAside } from './store.js';
@@ -45,6 +45,8 @@ export interface LocalOptions {
   /** Takes the store's lock, given its path. */
   readonly withLock: <T>(path: string, action: () => T | Promise<T>) => Promise<T>;
   readonly behaviour?: Behaviour | undefined;
+  /** The secret access key that requests over HTTP are signed with; without one nobody is asked for a signature. */
+  readonly secretKey?: string | undefined;
   /** Whether attached volumes have nodes such as `/dev/xvdf`; for clients other than chrootfile. */
   readonly aliases?: boolean;
   /** Frees what was kept back on a full disk; asked for before something is removed, which must write a little itself. */
@@ -53,6 +55,14 @@ export interface LocalOptions {
   readonly warn?: ((message: string) => void) | undefined;
   /** Is told of every request and its answer. */
   readonly log?: ((entry: WireEntry) => void) | undefined;
+}
+
+/** Whoever asks over HTTP. */
+export interface Visitor {
+  /** @throws Ec2Error where he may not ask a service. */
+  admit(service: 'ec2' | 'sts'): Promise<void>;
+  /** The address of the machine he is on, where that is another one. */
+  readonly from?: string | undefined;
 }
 
 /** An answer as it goes over the wire. */
@@ -96,6 +106,11 @@ export class LocalEc2 {
     return regionsIn(this.options.root);
   }
 
+  /** As {@link LocalOptions.secretKey}. */
+  get secretKey(): string | undefined {
+    return this.options.secretKey;
+  }
+
   /** The folder and files of the resources of its region, for `chrootfile local`. */
   get store(): Store {
     return this.storeOf(this.region);
@@ -103,9 +118,10 @@ export class LocalEc2 {
 
   /**
    * Answers one request, given its form-encoded body.
+   * @param visitor whoever asks over HTTP; whoever asks in this process may do and know all.
    * @throws ConnectionLost where a fault says so.
    */
-  async answer(form: string, headers: Readonly<Record<string, string>> = {}): Promise<WireAnswer> {
+  async answer(form: string, headers: Readonly<Record<string, string>> = {}, visitor?: Visitor): Promise<WireAnswer> {
     const started = performance.now();
     const parameters = new URLSearchParams(form);
     const caller = callerOf(headers, parameters, this.region);
@@ -117,7 +133,7 @@ export class LocalEc2 {
       this.log({ service, action, region, account, code, ms: Math.round(performance.now() - started), form, ...answer });
     };
     try {
-      const given = await this.answerOf(service, action, parameters, caller);
+      const given = await this.answerOf(service, action, parameters, caller, visitor);
       entry(given);
       return given;
     } catch (lost) {
@@ -146,13 +162,14 @@ export class LocalEc2 {
     this.options.log?.(entry);
   }
 
-  private async answerOf(service: 'ec2' | 'sts', name: string, parameters: URLSearchParams, caller: Caller): Promise<WireAnswer> {
+  private async answerOf(service: 'ec2' | 'sts', name: string, parameters: URLSearchParams, caller: Caller, visitor?: Visitor): Promise<WireAnswer> {
     const requestId = randomUUID();
     const { call } = this.behaviour.latency;
     if (call > 0) await sleep(call);
-    const fault = service === 'ec2' ? this.behaviour.faultOf(name, caller.region) : undefined;
     const [say, refuse] = service === 'ec2' ? [answer, refusal] : [stsAnswer, stsRefusal];
     try {
+      await visitor?.admit(service);
+      const fault = service === 'ec2' ? this.behaviour.faultOf(name, caller.region) : undefined;
       // It becomes part of a path.
       if (!isRegion(caller.region)) throw new Ec2Error('AuthFailure', `Credential should be scoped to a valid region, not '${caller.region}'.`, 401);
       if (caller.expired) throw refusalOf('expired', name, caller.account);
@@ -165,14 +182,16 @@ export class LocalEc2 {
       if (action === undefined) throw new Ec2Error('InvalidAction', `The action ${name} is not valid for this web service.`);
       const request = parseQuery(parameters, action.shape);
       if (/^(Detach|Delete|Deregister)/.test(name)) await this.options.makeRoom?.();
-      const body = say(name, requestId, await action.run(request as never, this.hereFor(caller)));
+      const body = say(name, requestId, await action.run(request as never, this.hereFor(caller, visitor)));
       if (fault !== undefined && isAfter(fault)) throw refusalOf(fault, name, caller.account);
       return { status: 200, body };
     } catch (error) {
       if (error instanceof Ec2Error) return { status: error.status, body: refuse(error.code, error.message, requestId) };
       if ((error as NodeJS.ErrnoException).code === 'ECONNRESET') throw error;
-      // A host command that failed is told in full: there is no log to look it up in.
-      return { status: 500, body: refuse('InternalError', (error as Error).message, requestId) };
+      const { message } = error as Error;
+      // A host command that failed is told in full, to whoever sees this process.
+      if (visitor !== undefined) this.options.warn?.(`${name}: ${message}`);
+      return { status: 500, body: refuse('InternalError', this.toldTo(visitor, message), requestId) };
     }
   }
 
@@ -238,7 +257,12 @@ export class LocalEc2 {
     return done;
   }
 
-  private hereFor({ account, region }: Caller): Here {
+  /** Paths of this host are not for others. */
+  private toldTo(visitor: Visitor | undefined, message: string): string {
+    return visitor === undefined ? message : withoutPaths(message.replaceAll(this.options.root, '/…'));
+  }
+
+  private hereFor({ account, region }: Caller, visitor?: Visitor): Here {
     return {
       store: this.storeOf(region),
       storeOf: (other) => this.storeOf(other),
@@ -246,6 +270,9 @@ export class LocalEc2 {
       run: this.options.run,
       account,
       region,
+      secretKey: this.secretKey ?? uncheckedKey,
+      from: visitor?.from,
+      told: (message) => this.toldTo(visitor, message),
       zone: `${region}a`,
       // This machine is in every region.
       instance: machine.instance,

@@ -13,5 +13,10 @@ export class Ec2Error extends Error {
   }
 }
 
+/** A text without the absolute paths in it, quoted or not. */
+export function withoutPaths(text: string): string {
+  return text.replace(/(['"])\/.*?\1/g, '$1…$1').replace(/(?<![^\s(=:'"])\/[^\s'"`,;:)]+/g, '…');
+}
+
 /** What a client sent, such as an id of a megabyte, is not sent back whole. */
 const longest = 1000;

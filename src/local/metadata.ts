@@ -26,9 +26,11 @@ const credentialsLastMs = 6 * 3_600_000;
 export class Metadata {
   /** Tokens given out, with the time they end. */
   private readonly tokens = new Map<string, number>();
-  private readonly versions: Tree;
+  /** What those see who may have the role's credentials, and what others see: an instance without a role. */
+  private readonly trees: { readonly withRole: Tree; readonly without: Tree };
 
-  constructor(region: string) {
+  /** @param secretKey the secret access key of the role. */
+  constructor(region: string, secretKey: string) {
     const zone = `${region}a`;
     const document = () => ({
       accountId: localAccount,
@@ -40,21 +42,23 @@ export class Metadata {
       region,
       version: '2017-09-30',
     });
-    this.versions = {
+    const iam: Tree = {
+      info: () => json({ Code: 'Success', LastUpdated: stamp(), InstanceProfileArn: `arn:aws:iam::${localAccount}:instance-profile/${role}` }),
+      'security-credentials': { [role]: () => json(credentials(secretKey)) },
+    };
+    const tree = (more: { readonly [name: string]: Tree }): Tree => ({
       dynamic: { 'instance-identity': { document: () => json(document()) } },
       'meta-data': {
         hostname: () => hostname(),
-        iam: {
-          info: () => json({ Code: 'Success', LastUpdated: stamp(), InstanceProfileArn: `arn:aws:iam::${localAccount}:instance-profile/${role}` }),
-          'security-credentials': { [role]: () => json(credentials()) },
-        },
+        ...more,
         'instance-id': () => machine.instance,
         'instance-type': () => machine.type,
         'local-hostname': () => hostname(),
         placement: { 'availability-zone': () => zone, region: () => region },
         services: { domain: () => 'amazonaws.com', partition: () => 'aws' },
       },
-    };
+    });
+    this.trees = { withRole: tree({ iam }), without: tree({}) };
   }
 
   /** Whether a path is one of this service: clients with an EC2 endpoint of their own may ask there. */
@@ -62,14 +66,15 @@ export class Metadata {
     return /^\/(latest|[0-9]{4}-[0-9]{2}-[0-9]{2})(\/|$)/.test(path);
   }
 
-  answer(method: string, path: string, headers: Readonly<Record<string, string>>): MetadataAnswer {
+  /** @param withRole whether whoever asks may have credentials. */
+  answer(method: string, path: string, headers: Readonly<Record<string, string>>, withRole: boolean): MetadataAnswer {
     if (path === '/latest/api/token') return this.token(method, headers);
     if (method !== 'GET' && method !== 'HEAD') return { status: 405, body: 'Method Not Allowed', headers: { allow: 'GET, HEAD' } };
     const token = headers[tokenHeader];
     if (token !== undefined && !(Date.now() < (this.tokens.get(token) ?? 0))) return { status: 401, body: 'Unauthorized' };
     if (path === '/') return { status: 200, body: 'latest' };
     const [, ...steps] = path.split('/').filter((step) => step !== '');
-    let at: Tree | undefined = Metadata.owns(path) ? this.versions : undefined;
+    let at: Tree | undefined = Metadata.owns(path) ? this.trees[withRole ? 'withRole' : 'without'] : undefined;
     for (const step of steps) at = typeof at === 'object' && Object.hasOwn(at, step) ? at[step] : undefined;
     if (at === undefined) return { status: 404, body: 'Not Found' };
     return { status: 200, body: typeof at === 'function' ? at() : listing(at) };
@@ -89,14 +94,14 @@ export class Metadata {
 }
 
 /** Keys that say whose they are and when they end, as {@link callerOf} reads them. */
-function credentials() {
+function credentials(secretKey: string) {
   const until = Math.floor((Date.now() + credentialsLastMs) / 1000);
   return {
     Code: 'Success',
     LastUpdated: stamp(),
     Type: 'AWS-HMAC',
     AccessKeyId: localAccount,
-    SecretAccessKey: 'local',
+    SecretAccessKey: secretKey,
     Token: `expires-${until}`,
     Expiration: stamp(until * 1000),
   };

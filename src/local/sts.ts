@@ -13,7 +13,7 @@ const decodeAuthorizationMessage = action({ EncodedMessage: 'string' }, async (r
   return { DecodedMessage: text };
 });
 
-/** Credentials of the role's account; nobody is asked whether he may have them. */
+/** Credentials of the role's account; whoever may ask may have them. */
 const assumeRole = action(
   {
     RoleArn: 'string',
@@ -27,7 +27,7 @@ const assumeRole = action(
     SerialNumber: 'string',
     TokenCode: 'string',
   },
-  async (request) => {
+  async (request, here) => {
     const arn = required(request.RoleArn, 'RoleArn');
     const [, account] = /^arn:aws:iam::([0-9]{12}):role\/.+$/.exec(arn) ?? [];
     if (account === undefined) throw new Ec2Error('ValidationError', `${arn} is invalid`);
@@ -37,7 +37,7 @@ const assumeRole = action(
     const seconds = request.DurationSeconds ?? 3600;
     const until = Math.floor(Date.now() / 1000) + seconds;
     return {
-      Credentials: { AccessKeyId: account, SecretAccessKey: 'local', SessionToken: `expires-${until}`, Expiration: new Date(until * 1000) },
+      Credentials: { AccessKeyId: account, SecretAccessKey: here.secretKey, SessionToken: `expires-${until}`, Expiration: new Date(until * 1000) },
       AssumedRoleUser: {
         AssumedRoleId: `${account}:${request.RoleSessionName}`,
         Arn: `arn:aws:sts::${account}:assumed-role/${arn.split('/').at(-1)}/${request.RoleSessionName}`,

@@ -25,10 +25,10 @@ export const serve: Scenario = {
   begin: async () => ['local', 'serve', '--port', '0', '--metadata-port', '0', '--json'],
   drive: async (place, args, env) => {
     const going = place.start(args, env);
-    const endpoint = await endpointOf(going);
+    const at = await serverOf(going);
     const answered = new Set<string>();
     const known = new Set<string>();
-    const refused = endpoint !== undefined && (await load(endpoint, attachedAs(place), answered, known).then(() => false, isAnswer));
+    const refused = at !== undefined && (await load(at, attachedAs(place), answered, known).then(() => false, isAnswer));
     // Where nothing can be written any more, what was refused cannot be removed either.
     const checksRefused = refused && env['CHROOTFILE_FAULT'] !== 'EIO+';
     place.write('answered.json', JSON.stringify({ answered: [...answered], known: checksRefused ? [...known] : undefined } satisfies Answered));
@@ -38,9 +38,9 @@ export const serve: Scenario = {
   finish: async (place) => {
     const answered = JSON.parse(place.read('answered.json')) as Answered;
     const going = place.start(await serve.begin(place));
-    const endpoint = await endpointOf(going);
-    if (endpoint === undefined) return [`the next start: ${tail(await going.ended)}`];
-    const wrong = await deleteAll(endpoint, answered).catch((error: Error) => [`the next start: ${error.name}: ${error.message}`]);
+    const at = await serverOf(going);
+    if (at === undefined) return [`the next start: ${tail(await going.ended)}`];
+    const wrong = await deleteAll(at, answered).catch((error: Error) => [`the next start: ${error.name}: ${error.message}`]);
     going.child.kill('SIGINT');
     const { code } = await going.ended;
     return code === 0 ? wrong : [...wrong, `the next start: exit code ${code}`];
@@ -60,13 +60,19 @@ function isAnswer(error: { readonly $metadata?: { readonly httpStatusCode?: numb
   return error.$metadata?.httpStatusCode !== undefined;
 }
 
+/** Where a server answers, and what its clients are told by the environment. */
+interface At {
+  readonly endpoint: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
 /** Where the server answers; undefined when it ended before. */
-async function endpointOf(going: Going): Promise<string | undefined> {
+async function serverOf(going: Going): Promise<At | undefined> {
   let printed = '';
   going.child.stdout?.on('data', (text: string) => {
     printed += text;
   });
-  return (await going.saw('"endpoint"')) ? /"endpoint":"([^"]*)"/.exec(printed)?.[1] : undefined;
+  return (await going.saw('"endpoint"')) ? (JSON.parse(printed) as At) : undefined;
 }
 
 /** A name for the device that no other worker and no host uses. */
@@ -74,17 +80,18 @@ function attachedAs({ folder }: Place): string {
   return `/dev/sd${'zyxwvuts'[Number(/\d+$/.exec(folder)?.[0] ?? 0) % 8]}`;
 }
 
-function clientOf(endpoint: string, region: string): EC2Client {
-  return new EC2Client({ endpoint, region, credentials: { accessKeyId: '000000000000', secretAccessKey: 'x' }, maxAttempts: 1 });
+function clientOf({ endpoint, env }: At, region: string): EC2Client {
+  const credentials = { accessKeyId: '000000000000', secretAccessKey: env['AWS_SECRET_ACCESS_KEY'] ?? '' };
+  return new EC2Client({ endpoint, region, credentials, maxAttempts: 1 });
 }
 
 /** Asks for things in order, until one request fails. @param answered gets what must be there from now on, as `REGION ID`. */
-async function load(endpoint: string, device: string, answered: Set<string>, known: Set<string>): Promise<void> {
+async function load(at: At, device: string, answered: Set<string>, known: Set<string>): Promise<void> {
   const made = (one: string) => {
     answered.add(one);
     known.add(one);
   };
-  const [near, far] = [clientOf(endpoint, 'local-1'), clientOf(endpoint, 'local-2')];
+  const [near, far] = [clientOf(at, 'local-1'), clientOf(at, 'local-2')];
   const { VolumeId = '' } = await near.send(new CreateVolumeCommand({ AvailabilityZone: 'local-1a', Size: 1 }));
   made(`local-1 ${VolumeId}`);
   const { Reservations } = await near.send(new DescribeInstancesCommand());
@@ -106,10 +113,10 @@ async function load(endpoint: string, device: string, answered: Set<string>, kno
 }
 
 /** Deletes all there is; gives what is wrong with it, or missing. */
-async function deleteAll(endpoint: string, { answered, known }: Answered): Promise<string[]> {
+async function deleteAll(at: At, { answered, known }: Answered): Promise<string[]> {
   const found: string[] = [];
   for (const region of ['local-1', 'local-2']) {
-    const ec2 = clientOf(endpoint, region);
+    const ec2 = clientOf(at, region);
     const { Images = [] } = await ec2.send(new DescribeImagesCommand({ Owners: ['self'] }));
     for (const { ImageId } of Images) await ec2.send(new DeregisterImageCommand({ ImageId }));
     const { Snapshots = [] } = await ec2.send(new DescribeSnapshotsCommand({ OwnerIds: ['self'] }));

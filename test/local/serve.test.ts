@@ -1,6 +1,5 @@
 import { execFileSync } from 'node:child_process';
 import { closeSync, constants, existsSync, openSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -17,11 +16,12 @@ import * as assert from 'uvu/assert';
 import { heldBy } from '../support/ec2.js';
 import { inFolder } from '../support/folder.js';
 import { finished, run, start } from '../support/program.js';
-import { deviceNamesFor, makeTiny, requestsOf, type Server, serveIn, withServer } from '../support/served.js';
+import { deviceNamesFor, keysOf, makeTiny, requestsOf, type Server, serveIn, withServer } from '../support/served.js';
+import { type Answered, ask, presigned } from '../support/signed.js';
 import { suite } from '../support/suite.js';
 
-function clientOf({ endpoint }: Server, region = 'local-1'): EC2Client {
-  return new EC2Client({ endpoint, region, credentials: { accessKeyId: '000000000000', secretAccessKey: 'x' }, maxAttempts: 1 });
+function clientOf(server: Server, region = 'local-1'): EC2Client {
+  return new EC2Client({ endpoint: server.endpoint, region, credentials: keysOf(server), maxAttempts: 1 });
 }
 
 /** Attaches a new volume of 1 GiB. */
@@ -33,20 +33,9 @@ async function attach(ec2: EC2Client): Promise<{ volume: string; device: string;
   return { volume, ...names };
 }
 
-/** One request by hand: what it was answered. */
-function ask(url: string, options: { method?: string; headers?: Record<string, string>; body?: string } = {}): Promise<{ status: number; text: string }> {
-  return new Promise((done, fail) => {
-    const asked = request(url, { method: options.method ?? 'GET', headers: options.headers ?? {} }, (answer) => {
-      let text = '';
-      answer.setEncoding('utf8');
-      answer.on('data', (chunk) => {
-        text += chunk;
-      });
-      answer.on('end', () => done({ status: answer.statusCode ?? 0, text }));
-    });
-    asked.on('error', fail);
-    asked.end(options.body);
-  });
+/** A request by hand that is signed as it must be. */
+function post({ endpoint: url, env }: Server, body: string): Promise<Answered> {
+  return ask({ url, body, secret: env['AWS_SECRET_ACCESS_KEY'] });
 }
 
 suite('local serve', (test) => {
@@ -96,7 +85,8 @@ suite('local serve', (test) => {
       assert.not(asked.includes('DescribeVolumes'), asked.join(' '));
       assert.ok(asked.includes('instance-id') && asked.includes('RegisterImage'), asked.join(' '));
       // Without keys in the environment, those of the instance are taken.
-      const keyless = await run(['run', '--cloud', 'aws', '--endpoint', server.endpoint, 'r.yml'], {
+      const recipe = ['run', '--cloud', 'aws', '--endpoint', server.endpoint, 'r.yml'];
+      const keyless = await run([...recipe, '--state', join(server.folder, 'runs')], {
         folder: writeRecipe(server.folder),
         env: { AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '', AWS_EC2_METADATA_DISABLED: '' },
       });
@@ -110,11 +100,11 @@ suite('local serve', (test) => {
     }));
 
   test('the metadata service, versions 1 and 2, on its own port and under the other', () =>
-    withServer(async ({ endpoint, metadata }) => {
+    withServer(async ({ endpoint, metadata, env }) => {
       const ttl = { 'x-aws-ec2-metadata-token-ttl-seconds': '60' };
       for (const url of [endpoint, metadata]) {
-        const { text: token } = await ask(`${url}/latest/api/token`, { method: 'PUT', headers: ttl });
-        const get = (path: string, headers: Record<string, string> = {}) => ask(`${url}/latest/${path}`, { headers });
+        const { text: token } = await ask({ url: `${url}/latest/api/token`, method: 'PUT', headers: ttl });
+        const get = (path: string, headers: Record<string, string> = {}) => ask({ url: `${url}/latest/${path}`, method: 'GET', headers });
         assert.is((await get('meta-data/placement/region', { 'x-aws-ec2-metadata-token': token })).text, 'eu-west-1');
         assert.is((await get('meta-data/placement/availability-zone')).text, 'eu-west-1a');
         assert.is((await get('meta-data/placement/', { 'x-aws-ec2-metadata-token': 'another' })).status, 401);
@@ -122,45 +112,43 @@ suite('local serve', (test) => {
         assert.is((await get('meta-data/nothing')).status, 404);
         assert.is((await get('user-data')).status, 404);
         assert.match(JSON.parse((await get('dynamic/instance-identity/document')).text).instanceId, /^i-[0-9a-f]{17}$/);
-        assert.is((await ask(`${url}/latest/api/token`, { method: 'PUT' })).status, 400);
-        assert.is((await ask(`${url}/latest/api/token`, { method: 'PUT', headers: { ...ttl, 'x-forwarded-for': '10.0.0.1' } })).status, 403);
-        assert.is((await ask(`${url}/latest/meta-data/`, { method: 'POST' })).status, 405);
+        assert.is((await ask({ url: `${url}/latest/api/token`, method: 'PUT' })).status, 400);
+        assert.is((await ask({ url: `${url}/latest/api/token`, method: 'PUT', headers: { ...ttl, 'x-forwarded-for': '10.0.0.1' } })).status, 403);
+        assert.is((await ask({ url: `${url}/latest/meta-data/` })).status, 405);
       }
       assert.is(await new MetadataService({ endpoint: metadata }).request('/latest/meta-data/services/partition', {}), 'aws');
       process.env['AWS_EC2_METADATA_SERVICE_ENDPOINT'] = metadata;
       try {
         const keys = await fromInstanceMetadata()();
-        assert.equal([keys.accessKeyId, (keys.expiration?.getTime() ?? 0) > Date.now() + 3_600_000], ['000000000000', true]);
+        assert.equal(
+          { ...keysOf({ env }), long: true },
+          { accessKeyId: keys.accessKeyId, secretAccessKey: keys.secretAccessKey, long: (keys.expiration?.getTime() ?? 0) > Date.now() + 3_600_000 },
+        );
       } finally {
         delete process.env['AWS_EC2_METADATA_SERVICE_ENDPOINT'];
       }
     }, 'eu-west-1'));
 
-  test('requests by GET and with a signature in the query; none of browsers, of other hosts, without an action, too large', () =>
-    withServer(async ({ endpoint }) => {
-      const scope = encodeURIComponent('111111111111/20261123/local-3/sts/aws4_request');
-      const who = await ask(`${endpoint}/?Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=${scope}`);
-      assert.match(who.text, '<Account>111111111111</Account>');
-      const action = `${endpoint}/?Action=DescribeVolumes&Version=2016-11-15`;
+  test('requests are signed with its key, by POST or GET, in a header or in the query; it names the account and the region', () =>
+    withServer(async (server) => {
+      const { endpoint, env } = server;
+      const secret = env['AWS_SECRET_ACCESS_KEY'] ?? '';
+      assert.match(secret, /^[A-Za-z0-9_-]{40}$/);
+      const who = `${endpoint}/?Action=GetCallerIdentity&Version=2011-06-15`;
+      const as = { url: who, secret, accessKeyId: '111111111111', region: 'local-3', service: 'sts' };
+      assert.match((await ask({ url: presigned(as), method: 'GET' })).text, '<Account>111111111111</Account>');
+      assert.match((await ask({ ...as, method: 'GET' })).text, '<Account>111111111111</Account>');
+      const body = new URL(who).search.slice(1);
+      assert.match((await ask({ ...as, url: endpoint, body, token: `expires-${Date.now()}` })).text, '<Account>111111111111</Account>');
+      assert.match((await ask({ ...as, url: endpoint, body, token: 'expires-1' })).text, '<Code>RequestExpired</Code>');
+      assert.match((await ask({ ...as, url: presigned({ ...as, token: 'expires-1' }), method: 'GET', secret: undefined })).text, '<Code>RequestExpired</Code>');
+      const list = { url: `${endpoint}/?Action=DescribeVolumes&Version=2016-11-15&Filter.1.Name=tag%3Aa+b&Filter.1.Value.1=%2A~%C3%BC`, secret, method: 'GET' };
+      assert.is((await ask(list)).status, 200);
+      assert.is((await ask({ url: presigned(list), method: 'GET' })).status, 200);
       // The region of the signature becomes part of a path.
-      const outside = encodeURIComponent('local/20261123/../ec2/aws4_request');
-      assert.match(
-        (await ask(`${action}&X-Amz-Credential=${outside}`)).text,
-        "<Code>AuthFailure</Code><Message>Credential should be scoped to a valid region, not '..'",
-      );
-      assert.is((await ask(action)).status, 200);
-      assert.is((await ask(action, { headers: { origin: 'http://somewhere.example' } })).status, 403);
-      assert.is((await ask(action, { headers: { host: 'somewhere.example' } })).status, 403);
-      assert.is((await ask(action, { headers: { 'sec-fetch-site': 'cross-site' } })).status, 403);
-      assert.match((await ask(endpoint, { method: 'POST' })).text, '<Code>MissingAction</Code>');
-      const large = ask(endpoint, { method: 'POST', body: 'x'.repeat(2 ** 21) });
-      assert.is(
-        await large.then(
-          () => 'answered',
-          (error: NodeJS.ErrnoException) => /ECONNRESET|EPIPE/.test(error.code ?? '') && 'cut',
-        ),
-        'cut',
-      );
+      const outside = await ask({ url: endpoint, body: 'Action=DescribeVolumes', secret, region: '..' });
+      assert.match(outside.text, /IncompleteSignature|<Code>AuthFailure<\/Code><Message>Credential should be scoped to a valid region, not '..'/);
+      assert.match((await ask({ url: endpoint, secret })).text, '<Code>MissingAction</Code>');
     }));
 
   test('latency and faults by its options; a connection is cut where a rule says so', () =>
@@ -193,20 +181,19 @@ suite('local serve', (test) => {
       const ec2 = clientOf(server);
       const { volume: id, device } = await attach(ec2);
       const form = (action: string, more = '') => `Action=${action}&Version=2016-11-15${more}`;
-      const post = (body: string) => ask(server.endpoint, { method: 'POST', body });
-      const instance = /<instanceId>([^<]+)/.exec((await post(form('DescribeInstances'))).text)?.[1];
+      const instance = /<instanceId>([^<]+)/.exec((await post(server, form('DescribeInstances'))).text)?.[1];
       let over = false;
       const looking = Promise.all(
         Array.from({ length: 8 }, async () => {
-          while (!over) await post(form('DescribeVolumes'));
+          while (!over) await post(server, form('DescribeVolumes'));
         }),
       );
       for (let round = 0; round < 10; round += 1) {
-        const detached = await post(form('DetachVolume', `&VolumeId=${id}`));
+        const detached = await post(server, form('DetachVolume', `&VolumeId=${id}`));
         assert.is(detached.status, 200, detached.text);
-        const attached = await post(form('AttachVolume', `&VolumeId=${id}&InstanceId=${instance}&Device=${device}`));
+        const attached = await post(server, form('AttachVolume', `&VolumeId=${id}&InstanceId=${instance}&Device=${device}`));
         assert.is(attached.status, 200, attached.text);
-        const { text } = await post(form('DescribeVolumes', `&VolumeId.1=${id}`));
+        const { text } = await post(server, form('DescribeVolumes', `&VolumeId.1=${id}`));
         assert.match(text, `<device>${device}</device><status>attached</status>`);
       }
       over = true;
@@ -267,7 +254,7 @@ suite('local serve', (test) => {
         );
         for (const { VolumeId } of volumes) {
           const form = `Action=DeleteVolume&Version=2016-11-15&VolumeId=${VolumeId}`;
-          assert.is((await ask(next.endpoint, { method: 'POST', body: form })).status, 200);
+          assert.is((await post(next, form)).status, 200);
         }
         assert.equal(heldBy(folder), []);
       } finally {

@@ -13,8 +13,8 @@ function build(server: Server, name: string, more: object = {}) {
     builders: [
       {
         type: 'amazon-chroot',
-        access_key: '000000000000',
-        secret_key: 'x',
+        access_key: server.env['AWS_ACCESS_KEY_ID'],
+        secret_key: server.env['AWS_SECRET_ACCESS_KEY'],
         region: 'local-1',
         custom_endpoint_ec2: server.endpoint,
         source_ami_filter: { filters: { name: 'tiny' }, owners: ['self'] },

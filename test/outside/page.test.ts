@@ -18,7 +18,8 @@ suite('docs/served-ec2.md', (test) => {
         // The ports that the page names may be somebody else's.
         const page = readFileSync(join(repository, 'docs/served-ec2.md'), 'utf8')
           .replaceAll('http://127.0.0.1:7780', server.endpoint)
-          .replaceAll('http://127.0.0.1:7781', server.metadata);
+          .replaceAll('http://127.0.0.1:7781', server.metadata)
+          .replaceAll('sudo chrootfile local env', `${program} local env --state ${join(folder, 'state')}`);
         const block = (language: string) => new RegExp(`\`\`\`${language}\n([\\s\\S]*?)\`\`\``).exec(page)?.[1] ?? '';
         const env = { PATH: `/usr/bin:${process.env['PATH']}`, CHECKPOINT_DISABLE: '1', CHROOTFILE_STATE: join(folder, 'runs') };
         const ok = async (...command: string[]) => {

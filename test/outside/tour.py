@@ -14,7 +14,8 @@ import os
 import re
 import sys
 
-os.environ.update(AWS_ACCESS_KEY_ID="000000000000", AWS_SECRET_ACCESS_KEY="x", AWS_EC2_METADATA_DISABLED="true", AWS_PAGER="")
+# The secret access key is the server's; the access key id says which account asks.
+os.environ.update(AWS_ACCESS_KEY_ID="000000000000", AWS_EC2_METADATA_DISABLED="true", AWS_PAGER="")
 client_name, endpoint, *actions = sys.argv[1:]
 region = "local-1"
 zone = region + "a"
@@ -34,7 +35,7 @@ class Boto3:
         self.version = f"boto3 {boto3.__version__}"
         self.failure = botocore.exceptions.ClientError
         self.make = lambda service, region, key: boto3.client(
-            service, region_name=region, endpoint_url=endpoint, aws_access_key_id=key, aws_secret_access_key="x"
+            service, region_name=region, endpoint_url=endpoint, aws_access_key_id=key, aws_secret_access_key=os.environ["AWS_SECRET_ACCESS_KEY"]
         )
         self.methods = {s: self.make(s, region, "000000000000").meta.method_to_api_mapping for s in ("ec2", "sts")}
 

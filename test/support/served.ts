@@ -26,13 +26,13 @@ export async function serveIn(folder: string, ...args: readonly string[]): Promi
     printed += chunk;
   });
   await started.saw('\n');
-  const { endpoint, metadata, region } = JSON.parse(printed) as { endpoint: string; metadata: string; region: string };
+  const { endpoint, metadata, env } = JSON.parse(printed) as Pick<Server, 'endpoint' | 'metadata' | 'env'>;
   return {
     endpoint,
     metadata,
     child: started.child,
     folder,
-    env: { AWS_ACCESS_KEY_ID: '000000000000', AWS_SECRET_ACCESS_KEY: 'x', AWS_DEFAULT_REGION: region, AWS_PAGER: '' },
+    env: { ...env, AWS_PAGER: '' },
     stop: () => {
       started.child.kill('SIGINT');
       return started.ended;
@@ -88,6 +88,11 @@ export function requestsOf({ folder }: Server): { service: string; action: strin
     .split('\n')
     .filter(Boolean)
     .map((line) => JSON.parse(line));
+}
+
+/** The keys of a server, with an access key id of another account where one is named. */
+export function keysOf({ env }: Pick<Server, 'env'>, accessKeyId = '000000000000'): { accessKeyId: string; secretAccessKey: string } {
+  return { accessKeyId, secretAccessKey: env['AWS_SECRET_ACCESS_KEY'] ?? '' };
 }
 
 /** Packer leaves an empty folder of its own for each device, and a lock. */

@@ -137,6 +137,12 @@ const attachVolume = action({ DryRun: 'boolean', VolumeId: 'string', InstanceId:
   if (!/^(\/dev\/)?(sd|xvd)[a-z]{1,2}$/.test(device)) {
     throw new Ec2Error('InvalidParameterValue', `Value (${device}) for parameter device is invalid. ${device} is not a valid EBS device name.`);
   }
+  if (here.from !== undefined) {
+    throw new Ec2Error(
+      'UnsupportedOperation',
+      `Volumes are attached to the machine that serves EC2, and this request comes from ${here.from}: attach from the machine that is to have the device.`,
+    );
+  }
   stopDryRun(request);
   const since = new Date().toISOString();
   const volume = await here.store.exclusive(() => {

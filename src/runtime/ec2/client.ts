@@ -1,7 +1,7 @@
 import type { EC2Client, EC2ClientConfig } from '@aws-sdk/client-ec2';
 import type { STSClientConfig } from '@aws-sdk/client-sts';
 import type { Cloud } from '../../dsl/recipe.js';
-import { type Credentials, credentialsOf, nowhere } from './credentials.js';
+import { type Credentials, credentialsOf, nowhere, type ServedKeys } from './credentials.js';
 import { ownRegion } from './metadata.js';
 import { Usage } from './usage.js';
 
@@ -31,12 +31,16 @@ export interface LocalHandler {
   readonly consistent: boolean;
 }
 
-/** Opens the EC2 of a recipe's cloud. @throws Error when no region is known. */
-export async function openEc2(cloud: Cloud, local?: LocalHandler): Promise<Ec2> {
+/**
+ * Opens the EC2 of a recipe's cloud.
+ * @param served looks up the keys of the EC2 that is served at the cloud's endpoint, where they are known.
+ * @throws Error when no region is known.
+ */
+export async function openEc2(cloud: Cloud, local?: LocalHandler, served: () => ServedKeys | undefined = () => undefined): Promise<Ec2> {
   const sdk = await import('./sdk.js');
-  askMetadataOf(cloud.endpoint);
+  askMetadataOf(cloud.endpoint, served()?.metadata);
   const usage = new Usage();
-  const credentials = credentialsOf(cloud, local?.region ?? cloud.region, local?.handler);
+  const credentials = credentialsOf(cloud, local?.region ?? cloud.region, local?.handler, served);
   const shared: EC2ClientConfig = {
     credentials: credentials.provider,
     ...(cloud.profile === undefined ? {} : { profile: cloud.profile }),
@@ -72,13 +76,14 @@ export async function openEc2(cloud: Cloud, local?: LocalHandler): Promise<Ec2> 
 /**
  * An EC2 that is served on this machine says what this machine is, too, as it does to Packer. Said by the environment,
  * where the SDK's metadata client and its credentials look; what is there already stays.
+ * @param known where it says so, if that is known.
  */
-function askMetadataOf(endpoint: string | undefined): void {
+function askMetadataOf(endpoint: string | undefined, known: string | undefined): void {
   const { env } = process;
   const here = endpoint !== undefined && /^http:\/\/(localhost|127\.[0-9.]+|\[::1\])[:/]?/.test(endpoint);
   // One undo may be of several runs, each with an endpoint of its own.
   if (env[metadataEndpoint] === madeUp) delete env[metadataEndpoint];
-  madeUp = here && env[metadataEndpoint] === undefined ? endpoint : undefined;
+  madeUp = env[metadataEndpoint] === undefined ? (known ?? (here ? endpoint : undefined)) : undefined;
   if (madeUp !== undefined) env[metadataEndpoint] = madeUp;
 }
 
@@ -202,7 +207,7 @@ export function isRefusal(error: unknown): boolean {
   return (
     isExpiry(error) ||
     hasNoKeys(error) ||
-    /^(UnauthorizedOperation|AuthFailure|AccessDenied|InvalidClientTokenId|OptInRequired|Blocked)/.test(codeOf(error) ?? '')
+    /^(UnauthorizedOperation|AuthFailure|AccessDenied|InvalidClientTokenId|SignatureDoesNotMatch|OptInRequired|Blocked)/.test(codeOf(error) ?? '')
   );
 }
 

@@ -9,6 +9,11 @@ export interface Keys {
   readonly expiration?: Date;
 }
 
+/** The keys of an EC2 that is served on this machine, and where it serves metadata. */
+export interface ServedKeys extends Keys {
+  readonly metadata: string;
+}
+
 /** Variables of the environment with their older names. Source: Packer 0.3, "AMI builders, access". */
 const olderNames = [
   ['AWS_ACCESS_KEY_ID', 'AWS_ACCESS_KEY'],
@@ -59,13 +64,21 @@ export const nowhere = 'http://ec2.invalid';
 /**
  * The credentials of a recipe's cloud: those the AWS tools would take, and the role on top of them.
  * @param local the handler of the embedded EC2, which needs none and answers for STS too.
+ * @param served the keys of the EC2 at the cloud's endpoint, where it is served on this machine; it answers for STS too.
  */
-export function credentialsOf(cloud: Cloud, region: string | undefined, local?: RequestHandler): Credentials {
+export function credentialsOf(
+  cloud: Cloud,
+  region: string | undefined,
+  local?: RequestHandler,
+  served: () => ServedKeys | undefined = () => undefined,
+): Credentials {
   if (local !== undefined && cloud.profile === undefined && cloud.assume_role === undefined) return new Credentials(async () => async () => localKeys);
   return new Credentials(async () => {
     const env = process.env;
     for (const [name, old] of olderNames) if (env[name] === undefined && env[old] !== undefined) env[name] = env[old];
     const role = cloud.assume_role;
+    const own = cloud.profile === undefined ? served() : undefined;
+    if (own !== undefined && role === undefined) return async () => own;
     const given = keysIn(env);
     // The first place all AWS tools look at; the library that knows the others takes a while to load.
     if (given !== undefined && role === undefined && local === undefined && cloud.profile === undefined && !env['AWS_PROFILE']) return async () => given;
@@ -81,7 +94,8 @@ export function credentialsOf(cloud: Cloud, region: string | undefined, local?: 
       mfaCodeProvider,
       ignoreCache: true,
     });
-    const base = local !== undefined && cloud.profile === undefined ? async () => localKeys : named;
+    const ours = local !== undefined && cloud.profile === undefined ? localKeys : own;
+    const base = ours === undefined ? named : async () => ours;
     if (role === undefined) return () => base();
     const params = {
       RoleArn: role.role_arn,
@@ -94,7 +108,7 @@ export function credentialsOf(cloud: Cloud, region: string | undefined, local?: 
       TransitiveTagKeys: role.transitive_tag_keys === undefined ? undefined : [...role.transitive_tag_keys],
       SerialNumber: role.mfa_serial,
     };
-    const endpoint = local === undefined ? cloud.sts_endpoint : nowhere;
+    const endpoint = local === undefined ? (cloud.sts_endpoint ?? (own === undefined ? undefined : cloud.endpoint)) : nowhere;
     const clientConfig = {
       ...(region === undefined ? {} : { region }),
       ...(endpoint === undefined ? {} : { endpoint }),

@@ -1,0 +1,83 @@
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { removeFile, writeWhole } from '../linux/atomic_write.js';
+import { localAccount, uncheckedKey } from '../local/caller.js';
+import type { Served } from '../local/server.js';
+import type { ServedKeys } from '../runtime/ec2/credentials.js';
+import { isHeld } from '../runtime/locks.js';
+import { ExitError, exits } from './exits.js';
+import { serverLock } from './local_ec2.js';
+import { print, printJson } from './output.js';
+import { stateFolder } from './state.js';
+
+/** A served EC2, as it is printed and as the state folder keeps it for the programs of its owner. */
+export interface ServedNote extends Pick<Served, 'endpoint' | 'metadata'> {
+  readonly region: string;
+  readonly state: string;
+  /** What clients of AWS are told by the environment. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** A new secret access key, as long as those of AWS. */
+export function newSecretKey(): string {
+  return randomBytes(30).toString('base64url');
+}
+
+/** The note of a server. The access key id names the account; any other will do, too. */
+export function noteOf({ endpoint, metadata }: Pick<Served, 'endpoint' | 'metadata'>, region: string, state: string, secretKey = uncheckedKey): ServedNote {
+  const env = {
+    AWS_ENDPOINT_URL: endpoint,
+    AWS_EC2_METADATA_SERVICE_ENDPOINT: metadata,
+    AWS_ACCESS_KEY_ID: localAccount,
+    AWS_SECRET_ACCESS_KEY: secretKey,
+    AWS_REGION: region,
+    AWS_DEFAULT_REGION: region,
+  };
+  return { endpoint, metadata, region, state, env };
+}
+
+/** Keeps the note of a server while that runs. @returns what removes it. */
+export function keepNote(note: ServedNote): () => void {
+  writeWhole(fileIn(note.state), `${JSON.stringify(note)}\n`);
+  return () => removeFile(fileIn(note.state));
+}
+
+/** `chrootfile local env`: what a shell evaluates to have clients of AWS use the EC2 that is served here. */
+export function printServedEnvironment(told: string | undefined, json: boolean): void {
+  const state = stateFolder(told);
+  const note = isHeld(serverLock(state)) ? noteIn(state) : undefined;
+  if (note === undefined) throw new ExitError(exits.invalid, `no EC2 is served from ${state}\n  help: sudo chrootfile local serve`);
+  if (json) printJson(note.env);
+  else print(...Object.entries(note.env).map(([name, value]) => `export ${name}=${value}`));
+}
+
+/**
+ * How to speak to the EC2 at an endpoint, where it is served from a state folder, by whatever name of the loopback
+ * interface. The access key id of the environment goes on choosing the account.
+ */
+export function servedAt(endpoint: string | undefined, state: string): ServedKeys | undefined {
+  const note = endpoint === undefined ? undefined : noteIn(state);
+  if (endpoint === undefined || note === undefined || placeOf(endpoint) !== placeOf(note.endpoint)) return undefined;
+  const { AWS_ACCESS_KEY_ID: named = '' } = process.env;
+  const { AWS_ACCESS_KEY_ID: accessKeyId = '', AWS_SECRET_ACCESS_KEY: secretAccessKey = '' } = note.env;
+  return { accessKeyId: /^[0-9]{12}$/.test(named) ? named : accessKeyId, secretAccessKey, metadata: note.metadata };
+}
+
+function placeOf(endpoint: string): string | undefined {
+  return URL.canParse(endpoint) ? new URL(endpoint).host.replace(/^(localhost|127\.[0-9.]+|\[::1\])(?=:|$)/, 'loopback') : undefined;
+}
+
+function noteIn(state: string): ServedNote | undefined {
+  try {
+    return JSON.parse(readFileSync(fileIn(state), 'utf8')) as ServedNote;
+  } catch (error) {
+    // Somebody else's state is not ours to read.
+    if (['ENOENT', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    throw error;
+  }
+}
+
+function fileIn(state: string): string {
+  return join(state, 'served.json');
+}

@@ -1,0 +1,126 @@
+import { randomUUID } from 'node:crypto';
+import { type IncomingMessage, type RequestListener, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { LocalEc2, WireAnswer } from './ec2.js';
+import { Ec2Error } from './errors.js';
+import { Metadata } from './metadata.js';
+import { isFromOwner, otherMachine } from './peer.js';
+import { verifySignature } from './signature.js';
+import { refusal } from './xml.js';
+
+type Headers = Readonly<Record<string, string>>;
+
+/** More than any request of EC2's has. */
+const mostBytes = 2 ** 20;
+/** A client that sends more sees its connection cut: until then it is read to its end, and then answered. */
+const mostRead = 64 * mostBytes;
+
+/** Answers requests to EC2 and STS; to the metadata service too where one is given. */
+export function answerApi(ec2: LocalEc2, hosts: readonly string[], metadata: Metadata | undefined): RequestListener {
+  const answer = metadata === undefined ? undefined : answerMetadata(ec2, hosts, metadata);
+  return async (request, response) => {
+    const started = performance.now();
+    try {
+      const url = urlOf(request);
+      if (answer !== undefined && url !== undefined && Metadata.owns(url.pathname)) return answer(request, response);
+      const { status, body } = await apiAnswer(ec2, hosts, request, url);
+      end(response, status, 'text/xml;charset=UTF-8', body);
+    } catch (error) {
+      // A fault that cuts the connection, or one that was cut.
+      if (!(error instanceof Ec2Error)) return void response.socket?.destroy();
+      const { status, code } = error;
+      ec2.log({ service: 'ec2', action: request.method ?? '', region: ec2.region, status, code, ms: Math.round(performance.now() - started) });
+      end(response, status, 'text/xml;charset=UTF-8', refusal(code, error.message, randomUUID()));
+    }
+  };
+}
+
+async function apiAnswer(ec2: LocalEc2, hosts: readonly string[], request: IncomingMessage, url: URL | undefined): Promise<WireAnswer> {
+  const { method = '', socket } = request;
+  const headers = headersOf(request);
+  const body = await bodyOf(request);
+  if (url === undefined) throw new Ec2Error('InvalidRequest', 'The request has no URL that can be read.');
+  if (isFromBrowser(headers)) throw new Ec2Error('AuthFailure', 'Requests of pages in a browser are not answered.', 403);
+  if (!isTo(hosts, headers)) throw new Ec2Error('AuthFailure', `Requests to the host '${headers['host'] ?? ''}' are not answered.`, 403);
+  const { secretKey: secret } = ec2;
+  // A page can make a browser send a GET that has no signature.
+  if (method !== 'POST' && (method !== 'GET' || secret === undefined)) {
+    throw new Ec2Error('InvalidRequest', `The method ${method} is not answered: POST is, and GET with a signature.`, 405);
+  }
+  const { pathname: path, search, searchParams: query } = url;
+  return ec2.answer(method === 'GET' ? search.slice(1) : body.toString(), headers, {
+    admit: async (service) => {
+      if (secret !== undefined) await verifySignature({ method, path, query, headers, body }, service, secret);
+    },
+    from: otherMachine(socket),
+  });
+}
+
+/** Answers requests to the metadata service. */
+export function answerMetadata(ec2: LocalEc2, hosts: readonly string[], metadata: Metadata): RequestListener {
+  return (request, response) => {
+    const started = performance.now();
+    const headers = headersOf(request);
+    const { method = '', socket } = request;
+    const path = urlOf(request)?.pathname;
+    if (path === undefined) return end(response, 400, 'text/plain', 'Bad Request');
+    if (isFromBrowser(headers) || !isTo(hosts, headers)) return end(response, 403, 'text/plain', 'Forbidden');
+    const given = metadata.answer(method, path, headers, isFromOwner(socket));
+    const ms = Math.round(performance.now() - started);
+    ec2.log({ service: 'imds', action: `${method} ${path}`, region: ec2.region, status: given.status, ms });
+    end(response, given.status, 'text/plain', given.body, given.headers);
+  };
+}
+
+/** What cannot be read as a request, or is not here in time, is refused in EC2's form too. */
+export function refuseUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy();
+  const status = { ERR_HTTP_REQUEST_TIMEOUT: 408, HPE_HEADER_OVERFLOW: 431 }[error.code ?? ''] ?? 400;
+  const body = refusal(status === 408 ? 'RequestTimeout' : 'InvalidRequest', `${STATUS_CODES[status]}`, randomUUID());
+  const head = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, 'Content-Type: text/xml;charset=UTF-8', `Content-Length: ${Buffer.byteLength(body)}`];
+  socket.end([...head, 'Connection: close', '', body].join('\r\n'));
+}
+
+function end(response: ServerResponse, status: number, type: string, body: string, headers: Headers = {}): void {
+  response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body), ...headers }).end(body);
+}
+
+function urlOf({ url = '' }: IncomingMessage): URL | undefined {
+  try {
+    // AWS's own metadata client asks for "//latest/…".
+    return new URL(`http://ec2/${url.replace(/^\/+/, '')}`);
+  } catch {
+    return undefined;
+  }
+}
+
+function headersOf({ headers }: IncomingMessage): Headers {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]));
+}
+
+/** No page in a browser may speak to it, by its address or by a name that was made to lead here. */
+function isFromBrowser({ origin, referer, 'sec-fetch-site': site }: Headers): boolean {
+  return origin !== undefined || referer !== undefined || site !== undefined;
+}
+
+function isTo(hosts: readonly string[], { host = '' }: Headers): boolean {
+  return hosts.includes(
+    host
+      .replace(/:[0-9]+$/, '')
+      .replace(/^\[(.*)\]$/, '$1')
+      .toLowerCase(),
+  );
+}
+
+/** @throws Ec2Error for more than a request has, once all of it is here: who still writes does not read the answer. */
+async function bodyOf(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes <= mostBytes) chunks.push(chunk);
+    else if (bytes > mostRead) throw new Error('the request is too large');
+  }
+  if (bytes > mostBytes) throw new Ec2Error('RequestEntityTooLarge', `The request has more than ${mostBytes} bytes.`, 413);
+  return Buffer.concat(chunks);
+}

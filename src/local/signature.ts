@@ -1,0 +1,145 @@
+import { createHash, createHmac, type Hash, type Hmac, timingSafeEqual } from 'node:crypto';
+import { SignatureV4 } from '@smithy/signature-v4';
+import { Ec2Error } from './errors.js';
+
+/** A request as it came over HTTP; names of headers in small letters. */
+export interface HttpRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+}
+
+/** What a signature says of itself. */
+interface Signature {
+  /** `KEY/DATE/REGION/SERVICE/aws4_request`. */
+  readonly credential: string;
+  readonly date: string;
+  readonly signedHeaders: string;
+  readonly signature: string;
+  /** In seconds; of a signature in the query. */
+  readonly expires?: string;
+}
+
+/** Source: EC2 API reference, "Error codes for the Amazon EC2 API", RequestExpired. */
+const mostSkewMs = 15 * 60_000;
+/** Each is copied with all before it as the request is signed again. More than any request of EC2's has. */
+const mostInQuery = 1_000;
+
+/**
+ * Checks that a request is signed with a secret access key, whatever access key id it names: it is signed again, and
+ * must come out the same. Source: AWS IAM User Guide, "AWS Signature Version 4 for API requests".
+ * @param service the one the request is for; a signature for another is none.
+ * @throws Ec2Error where it is not signed, not in full, not with this secret, or not within 15 minutes of now.
+ */
+export async function verifySignature(request: HttpRequest, service: 'ec2' | 'sts', secret: string): Promise<void> {
+  const inHeader = request.headers['authorization'] !== undefined;
+  const given = inHeader ? fromHeader(request) : fromQuery(request);
+  const [, accessKeyId, region] = /^([^/]+)\/[0-9]{8}\/([^/]+)\/[^/]+\/aws4_request$/.exec(given.credential) ?? [];
+  const names = new Set(given.signedHeaders.split(';'));
+  if (accessKeyId === undefined || region === undefined || !/^[0-9a-f]{64}$/.test(given.signature) || !names.has('host')) throw incomplete();
+  const signingDate = dateOf(given);
+  const { body, headers, method, path, query } = request;
+  const isUnsigned = (name: string) => headers[name] !== undefined && !names.has(name);
+  const bodyHash = createHash('sha256').update(body).digest('hex');
+  // The signer believes this header.
+  const saysOther = (headers['x-amz-content-sha256'] ?? bodyHash) !== bodyHash;
+  if (query.size > mostInQuery || saysOther || isUnsigned('x-amz-security-token')) throw mismatch(service);
+  const sessionToken = inHeader ? null : query.get('X-Amz-Security-Token');
+  const signer = new SignatureV4({
+    credentials: { accessKeyId, secretAccessKey: secret, ...(sessionToken === null ? {} : { sessionToken }) },
+    region,
+    service,
+    sha256: Sha256,
+    applyChecksum: false,
+  });
+  const again = {
+    method,
+    protocol: 'http:',
+    hostname: '',
+    path,
+    query: queryOf(query, inHeader),
+    headers: Object.fromEntries(Object.entries(headers).filter(([name]) => names.has(name))),
+    ...(body.length === 0 ? {} : { body }),
+  };
+  const options = { signingDate, signableHeaders: names };
+  const right = inHeader
+    ? (await signer.sign(again, options)).headers['authorization']?.slice(-given.signature.length)
+    : (await signer.presign(again, { ...options, unhoistableHeaders: names, expiresIn: Number(given.expires) })).query?.['X-Amz-Signature'];
+  if (!timingSafeEqual(Buffer.from(String(right)), Buffer.from(given.signature))) throw mismatch(service);
+}
+
+function fromHeader({ headers }: HttpRequest): Signature {
+  const [, parts] = /^AWS4-HMAC-SHA256\s+(.*)$/.exec(headers['authorization'] ?? '') ?? [];
+  const of = (name: string) => new RegExp(`(?:^|,)\\s*${name}=([^,\\s]*)`).exec(parts ?? '')?.[1] ?? '';
+  return { credential: of('Credential'), date: headers['x-amz-date'] ?? '', signedHeaders: of('SignedHeaders'), signature: of('Signature') };
+}
+
+function fromQuery({ method, query }: HttpRequest): Signature {
+  const of = (name: string) => query.get(`X-Amz-${name}`) ?? '';
+  if (method !== 'GET' || of('Signature') === '') {
+    throw new Ec2Error('MissingAuthenticationToken', `The request must be signed with this server's secret access key (${help})`, 403);
+  }
+  if (of('Algorithm') !== 'AWS4-HMAC-SHA256') throw incomplete();
+  return { credential: of('Credential'), date: of('Date'), signedHeaders: of('SignedHeaders'), signature: of('Signature'), expires: of('Expires') };
+}
+
+/** @throws Ec2Error where the time of a request is too far from now, or has run out. */
+function dateOf({ date, expires }: Signature): Date {
+  const iso = date.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6Z');
+  const at = Date.parse(iso);
+  if (iso === date || Number.isNaN(at)) throw incomplete();
+  // Source: the same guide, "Authentication methods": for a week at most.
+  if (expires !== undefined && !(/^[1-9][0-9]{0,5}$/.test(expires) && Number(expires) <= 604_800)) throw incomplete();
+  const until = expires === undefined ? at + mostSkewMs : at + Number(expires) * 1000;
+  if (at > Date.now() + mostSkewMs || until < Date.now()) throw new Ec2Error('RequestExpired', `Request has expired: it was signed at ${iso}`);
+  return new Date(at);
+}
+
+/** What is signed of a query: all, but what the signer adds by itself. */
+function queryOf(query: URLSearchParams, inHeader: boolean): Record<string, string[]> {
+  const own = ['Algorithm', 'Credential', 'Date', 'Expires', 'SignedHeaders', 'Signature', 'Security-Token'].map((name) => `X-Amz-${name}`);
+  const values = new Map<string, string[]>();
+  for (const [name, value] of query) if (inHeader || !own.includes(name)) values.set(name, [...(values.get(name) ?? []), value]);
+  return Object.fromEntries(values);
+}
+
+const help = 'it is made anew at each start: chrootfile local env';
+const otherKey = `it was not signed with this server's secret access key (${help})`;
+
+function incomplete(): Ec2Error {
+  return new Ec2Error('IncompleteSignature', 'The request signature does not conform to AWS standards.');
+}
+
+/** As each of them says it. */
+function mismatch(service: 'ec2' | 'sts'): Ec2Error {
+  return service === 'ec2'
+    ? new Ec2Error('AuthFailure', `AWS was not able to validate the provided access credentials: ${otherKey}`, 401)
+    : new Ec2Error('SignatureDoesNotMatch', `The request signature we calculated does not match the signature you provided: ${otherKey}`, 403);
+}
+
+/** What the signer hashes with. Source: the SDK's type `HashConstructor`. */
+class Sha256 {
+  private readonly hash: Hash | Hmac;
+
+  constructor(secret?: string | ArrayBuffer | ArrayBufferView) {
+    this.hash = secret === undefined ? createHash('sha256') : createHmac('sha256', typeof secret === 'string' ? secret : bytesOf(secret));
+  }
+
+  update(data: Uint8Array): void {
+    this.hash.update(data);
+  }
+
+  async digest(): Promise<Uint8Array> {
+    return this.hash.digest();
+  }
+
+  reset(): void {
+    throw new Error('internal error: a hash is used once');
+  }
+}
+
+function bytesOf(data: ArrayBuffer | ArrayBufferView): Uint8Array {
+  return ArrayBuffer.isView(data) ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : new Uint8Array(data);
+}
