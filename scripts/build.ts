@@ -6,6 +6,7 @@ import standaloneCode from 'ajv/dist/standalone/index.js';
 import { build, type Plugin } from 'esbuild';
 import { kinds } from '../src/tasks/index.js';
 import { makeAjv, schema } from '../src/tasks/validators.js';
+import { noticesOf } from './notices.js';
 
 /** Puts validators compiled ahead where the sources compile them: ajv and its time are not in the program. */
 const compiledValidators: Plugin = {
@@ -69,7 +70,7 @@ const sdkApart: Plugin = {
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
 rmSync('dist', { recursive: true, force: true });
-await build({
+const { metafile } = await build({
   entryPoints: {
     main: 'src/cli/start.ts',
     program: 'src/cli/main.ts',
@@ -86,13 +87,16 @@ await build({
   supported: { 'dynamic-import': false },
   minifySyntax: true,
   minifyWhitespace: true,
+  // Licenses are in a file beside the bundles.
   legalComments: 'none',
+  metafile: true,
   logLevel: 'warning',
   // What modules know of themselves, said as CommonJS says it.
   define: { VERSION: JSON.stringify(version), 'import.meta.dirname': '__dirname', 'import.meta.url': '__url' },
   banner: { js: "const __url = require('node:url').pathToFileURL(__filename).href;" },
   plugins: [compiledValidators, fewerShapes, sdkApart],
 });
+writeFileSync('dist/THIRD-PARTY-NOTICES', noticesOf(metafile));
 writeFileSync('dist/package.json', '{"type": "commonjs"}\n');
 
 // What V8 makes of the bundles is kept beside them. A run is what needs most of them; without root there is only a check.

@@ -142,6 +142,21 @@ suite('the project', (test) => {
       assert.ok(blocks > 0);
     }));
 
+  test('what is published has the licenses of what is in its bundles', () => {
+    const packed = JSON.parse(
+      execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: repository, encoding: 'utf8', stdio: 'pipe' }),
+    ) as {
+      files: { path: string }[];
+    }[];
+    assert.ok(packed[0]?.files.some(({ path }) => path === 'dist/THIRD-PARTY-NOTICES'));
+    const notices = readFileSync(join(repository, 'dist/THIRD-PARTY-NOTICES'), 'utf8');
+    const { dependencies, devDependencies } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8')) as Record<string, Record<string, string>>;
+    for (const [name, version] of Object.entries({ ...dependencies })) assert.match(notices, `\n${name} ${version} (`);
+    for (const [name, version] of Object.entries({ ...devDependencies })) assert.not.match(notices, `\n${name} ${version} (`);
+    const blocks = notices.split('-'.repeat(80));
+    assert.ok(blocks.length > 20 && blocks.every((block) => /permi|licens/i.test(block) && block.length > 500), 'each has its text');
+  });
+
   test('what is printed goes out whole, to a reader that starts late', () => {
     const late = ['-c', `"$1" schema | (sleep 0.5; wc -c)`, 'sh', join(repository, 'bin/chrootfile')];
     const all = execFileSync(join(repository, 'bin/chrootfile'), ['schema']).length;
