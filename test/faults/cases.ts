@@ -2,19 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { cleanHost, type Host, leftOnHost, lookAtHost } from './host.js';
 import { type Ended, lastEvent, Place, tail } from './place.js';
+import type { Bench } from './pool.js';
 import { type Driven, type Scenario, scenarioNamed } from './scenarios.js';
-import { applies, callOf, type Fault, type Point, pointsOf, shimmed, type Tools } from './shim.js';
+import { applies, callOf, type Fault, type Point, pointsOf, shimmed } from './shim.js';
 import { faultsOfState, held, pathsOf, plain, type Standard, succeededRuns } from './state.js';
-
-/** What a worker works with. */
-export interface Bench {
-  readonly program: string;
-  readonly tools: Tools;
-  /** Folders of prepared states, shared by the workers. */
-  readonly prepared: string;
-  /** The folder of this worker's cases. */
-  readonly folder: string;
-}
 
 /** A fault at a point of a scenario. */
 export interface PointCase {

@@ -2,9 +2,10 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type FaultRule, faults } from '../../src/local/behaviour.js';
 import { base, heldBy, misbehaving, pipeline } from '../support/ec2.js';
-import { type Bench, freshPlace, type Outcome, placeOf, preparedFolder, tidy } from './cases.js';
+import { freshPlace, type Outcome, placeOf, preparedFolder, tidy } from './cases.js';
 import { leftOnHost, lookAtHost } from './host.js';
 import { type Ended, type Place, tail } from './place.js';
+import type { Bench } from './pool.js';
 import { pick } from './random.js';
 
 /** Faults of EC2 in one run of a pipeline to three regions. */

@@ -8,13 +8,16 @@ import { writePage } from './page.js';
 import { brokenOutcome, type Planned, plan } from './plan.js';
 import { Pool } from './pool.js';
 import { compileTools } from './shim.js';
+import type { Answer, Job } from './worker.js';
 
 /** Tries faults everywhere, or in a share of the places; the last line is `N passed, N failed`. */
 async function main(options: Options): Promise<number> {
   if (process.getuid?.() !== 0) throw new Error('this needs root: sudo npm run test:faults');
   if (options.mutate !== undefined) return mutate(options.mutate, options.program);
   const folder = mkdtempSync(join(tmpdir(), 'chrootfile-faults-'));
-  const pool = new Pool(options, folder, compileTools(folder));
+  const { program, workers } = options;
+  const bench = { program, tools: compileTools(folder) };
+  const pool = new Pool<Job, Answer>({ workers, module: join(import.meta.dirname, 'worker.ts'), bench }, folder);
   // Ctrl-C ends the workers, and with them all they have started.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(130));
   process.once('exit', () => {
@@ -32,7 +35,7 @@ async function main(options: Options): Promise<number> {
   return failed > 0 || outcomes.length === 0 ? 1 : 0;
 }
 
-async function runAll({ jobs, broken }: Planned, options: Options, pool: Pool): Promise<Outcome[]> {
+async function runAll({ jobs, broken }: Planned, options: Options, pool: Pool<Job, Answer>): Promise<Outcome[]> {
   const until = Date.now() + options.minutes * 60_000;
   const outcomes: Outcome[] = [...broken];
   for (const outcome of broken) show(outcome);

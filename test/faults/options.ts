@@ -63,7 +63,8 @@ function pointsFrom(text: string): [number, number] {
   return [Number(first), Number(last ?? first)];
 }
 
-function shareFrom(text: string): [number, number] {
+/** Which part of how many, from text as `1/3`. @throws Error */
+export function shareFrom(text: string): [number, number] {
   const [, part, of] = /^(\d+)\/(\d+)$/.exec(text) ?? [];
   if (part === undefined || Number(part) < 1 || Number(part) > Number(of)) throw new Error(`--share ${text}: write e.g. 1/3`);
   return [Number(part), Number(of)];

@@ -110,7 +110,8 @@ function isFine({ wrong }: Outcome): boolean {
   return wrong.length === 0;
 }
 
-function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+/** A table of Markdown; says so when there are no rows. */
+export function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
   if (rows.length === 0) return 'Not tried.\n';
   const line = (cells: readonly (string | number)[]) => `| ${cells.join(' | ')} |`;
   return `${[line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')}\n`;

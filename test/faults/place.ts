@@ -21,15 +21,14 @@ export interface Going {
   saw(text: string): Promise<boolean>;
 }
 
-/** How long a start of the program may take. */
-const limitMs = 60_000;
-
 /** Where one case happens: a folder with the state of the program and its recipe, and the program. */
 export class Place {
   constructor(
     readonly folder: string,
     readonly program: string,
     readonly tools: Tools,
+    /** How long a start of the program may take. */
+    private readonly limitMs = 60_000,
   ) {}
 
   get state(): string {
@@ -82,7 +81,7 @@ export class Place {
     const late = setTimeout(() => {
       hung = true;
       killGroup(child);
-    }, limitMs);
+    }, this.limitMs);
     const ended = new Promise<Ended>((done, fail) => {
       child.on('error', fail);
       const end = (code: number | null, signal: NodeJS.Signals | null) => {

@@ -6,7 +6,7 @@ import { powerCases } from './power.js';
 import { shuffled } from './random.js';
 import { scenarios } from './scenarios.js';
 import { applies } from './shim.js';
-import type { Job } from './worker.js';
+import type { Answer, Job } from './worker.js';
 
 /** The cases to try, in their order. */
 export interface Planned {
@@ -29,7 +29,7 @@ export function brokenOutcome(job: Job, error: string): Outcome {
 const pairs = 60;
 
 /** Prepares what is asked for, and lists its cases; a share of them, or those of a run with a time limit, in random order. */
-export async function plan(options: Options, pool: Pool): Promise<Planned> {
+export async function plan(options: Options, pool: Pool<Job, Answer>): Promise<Planned> {
   const isWanted = (name: string) => options.recipes?.includes(name) ?? true;
   for (const name of options.recipes ?? [])
     if (!scenarios.has(name) && !['power', 'ec2'].includes(name))
@@ -42,7 +42,7 @@ export async function plan(options: Options, pool: Pool): Promise<Planned> {
   return { jobs: shareOf(all, options), points: new Map([...counted].map(([name, of]) => [name, of.points.length])), broken };
 }
 
-async function countAll(names: readonly string[], pool: Pool, broken: Outcome[]): Promise<Map<string, Counted>> {
+async function countAll(names: readonly string[], pool: Pool<Job, Answer>, broken: Outcome[]): Promise<Map<string, Counted>> {
   const counted = new Map<string, Counted>();
   await pool.each(
     names.map((scenario) => ({ part: 'count', scenario })),
@@ -57,7 +57,7 @@ async function countAll(names: readonly string[], pool: Pool, broken: Outcome[])
   return counted;
 }
 
-async function prepared({ seed, match }: Options, pool: Pool, broken: Outcome[]): Promise<Ec2Case[]> {
+async function prepared({ seed, match }: Options, pool: Pool<Job, Answer>, broken: Outcome[]): Promise<Ec2Case[]> {
   await pool.each([{ part: 'prepare ec2' }], async (job, ask) => {
     const answer = await ask(job);
     if ('error' in answer) broken.push(brokenOutcome(job, answer.error));

@@ -3,9 +3,10 @@ import { mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { type Bench, type Outcome, worstFirst } from './cases.js';
+import { type Outcome, worstFirst } from './cases.js';
 import { cleanHost, leftOnHost, lookAtHost } from './host.js';
 import { type Going, lastEvent, Place, tail } from './place.js';
+import type { Bench } from './pool.js';
 import { tinyRecipe } from './scenarios.js';
 import { diskSums, faultsOfState, pathsOf, type Standard, succeededRuns } from './state.js';
 

@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
-import { type Bench, type Counted, count, type Outcome, type PointCase, tryPoint } from './cases.js';
+import { type Counted, count, type Outcome, type PointCase, tryPoint } from './cases.js';
 import { type Ec2Case, prepareEc2, tryEc2 } from './ec2.js';
+import type { Bench } from './pool.js';
 import { type PowerCase, tryPower } from './power.js';
 
 /** What a worker is asked for. */
