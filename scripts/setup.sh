@@ -1,6 +1,6 @@
 #!/bin/sh
 # Brings a Debian host to where `npm run demo` and `npm test` work: host packages, node_modules, dist.
-# What is there already is left alone.   usage: setup.sh run|test|faults|long|outside|bench
+# What is there already is left alone.   usage: setup.sh run|test|faults|hostile|long|outside|bench
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -22,7 +22,7 @@ bench="/usr/bin/packer:packer make:make"
 case ${1:-run} in
   run) ;;
   test) needs="$needs $tests" ;;
-  faults) needs="$needs $tests $faults" ;;
+  faults | hostile) needs="$needs $tests $faults" ;;
   long) needs="$needs $tests $long" ;;
   outside) needs="$needs $tests $outside" ;;
   bench) needs="$needs $tests $bench" ;;
