@@ -169,6 +169,36 @@ PARTLABEL=twin /esc\u001b[2J ext4 bind=x 0 2
     60_000,
   );
 
+  test(
+    'subvolumes of the disk the root is on are mounted, and /boot that a task has mounted already is left alone',
+    () =>
+      inFolder({}, async (folder) => {
+        const ran = await runRecipe(
+          folder,
+          `tasks:
+  volume: {uses: ec2.volume, with: {size: 1}}
+  disk: {uses: ec2.attachment, with: {volume: "{{ volume.id }}"}}
+  parts: {uses: disk.partition, with: {device: "{{ disk.device }}", partitions: [{name: boot, size: 64MiB}, {name: root, type: root}]}}
+  bootfs: {uses: disk.filesystem, with: {device: "{{ parts.partitions.boot }}", type: ext4, uuid: ${uuid(2)}}}
+  rootfs: {uses: disk.filesystem, with: {device: "{{ parts.partitions.root }}", type: btrfs, uuid: ${uuid(1)}}}
+  fill:
+    run: |
+      mkdir at; mount {{ rootfs.device }} at; btrfs -q subvolume create at/@; btrfs -q subvolume create at/@home; mkdir at/@/etc
+      printf 'UUID=${uuid(1)} / btrfs subvol=@ 0 0\\nUUID=${uuid(1)} /home btrfs subvol=@home,user_subvol_rm_allowed 0 0\\n' > at/@/etc/fstab
+      printf 'UUID=${uuid(2)} /boot ext4 defaults 0 2\\n' >> at/@/etc/fstab
+      umount at; rmdir at
+  root: {uses: mount, needs: [fill], with: {device: "{{ rootfs.device }}", options: ["subvol=@"]}}
+  boot: {uses: mount, with: {device: "{{ bootfs.device }}", path: "{{ root.path }}/boot", options: [noatime]}}
+  fstab: {uses: mount.fstab, needs: [boot], with: {root: "{{ root.path }}", device: "{{ disk.device }}"}}
+${look.replace('TARGET,SOURCE,OPTIONS', 'TARGET,SOURCE')}`,
+        );
+        assert.is(ran.code, 0, ran.ended.stdout);
+        assert.equal(ran.warnings, []);
+        assert.equal(below(ran), ['/boot p1', '/home p2[/@home]']);
+      }),
+    60_000,
+  );
+
   for (const [title, prepare, said] of [
     ['is a named pipe', 'mkfifo etc/fstab', '/etc/fstab is not a regular file'],
     ['is a device', 'mknod etc/fstab c 1 5', '/etc/fstab is not a regular file'],
