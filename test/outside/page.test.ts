@@ -40,6 +40,6 @@ suite('docs/served-ec2.md', (test) => {
           tidyAfterPacker(['xvdf']);
         }
       }),
-    60_000,
+    180_000,
   );
 });
