@@ -7,6 +7,11 @@ export function styled(style: Style, text: string, stream: NodeJS.WriteStream = 
   return stream.isTTY && !process.env['NO_COLOR'] ? styleText(style, text) : text;
 }
 
+/** Whether there is a terminal on which somebody can be asked. */
+export function hasPerson(): boolean {
+  return process.stdin.isTTY && process.stdout.isTTY;
+}
+
 /** Prints lines on standard output. */
 export function print(...lines: string[]): void {
   process.stdout.write(lines.map((line) => `${line}\n`).join(''));

@@ -51,7 +51,11 @@ export function planJson(made: Plan) {
 function whatOf(node: PlanNode): string {
   const { action } = node.task.task;
   const where = node.task.in === undefined ? '' : ` in ${node.task.in}`;
-  return action.type === 'kind' ? `${action.kind.name}${where}` : action.type === 'run' ? `run${where}` : 'group';
+  return action.type === 'kind'
+    ? `${action.kind.name}${where}`
+    : action.type === 'run'
+      ? `run${where}${action.interactive ? ', on the terminal' : ''}`
+      : 'group';
 }
 
 function undoOf(node: PlanNode): string {

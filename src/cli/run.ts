@@ -5,10 +5,11 @@ import { keeperOf } from '../runtime/keeper.js';
 import type { Ended, KeptRun } from '../runtime/kept.js';
 import { mounts } from '../runtime/mounts.js';
 import { newRunId, RunFolder } from '../runtime/runs.js';
+import { noTerminal } from '../runtime/task_runner.js';
 import type { FailureMode } from './debug.js';
 import { ExitError, exits } from './exits.js';
 import { inputsOf, type LoadedRecipe, loadRecipe, mustBePlaced } from './load.js';
-import { print } from './output.js';
+import { hasPerson, print } from './output.js';
 import type { ReportFormat } from './reports/index.js';
 import { findKept, prepareResume } from './resume.js';
 import { runSession } from './session.js';
@@ -62,7 +63,7 @@ export async function run(file: string, goals: readonly string[], options: RunOp
   if (options.step) mustHavePerson('--step');
   if (options.manifest !== undefined) mustBeWritable(options.manifest);
   const prepared = options.resume === undefined ? prepare(file, goals, options) : prepareResume(options);
-  checkHost(file, prepared.plan, options.sandbox);
+  checkHost(file, prepared, options.sandbox);
   const interruption = watchSignals(options.timeout);
   try {
     return await runSession(prepared, options, interruption);
@@ -84,7 +85,7 @@ function mustBeWritable(manifest: string): void {
 
 /** @throws ExitError where a person would be asked and there is none. */
 function mustHavePerson(what: string): void {
-  if (process.stdin.isTTY && process.stdout.isTTY) return;
+  if (hasPerson()) return;
   throw new ExitError(
     exits.invalid,
     `${what} asks on a terminal, and there is none\n  help: --on-failure keep, then chrootfile run --resume RUN on a terminal`,
@@ -100,12 +101,17 @@ function prepare(file: string, goals: readonly string[], options: RunOptions): P
   return { loaded, plan, inputs, folder, done: new Map() };
 }
 
-function checkHost(file: string, plan: Plan, sandbox: boolean): void {
+function checkHost(file: string, { plan, done }: PreparedRun, sandbox: boolean): void {
   if (!isRoot()) throw new ExitError(exits.host, `run needs root: it mounts, attaches and changes root\n  help: sudo chrootfile run ${file}`);
   const holder = [...plan.tasks.values()].find((task) => task.lifetime === 'hold' && task.task.action.type === 'run' && task.in === undefined);
   if (!sandbox && holder !== undefined && !mounts().findLast(({ path }) => path === '/')?.shared) {
     const help = 'leave out --no-sandbox, or mount --make-rshared / first';
     throw new ExitError(exits.host, `without the sandbox "${holder.id}" cannot mount anything for the tasks that stand on it\n  help: ${help}`);
   }
+  // One that may turn out not to run, or may fail, is told when it comes to it.
+  const asks = [...plan.tasks.values()].find(
+    ({ id, task }) => task.action.type === 'run' && task.action.interactive && !done.has(id) && !task.if && !task.freshness && !task.continueOnError,
+  );
+  if (asks !== undefined && !hasPerson()) throw new ExitError(exits.host, `task "${asks.id}": ${noTerminal}`);
   mustHave(toolsFor(plan));
 }

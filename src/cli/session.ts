@@ -26,7 +26,7 @@ import { kinds } from '../tasks/index.js';
 import { language } from '../tasks/language.js';
 import { ExitError, exits } from './exits.js';
 import { makeRoom } from './local_ec2.js';
-import { printError } from './output.js';
+import { hasPerson, printError } from './output.js';
 import { planJson } from './plan.js';
 import { openReport } from './reports/index.js';
 import type { PreparedRun, RunOptions } from './run.js';
@@ -89,6 +89,7 @@ export async function runSession(prepared: PreparedRun, options: RunOptions, int
       world,
       emit,
       places: options.jobs ?? availableParallelism(),
+      hasTerminal: hasPerson(),
       keepGoing: options.keepGoing,
       keepsHolds: options.onFailure !== 'undo',
       onFailure:

@@ -28,6 +28,7 @@ export const localTools: readonly Tool[] = [
 export function toolsFor(plan: Plan): Tool[] {
   const tools = [...runTools];
   for (const { task } of plan.tasks.values()) {
+    if (task.action.type === 'run' && task.action.interactive) tools.push({ program: 'script', package: 'bsdutils' });
     if (task.action.type !== 'kind') continue;
     tools.push(...Object.entries(task.action.kind.tools).map(([program, from]) => ({ program, package: from })));
   }

@@ -44,6 +44,7 @@ export interface TaskText extends DefaultsText {
   readonly locks?: readonly string[];
   readonly outputs?: Record<string, { type?: ValueType; secret?: boolean } | null>;
   readonly undo?: { run: ScriptText; when?: 'failure' | 'always' };
+  readonly interactive?: boolean;
   readonly internal?: boolean;
   readonly template?: boolean;
 }
@@ -158,6 +159,7 @@ export class TaskReader {
       script: script(text.run, below(at, 'run')),
       shell: text.shell ?? this.defaults.shell,
       dir: text.dir === undefined ? undefined : this.value(text.dir, below(at, 'dir')),
+      interactive: text.interactive ?? false,
       env: readUntyped(text.env, below(at, 'env'), this.diagnostics),
       outputs: new Map(
         Object.entries(text.outputs ?? {}).map(([name, declared]) => [name, { type: declared?.type ?? 'string', secret: declared?.secret ?? false }]),

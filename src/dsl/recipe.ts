@@ -78,6 +78,8 @@ export type Action =
       readonly script: Value;
       readonly shell?: readonly string[] | undefined;
       readonly dir?: Value | undefined;
+      /** Whether it gets the terminal of the person who runs the recipe. */
+      readonly interactive: boolean;
       readonly env: ReadonlyMap<string, Value>;
       readonly outputs: ReadonlyMap<string, OutputDeclaration>;
       readonly undo?: { readonly script: Value; readonly when: 'failure' | 'always' } | undefined;

@@ -95,13 +95,18 @@ export function taskSchema(kinds: readonly KindDeclaration[]): Schema {
           },
         },
       ),
+      interactive: word(
+        'The script may ask: it gets the terminal, which shows nothing else meanwhile. Without a terminal the task fails.',
+        'interactive: true',
+        { type: 'boolean' },
+      ),
       internal: word('Hidden from lists and from recipes that include this one.', 'internal: true', { type: 'boolean' }),
       template: word('`false` leaves `{{ }}` in `run` alone.', 'template: false', { type: 'boolean' }),
     },
     dependentRequired: {
       with: ['uses'],
       generates: ['sources'],
-      ...Object.fromEntries(['shell', 'dir', 'env', 'outputs', 'undo', 'template', 'sources', 'status'].map((key) => [key, ['run']])),
+      ...Object.fromEntries(['shell', 'dir', 'env', 'outputs', 'undo', 'template', 'interactive', 'sources', 'status'].map((key) => [key, ['run']])),
     },
     allOf: [
       { if: { required: ['uses'] }, then: { properties: { run: false } } },

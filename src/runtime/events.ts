@@ -26,6 +26,9 @@ export type RunEvent =
   | { readonly type: 'task.output'; readonly task: string; readonly lines: readonly string[] }
   | { readonly type: 'task.progress'; readonly task: string; readonly text: string }
   | { readonly type: 'task.retrying'; readonly task: string; readonly error: string; readonly inMs: number }
+  /** A script that may ask has the terminal: nothing else is shown until it is returned. */
+  | { readonly type: 'terminal.lent'; readonly task: string }
+  | { readonly type: 'terminal.returned'; readonly task: string }
   /** What a script left behind; it ended with it. */
   | { readonly type: 'task.left_behind'; readonly task: string; readonly processes: readonly string[]; readonly mounts: readonly string[] }
   | {

@@ -209,8 +209,11 @@ class Executor {
   }
 }
 
-/** Instances of one matrix, and tasks of one lock, take turns. */
+/** Instances of one matrix, tasks of one lock, and those that get the terminal take turns. */
 function limitsOf({ siblings, task }: LinkedTask): Job['limits'] {
-  const locks = task.locks.map((name) => ({ name: `lock ${name}`, most: 1 }));
-  return siblings === undefined ? locks : [...locks, { name: `matrix ${siblings.of}`, most: siblings.limit }];
+  return [
+    ...task.locks.map((name) => ({ name: `lock ${name}`, most: 1 })),
+    ...(siblings === undefined ? [] : [{ name: `matrix ${siblings.of}`, most: siblings.limit }]),
+    ...(task.action.type === 'run' && task.action.interactive ? [{ name: 'terminal', most: 1 }] : []),
+  ];
 }

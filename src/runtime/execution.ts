@@ -29,6 +29,8 @@ export interface Execution {
   readonly world: World;
   readonly emit: EventSink;
   readonly places: number;
+  /** Whether there is a terminal for scripts that may ask. */
+  readonly hasTerminal: boolean;
   readonly keepGoing: boolean;
   /** Whether a hold stays when a task that stands on it failed, so that the run can go on there; else it is released. */
   readonly keepsHolds: boolean;

@@ -16,6 +16,8 @@ export const policy = {
   tailLines: 20,
   /** A line longer than this is cut into pieces, so that output without newlines needs no memory. */
   longestLine: 65_536,
+  /** Lines of output that wait for the screen while a script asks on it; the logs have them all. */
+  heldLines: 10_000,
   /** The screen is redrawn at most this often. */
   redrawMs: 100,
   /** Describe calls may not show for this long what was just made. Source: EC2 API reference, "Eventual consistency". */

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { memoryFile } from '../linux/memory_file.js';
 import { foreignIn } from './architecture.js';
 import { commandIn, mountsIn } from './chroot_entry.js';
+import { onTerminal } from './on_terminal.js';
 import type { Pipe, PipeMaker } from './pipe.js';
 import { policy } from './policy.js';
 import { cancelOn, systemProgram } from './shell.js';
@@ -25,6 +26,8 @@ export interface Script {
   readonly keepsMounts: boolean;
   readonly signal: AbortSignal;
   readonly timeoutMs?: number | undefined;
+  /** Whether it gets the terminal of this program; then its output is not read. */
+  readonly interactive?: boolean;
   readonly onLines: (lines: string[]) => void;
 }
 
@@ -82,6 +85,7 @@ done < /proc/self/mountinfo`;
  */
 export async function runScript(script: Script, pipes: PipeMaker): Promise<ScriptResult> {
   script.signal.throwIfAborted();
+  const command = await commandOf(script);
   const files = memoryFiles([script.text, '', '', ...(script.root === undefined ? [] : [mountsIn({ ...script, root: script.root })])]);
   const [, output, leftover] = files as [number, number, number];
   const pipe = await pipes.open(script.onLines).catch((error: unknown) => {
@@ -92,7 +96,7 @@ export async function runScript(script: Script, pipes: PipeMaker): Promise<Scrip
   const signal = AbortSignal.any([script.signal, timeout.signal]);
   const timer = script.timeoutMs === undefined ? undefined : setTimeout(() => timeout.abort(), script.timeoutMs);
   try {
-    const ended = await endOf(script, pipe, files, signal).catch((cause: Error) => cause);
+    const ended = await endOf(script, command, pipe, files, signal).catch((cause: Error) => cause);
     await Promise.race([pipe.drained, sleep(policy.outputAfterEndMs, undefined, { ref: false })]);
     pipe.destroy();
     const left = leftBehind(contentsOf(leftover));
@@ -117,14 +121,24 @@ export async function runScript(script: Script, pipes: PipeMaker): Promise<Scrip
  * Runs a script to its end; gives its exit code, or the signal that ended it.
  * Not by execa: what that does around a process costs half as much as starting one, and a run may have thousands.
  */
-async function endOf(script: Script, pipe: Pipe, files: readonly number[], signal: AbortSignal): Promise<[number, NodeJS.Signals | null]> {
+async function endOf(
+  script: Script,
+  command: readonly string[],
+  pipe: Pipe,
+  files: readonly number[],
+  signal: AbortSignal,
+): Promise<[number, NodeJS.Signals | null]> {
+  const place = { env: { ...script.env, CHROOTFILE_OUTPUT: '/proc/1/fd/4' }, cwd: script.root === undefined ? script.dir : '/' };
+  if (script.interactive) {
+    pipe.started();
+    return onTerminal(command, { ...place, files, signal });
+  }
   let child: ChildProcess;
   try {
-    const [program = '', ...args] = await commandOf(script);
+    const [program = '', ...args] = command;
     child = spawn(program, args, {
+      ...place,
       detached: true,
-      env: { ...script.env, CHROOTFILE_OUTPUT: '/proc/1/fd/4' },
-      cwd: script.root === undefined ? script.dir : '/',
       stdio: ['ignore', pipe.writeEnd, pipe.writeEnd, ...files],
     });
   } finally {

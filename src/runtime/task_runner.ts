@@ -21,6 +21,10 @@ import { undoNotes } from './undo.js';
 import type { FreshTask } from './up_to_date.js';
 import { definedOf, noteOfUndo, outputsIn, scriptOf, surroundingsOf } from './user_script.js';
 
+/** Why a task that may ask fails where nobody can be asked. */
+export const noTerminal =
+  'its script may ask ("interactive"), and there is no terminal\n  help: run it on a terminal, with neither standard input nor standard output redirected';
+
 /** The person who steps through the run ended it. */
 class StoppedError extends Error {}
 
@@ -86,7 +90,9 @@ export class TaskRunner {
   }
 
   private async attempts(task: LinkedTask, root: string | undefined, reason?: string): Promise<Record<string, unknown>> {
-    const { limit, delayMs, backoff } = task.task.retries;
+    const { action, retries } = task.task;
+    if (action.type === 'run' && action.interactive && !this.x.hasTerminal) throw new Error(noTerminal);
+    const { limit, delayMs, backoff } = retries;
     for (let attempt = 1, delay = delayMs; ; attempt += 1, delay *= backoff) {
       this.x.emit({ type: 'task.started', task: task.id, attempt, ...(attempt === 1 && reason !== undefined ? { reason } : {}) });
       try {
@@ -148,6 +154,7 @@ export class TaskRunner {
       tail.splice(0, tail.length - policy.tailLines);
       emit({ type: 'task.output', task: task.id, lines });
     };
+    if (action.interactive) emit({ type: 'terminal.lent', task: task.id });
     try {
       const { output, left } = await runScript({ ...script, signal: this.cancelled, onLines }, pipes);
       this.tellLeft(task, left);
@@ -158,6 +165,8 @@ export class TaskRunner {
       if (!(error instanceof ScriptError)) throw error;
       this.tellLeft(task, error.left);
       throw new Error([error.how, ...shownScript(script.text), ...tail.map((line) => `  | ${line}`)].join('\n'), { cause: error });
+    } finally {
+      if (action.interactive) emit({ type: 'terminal.returned', task: task.id });
     }
   }
 

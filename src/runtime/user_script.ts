@@ -38,6 +38,7 @@ export function scriptOf(task: LinkedTask, action: RunAction, facts: RunFacts, r
     shell: shellFor(action.shell, text),
     keepsMounts: keepsMounts(action, root),
     timeoutMs: task.task.timeoutMs,
+    interactive: action.interactive,
   };
 }
 

@@ -38,6 +38,7 @@ const good = `${recipe}
     locks: [one]
     outputs: {x: {type: integer, description: A number}}
     internal: true
+    interactive: true
     template: false
     strategy: {matrix: {os: [a, b], exclude: [{os: b}], include: [{os: c, extra: [1]}]}, max_parallel: 2}
     run: "true"

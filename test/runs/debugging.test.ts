@@ -301,3 +301,131 @@ ${more}`;
       assert.is((await run(['undo', id], { folder })).code, 0);
     }));
 });
+
+suite('tasks that may ask', (test) => {
+  const asking = `version: 1
+name: r
+tasks:
+  made: {run: "touch made", undo: {run: "rm made"}}
+  busy: {needs: [made], run: "for i in 1 2 3 4; do echo busy $i; sleep 0.2; done"}
+  ask:
+    needs: [made]
+    interactive: true
+    timeout: 30s
+    outputs: {name: {}, token: {secret: true}}
+    run: |
+      [ -t 0 ] && [ -t 1 ] && [ -t 2 ]
+      stty -echo
+      printf 'token? '
+      read -r token < /dev/tty
+      stty echo
+      sleep 1
+      echo; printf 'name? '
+      read -r name
+      printf '%s\\n' "name=$name" "token=$token" >> "$CHROOTFILE_OUTPUT"
+  use: {run: "echo {{ ask.name }} {{ ask.token }} ran in $SHELL"}
+`;
+
+  for (const [how, command] of [
+    ['plain lines', 'chrootfile run --format plain'],
+    ['JSON', 'chrootfile run --format json'],
+    ['what is drawn', 'stty cols 100 rows 30; TERM=xterm chrootfile run'],
+  ] as const) {
+    test(`have the terminal for themselves, and their timeout; ${how} wait meanwhile and are not lost`, () =>
+      inFolder({ 'chrootfile.yml': asking }, async (folder) => {
+        const terminal = new Terminal(`${command}; stty -a | grep -ow -- '-*icanon'`, folder);
+        await terminal.sees('token? ');
+        terminal.type('hush-hush');
+        await terminal.sees('name? ');
+        terminal.type('you');
+        await terminal.sees('icanon');
+        assert.is(await terminal.ended, 0);
+        const [before = '', meanwhile = '', after = ''] = terminal.text.split(/token\? |name\? /);
+        assert.match(before, 'ask');
+        assert.is(meanwhile.trim(), '', 'nothing but what it prints itself');
+        assert.not.match(terminal.text, /hush-hush|-icanon/);
+        for (const text of ['busy', 'use', 'icanon']) assert.match(after, text);
+        if (!how.startsWith('what')) for (const i of [1, 2, 3, 4]) assert.match(before + after, `busy ${i}`);
+        const [id = ''] = readdirSync(join(folder, 'state/runs'));
+        assert.is(readFileSync(join(folder, 'state/runs', id, 'logs/use.log'), 'utf8'), 'you *** ran in /bin/sh\n');
+      }));
+  }
+
+  test('Ctrl-C is theirs; a time that is over, a failure elsewhere and a closed terminal end them, and all is undone', () =>
+    inFolder({ 'chrootfile.yml': asking, 'wait.sh': 'stty -echo\nprintf "wait? "\nread -r x\n' }, async (folder) => {
+      const interrupted = new Terminal('chrootfile run', folder);
+      await interrupted.sees('token? ');
+      interrupted.interrupt();
+      await interrupted.sees('exit code 130 (signal 2)');
+      assert.is(await interrupted.ended, 1);
+      const recipe = (keys: string, more = '') =>
+        writeFileSync(
+          join(folder, 'chrootfile.yml'),
+          `version: 1\ntasks:\n  made: {run: "touch made", undo: {run: "rm made"}}\n  ask: {needs: [made], interactive: true, ${keys}, run: {file: wait.sh}}\n${more}`,
+        );
+      recipe('timeout: 1s');
+      const late = new Terminal('chrootfile run; stty -a | grep -ow -- "-*echo"', folder);
+      await late.sees('wait? ');
+      await late.sees('timed out after 1 s');
+      await late.sees('everything it made was undone');
+      await late.sees('\necho\n');
+      recipe('retries: 1', '  bad: {needs: [made], run: "sleep 0.5; false"}\n');
+      const cancelled = new Terminal('chrootfile run', folder);
+      await cancelled.sees('✖ bad failed');
+      await cancelled.sees('everything it made was undone');
+      assert.is(await cancelled.ended, 1);
+      recipe('retries: 1');
+      const closed = new Terminal('chrootfile run', folder);
+      await closed.sees('wait? ');
+      closed.hangUp();
+      await closed.ended;
+      for (let i = 0; i < 100 && (await run(['runs'], { folder })).stdout.includes('running'); i += 1) await new Promise((done) => setTimeout(done, 50));
+      assert.not.match((await run(['runs'], { folder })).stdout, /kept|dead|left|running/);
+      assert.not.ok(existsSync(join(folder, 'made')));
+    }));
+
+  test('work in a chroot; several take turns', () =>
+    inFolder({}, async (folder) => {
+      makeRoot(folder);
+      const task = (name: string) =>
+        `  ${name}: {in: sys, interactive: true, outputs: {x: {}}, run: 'printf "${name}? "; read -r x < /dev/tty; test ! -e ${folder}; echo "x=$x" >> $CHROOTFILE_OUTPUT'}\n`;
+      writeFileSync(
+        join(folder, 'chrootfile.yml'),
+        `version: 1\ntasks:\n  sys: {uses: chroot, with: {root: ${folder}/root}}\n${task('first')}  host: {interactive: true, run: "printf 'host? '; read -r x; sleep 0.5"}\noutputs: {x: "{{ first.x }}"}\n`,
+      );
+      const terminal = new Terminal('chrootfile run -j 4', folder);
+      // Which is first is not said; neither asks before the other is done.
+      await terminal.sees('? ');
+      terminal.type('one');
+      await terminal.sees('? ');
+      terminal.type('one');
+      await terminal.sees('x = one');
+      assert.is(await terminal.ended, 0);
+      const seen = events(folder).flatMap((e) => (String(e['type']).startsWith('terminal.') ? [e['type']] : []));
+      assert.equal(seen, ['terminal.lent', 'terminal.returned', 'terminal.lent', 'terminal.returned']);
+    }));
+
+  test('fail without a terminal before anything runs; one that may not run, or may fail, fails when its turn comes', () =>
+    inFolder({ 'chrootfile.yml': asking }, async (folder) => {
+      const why =
+        'its script may ask ("interactive"), and there is no terminal\n  help: run it on a terminal, with neither standard input nor standard output redirected';
+      const ended = await run(['run'], { folder });
+      assert.equal([ended.code, ended.stderr], [3, `chrootfile: task "ask": ${why}\n`]);
+      assert.not.ok(existsSync(join(folder, 'state/runs')));
+      writeFileSync(
+        join(folder, 'chrootfile.yml'),
+        `version: 1
+inputs: {ask: {type: boolean, default: true}}
+tasks:
+  a: {run: touch ran}
+  ask: {needs: [a], if: "{{ inputs.ask }}", interactive: true, retries: 3, run: touch asked}
+  may_fail: {needs: [a], interactive: true, continue_on_error: true, run: touch asked}
+`,
+      );
+      assert.is((await run(['run', '-i', 'ask=false'], { folder })).code, 0);
+      const failed = await run(['run'], { folder });
+      assert.is(failed.code, 1);
+      assert.match(failed.stderr.replace(/:5:\d+:/, ':5:'), `ask failed\nchrootfile.yml:5: ${why}\n`);
+      assert.equal([existsSync(join(folder, 'ran')), existsSync(join(folder, 'asked'))], [true, false]);
+    }));
+});

@@ -1,8 +1,9 @@
 import { Listr, type ListrTaskWrapper } from 'listr2';
 import type { RunEvent } from '../../runtime/events.js';
 import { policy } from '../../runtime/policy.js';
-import { styled } from '../output.js';
+import { print, styled } from '../output.js';
 import type { Report } from './index.js';
+import { Screen } from './screen.js';
 import { duration, interruptedText, leftBehindText, printSummary } from './summary.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: the wrapper's types differ by renderer, and ours is chosen at run time
@@ -39,6 +40,13 @@ export function listrReport(): Report {
   let finished: Extract<RunEvent, { type: 'run.finished' }> | undefined;
   let run = '';
   const warnings: string[] = [];
+  let screen: Screen | undefined;
+  class OwnScreen extends Screen {
+    constructor(...given: ConstructorParameters<typeof Screen>) {
+      super(...given);
+      screen = this;
+    }
+  }
 
   const draw = (list: readonly Node[]) => {
     const listr = new Listr(
@@ -55,6 +63,7 @@ export function listrReport(): Report {
         rendererOptions: { bottomBar: false, persistentOutput: false, outputBar: 1 },
       })),
       {
+        renderer: OwnScreen,
         concurrent: true,
         exitOnError: false,
         collectErrors: false,
@@ -82,6 +91,11 @@ export function listrReport(): Report {
         if (wrapper !== undefined) wrapper.title = titleOf(known);
         return;
       }
+      case 'terminal.lent':
+        screen?.lend();
+        return print(`${styled('cyan', '>')} ${nodes.get(event.task)?.title ?? event.task}`);
+      case 'terminal.returned':
+        return screen?.takeBack();
       case 'task.output':
         return show(event.task, event.lines.at(-1) ?? '');
       case 'task.progress':

@@ -19,6 +19,9 @@ export function plainReport({ quiet }: { readonly quiet: boolean }): Report {
         return say(
           `${styled('cyan', '>')} ${event.task}${event.attempt > 1 ? ` (attempt ${event.attempt})` : event.reason === undefined ? '' : `: ${event.reason}`}`,
         );
+      case 'terminal.lent':
+      case 'terminal.returned':
+        return;
       case 'task.output':
         return say(...event.lines.map((line) => `${styled('dim', `${event.task} |`)} ${line}`));
       case 'task.progress':

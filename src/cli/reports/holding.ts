@@ -1,0 +1,34 @@
+import type { RunEvent } from '../../runtime/events.js';
+import { policy } from '../../runtime/policy.js';
+import type { Report } from './index.js';
+
+/** A report that shows nothing while a task has the terminal, and then what happened meanwhile. */
+export function holding({ sink, end }: Report): Report {
+  let held: RunEvent[] | undefined;
+  let lines = 0;
+  let dropped = 0;
+  const hold = (event: RunEvent, into: RunEvent[]) => {
+    const more = event.type === 'task.output' ? event.lines.length : 0;
+    if (more > 0 && lines + more > policy.heldLines) dropped += more;
+    else {
+      lines += more;
+      into.push(event);
+    }
+  };
+  const showHeld = (task: string) => {
+    for (const event of held ?? []) sink(event);
+    if (dropped > 0) sink({ type: 'warning', message: `${dropped} lines were not shown while ${task} had the terminal: chrootfile logs` });
+    held = undefined;
+    lines = 0;
+    dropped = 0;
+  };
+  return {
+    end,
+    sink: (event) => {
+      if (event.type !== 'terminal.returned' && held !== undefined) return hold(event, held);
+      sink(event);
+      if (event.type === 'terminal.lent') held = [];
+      else if (event.type === 'terminal.returned') showHeld(event.task);
+    },
+  };
+}
