@@ -107,7 +107,7 @@ export function mustBePlaced(plan: Plan): void {
 /** The name and the value of `name=value`, as given to `-i`. */
 export function pair(text: string): [string, string] {
   const at = text.indexOf('=');
-  if (at < 1) throw new RecipeError([{ code: 'command-line', message: `-i takes name=value, not "${text}"` }]);
+  if (at < 1) throw new RecipeError([{ code: 'command-line', message: '-i takes name=value, e.g. -i size=8' }]);
   return [text.slice(0, at), text.slice(at + 1)];
 }
 
@@ -119,9 +119,14 @@ function inputsFile(file: string): InputsFile {
     throw new RecipeError([{ code: 'command-line', message: `cannot read the inputs in ${file}: ${reasonOf(error)}` }]);
   }
   const texts = file.endsWith('.env');
-  const { document, diagnostics } = (texts ? parseDotenv : parseDocument)({ file, path: resolve(file), text });
-  if (document === undefined || diagnostics.length > 0) throw new RecipeError(diagnostics);
+  const { document, diagnostics } = (texts ? parseDotenv : parseDocument)({ file, path: resolve(file), text, isPrivate: true });
+  if (document === undefined || diagnostics.length > 0) throw new RecipeError(texts ? diagnostics : diagnostics.map(withoutValues));
   return { document, texts };
+}
+
+/** A fault of a file of values: what stands behind the first sign in its message may be one. */
+function withoutValues({ code, message, span }: Diagnostic): Diagnostic {
+  return { code, message: message.replace(/[^\w\s(),'].*/s, '').trimEnd(), span };
 }
 
 function reasonOf(error: unknown): string {

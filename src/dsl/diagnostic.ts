@@ -67,6 +67,7 @@ export function placeOf(span: Span): string {
 }
 
 function excerpt(span: Span): string[] {
+  if (span.source.isPrivate) return [];
   const { line, column } = positionOf(span.source, span.start);
   const text = (span.source.text.split('\n')[line - 1] ?? '').replaceAll('\t', ' ').trimEnd();
   if (text === '') return [];

@@ -5,6 +5,8 @@ export interface Source {
   /** The absolute path, from which relative paths in the text are resolved. */
   readonly path: string;
   readonly text: string;
+  /** Whether it holds values of inputs: no line of it is shown. */
+  readonly isPrivate?: boolean;
   /** Where it was included; absent for the recipe itself. */
   readonly includedAt?: Span;
 }

@@ -334,15 +334,9 @@ outputs: {l: "{{ make.l }}", n: "{{ make.n }}"}
       assert.is(
         bad.stderr,
         `bad.yml:1:7: input "size" must be an integer [input]
-  |
-1 | size: large
-  |       ^^^^^
   help: Size in GiB
 
 bad.yml:2:1: the recipe has no input "nmae" [unknown-input]
-  |
-2 | nmae: x
-  | ^^^^
   help: did you mean "name"?
 
 2 faults
