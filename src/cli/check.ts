@@ -1,9 +1,10 @@
 import { type Diagnostic, formatDiagnostic, includesOf, placeOf, RecipeError, sortDiagnostics } from '../dsl/diagnostic.js';
 import { makePlan } from '../dsl/plan.js';
 import { positionOf } from '../dsl/source.js';
+import { plainJson } from '../runtime/plain_text.js';
 import { exits } from './exits.js';
 import { type GivenInputs, loadRecipe } from './load.js';
-import { print, printError } from './output.js';
+import { print, printError, printJson } from './output.js';
 
 /** `event`: as the one line of NDJSON that stands for a run which could not begin. */
 export type FaultFormat = 'text' | 'json' | 'github' | 'event';
@@ -34,9 +35,9 @@ export function printFaults(faults: readonly Diagnostic[], format: FaultFormat):
       if (sorted.length > 0) printError(`${sorted.map(formatDiagnostic).join('\n')}\n${countsOf(sorted)}`);
       return;
     case 'json':
-      return print(JSON.stringify(sorted.map(recordOf), undefined, 2));
+      return printJson(sorted.map(recordOf));
     case 'event':
-      return print(JSON.stringify({ time: new Date().toISOString(), type: 'recipe.invalid', faults: sorted.map(recordOf) }));
+      return print(plainJson({ time: new Date().toISOString(), type: 'recipe.invalid', faults: sorted.map(recordOf) }));
     case 'github':
       for (const fault of sorted) print(annotation(fault));
   }

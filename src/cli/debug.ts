@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline/promises';
 import type { LinkedTask } from '../dsl/link.js';
 import type { FailedTask, FailureWish } from '../runtime/execution.js';
 import { openShell, type ShellPlace } from '../runtime/terminal_shell.js';
-import { print, styled } from './output.js';
+import { harmless, print, styled } from './output.js';
 
 /** What `--on-failure` may say. */
 export type FailureMode = 'undo' | 'keep' | 'ask' | 'shell';
@@ -69,7 +69,7 @@ export async function asked(question: string, signal: AbortSignal): Promise<stri
   const lines = createInterface({ input: process.stdin, output: process.stdout, terminal: false });
   try {
     const closed = once(lines, 'close').then(() => undefined);
-    return (await Promise.race([lines.question(question, { signal }), closed]))?.trim().toLowerCase();
+    return (await Promise.race([lines.question(harmless(question), { signal }), closed]))?.trim().toLowerCase();
   } catch (error) {
     if (signal.aborted) return undefined;
     throw error;

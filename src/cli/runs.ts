@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { listRuns, RunFolder } from '../runtime/runs.js';
 import { ExitError, exits } from './exits.js';
-import { print, printError, printJson, table } from './output.js';
+import { harmless, print, printError, printJson, table } from './output.js';
 import { stateFolder } from './state.js';
 
 /** `chrootfile runs`: what was run, and whether anything of it is left. */
@@ -26,7 +26,7 @@ export function logs(state: string | undefined, id: string | undefined, task: st
   for (const name of task === undefined ? names : [task]) {
     const text = readFileSync(folder.logOf(name), 'utf8');
     if (task === undefined) print(`==> ${name} <==`);
-    process.stdout.write(text);
+    process.stdout.write(harmless(text));
   }
 }
 

@@ -1,10 +1,11 @@
+import { plainJson } from '../../runtime/plain_text.js';
 import { print } from '../output.js';
 import type { Report } from './index.js';
 
 /** One JSON object a line; the last is `run.finished`. */
 export function jsonReport(): Report {
   return {
-    sink: (event) => print(JSON.stringify({ time: new Date().toISOString(), ...event })),
+    sink: (event) => print(plainJson({ time: new Date().toISOString(), ...event })),
     end: async () => {},
   };
 }

@@ -1,7 +1,8 @@
 import { Listr, type ListrTaskWrapper } from 'listr2';
 import type { RunEvent } from '../../runtime/events.js';
+import { plainText } from '../../runtime/plain_text.js';
 import { policy } from '../../runtime/policy.js';
-import { print, styled } from '../output.js';
+import { print, printError, styled } from '../output.js';
 import type { Report } from './index.js';
 import { Screen } from './screen.js';
 import { duration, interruptedText, leftBehindText, printSummary } from './summary.js';
@@ -57,8 +58,8 @@ export function listrReport(): Report {
           if (node.attempt > 0) wrapper.title = titleOf(node);
           const { outcome, reason, error } = await node.ended.promise;
           const notRun = { skipped: 'skipped', unreached: 'not run', up_to_date: 'up to date' }[outcome];
-          if (notRun !== undefined) wrapper.skip(`${node.title} ${styled('dim', `${notRun}: ${reason ?? ''}`)}`);
-          if (outcome === 'failed') throw new Error(`${node.title} ${styled('red', error?.split('\n')[0] ?? 'failed')}`);
+          if (notRun !== undefined) wrapper.skip(`${node.title} ${styled('dim', plainText(`${notRun}: ${reason ?? ''}`))}`);
+          if (outcome === 'failed') throw new Error(`${node.title} ${styled('red', plainText(error?.split('\n')[0] ?? 'failed'))}`);
         },
         rendererOptions: { bottomBar: false, persistentOutput: false, outputBar: 1 },
       })),
@@ -144,7 +145,7 @@ export function listrReport(): Report {
   const show = (id: string, text: string) => {
     const known = id === 'undo' ? undo : nodes.get(id);
     if (known === undefined) return;
-    known.latest = text.slice(0, process.stdout.columns);
+    known.latest = plainText(text).slice(0, process.stdout.columns);
     known.redraw ??= setTimeout(() => {
       known.redraw = undefined;
       const wrapper = wrappers.get(id);
@@ -157,16 +158,17 @@ export function listrReport(): Report {
     end: async () => {
       await drawn;
       await undoDrawn;
-      for (const warning of warnings) process.stderr.write(`${styled('yellow', 'warning:', process.stderr)} ${warning}\n`);
+      for (const warning of warnings) printError(`${styled('yellow', 'warning:', process.stderr)} ${warning}`);
       if (finished !== undefined) printSummary(finished, failures, (task) => `chrootfile logs ${run} ${task}`);
     },
   };
 }
 
-function node(id: string, description: string | undefined): Node {
+function node(id: string, described: string | undefined): Node {
+  const [name, description] = [plainText(id), described === undefined ? undefined : plainText(described)];
   return {
     id,
-    title: id === 'undo' ? (description ?? id) : description === undefined ? id : `${id}  ${styled('dim', description)}`,
+    title: id === 'undo' ? (description ?? name) : description === undefined ? name : `${name}  ${styled('dim', description)}`,
     ended: withResolver(),
     latest: '',
     redraw: undefined,
