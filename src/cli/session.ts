@@ -26,7 +26,7 @@ import { kinds } from '../tasks/index.js';
 import { language } from '../tasks/language.js';
 import { ExitError, exits } from './exits.js';
 import { makeRoom } from './local_ec2.js';
-import { hasPerson, printError } from './output.js';
+import { hasPerson, hideSecrets, printError } from './output.js';
 import { planJson } from './plan.js';
 import { openReport } from './reports/index.js';
 import type { PreparedRun, RunOptions } from './run.js';
@@ -42,6 +42,7 @@ export async function runSession(prepared: PreparedRun, options: RunOptions, int
   const startedAt = performance.now();
   const redactor = new Redactor();
   for (const [name, declared] of recipe.inputs) if (declared.secret) redactor.add(inputs.get(name));
+  hideSecrets(redactor);
   const { journal, release } = await openRun(prepared, options, started, redactor);
   const { cloud } = journal.head;
   const record = new RunRecord(folder);
@@ -49,7 +50,7 @@ export async function runSession(prepared: PreparedRun, options: RunOptions, int
   const person = asks ? await import('./debug.js') : undefined;
   const report = await openReport(asks && options.format === 'auto' ? 'plain' : options.format, options);
   const emit = redacting(redactor, [(event) => record.record(event), report.sink]);
-  const pipes = new PipeMaker(folder.pipes, hostShell);
+  const pipes = new PipeMaker(folder.pipes, hostShell, redactor);
   try {
     emit({
       type: 'run.started',
@@ -93,7 +94,7 @@ export async function runSession(prepared: PreparedRun, options: RunOptions, int
       keepGoing: options.keepGoing,
       keepsHolds: options.onFailure !== 'undo',
       onFailure:
-        person?.onFailureOf(options.onFailure, signal, (text) => redactor.redact(text)) ?? (async () => (options.onFailure === 'keep' ? 'keep' : 'undo')),
+        person?.onFailureOf(options.onFailure, signal, (text) => redactor.message(text)) ?? (async () => (options.onFailure === 'keep' ? 'keep' : 'undo')),
       beforeTask: options.step ? person?.stepper(signal) : undefined,
       done,
       force: options.force,
@@ -246,11 +247,11 @@ function exitOf({ ok, outputsError, left }: Outcome, isKept: boolean, interrupti
 
 /** Keeps what was run, for people who ask later. */
 function keepInputs({ folder, loaded, plan, inputs }: PreparedRun, redactor: Redactor): void {
-  const write = (name: string, text: string) => writeWhole(join(folder.path, name), redactor.redact(text));
-  write('recipe.yml', loaded.module.recipe.document.source.text);
+  const write = (name: string, text: string) => writeWhole(join(folder.path, name), text);
+  write('recipe.yml', redactor.redact(loaded.module.recipe.document.source.text));
   const shown = [...inputs].map(([name, value]) => [name, loaded.module.recipe.inputs.get(name)?.secret && value !== null ? '***' : value]);
-  write('inputs.json', `${JSON.stringify(Object.fromEntries(shown), undefined, 2)}\n`);
-  write('plan.json', `${JSON.stringify(planJson(plan), undefined, 1)}\n`);
+  write('inputs.json', `${JSON.stringify(redactor.redactValue(Object.fromEntries(shown)), undefined, 2)}\n`);
+  write('plan.json', `${JSON.stringify(redactor.redactValue(planJson(plan)), undefined, 1)}\n`);
 }
 
 /** Keeps what a run gave, once it was printed: where that fails, the run has succeeded all the same. */

@@ -18,7 +18,7 @@ import { kinds } from '../tasks/index.js';
 import { ExitError, exits } from './exits.js';
 import { pair } from './load.js';
 import { localFolder, makeRoom, openLocalEc2 } from './local_ec2.js';
-import { print, printError, printJson, styled } from './output.js';
+import { hideSecrets, print, printError, printJson, styled } from './output.js';
 import { interruptedText, printLeft } from './reports/summary.js';
 import { findRun } from './runs.js';
 import { leftBy, salvage, undoByTag } from './salvage.js';
@@ -99,8 +99,9 @@ async function undoRun(
   const release = await folder.lock('undo');
   let journal: Journal | undefined;
   const record = new RunRecord(folder);
-  const pipes = new PipeMaker(folder.pipes, hostShell);
   const redactor = new Redactor();
+  hideSecrets(redactor);
+  const pipes = new PipeMaker(folder.pipes, hostShell, redactor);
   try {
     const damage = await salvage(folder);
     if (damage !== undefined) printError(`chrootfile: ${damage.message}`);
@@ -143,7 +144,7 @@ async function undoRun(
       const known = await undoNotes(own.open, options);
       return damage === undefined ? known : [...known, ...(await undoByTag(folder, options))];
     });
-    const all = [...endUndo(journal, left), ...(damage === undefined ? [] : [leftBy(damage)])];
+    const all = redactor.redactValue([...endUndo(journal, left), ...(damage === undefined ? [] : [leftBy(damage)])]);
     folder.tidy();
     if (!options.json) {
       if (all.length > 0) printLeft(all, folder.id);

@@ -7,6 +7,7 @@ import { removeForGood, writeWhole } from '../linux/atomic_write.js';
 import type { NodeOutcome } from './events.js';
 import type { Redactor } from './redact.js';
 import type { RunFolder } from './runs.js';
+import { holdsSecrets } from './user_script.js';
 
 /** How a node of the plan ended before, and what it gave. */
 export interface Ended {
@@ -37,7 +38,7 @@ export function writeKept(folder: RunFolder, kept: Omit<KeptRun, 'nodes'>, plan:
     if (how === undefined) return [];
     const outputs = redactor.redactValue(how.outputs);
     const { action } = node.task.task;
-    const declared = action.type === 'run' && [...action.outputs.values()].some(({ secret }) => secret);
+    const declared = action.type === 'run' && holdsSecrets(action);
     const hasSecrets = declared || JSON.stringify(outputs) !== JSON.stringify(how.outputs);
     return [[node.id, { outcome: how.outcome, outputs, hasSecrets, definition: definitionOf(node.task) }]];
   });

@@ -1,9 +1,9 @@
 import { closeSync, constants, mkdirSync, openSync, rmSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
-import { StringDecoder } from 'node:string_decoder';
-import { policy } from './policy.js';
+import type { Redactor } from './redact.js';
 import type { Shell } from './shell.js';
+import { TaskOutput } from './task_output.js';
 
 /** A real pipe: one end for a child, the other read here. */
 export interface Pipe {
@@ -27,21 +27,22 @@ export class PipeMaker {
   constructor(
     private readonly folder: string,
     private readonly shell: Shell,
+    private readonly redactor: Redactor,
   ) {}
 
-  /** Opens a pipe whose lines, without their ends, are given to `onLines` as they come. */
-  async open(onLines: (lines: string[]) => void): Promise<Pipe> {
+  /** Opens a pipe whose lines, as {@link TaskOutput} makes them, are given to `onLines` as they come; `learn` as there. */
+  async open(onLines: (lines: string[]) => void, learn?: () => void): Promise<Pipe> {
     const path = this.free.pop() ?? (await this.make());
     // The reader first and without waiting; then the writer finds one and opens at once, in waiting mode for the child.
     const readEnd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const writeEnd = openSync(path, constants.O_WRONLY);
     const socket = new Socket({ fd: readEnd, readable: true, writable: false });
-    const splitter = new LineSplitter(onLines);
-    socket.on('data', (chunk: Buffer) => splitter.write(chunk));
+    const output = new TaskOutput(this.redactor, onLines, learn);
+    socket.on('data', (chunk: Buffer) => output.write(chunk));
     const drained = new Promise<void>((resolve) => {
       socket.on('error', () => {});
       socket.on('close', () => {
-        splitter.end();
+        output.end();
         this.free.push(path);
         resolve();
       });
@@ -60,29 +61,5 @@ export class PipeMaker {
     await this.shell.run(['mkfifo', '--mode=600', ...paths]);
     this.free.push(...paths.slice(1));
     return paths[0] as string;
-  }
-}
-
-/** Cuts a stream of bytes into lines, with bounded memory. */
-export class LineSplitter {
-  private readonly decoder = new StringDecoder('utf8');
-  private rest = '';
-
-  constructor(private readonly onLines: (lines: string[]) => void) {}
-
-  write(chunk: Buffer): void {
-    const lines = (this.rest + this.decoder.write(chunk)).split('\n');
-    this.rest = lines.pop() ?? '';
-    while (this.rest.length > policy.longestLine) {
-      lines.push(this.rest.slice(0, policy.longestLine));
-      this.rest = this.rest.slice(policy.longestLine);
-    }
-    if (lines.length > 0) this.onLines(lines);
-  }
-
-  end(): void {
-    const last = this.rest + this.decoder.end();
-    this.rest = '';
-    if (last !== '') this.onLines([last]);
   }
 }

@@ -18,6 +18,12 @@ export const policy = {
   longestLine: 65_536,
   /** Lines of output that wait for the screen while a script asks on it; the logs have them all. */
   heldLines: 10_000,
+  /** More characters than what is looked for of a secret at once may take, in whatever way it is written. */
+  longestStretch: 8_192,
+  /** A line of a message is cut after this many characters. */
+  longestMessageLine: 1_000,
+  /** Values that one script may have hidden: each costs time with every line. */
+  mostMasks: 1_000,
   /** The screen is redrawn at most this often. */
   redrawMs: 100,
   /** Describe calls may not show for this long what was just made. Source: EC2 API reference, "Eventual consistency". */

@@ -1,42 +1,106 @@
 import { leastSecret } from '../dsl/inputs.js';
+import { policy } from './policy.js';
+import { endIn, type Form, formsOf, startLength, startsOf } from './secret_forms.js';
 
-/** Knows the secrets of a run and takes them out of text. */
+/**
+ * Knows the secrets of a run and takes them out of text. However many there are, a text is read once: a table tells of
+ * every four characters whether a secret may begin with them.
+ */
 export class Redactor {
-  private readonly secrets = new Set<string>();
-  private pattern: RegExp | undefined;
+  private readonly known = new Set<string>();
+  private readonly byStart = new Map<string, Form[]>();
+  private starts: Uint8Array | undefined;
 
-  /** Registers a value, every line of it, and its base64 and URL-encoded forms. Short ones hide nothing and are ignored. */
+  /** Whether there is anything to take out. */
+  get isNeeded(): boolean {
+    return this.starts !== undefined;
+  }
+
+  /** Registers a value, or those inside it, in all {@link formsOf} it. Short ones hide nothing and are ignored. */
   add(value: unknown): void {
     if (typeof value === 'object' && value !== null) {
       for (const inner of Object.values(value)) this.add(inner);
       return;
     }
     const text = value === null || value === undefined || typeof value === 'boolean' ? '' : String(value);
-    for (const form of [...text.split('\n'), Buffer.from(text).toString('base64'), encodeURIComponent(text)]) {
-      if (form.trim().length < leastSecret || text.length < leastSecret) continue;
-      this.secrets.add(form.trim());
-      this.pattern = undefined;
-    }
+    if (text.length < leastSecret || this.known.has(text)) return;
+    this.known.add(text);
+    for (const form of formsOf(text)) for (const start of startsOf(form)) this.look(start, form);
   }
 
-  /** The text with each secret as `***`. */
+  private look(start: string, form: Form): void {
+    this.starts ??= new Uint8Array(hashes);
+    let hash = 0;
+    for (let i = 0; i < startLength; i += 1) hash = step(hash, start.charCodeAt(i));
+    this.starts[hash] = 1;
+    const others = this.byStart.get(start);
+    if (others === undefined) this.byStart.set(start, [form]);
+    else others.push(form);
+  }
+
+  /** The text with each secret as `***`, in each line it goes over. */
   redact(text: string): string {
-    if (this.secrets.size === 0) return text;
-    this.pattern ??= new RegExp(
-      [...this.secrets]
-        .sort((a, b) => b.length - a.length)
-        .map((secret) => secret.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
-        .join('|'),
-      'g',
-    );
-    return text.replace(this.pattern, '***');
+    let out = '';
+    let done = 0;
+    for (const { from, to } of this.found(text)) {
+      const lines = text.slice(from, to).split('\n').length;
+      out += `${text.slice(done, from)}***${'\n***'.repeat(lines - 1)}`;
+      done = to;
+    }
+    return done === 0 ? text : out + text.slice(done);
   }
 
-  /** A value with each secret in its strings as `***`. */
+  /** The last place up to `at` where a text may be cut without a secret being cut; behind one that begins the text. */
+  cutBefore(text: string, at: number): number {
+    const across = this.found(text).find(({ from, to }) => from < at && to > at);
+    return across === undefined ? at : across.from > 0 ? across.from : across.to;
+  }
+
+  /** Where secrets stand; those that overlap or touch are one. */
+  private found(text: string): { from: number; to: number }[] {
+    const { starts } = this;
+    const found: { from: number; to: number }[] = [];
+    if (starts === undefined) return found;
+    for (let i = 0, hash = 0; i < text.length; i += 1) {
+      hash = step(hash, text.charCodeAt(i));
+      if (starts[hash] === 0) continue;
+      const at = i - startLength + 1;
+      const end = this.longestAt(text, at);
+      if (end < 0) continue;
+      const last = found.at(-1);
+      if (last !== undefined && at <= last.to) last.to = Math.max(last.to, end);
+      else found.push({ from: at, to: end });
+    }
+    return found;
+  }
+
+  /** Where the longest secret ends that begins at a place; -1 when none does. */
+  private longestAt(text: string, at: number): number {
+    const forms = at < 0 ? undefined : this.byStart.get(text.slice(at, at + startLength));
+    let longest = -1;
+    for (const form of forms ?? []) longest = Math.max(longest, endIn(text, at, form));
+    return longest;
+  }
+
+  /** A message without secrets, its lines cut to what a person reads: in this order, since half a secret is not found. */
+  message(text: string): string {
+    const cut = (line: string) => (line.length > policy.longestMessageLine ? `${line.slice(0, policy.longestMessageLine)}…` : line);
+    return this.redact(text).split('\n').map(cut).join('\n');
+  }
+
+  /** A value with each secret in its strings and names as `***`; so is a number that holds one. */
   redactValue<T>(value: T): T {
-    if (this.secrets.size === 0 || value === undefined) return value;
-    return JSON.parse(JSON.stringify(value), (_key, inner: unknown) =>
-      typeof inner === 'string' ? this.redact(inner) : typeof inner === 'number' && this.secrets.has(String(inner)) ? '***' : inner,
-    ) as T;
+    if (!this.isNeeded) return value;
+    if (typeof value === 'string') return this.redact(value) as T;
+    if (typeof value === 'number') return (this.redact(String(value)) === String(value) ? value : '***') as T;
+    if (Array.isArray(value)) return value.map((inner) => this.redactValue(inner)) as T;
+    if (typeof value !== 'object' || value === null) return value;
+    return Object.fromEntries(Object.entries(value).map(([name, inner]) => [this.redact(name), this.redactValue(inner)])) as T;
   }
 }
+
+/** A hash of the last four characters: what is older has been shifted out. */
+function step(hash: number, code: number): number {
+  return ((hash << 5) ^ code) & (hashes - 1);
+}
+const hashes = 1 << (5 * startLength);

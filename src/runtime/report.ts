@@ -51,7 +51,7 @@ export function redacting(redactor: Redactor, sinks: readonly EventSink[]): Even
       } catch (error) {
         if (failed.has(sink)) continue;
         failed.add(sink);
-        const message = `the record of the run is incomplete: ${redactor.redact((error as Error).message)}`;
+        const message = `the record of the run is incomplete: ${redactor.message((error as Error).message)}`;
         hand(
           { type: 'warning', message },
           sinks.filter((other) => other !== sink),
@@ -62,21 +62,29 @@ export function redacting(redactor: Redactor, sinks: readonly EventSink[]): Even
   return (event) => hand(redacted(event, redactor), sinks);
 }
 
-/** What people and scripts wrote in an event; its own words (type, task, outcome) stay as they are. */
-const free = new Set(['lines', 'text', 'error', 'reason', 'message', 'outputs', 'outputs_error', 'left', 'processes', 'nodes']);
+/** What people and scripts wrote in an event; its own words (type, task, outcome) stay as they are, and so do lines: their reader knows the secrets. */
+const free = new Set(['text', 'error', 'reason', 'message', 'outputs', 'outputs_error', 'left', 'processes', 'mounts', 'waiting', 'nodes', 'artifacts']);
 
 function redacted(event: RunEvent, redactor: Redactor): RunEvent {
   return Object.fromEntries(
     Object.entries(event).map(([name, value]) => [
       name,
-      !free.has(name) ? value : name === 'left' || name === 'nodes' ? redactRows(value, redactor) : redactor.redactValue(value),
+      !free.has(name) ? value : isRows(value) ? value.map((row) => redactedRow(row, redactor)) : withoutSecrets(name, value, redactor),
     ]),
   ) as unknown as RunEvent;
 }
 
-/** Rows whose names of tasks and kinds stay as they are. */
-function redactRows(rows: readonly Record<string, unknown>[], redactor: Redactor): unknown {
-  return rows.map((row) =>
-    Object.fromEntries(Object.entries(row).map(([name, value]) => [name, ['id', 'task', 'kind'].includes(name) ? value : redactor.redactValue(value)])),
+function isRows(value: unknown): value is readonly Record<string, unknown>[] {
+  return Array.isArray(value) && value.every((row) => typeof row === 'object' && row !== null);
+}
+
+/** A row whose names of tasks and kinds stay as they are. */
+function redactedRow(row: Record<string, unknown>, redactor: Redactor): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(row).map(([name, value]) => [name, ['id', 'task', 'kind'].includes(name) ? value : withoutSecrets(name, value, redactor)]),
   );
+}
+
+function withoutSecrets(name: string, value: unknown, redactor: Redactor): unknown {
+  return typeof value === 'string' && ['error', 'message', 'outputs_error'].includes(name) ? redactor.message(value) : redactor.redactValue(value);
 }

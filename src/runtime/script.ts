@@ -29,6 +29,8 @@ export interface Script {
   /** Whether it gets the terminal of this program; then its output is not read. */
   readonly interactive?: boolean;
   readonly onLines: (lines: string[]) => void;
+  /** Is told what stands in `$CHROOTFILE_OUTPUT` before lines are looked at that were printed after it was written. */
+  readonly onOutput?: ((text: string) => void) | undefined;
 }
 
 /** How a script ended that did not fail. */
@@ -88,7 +90,8 @@ export async function runScript(script: Script, pipes: PipeMaker): Promise<Scrip
   const command = await commandOf(script);
   const files = memoryFiles([script.text, '', '', ...(script.root === undefined ? [] : [mountsIn({ ...script, root: script.root })])]);
   const [, output, leftover] = files as [number, number, number];
-  const pipe = await pipes.open(script.onLines).catch((error: unknown) => {
+  const { onOutput } = script;
+  const pipe = await pipes.open(script.onLines, onOutput && (() => onOutput(contentsOf(output)))).catch((error: unknown) => {
     for (const fd of files) closeSync(fd);
     throw error;
   });
@@ -99,6 +102,8 @@ export async function runScript(script: Script, pipes: PipeMaker): Promise<Scrip
     const ended = await endOf(script, command, pipe, files, signal).catch((cause: Error) => cause);
     await Promise.race([pipe.drained, sleep(policy.outputAfterEndMs, undefined, { ref: false })]);
     pipe.destroy();
+    // Its last line may still come, and look at the files.
+    await pipe.drained;
     const left = leftBehind(contentsOf(leftover));
     if (timeout.signal.aborted) throw new ScriptError(`timed out after ${(script.timeoutMs ?? 0) / 1000} s`, left);
     if (script.signal.aborted) throw new ScriptError('cancelled', left);

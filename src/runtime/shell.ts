@@ -128,6 +128,5 @@ export function killGroup(pid: number, signal: NodeJS.Signals): void {
 
 function shown(command: readonly string[]): string {
   const words = command.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`));
-  const text = words.join(' ').replaceAll('\n', '\\n');
-  return text.length > 400 ? `${text.slice(0, 400)}…` : text;
+  return words.join(' ').replaceAll('\n', '\\n');
 }

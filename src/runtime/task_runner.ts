@@ -19,7 +19,7 @@ import { type LeftBehind, runScript, ScriptError } from './script.js';
 import type { ShellPlace } from './terminal_shell.js';
 import { undoNotes } from './undo.js';
 import type { FreshTask } from './up_to_date.js';
-import { definedOf, noteOfUndo, outputsIn, scriptOf, surroundingsOf } from './user_script.js';
+import { definedOf, holdsSecrets, noteOfUndo, outputsIn, scriptOf, secretsIn, surroundingsOf } from './user_script.js';
 
 /** Why a task that may ask fails where nobody can be asked. */
 export const noTerminal =
@@ -155,12 +155,12 @@ export class TaskRunner {
       emit({ type: 'task.output', task: task.id, lines });
     };
     if (action.interactive) emit({ type: 'terminal.lent', task: task.id });
+    // Before what is printed after it, and where the script fails, too.
+    const onOutput = holdsSecrets(action) ? (text: string) => facts.secret(secretsIn(text, action)) : undefined;
     try {
-      const { output, left } = await runScript({ ...script, signal: this.cancelled, onLines }, pipes);
+      const { output, left } = await runScript({ ...script, signal: this.cancelled, onLines, onOutput }, pipes);
       this.tellLeft(task, left);
-      const outputs = outputsIn(output, action);
-      for (const [name, { secret }] of action.outputs) if (secret) facts.secret(outputs[name]);
-      return outputs;
+      return outputsIn(output, action);
     } catch (error) {
       if (!(error instanceof ScriptError)) throw error;
       this.tellLeft(task, error.left);

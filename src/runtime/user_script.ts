@@ -70,12 +70,12 @@ function keepsMounts(action: RunAction, root: string | undefined): boolean {
  */
 export function outputsIn(text: string, action: RunAction): Record<string, unknown> {
   const outputs: Record<string, unknown> = Object.fromEntries([...action.outputs.keys()].map((name) => [name, null]));
-  const guarded = [...action.outputs.values()].some(({ secret }) => secret);
+  const guarded = holdsSecrets(action);
   for (const [i, line] of text.split('\n').entries()) {
     if (line.trim() === '') continue;
     // Where a secret may be among them, no line is shown.
     const shown = guarded ? `line ${i + 1} of it` : `"${line.slice(0, 80)}"`;
-    const [, name, value] = /^([a-z][a-z0-9_]*)=(.*)$/.exec(line) ?? [];
+    const [, name, value] = outputLine.exec(line) ?? [];
     if (name === undefined || value === undefined) throw new Error(`$CHROOTFILE_OUTPUT takes lines name=value, not ${shown}`);
     const declared = action.outputs.get(name);
     if (declared === undefined) throw new Error(`the script gave the output "${name}", which the task does not declare in "outputs"`);
@@ -84,6 +84,22 @@ export function outputsIn(text: string, action: RunAction): Record<string, unkno
     outputs[name] = typed;
   }
   return outputs;
+}
+
+const outputLine = /^([a-z][a-z0-9_]*)=(.*)$/;
+
+/** Whether an output of a task is secret. */
+export function holdsSecrets(action: RunAction): boolean {
+  return [...action.outputs.values()].some(({ secret }) => secret);
+}
+
+/** The values of secret outputs in what a script has written so far, right or wrong. */
+export function secretsIn(text: string, action: RunAction): unknown[] {
+  return text.split('\n').flatMap((line) => {
+    const [, name = '', value = ''] = outputLine.exec(line) ?? [];
+    const declared = action.outputs.get(name);
+    return declared?.secret ? [value, fromText(value, declared.type)] : [];
+  });
 }
 
 /** What the undo of a user's script needs, fit to be written to disk. */

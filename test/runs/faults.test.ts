@@ -146,12 +146,14 @@ suite('a run', (test) => {
   );
 
   test(
-    'that prints a million lines keeps every one in the log, within 150 MB',
+    'that prints a million lines, and has secrets, keeps every one in the log, within 150 MB',
     () =>
       inFolder({}, async (folder) => {
-        const recipe = `version: 1\nname: lines\ntasks:\n  many: {run: "seq 1000000; echo end; sleep 0.3"}\n`;
+        const recipe = `version: 1\nname: lines\ninputs: {a: {type: string, secret: true}, b: {type: string, secret: true}}\ntasks:\n  many: {run: "seq 1000000; echo end; sleep 0.3"}\n`;
         await inFolder({ 'lines.yml': recipe }, async (other) => {
-          const started = start(['run', join(other, 'lines.yml'), '--format', 'plain'], { folder });
+          const started = start(['run', join(other, 'lines.yml'), '--format', 'plain', '-i', 'a=hunter2 two', '-i', `b=${'p@$$"w\'ord'.repeat(40)}`], {
+            folder,
+          });
           let peak = 0;
           const watch = setInterval(() => {
             try {

@@ -1,0 +1,141 @@
+import { leastSecret } from '../dsl/inputs.js';
+import { plainText } from './plain_text.js';
+
+/** A character of a secret, or a run of one, in every way it may be written; longer ways first. */
+type Unit = readonly string[];
+
+/** A stretch of a secret that is looked for. */
+export interface Form {
+  readonly units: readonly Unit[];
+  /** Whether a line may end between any two units. */
+  readonly wraps: boolean;
+}
+
+/** Characters at the start of a form by which it is found. No form is shorter. */
+export const startLength = 4;
+
+/**
+ * What a secret may look like: each of its lines as it is, quoted for shells, escaped as in JSON, percent-encoded, and
+ * its base64, wherever it stands in what was encoded. Long ones come in stretches of {@link stretch} units or more.
+ */
+export function formsOf(secret: string): Form[] {
+  const text = secret.trim().slice(0, longestSecret);
+  const forms: Form[] = [];
+  // What reaches a log has lost its control characters.
+  for (const variant of new Set([text, plainText(text)])) {
+    const lines = variant.split(/[\r\n]+/).map((line) => line.trim());
+    const whole = variant.replaceAll('\r\n', '\n');
+    for (const line of new Set([...lines, whole])) if (line.length >= leastSecret) forms.push(...stretches(unitsOf(line), false));
+  }
+  if (text.length >= leastSecret) for (const shift of [0, 1, 2]) forms.push(...stretches(base64Units(text, shift), true));
+  return forms;
+}
+
+/** Of a longer secret only this many characters are looked for. */
+const longestSecret = 65_536;
+
+/** Units that are looked for at once. As base64 they are shorter than a line of 60, so that they stand in two lines at most. */
+const stretch = 24;
+
+function stretches(units: readonly Unit[], wraps: boolean): Form[] {
+  const count = Math.max(1, Math.floor(units.length / stretch));
+  const size = Math.ceil(units.length / count);
+  return Array.from({ length: count }, (_, i) => ({ units: units.slice(i * size, (i + 1) * size), wraps })).filter((form) => form.units.length > 0);
+}
+
+/** Letters and digits are written one way only. A run of anything else is written the same way throughout. */
+function unitsOf(line: string): Unit[] {
+  return [...line.matchAll(/[A-Za-z0-9]|([^A-Za-z0-9])\1{0,7}/gu)].map(([run, c]) => (c === undefined ? [run] : waysOf(c, run.length / c.length)));
+}
+
+function waysOf(c: string, count: number): Unit {
+  const bytes = [...Buffer.from(c)];
+  const code = c.codePointAt(0) ?? 0;
+  const hex = (n: number, digits: number) => n.toString(16).padStart(digits, '0');
+  const either = (text: string) => [text, text.replace(/[a-f]/g, (digit) => digit.toUpperCase())];
+  // Escaped again by what prints it, each doubles.
+  const escaped = (of: string) => ['\\', '\\\\', '\\\\\\\\'].map((slashes) => of.replaceAll('\\', slashes));
+  const one = [
+    ...(c === '\\' ? escaped(c) : ['', '\\', '\\\\', '\\\\\\'].map((slashes) => slashes + c)),
+    ...either(bytes.map((byte) => `%${hex(byte, 2)}`).join('')),
+    ...either(bytes.map((byte) => `\\x${hex(byte, 2)}`).join('')).flatMap(escaped),
+    ...either(Array.from(c.split(''), (unit) => `\\u${hex(unit.charCodeAt(0), 4)}`).join('')).flatMap(escaped),
+    ...escaped(bytes.map((byte) => `\\${byte.toString(8).padStart(3, '0')}`).join('')),
+    ...(code > 0x7f && code < 0x100 ? escaped(`\\x${hex(code, 2)}`) : []),
+    ...(code > 0xffff ? escaped(`\\U${hex(code, 8)}`) : []),
+    ...(named[c] ?? []).flatMap(escaped),
+    ...(c === ' ' ? ['+'] : []),
+    ...(c === "'" ? ["'\\''", "'\\\\''", `'"'"'`, `'\\"'\\"'`] : []),
+    ...(c === "'" || c === '"' ? [c + c] : []),
+  ];
+  // A shell that expands it without quotes makes one space of any white space.
+  const shorter = /\s/.test(c) ? [' ', ...Array.from({ length: count - 1 }, (_, i) => c.repeat(i + 1))] : [];
+  return [...new Set([...one.map((way) => way.repeat(count)), ...shorter])].sort((a, b) => b.length - a.length);
+}
+
+/** Escapes with a name. Source: bash(1), QUOTING; RFC 8259, section 7. */
+const named: Readonly<Record<string, readonly string[]>> = {
+  '\n': ['\\n'],
+  '\t': ['\\t'],
+  '\r': ['\\r'],
+  '\b': ['\\b'],
+  '\f': ['\\f'],
+  '\v': ['\\v'],
+  '\u0007': ['\\a'],
+  '\u001b': ['\\e', '\\E'],
+};
+
+/**
+ * The base64 of a text that begins `shift` bytes (0 to 2) after a multiple of three: the characters that only it
+ * decides, and at its ends every one that the bytes beside it leave possible.
+ */
+function base64Units(text: string, shift: number): Unit[] {
+  const bytes = Buffer.from(text);
+  const beside = (fill: number) => Buffer.concat([Buffer.alloc(shift, fill), bytes, Buffer.alloc(3, fill)]).toString('base64');
+  const [low, high] = [beside(0x00), beside(0xff)];
+  const units: Unit[] = [];
+  for (let i = Math.floor((shift * 8) / 6); i * 6 < (shift + bytes.length) * 8; i += 1) {
+    const value = alphabet.indexOf(low.charAt(i));
+    const open = value ^ alphabet.indexOf(high.charAt(i));
+    units.push(open === 0 ? (decided[value] as Unit) : decided.filter((_, other) => (other | open) === (value | open)).flat());
+  }
+  return [...units, ['%3D%3D', '%3d%3d', '%3D', '%3d', '==', '=', '']];
+}
+
+const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+/** The ways to write each of them: base64 for URLs, in URLs, and in JSON as PHP writes it. Source: RFC 4648, section 5. */
+const decided: readonly Unit[] = [...alphabet].map((c) => (c === '+' ? ['%2B', '%2b', '+', '-'] : c === '/' ? ['%2F', '%2f', '\\/', '/', '_'] : [c]));
+
+/** All that the first {@link startLength} characters of a form may be. */
+export function startsOf({ units, wraps }: Form): Set<string> {
+  const starts = new Set<string>();
+  const grow = (text: string, next: number) => {
+    if (text.length >= startLength) starts.add(text.slice(0, startLength));
+    else for (const way of units[next] ?? []) grow(text + way, next + 1);
+  };
+  grow('', 0);
+  if (wraps) for (const start of [...starts]) for (const at of [1, 2, 3]) starts.add(`${start.slice(0, at)}\n${start.slice(at, -1)}`);
+  return starts;
+}
+
+/** Where a form ends that begins in a text; -1 when it does not stand there. */
+export function endIn(text: string, start: number, { units, wraps }: Form, first = 0): number {
+  let at = start;
+  for (let next = first; next < units.length; next += 1) {
+    const ways = units[next] as Unit;
+    // The line break belongs to it only where it goes on behind.
+    const from = wraps && next > 0 && text.charCodeAt(at) === 10 ? at + 1 : at;
+    const [only] = ways;
+    if (ways.length > 1 || only === undefined) {
+      for (const way of ways) {
+        if (!text.startsWith(way, way === '' ? at : from)) continue;
+        const end = endIn(text, (way === '' ? at : from) + way.length, { units, wraps }, next + 1);
+        if (end >= 0) return end;
+      }
+      return -1;
+    }
+    if (!text.startsWith(only, from)) return -1;
+    at = from + only.length;
+  }
+  return at;
+}

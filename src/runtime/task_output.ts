@@ -1,0 +1,111 @@
+import { StringDecoder } from 'node:string_decoder';
+import { plainText } from './plain_text.js';
+import { policy } from './policy.js';
+import type { Redactor } from './redact.js';
+
+/** By a line with this a script names a secret. Source: GitHub Actions, "Workflow commands", "Masking a value in a log". */
+const maskCommand = '::add-mask::';
+const tooManyMasks = `chrootfile: a script may name ${policy.mostMasks} secrets; the others are not hidden`;
+
+/**
+ * Makes lines that may be shown of what a script prints: without control characters, of lines that were written over
+ * (`\r`) the last state, without secrets. Those the script names itself are hidden from the next line on. Its memory is
+ * bounded: a line that is too long is cut.
+ */
+export class TaskOutput {
+  private readonly decoder = new StringDecoder('utf8');
+  /** The beginning of a line, as it came. */
+  private rest = '';
+  /** A whole line that may end within a secret, and the one before it, which has been shown. */
+  private held = '';
+  private context = '';
+  private masks = 0;
+
+  /** @param learn is called when something came, before it is looked at: it may tell the redactor of secrets. */
+  constructor(
+    private readonly redactor: Redactor,
+    private readonly onLines: (lines: string[]) => void,
+    private readonly learn: () => void = () => {},
+  ) {}
+
+  write(chunk: Buffer): void {
+    this.learn();
+    const text = this.rest + this.decoder.write(chunk);
+    const end = text.lastIndexOf('\n') + 1;
+    const rest = text.slice(end);
+    // The \r at its end may belong to a line's end.
+    this.rest = rest.includes('\r') ? `${lastState(rest)}${rest.endsWith('\r') ? '\r' : ''}` : rest;
+    if (end > 0) this.show(this.withoutMasks(shown(text.slice(0, end))));
+    while (this.rest.length > policy.longestLine + policy.longestStretch) this.cut();
+  }
+
+  end(): void {
+    this.learn();
+    const last = shown(this.rest + this.decoder.end());
+    this.rest = '';
+    this.show(last === '' ? '' : this.withoutMasks(`${last}\n`), true);
+  }
+
+  /** Shows whole lines. */
+  private show(more: string, isEnd = false): void {
+    const text = this.context + this.held + more;
+    if (text === this.context) return;
+    const lines = this.redactor
+      .redact(text)
+      .split('\n')
+      .slice(this.context === '' ? 0 : 1, -1);
+    this.context = '';
+    this.held = '';
+    if (!isEnd && this.redactor.isNeeded && wrapped.test(text.slice(-61))) {
+      const last = text.lastIndexOf('\n', text.length - 2) + 1;
+      this.held = text.slice(last);
+      this.context = last === 0 ? '' : text.slice(text.lastIndexOf('\n', last - 2) + 1, last);
+      lines.pop();
+    }
+    if (lines.length > 0) this.onLines(lines);
+  }
+
+  /** Shows the beginning of a line that is too long, but for what may be the beginning of a secret. */
+  private cut(): void {
+    const rest = shown(this.rest);
+    if (rest.trimStart().startsWith(maskCommand)) {
+      this.withoutMasks(rest);
+      this.rest = maskCommand;
+      return;
+    }
+    this.show('', true);
+    const at = this.redactor.cutBefore(rest, policy.longestLine);
+    this.onLines([this.redactor.redact(rest.slice(0, at))]);
+    this.rest = rest.slice(at);
+  }
+
+  /** Takes the lines out that name secrets, and registers those. */
+  private withoutMasks(text: string): string {
+    if (!text.includes(maskCommand)) return text;
+    return text
+      .split('\n')
+      .flatMap((line) => {
+        if (!line.trimStart().startsWith(maskCommand)) return [line];
+        this.masks += 1;
+        if (this.masks > policy.mostMasks) return this.masks === policy.mostMasks + 1 ? [tooManyMasks] : [];
+        const value = line.trim().slice(maskCommand.length).trim();
+        this.redactor.add(value);
+        this.redactor.add(value.replace(/%(0A|0D|25)/g, decodeURIComponent));
+        return [];
+      })
+      .join('\n');
+  }
+}
+
+/** A full line of base64 may go on in the next. */
+const wrapped = /^[A-Za-z0-9+/_-]{60}\n$/;
+
+/** Lines as a terminal would leave them. */
+function shown(text: string): string {
+  return plainText(text.includes('\r') ? text.split('\n').map(lastState).join('\n') : text);
+}
+
+/** What stands on a line that was written over. */
+function lastState(line: string): string {
+  return line.includes('\r') ? (line.split('\r').findLast((part) => part !== '') ?? '') : line;
+}

@@ -1,0 +1,120 @@
+import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { inFolder } from '../support/folder.js';
+import { program, run } from '../support/program.js';
+import { runRecipe } from '../support/recipe.js';
+import { suite } from '../support/suite.js';
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: that is what it is about
+const control = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/;
+
+/** What would set a title, write the clipboard, clear the screen, ring, hide text, go up a line. */
+const nasty = [
+  '\u001b]0;title\u0007',
+  '\u001b]52;c;aGk=\u001b\\',
+  '\u001b[2J',
+  '\u0007',
+  '\u001b[8m',
+  '\u009b1A',
+  '\u009d0;t\u009c',
+  '\u001bc',
+  '\u001bPq\u001b\\',
+  '\u007f',
+];
+
+/** For a string in double quotes of YAML. */
+const escaped = (text: string) => [...text].map((c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`).join('');
+
+suite('the output of tasks', (test) => {
+  test('is as a terminal would leave it: of a line that was written over, the last state', () =>
+    inFolder({}, async (folder) => {
+      const script = ['10%%\\r50%%\\r100%%\\n', 'dos\\r\\n', 'a\\rb\\r\\r\\n', '\\r\\n', 'no end\\r'].map((text) => `printf '${text}'`).join('; ');
+      const ran = await runRecipe(
+        folder,
+        `tasks:\n  a: {run: "${script.replaceAll('\\', '\\\\')}"}\n  b: {run: "printf 1; for i in 2 3; do sleep 0.1; printf '\\\\r'; sleep 0.1; printf $i; done; sleep 0.1; echo"}\n`,
+      );
+      assert.is(ran.log('a'), '100%\ndos\nb\n\nno end\n');
+      assert.is(ran.log('b'), '3\n');
+    }));
+
+  test('reaches no log, no report and no terminal with what a terminal obeys', () =>
+    inFolder({}, async (folder) => {
+      writeFileSync(join(folder, 'nasty'), nasty.map((sequence, i) => `${i}<${sequence}>\n`).join(''));
+      const text = `tasks:\n  a: {run: "cat nasty; printf '\\\\033[1;31mred\\\\033[0m\\\\ttab\\\\033]0;open\\\\nnext\\\\033['; exit 1"}\n`;
+      const ran = await runRecipe(folder, text);
+      const lines = `${nasty.map((_, i) => `${i}<>\n`).join('')}red\ttab0;open\nnext\n`;
+      assert.is(ran.log('a'), lines);
+      assert.not.match(ran.ended.stdout, control);
+      assert.match(ran.errors['a'] ?? '', `  | red\ttab0;open\n  | next`);
+      // On a terminal, as lines and drawn by listr2: its own sequences alone, which only move, erase lines and colour.
+      for (const flags of ['-v', '']) {
+        const command = `stty cols 100 rows 30; ${program} run r.yml ${flags}`;
+        const screen = execFileSync('script', ['--quiet', '--command', `${command} || true`, '/dev/null'], {
+          cwd: folder,
+          env: { ...process.env, CHROOTFILE_STATE: join(folder, 'state'), NO_COLOR: '', TERM: 'xterm' },
+          encoding: 'utf8',
+        });
+        assert.match(screen, /next/);
+        // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what it is about
+        const rest = screen.replace(/\u001b\[(?:\d+m|\?25[hl]|\d*[A-GK]|0J|J)|\r/g, '');
+        assert.not.match(rest, control, JSON.stringify(screen));
+        for (const sequence of nasty) assert.not.ok(screen.includes(sequence), JSON.stringify(sequence));
+      }
+    }));
+
+  test(
+    'is no way in for what recipes and images are called',
+    () =>
+      inFolder({}, async (folder) => {
+        const bad = escaped(nasty.join('x'));
+        const recipe = `version: 1
+name: r
+description: "${bad}"
+inputs: {i: {type: string, description: "${bad}", default: "${bad}"}}
+tasks:
+  volume: {uses: ec2.volume, with: {size: 1}, description: "${bad}"}
+  snapshot: {uses: ec2.snapshot, with: {volume: "{{ volume.id }}", description: "{{ inputs.i }}"}}
+outputs: {o: "{{ inputs.i }}"}
+`;
+        writeFileSync(join(folder, 'r.yml'), recipe);
+        writeFileSync(join(folder, 'bad.yml'), `version: 1\nname: r\ntasks:\n  a: {run: "true", needs: ["${bad}"]} # ${nasty.join('')}\n`);
+        writeFileSync(join(folder, `${nasty[2]}.yml`), 'version: 1\n');
+        const commands = [
+          ['run', 'r.yml', '--format', 'plain'],
+          ['run', 'r.yml', '--format', 'json'],
+          ['list', 'r.yml'],
+          ['list', 'r.yml', '--json'],
+          ['plan', 'r.yml'],
+          ['plan', 'r.yml', '--json'],
+          ['graph', 'r.yml'],
+          ['local', 'snapshots'],
+          ['local', 'snapshots', '--json'],
+          ['logs'],
+          ['runs'],
+        ];
+        for (const args of commands) {
+          const ran = await run(args, { folder });
+          assert.is(ran.code, 0, ran.stderr);
+          assert.not.match(ran.stdout + ran.stderr, control, args.join(' '));
+        }
+        for (const args of [
+          ['check', 'bad.yml'],
+          ['check', 'bad.yml', '--format', 'json'],
+          ['check', `${nasty[2]}.yml`],
+          ['run', `${nasty[0]}.yml`],
+          [nasty[0] ?? ''],
+          ['logs', nasty[2] ?? ''],
+        ]) {
+          const ran = await run(args, { folder });
+          assert.ok(ran.code !== 0);
+          assert.not.match(ran.stdout + ran.stderr, control, args.join(' '));
+        }
+        // Values are handed on as they are.
+        const json = await run(['run', 'r.yml', '--format', 'json'], { folder });
+        assert.is((JSON.parse(json.stdout.trimEnd().split('\n').at(-1) ?? '') as { outputs: { o: string } }).outputs.o, nasty.join('x'));
+      }),
+    60_000,
+  );
+});
