@@ -76,6 +76,12 @@ program
   .addOption(new Option('--step', 'ask before each task').default(false))
   .addOption(new Option('--resume <run>', 'go on with a run that was kept, from the task that failed'))
   .addOption(new Option('--timeout <duration>', 'longest time for all, e.g. 90s, 20m, 2h').argParser(duration))
+  .addOption(
+    new Option(
+      '--log-limit <size>',
+      'how much of the output of each task is kept in its log, e.g. 10M (default: 100M): the beginning, and the last lines',
+    ).argParser(bytes),
+  )
   .addOption(new Option('--manifest <file>', 'write the outputs, images and snapshots of a run that ended well, as JSON'))
   .addOption(new Option('--format <format>', 'how to report').choices(['auto', 'plain', 'json']).default('auto'))
   .addOption(new Option('-v, --verbose', 'print the output of tasks, on a terminal too').default(false))
@@ -350,9 +356,9 @@ function age(text: string): number {
 }
 
 function bytes(text: string): number {
-  const [, number, unit] = /^([1-9][0-9]*)(G|T)$/.exec(text) ?? [];
-  if (number === undefined) throw new InvalidArgumentError('It must be a size such as 50G or 1T.');
-  return Number(number) * 2 ** (unit === 'G' ? 30 : 40);
+  const [, number, unit = ''] = /^([1-9][0-9]*)([KMGT])$/.exec(text) ?? [];
+  if (number === undefined) throw new InvalidArgumentError('It must be a size such as 10M, 50G or 1T.');
+  return Number(number) * 1024 ** ('KMGT'.indexOf(unit) + 1);
 }
 
 function exit(code: number): void {

@@ -27,6 +27,8 @@ export interface RunOptions {
   readonly profile?: string;
   readonly endpoint?: string;
   readonly manifest?: string;
+  /** Bytes. */
+  readonly logLimit?: number;
   readonly jobs?: number;
   readonly keepGoing: boolean;
   readonly force: boolean;

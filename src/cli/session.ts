@@ -45,7 +45,7 @@ export async function runSession(prepared: PreparedRun, options: RunOptions, int
   hideSecrets(redactor);
   const { journal, release } = await openRun(prepared, options, started, redactor);
   const { cloud } = journal.head;
-  const record = new RunRecord(folder);
+  const record = new RunRecord(folder, options.logLimit);
   const asks = options.step || options.onFailure === 'ask' || options.onFailure === 'shell';
   const person = asks ? await import('./debug.js') : undefined;
   const report = await openReport(asks && options.format === 'auto' ? 'plain' : options.format, options);

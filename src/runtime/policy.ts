@@ -24,6 +24,9 @@ export const policy = {
   longestMessageLine: 1_000,
   /** Values that one script may have hidden: each costs time with every line. */
   mostMasks: 1_000,
+  /** How much of a task's log is kept unless a run says otherwise, and how much of the end behind the place where it was cut. */
+  logBytes: 100 * 2 ** 20,
+  logTailChars: 65_536,
   /** The screen is redrawn at most this often. */
   redrawMs: 100,
   /** Describe calls may not show for this long what was just made. Source: EC2 API reference, "Eventual consistency". */

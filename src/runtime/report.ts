@@ -1,15 +1,21 @@
 import { closeSync, openSync } from 'node:fs';
 import { writeAll } from '../linux/atomic_write.js';
 import type { EventSink, RunEvent } from './events.js';
+import { policy } from './policy.js';
 import type { Redactor } from './redact.js';
 import type { RunFolder } from './runs.js';
+import { TaskLog } from './task_log.js';
 
 /** Keeps a run's events and the output of its tasks on disk, secrets taken out. */
 export class RunRecord {
   private events: number | undefined;
-  private readonly logs = new Map<string, number>();
+  private readonly logs = new Map<string, TaskLog>();
 
-  constructor(private readonly folder: RunFolder) {}
+  /** @param logBytes how much of the output of each task is kept. */
+  constructor(
+    private readonly folder: RunFolder,
+    private readonly logBytes: number = policy.logBytes,
+  ) {}
 
   record(event: RunEvent): void {
     if (event.type !== 'task.output') {
@@ -20,10 +26,10 @@ export class RunRecord {
     }
     let log = this.logs.get(event.task);
     if (log === undefined) {
-      log = openSync(this.folder.logOf(event.task), 'a', 0o600);
+      log = new TaskLog(this.folder.logOf(event.task), this.logBytes);
       this.logs.set(event.task, log);
     }
-    writeAll(log, `${event.lines.join('\n')}\n`);
+    log.write(event.lines);
   }
 
   close(): void {
@@ -32,8 +38,7 @@ export class RunRecord {
   }
 
   private closeLog(task: string): void {
-    const log = this.logs.get(task);
-    if (log !== undefined) closeSync(log);
+    this.logs.get(task)?.close();
     this.logs.delete(task);
   }
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { inFolder } from '../support/folder.js';
@@ -117,4 +117,28 @@ outputs: {o: "{{ inputs.i }}"}
       }),
     60_000,
   );
+});
+
+suite('the log of a task', (test) => {
+  test('has a limit: the beginning is kept, and the end of what came', () =>
+    inFolder({}, async (folder) => {
+      const recipe = 'tasks:\n  a: {run: "seq 100000; echo the end"}\n  b: {run: "seq 1000"}\n';
+      const ran = await runRecipe(folder, recipe, ['--log-limit', '64K']);
+      assert.is(ran.code, 0, ran.ended.stderr);
+      const log = ran.log('a');
+      assert.ok(log.length < 3 * 65_536, `${log.length}`);
+      const lines = log.trimEnd().split('\n');
+      const cut = lines.findIndex((line) => line.startsWith('…'));
+      assert.is(lines[cut], '… cut here: the log of a task may have 65536 bytes (run --log-limit); its last lines follow');
+      assert.ok(lines.slice(0, cut).every((line, i) => line === String(i + 1)));
+      assert.ok(lines.slice(0, cut).join('\n').length > 65_000);
+      const rest = lines.slice(cut + 1);
+      assert.equal([rest.length > 1_000, rest.pop(), rest.at(-1)], [true, 'the end', '100000']);
+      assert.ok(rest.every((line, i) => Number(line) === 100_000 - rest.length + 1 + i));
+      assert.not.match(ran.log('b'), '…');
+      // Reports have all of it.
+      assert.is(ran.events.filter(({ type, task }) => type === 'task.output' && task === 'a').flatMap(({ lines }) => lines as string[]).length, 100_001);
+      assert.match((await run(['run', 'r.yml', '--log-limit', '1'], { folder })).stderr, 'It must be a size such as 10M, 50G or 1T.');
+      assert.match(readFileSync(join(folder, 'state/runs', String(ran.events[0]?.['run']), 'logs/b.log'), 'utf8'), /^1\n/);
+    }));
 });
