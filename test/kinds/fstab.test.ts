@@ -179,13 +179,14 @@ PARTLABEL=twin /esc\u001b[2J ext4 bind=x 0 2
   volume: {uses: ec2.volume, with: {size: 1}}
   disk: {uses: ec2.attachment, with: {volume: "{{ volume.id }}"}}
   parts: {uses: disk.partition, with: {device: "{{ disk.device }}", partitions: [{name: boot, size: 64MiB}, {name: root, type: root}]}}
-  bootfs: {uses: disk.filesystem, with: {device: "{{ parts.partitions.boot }}", type: ext4, uuid: ${uuid(2)}}}
-  rootfs: {uses: disk.filesystem, with: {device: "{{ parts.partitions.root }}", type: btrfs, uuid: ${uuid(1)}}}
+  bootfs: {uses: disk.filesystem, with: {device: "{{ parts.partitions.boot }}", type: ext4}}
+  rootfs: {uses: disk.filesystem, with: {device: "{{ parts.partitions.root }}", type: btrfs}}
   fill:
+    needs: [bootfs]
     run: |
       mkdir at; mount {{ rootfs.device }} at; btrfs -q subvolume create at/@; btrfs -q subvolume create at/@home; mkdir at/@/etc
-      printf 'UUID=${uuid(1)} / btrfs subvol=@ 0 0\\nUUID=${uuid(1)} /home btrfs subvol=@home,user_subvol_rm_allowed 0 0\\n' > at/@/etc/fstab
-      printf 'UUID=${uuid(2)} /boot ext4 defaults 0 2\\n' >> at/@/etc/fstab
+      printf 'UUID={{ rootfs.uuid }} / btrfs subvol=@ 0 0\\nUUID={{ rootfs.uuid }} /home btrfs subvol=@home,user_subvol_rm_allowed 0 0\\n' > at/@/etc/fstab
+      printf 'UUID={{ bootfs.uuid }} /boot ext4 defaults 0 2\\n' >> at/@/etc/fstab
       umount at; rmdir at
   root: {uses: mount, needs: [fill], with: {device: "{{ rootfs.device }}", options: ["subvol=@"]}}
   boot: {uses: mount, with: {device: "{{ bootfs.device }}", path: "{{ root.path }}/boot", options: [noatime]}}
