@@ -44,6 +44,12 @@ export async function mountUsual(root: string, { dev, sys, run }: UsualFolders, 
   chmodSync(join(run, 'lock'), 0o1777);
 }
 
+/** Whether a path is in the /run that {@link mountUsual} mounted: what is written there is part neither of the image nor of the host. */
+export function isUsualRun(path: string): boolean {
+  const mount = mounts().findLast((each) => path.startsWith(`${each.path}/`));
+  return mount?.type === 'tmpfs' && mount.source.endsWith('.fstab-run');
+}
+
 interface UsualFolders {
   readonly dev: string;
   readonly sys: string;

@@ -6,6 +6,7 @@ import { endedWell, type Left, type NodeOutcome } from './events.js';
 import type { Execution, FailedTask } from './execution.js';
 import type { Ended } from './kept.js';
 import { type Job, runJobs } from './scheduler.js';
+import { renewStandInsIfPossible } from './stand_ins.js';
 import { TaskRunner } from './task_runner.js';
 import { endUndo, undoNotes } from './undo.js';
 import { runCommandVariables } from './variables.js';
@@ -46,6 +47,8 @@ class Executor {
         for (const action of this.x.atCommit) await this.atEnd(action);
         return { ok: true, ...this.recipeOutputs(), left: [] };
       }
+      // Somebody may open a shell there.
+      if (this.x.keepsHolds) for (const { task } of this.failed) if (task.in !== undefined) renewStandInsIfPossible(this.x.journal, task.in, world.warn);
       const wish = await onFailure(this.failed, world.signal.aborted);
       if (wish === 'keep') return { ok: false, outputs: {}, left: this.kept(), kept: this.endedWell() };
       if (wish === 'undo' || world.signal.aborted) return { ok: false, outputs: {}, left: await this.undoAll() };

@@ -13,7 +13,15 @@ const nameOnly = 0o10000000;
 const folderOnly = nameOnly | constants.O_DIRECTORY;
 
 /** A part on the way to a path is missing in the image. */
-export class MissingInside extends Error {}
+export class MissingInside extends Error {
+  /** @param inside the whole path inside the image, as it would be if the missing part were a folder. */
+  constructor(
+    message: string,
+    readonly inside: string,
+  ) {
+    super(message);
+  }
+}
 
 /** A place inside an image, whose folder is held open until it is closed. */
 export interface Place {
@@ -56,7 +64,7 @@ export function openInside(root: string, path: string, { last = 'follow', make =
         name = part;
         break;
       }
-      folders.push(folderAt(at, make, `${path}: ${join('/', ...names, part)}`));
+      folders.push(folderAt(at, make, path, join('/', ...names, part), waiting));
       names.push(part);
     }
   } catch (error) {
@@ -129,7 +137,7 @@ function nameAt(root: string, path: string): number | undefined {
   }
 }
 
-function folderAt(at: string, make: boolean, told: string): number {
+function folderAt(at: string, make: boolean, path: string, inside: string, rest: readonly string[]): number {
   if (make && made(at)) {
     const folder = openSync(at, folderOnly | constants.O_NOFOLLOW);
     // Whatever the umask of this process.
@@ -140,8 +148,8 @@ function folderAt(at: string, make: boolean, told: string): number {
     return openSync(at, folderOnly | constants.O_NOFOLLOW);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') throw new MissingInside(`${told} is missing in the image`);
-    if (code === 'ENOTDIR' || code === 'ELOOP') throw new Error(`${told} is not a folder in the image`);
+    if (code === 'ENOENT') throw new MissingInside(`${path}: ${inside} is missing in the image`, join(inside, ...rest));
+    if (code === 'ENOTDIR' || code === 'ELOOP') throw new Error(`${path}: ${inside} is not a folder in the image`);
     throw error;
   }
 }

@@ -11,6 +11,8 @@ export interface World {
   readonly mountsGone: boolean;
   /** Frees what was kept back on the disk of the state folder, where it is full. */
   makeRoom(): Promise<void>;
+  /** Reports what the person should know, though it keeps nothing from being done. */
+  warn(message: string): void;
   /** The recipe's EC2, opened when first asked for; in another region where one is named. */
   ec2(region?: string): Promise<Ec2>;
 }
@@ -30,7 +32,6 @@ export interface TaskContext extends World {
   /** Runs something while no other run on this host does the same: e.g. choose a device name. */
   exclusive<T>(what: string, action: () => Promise<T>): Promise<T>;
   progress(text: string): void;
-  warn(message: string): void;
   /** Does something once the run has ended well; what goes wrong then is a warning. */
   atCommit(action: () => Promise<void>): void;
   /** Writes down, durably, what undo needs to know. Before the change is made. */

@@ -16,6 +16,7 @@ import { type LockOwner, withHostLocks, withLock } from './locks.js';
 import { policy } from './policy.js';
 import { fileNameOf } from './runs.js';
 import { type LeftBehind, runScript, ScriptError } from './script.js';
+import { renewStandIns } from './stand_ins.js';
 import type { ShellPlace } from './terminal_shell.js';
 import { undoNotes } from './undo.js';
 import type { FreshTask } from './up_to_date.js';
@@ -53,6 +54,7 @@ export class TaskRunner {
     try {
       if (!this.condition(task)) return finish('skipped', { reason: '"if" is false' });
       const root = this.rootFor(task);
+      this.renewStandIns(task);
       if ((await this.x.beforeTask?.(task, this.placeOf(task))) === false) throw new StoppedError('stopped before it ran');
       const onWait = (owner: LockOwner | undefined) =>
         emit({ type: 'task.progress', task: task.id, text: `waits for a lock that ${owner?.purpose ?? 'another run'} holds` });
@@ -94,6 +96,7 @@ export class TaskRunner {
     if (action.type === 'run' && action.interactive && !this.x.hasTerminal) throw new Error(noTerminal);
     const { limit, delayMs, backoff } = retries;
     for (let attempt = 1, delay = delayMs; ; attempt += 1, delay *= backoff) {
+      if (attempt > 1) this.renewStandIns(task);
       this.x.emit({ type: 'task.started', task: task.id, attempt, ...(attempt === 1 && reason !== undefined ? { reason } : {}) });
       try {
         return await this.attempt(task, root);
@@ -239,6 +242,12 @@ export class TaskRunner {
     } catch {
       return { env: definedOf(this.x.facts.variables), dir: folderOf(task.module), root: undefined, privileged: false };
     }
+  }
+
+  /** Has names resolve, and services stay down, in the chroot that a task runs in, whatever the one before did there. */
+  private renewStandIns(task: LinkedTask): void {
+    const { journal, world } = this.x;
+    if (task.in !== undefined) renewStandIns(journal, task.in, world.warn);
   }
 
   private rootFor(task: LinkedTask): string | undefined {

@@ -3,6 +3,7 @@ import type { EventSink, Left } from './events.js';
 import type { Journal, Note } from './journal.js';
 import type { AnyKind, World } from './kind.js';
 import { policy } from './policy.js';
+import { renewStandInsIfPossible } from './stand_ins.js';
 
 /** How the notes of one kind are undone; user scripts are one of them. */
 export interface Undoer {
@@ -88,11 +89,13 @@ export function closeNotesIn(chroot: string, journal: Journal): void {
 
 async function tryUndo(note: Note, undoer: Undoer | undefined, { world, journal }: UndoOptions): Promise<string | undefined> {
   if (undoer === undefined) return `this version knows no kind "${note.kind}"`;
+  const warn = (message: string) => world.warn(`${note.task}: ${message}`);
+  if (note.in !== undefined) renewStandInsIfPossible(journal, note.in, world.warn);
   let error = '';
   for (let attempt = 1, delay: number = policy.undoFirstDelayMs; ; attempt += 1, delay *= policy.undoBackoff) {
     try {
       await world.makeRoom();
-      await undoer.undo(note, world);
+      await undoer.undo(note, { ...world, warn });
       return undefined;
     } catch (caught) {
       error = (caught as Error).message;

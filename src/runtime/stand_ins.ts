@@ -1,0 +1,341 @@
+import { createHash } from 'node:crypto';
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { removeFile } from '../linux/atomic_write.js';
+import { isUsualRun } from './chroot_dev.js';
+import { insideRoot, MissingInside } from './inside.js';
+import type { Journal } from './journal.js';
+
+/**
+ * A file of an image that one of the build host stands in for while the image is built, as the note of its chroot has it.
+ * The image's own is set aside in the same folder meanwhile, under the name {@link keptName}.
+ */
+export interface StandIn {
+  /** Its path inside the image. */
+  readonly file: string;
+  /** Whether there is one of the image's own, or one that the build made, to put back. */
+  readonly had: boolean;
+  readonly folder: FolderId;
+  /** Whether it is ours, which says that no service may start, and no file of the host. */
+  readonly isPolicy?: true;
+  /** Which file was put there and what it held; absent until it is, and in notes of older versions. */
+  readonly put?: Put;
+}
+
+interface Put {
+  /** Device, inode and time of birth: file systems give the inode of a file that is removed to the next one. */
+  readonly id: string;
+  /** Size and hash of its content. */
+  readonly sum: string;
+}
+
+/** Which folder it is: at undo another one may be at the same path, or a link to one of the host. */
+export interface FolderId {
+  readonly device: number;
+  readonly inode: number;
+}
+
+/** What the note of a chroot says of its root and of what stands in there. */
+export interface StandInNote {
+  readonly root: string;
+  readonly id: FolderId;
+  readonly replaced: readonly StandIn[];
+}
+
+/** The stand-ins cannot be taken out of an image: nothing of the chroot is in use any more, but the image is not as it should be. */
+export class NotPutBackError extends Error {}
+
+const policyFile = '/usr/sbin/policy-rc.d';
+const policyText = '#!/bin/sh\n# Services do not start while an image is built.\nexit 101\n';
+
+/**
+ * The stand-ins an image is to have: nothing is changed yet.
+ * @param files paths of the host. @param services whether packages may start services.
+ * @throws Error where the host has no such file, or the image no folder for it.
+ */
+export function standInsFor(root: string, files: readonly string[], services: boolean): StandIn[] {
+  const found = new Map<string, StandIn>();
+  for (const file of files) {
+    const seen = statSync(file, { throwIfNoEntry: false });
+    if (!seen?.isFile()) throw new Error(`copy_files: ${seen === undefined ? `this host has no ${file}` : `${file} of this host is not a file`}`);
+    const standIn = standInAt(root, file);
+    if (standIn === undefined) throw new Error(`copy_files: the image has no folder ${dirname(file)}`);
+    const key = `${standIn.folder.device}:${standIn.folder.inode}/${basename(file)}`;
+    if (!found.has(key)) found.set(key, standIn);
+  }
+  const policy = services || files.includes(policyFile) ? undefined : standInAt(root, policyFile);
+  return [...found.values(), ...(policy === undefined ? [] : [{ ...policy, isPolicy: true as const }])];
+}
+
+/**
+ * Puts stand-ins in their places.
+ * @param note is given them with the files that stand in before any of the image's own is moved.
+ */
+export function placeStandIns(root: string, standIns: readonly StandIn[], note: (placed: readonly StandIn[]) => void): void {
+  const drafted = standIns.map((standIn) => {
+    const content = contentOf(standIn);
+    if (content === undefined) throw new Error(`copy_files: this host has no ${standIn.file} any more`);
+    return { ...standIn, put: draftOf(placesOf(root, standIn).draft, content) };
+  });
+  note(drafted);
+  for (const standIn of drafted) {
+    const { path, kept, draft } = placesOf(root, standIn);
+    // Where a crash left the image's own file aside, it is that one that must come back.
+    if (standIn.had && lookAt(kept) === undefined) renameSync(path, kept);
+    else if (lookAt(path)?.isDirectory()) rmSync(path, { recursive: true });
+    renameSync(draft, path);
+  }
+}
+
+/**
+ * Has stand-ins in their places again before something runs in a chroot: a script that ran there may have replaced,
+ * removed or changed them. What it put in the place of one is set aside and comes back at the end; where that is a link to
+ * a file in the chroot's own /run, that file is written instead. Never by a mount, which nothing could be renamed over.
+ * @param chroot the task that holds the chroot. @throws Error where the image cannot be written, or a folder was swapped.
+ */
+export function renewStandIns(journal: Journal, chroot: string, warn: (message: string) => void): void {
+  for (const note of journal.open.filter((each) => each.kind === 'chroot' && each.task === chroot)) {
+    const data = note.data as StandInNote;
+    const standIns = [...data.replaced];
+    for (const [i, standIn] of standIns.entries()) {
+      renew(
+        data.root,
+        standIn,
+        (message) => warn(`${chroot}: ${message}`),
+        (next) => {
+          standIns[i] = next;
+          journal.update(note.id, { ...data, replaced: standIns });
+        },
+      );
+    }
+  }
+}
+
+/** As {@link renewStandIns}, before what can do without: what goes wrong is a warning. */
+export function renewStandInsIfPossible(journal: Journal, chroot: string, warn: (message: string) => void): void {
+  try {
+    renewStandIns(journal, chroot, warn);
+  } catch (error) {
+    warn(`${chroot}: ${(error as Error).message}`);
+  }
+}
+
+/**
+ * Takes stand-ins out of an image and puts back what they stood in for. What the build itself put in the place of one, or
+ * removed, stays so. Works twice.
+ * @throws NotPutBackError with all that could not be done.
+ */
+export function restoreStandIns({ root, id, replaced }: StandInNote, warn: (message: string) => void): void {
+  const errors: string[] = [];
+  for (const standIn of replaced) {
+    try {
+      if (!isThere(root, id)) throw new Error(`another folder is at ${root} now`);
+      restore(root, standIn, warn);
+    } catch (error) {
+      errors.push(`${(error as Error).message}: ${standIn.file} cannot be put back`);
+    }
+  }
+  if (errors.length > 0) throw new NotPutBackError(errors.join('; '));
+}
+
+/** Whether a folder is at a path, the very one that it was. */
+export function isThere(path: string, { device, inode }: FolderId): boolean {
+  const seen = statSync(path, { throwIfNoEntry: false });
+  return seen !== undefined && seen.dev === device && seen.ino === inode;
+}
+
+export function idOf(folder: string): FolderId {
+  const { dev: device, ino: inode } = statSync(folder);
+  return { device, inode };
+}
+
+/** What the image's own file is called meanwhile. */
+export function keptName(file: string): string {
+  return `.${basename(file)}.chrootfile-kept`;
+}
+
+/** Undefined where the image has no folder for it. */
+function standInAt(root: string, file: string): StandIn | undefined {
+  let folder: string;
+  try {
+    folder = insideRoot(root, dirname(file));
+  } catch {
+    return undefined;
+  }
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return undefined;
+  // Beside whatever the image has there, a link or a folder too, never through it.
+  const had = [basename(file), keptName(file)].some((name) => lookAt(join(folder, name)) !== undefined);
+  return { file, had, folder: idOf(folder) };
+}
+
+interface Content {
+  readonly bytes: Buffer;
+  readonly mode: number;
+}
+
+/** What is to stand in for a file; undefined where the host has none any more. */
+function contentOf({ file, isPolicy }: StandIn): Content | undefined {
+  if (isPolicy) return { bytes: Buffer.from(policyText), mode: 0o755 };
+  const seen = statSync(file, { throwIfNoEntry: false });
+  return seen?.isFile() ? { bytes: readFileSync(file), mode: seen.mode & 0o777 } : undefined;
+}
+
+interface Places {
+  readonly path: string;
+  /** Where what it stands in for is meanwhile. */
+  readonly kept: string;
+  /** Where a file is on its way to the path: while one is there, an empty path was not emptied by the build. */
+  readonly draft: string;
+}
+
+/** @throws Error when the folder is no longer the one it was: a link in its place may lead anywhere. */
+function placesOf(root: string, { file, folder: id }: StandIn): Places {
+  const folder = insideRoot(root, dirname(file));
+  if (!isThere(folder, id)) throw new Error(`${dirname(file)} of the image is not the folder it was`);
+  return { path: join(folder, basename(file)), kept: join(folder, keptName(file)), draft: join(folder, `.${basename(file)}.chrootfile-new`) };
+}
+
+/** Makes a file that is to stand in, where a rename brings it to its path. */
+function draftOf(draft: string, { bytes, mode }: Content): Put {
+  removeAll(draft);
+  writeFileSync(draft, bytes, { flag: 'wx', mode });
+  return { id: fileId(lookAt(draft) as BigIntStats), sum: sumOf(bytes) };
+}
+
+/** Has one stand-in in its place again. @param note is given it where another file is to stand in. */
+function renew(root: string, standIn: StandIn, warn: (message: string) => void, note: (next: StandIn) => void): void {
+  const content = contentOf(standIn);
+  // What a run of an older version put there is not known again; what the host has no more stays as it is.
+  if (standIn.put === undefined || content === undefined) return;
+  const { path, kept, draft } = placesOf(root, standIn);
+  const seen = lookAt(path);
+  const sum = sumOf(content.bytes);
+  if (seen !== undefined && fileId(seen) === standIn.put.id) {
+    const found = sumOfFile(path);
+    if (found === sum) return;
+    // The same file: one that is put in its place would be taken for the build's if the program died meanwhile.
+    rewrite(path, content.bytes);
+    if (found !== standIn.put.sum) warn(writtenInto(standIn));
+    note({ ...standIn, put: { ...standIn.put, sum } });
+    return;
+  }
+  if (seen?.isSymbolicLink() && writeBehind(root, standIn, content)) return;
+  const put = draftOf(draft, content);
+  note({ ...standIn, had: seen !== undefined, put });
+  if (seen !== undefined || standIn.had) warn(replacedBy(standIn, path, seen));
+  removeAll(kept);
+  if (seen !== undefined) renameSync(path, kept);
+  renameSync(draft, path);
+}
+
+/**
+ * Writes the file that a link leads to, where that is in the /run that the chroot has of its own: it goes with that.
+ * @returns whether it does.
+ */
+function writeBehind(root: string, { file }: StandIn, { bytes, mode }: Content): boolean {
+  let target: string;
+  try {
+    target = insideRoot(root, file);
+  } catch (error) {
+    if (!(error instanceof MissingInside)) return false;
+    target = join(root, error.inside);
+  }
+  const seen = lookAt(target);
+  if (!isUsualRun(target) || (seen !== undefined && !seen.isFile())) return false;
+  mkdirSync(dirname(target), { recursive: true, mode: 0o755 });
+  removeFile(target);
+  writeFileSync(target, bytes, { flag: 'wx', mode });
+  return true;
+}
+
+function restore(root: string, standIn: StandIn, warn: (message: string) => void): void {
+  const { file, had, put } = standIn;
+  const { path, kept, draft } = placesOf(root, standIn);
+  const [seen, isKept] = [lookAt(path), lookAt(kept) !== undefined];
+  const isOurs = seen !== undefined && (put === undefined || fileId(seen) === put.id);
+  const isEmptied = seen === undefined && put !== undefined && lookAt(draft) === undefined;
+  if (!isOurs && (seen !== undefined || isEmptied)) {
+    removeAll(kept);
+    // Where nothing is kept, it was put back before.
+    if (isKept || (seen !== undefined && !had)) warn(replacedBy(standIn, path, seen));
+  } else {
+    const isChanged = isOurs && put !== undefined && sumOfFile(path) !== put.sum;
+    if (isKept) {
+      // Not over the other: a folder cannot be.
+      if (seen !== undefined) renameSync(path, draft);
+      renameSync(kept, path);
+    } else if (!had || put !== undefined) {
+      removeFile(path);
+      if (had && isOurs) warn(`the image's own ${file} was removed by a script, when its name was ${join(dirname(file), keptName(file))}: the image has none`);
+    }
+    if (isChanged) warn(writtenInto(standIn));
+  }
+  removeAll(draft);
+}
+
+function replacedBy({ file }: StandIn, path: string, seen: BigIntStats | undefined): string {
+  if (seen === undefined) return `the build removed ${file}: the image has none`;
+  const what = seen.isSymbolicLink() ? `a link to ${readlinkSync(path)}` : seen.isDirectory() ? 'a folder' : 'another file';
+  return `the build put ${what} in the place of ${file}: the image keeps that`;
+}
+
+function writtenInto({ file, isPolicy }: StandIn): string {
+  const whose = isPolicy ? 'it only stood in' : 'that file was a copy of the one of this machine';
+  return `what the build wrote into ${file} is dropped: ${whose}\n  help: put another file in its place, e.g. by mv or chroot.upload; the image keeps that`;
+}
+
+function lookAt(path: string): BigIntStats | undefined {
+  return lstatSync(path, { bigint: true, throwIfNoEntry: false });
+}
+
+function fileId({ dev, ino, birthtimeNs }: BigIntStats): string {
+  return `${dev}:${ino}:${birthtimeNs}`;
+}
+
+function sumOf(bytes: Buffer): string {
+  return `${bytes.length}:${createHash('sha256').update(bytes).digest('hex')}`;
+}
+
+/** The content of a stand-in as it is now; one that has grown large is not read. */
+function sumOfFile(path: string): string {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    const { size } = fstatSync(fd);
+    return size > mostBytes ? `${size}:not read` : sumOf(readFileSync(fd));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** A script may write into a stand-in without end. */
+const mostBytes = 2 ** 24;
+
+function rewrite(path: string, bytes: Buffer): void {
+  const fd = openSync(path, constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    ftruncateSync(fd);
+    writeFileSync(fd, bytes);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Removes a file, a link (never what it leads to) or a folder with all in it. */
+function removeAll(path: string): void {
+  rmSync(path, { recursive: true, force: true });
+}

@@ -1,0 +1,174 @@
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { inFolder } from '../support/folder.js';
+import { runRecipe } from '../support/recipe.js';
+import { makeRoot } from '../support/root.js';
+import { suite } from '../support/suite.js';
+
+const chrootOf = (root: string, more = '') => `tasks:\n  sys: {uses: chroot, with: {root: ${JSON.stringify(root)}${more}}}\n`;
+const host = readFileSync('/etc/resolv.conf', 'utf8');
+/** As a log has it: each script ends its last line. */
+const printed = host.replace(/\n?$/, '\n');
+
+suite('stand-ins', (test) => {
+  const path = '/etc/resolv.conf';
+  const acts: Record<string, { script: string; left: string | undefined; warning: string }> = {
+    'moved another file there': {
+      script: 'echo built > /etc/x; mv /etc/x /etc/resolv.conf',
+      left: 'built\n',
+      warning: 'the build put another file in the place of /etc/resolv.conf: the image keeps that',
+    },
+    'removed it and made it again, by the same inode': {
+      script: 'rm /etc/resolv.conf; echo built > /etc/resolv.conf',
+      left: 'built\n',
+      warning: 'the build put another file in the place of /etc/resolv.conf: the image keeps that',
+    },
+    'put a link there': {
+      script: 'ln -sf ../run/resolvconf/resolv.conf /etc/resolv.conf',
+      left: '-> ../run/resolvconf/resolv.conf',
+      warning: 'the build put a link to ../run/resolvconf/resolv.conf in the place of /etc/resolv.conf: the image keeps that',
+    },
+    'put a folder there': {
+      script: 'rm /etc/resolv.conf; mkdir /etc/resolv.conf',
+      left: 'a folder',
+      warning: 'the build put a folder in the place of /etc/resolv.conf: the image keeps that',
+    },
+    'removed it': { script: 'rm /etc/resolv.conf', left: undefined, warning: 'the build removed /etc/resolv.conf: the image has none' },
+    'wrote into it': {
+      script: 'echo nameserver 192.0.2.1 >> /etc/resolv.conf',
+      left: 'from the image\n',
+      warning:
+        'what the build wrote into /etc/resolv.conf is dropped: that file was a copy of the one of this machine\n  help: put another file in its place, e.g. by mv or chroot.upload; the image keeps that',
+    },
+    "removed the image's own, which was set aside": {
+      script: 'rm -f /etc/.*kept',
+      left: undefined,
+      warning: "the image's own /etc/resolv.conf was removed by a script, when its name was /etc/.resolv.conf.chrootfile-kept: the image has none",
+    },
+  };
+  for (const [act, { script, left, warning }] of Object.entries(acts)) {
+    test(`a script that ${act}: the image has what the build made, and a warning says so`, () =>
+      inFolder({}, async (folder) => {
+        const root = makeRoot(folder);
+        const ran = await runRecipe(folder, `${chrootOf(root)}  a: {in: sys, run: ${JSON.stringify(script)}}\n`);
+        assert.is(ran.code, 0, ran.ended.stdout);
+        assert.is(stateOf(join(root, path)), left);
+        assert.equal(ran.warnings, [`sys: ${warning}`]);
+        assert.equal(leftovers(root), []);
+        assert.is(readFileSync('/etc/resolv.conf', 'utf8'), host);
+      }));
+  }
+
+  for (const [act, { script, left }] of Object.entries(acts).filter(([, { left }]) => left !== 'from the image\n')) {
+    test(`names resolve again in the next task, undo script and retry after a script that ${act}`, () =>
+      inFolder({}, async (folder) => {
+        const root = makeRoot(folder);
+        const ran = await runRecipe(
+          folder,
+          `${chrootOf(root)}
+  a: {in: sys, run: ${JSON.stringify(script)}}
+  b: {in: sys, needs: [a], run: "cat /etc/resolv.conf; [ -h /etc/resolv.conf ] || mv /etc/resolv.conf /etc/gone; mount | grep resolv.conf || true; [ -e /tmp/once ] || { touch /tmp/once; exit 1; }", retries: {limit: 1}, undo: {run: "cat /etc/resolv.conf"}}
+  fail: {in: sys, needs: [b], run: "[ ! -e /tmp/fail ]"}
+`,
+        );
+        assert.is(ran.code, 0, ran.ended.stdout);
+        assert.is(ran.log('b'), printed.repeat(3));
+        if (left?.startsWith('->')) assert.is(stateOf(join(root, path)), left);
+        assert.equal(leftovers(root), []);
+        writeFileSync(join(root, 'tmp/fail'), '');
+        rmSync(join(root, path), { recursive: true, force: true });
+        writeFileSync(join(root, path), 'from the image\n');
+        const failed = await runRecipe(folder, readFileSync(join(folder, 'r.yml'), 'utf8').replace('version: 1\nname: r\n', ''));
+        assert.is(failed.code, 1, failed.ended.stdout);
+        const shown = failed.events.filter(({ type, task }) => type === 'task.output' && task === 'b').flatMap(({ lines }) => lines as string[]);
+        assert.is(shown.map((line) => `${line}\n`).join(''), printed.repeat(2));
+        assert.equal(leftovers(root), []);
+      }));
+  }
+
+  test('a link the build left to somewhere that is part of the image, or of the host, is set aside meanwhile; nothing is written through it', () =>
+    inFolder({ 'host/resolv.conf': 'of the host\n' }, async (folder) => {
+      const root = makeRoot(folder);
+      const mounts = `, mounts: [{source: ${folder}/host, target: /run}]`;
+      const acts = 'cat /etc/resolv.conf; ln -sf $TO /etc/resolv.conf';
+      for (const [to, more] of [
+        ['/etc/stub', ''],
+        [`${folder}/host/resolv.conf`, ''],
+        ['/run/resolv.conf', mounts],
+        ['/etc/resolv.conf', ''],
+      ] as const) {
+        const ran = await runRecipe(
+          folder,
+          `env: {TO: ${to}}\n${chrootOf(root, more)}  a: {in: sys, run: "${acts}"}\n  b: {in: sys, needs: [a], run: "cat /etc/resolv.conf; [ ! -h /etc/resolv.conf ]"}\n`,
+        );
+        assert.is(ran.code, 0, ran.ended.stdout);
+        assert.equal([ran.log('a'), ran.log('b')], [printed, printed]);
+        assert.is(stateOf(join(root, path)), `-> ${to}`);
+        assert.equal([existsSync(join(root, 'etc/stub')), readdirSync(join(root, 'run')), leftovers(root)], [false, [], []]);
+        assert.equal([readdirSync(join(folder, 'host')), readFileSync(join(folder, 'host/resolv.conf'), 'utf8')], [['resolv.conf'], 'of the host\n']);
+      }
+    }));
+
+  test("every file of copy_files, and policy-rc.d, is the build's where the build replaced it, and stands in again in the next task", () =>
+    inFolder({ 'app.conf': 'of the host\n' }, async (folder) => {
+      const root = makeRoot(folder);
+      const own = join(root, folder, 'app.conf');
+      mkdirSync(join(root, folder), { recursive: true });
+      writeFileSync(own, 'of the image\n');
+      const ran = await runRecipe(
+        folder,
+        `${chrootOf(root, `, copy_files: [${folder}/app.conf, /etc/hosts, /etc/hosts]`)}
+  a: {in: sys, run: "sed -i s/host/build/ ${folder}/app.conf; printf 'exit 0' > /tmp/p; mv /tmp/p /usr/sbin/policy-rc.d; rm /etc/hosts"}
+  b: {in: sys, needs: [a], run: "cat ${folder}/app.conf; /usr/sbin/policy-rc.d || echo $?; grep -c localhost /etc/hosts"}
+  c: {uses: chroot.upload, in: sys, needs: [b], with: {from: r.yml, to: /etc/hosts}}
+`,
+      );
+      assert.is(ran.code, 0, ran.ended.stdout);
+      assert.match(ran.log('b'), /^of the host\n101\n[1-9]\n$/);
+      assert.is(readFileSync(own, 'utf8'), 'of the build\n');
+      assert.is(stateOf(join(root, 'usr/sbin/policy-rc.d')), 'exit 0');
+      assert.is(readFileSync(join(root, 'etc/hosts'), 'utf8'), readFileSync(join(folder, 'r.yml'), 'utf8'));
+      assert.is(ran.warnings.length, 3, ran.warnings.join('\n'));
+      assert.equal(leftovers(root), []);
+    }));
+
+  test('what was written into a stand-in is dropped before the next task', () =>
+    inFolder({}, async (folder) => {
+      const root = makeRoot(folder);
+      const ran = await runRecipe(
+        folder,
+        `${chrootOf(root)}  a: {in: sys, run: ": > /etc/resolv.conf"}\n  b: {in: sys, needs: [a], run: cat /etc/resolv.conf}\n  c: {in: sys, needs: [b], run: cat /etc/resolv.conf}\n`,
+      );
+      assert.equal([ran.code, ran.log('b'), ran.log('c')], [0, printed, printed], ran.ended.stdout);
+      assert.is(ran.warnings.length, 1, ran.warnings.join('\n'));
+      assert.is(stateOf(join(root, path)), 'from the image\n');
+    }));
+
+  test('folders and links of the image at the paths of stand-ins come back as they were', () =>
+    inFolder({}, async (folder) => {
+      const root = makeRoot(folder);
+      rmSync(join(root, path));
+      for (const file of ['etc/resolv.conf/head', 'usr/sbin/policy-rc.d/x']) {
+        mkdirSync(join(root, file, '..'), { recursive: true });
+        writeFileSync(join(root, file), file);
+      }
+      const ran = await runRecipe(folder, `${chrootOf(root)}  a: {in: sys, run: "cat /etc/resolv.conf; /usr/sbin/policy-rc.d || echo $?"}\n`);
+      assert.equal([ran.code, ran.log('a'), ran.warnings], [0, `${host}101\n`, []], ran.ended.stdout);
+      for (const file of ['etc/resolv.conf/head', 'usr/sbin/policy-rc.d/x']) assert.is(readFileSync(join(root, file), 'utf8'), file);
+      assert.equal(leftovers(root), []);
+    }));
+});
+
+/** What is at a path: the content of a file, where a link leads, or that it is a folder. */
+function stateOf(path: string): string | undefined {
+  const seen = lstatSync(path, { throwIfNoEntry: false });
+  if (seen?.isSymbolicLink()) return `-> ${readlinkSync(path)}`;
+  if (seen?.isDirectory()) return 'a folder';
+  return seen === undefined ? undefined : readFileSync(path, 'utf8');
+}
+
+/** What the program should have taken away again from the folders it puts files in. */
+function leftovers(root: string): string[] {
+  return ['etc', 'usr/sbin'].flatMap((folder) => readdirSync(join(root, folder)).filter((name) => name.includes('chrootfile')));
+}
