@@ -5,12 +5,12 @@ import { deviceOf } from '../local/disks.js';
 import { draftPool, hasPool, openPool, type PoolType, removePool, takePool } from '../local/pool.js';
 import { type Image, type Resources, regionsIn, type Snapshot, type Store, type Volume } from '../local/store.js';
 import { claimState } from '../runtime/format.js';
-import { isHeld, ownerOf } from '../runtime/locks.js';
+import { isHeld, lock, ownerOf } from '../runtime/locks.js';
 import { listRuns } from '../runtime/runs.js';
 import { hostShell } from '../runtime/shell.js';
 import { ExitError, exits } from './exits.js';
-import { localEc2, localFolder, makeRoom, openLocalEc2, runCommand, serverLock, whilePoolStays } from './local_ec2.js';
-import { print, printJson, table } from './output.js';
+import { inUse, localEc2, localFolder, makeRoom, openLocalEc2, runCommand, serverLock, whilePoolStays } from './local_ec2.js';
+import { print, printError, printJson, table } from './output.js';
 import { watchSignals } from './signals.js';
 import { isRoot, stateFolder } from './state.js';
 import { mustHave } from './tools.js';
@@ -115,6 +115,21 @@ function mustBeIdle(state: string): void {
   });
   if (attached.length > 0) {
     throw new ExitError(exits.invalid, `attached: ${attached.map((volume) => volume.id).join(', ')}\n  help: chrootfile undo --all`);
+  }
+}
+
+/** `chrootfile local detach`: detaches what a server that has ended left attached for its clients; gives the exit code. */
+export async function detachLocal(told: string | undefined): Promise<number> {
+  if (!isRoot()) throw new ExitError(exits.host, 'detach needs root\n  help: sudo chrootfile local detach');
+  const state = stateFolder(told);
+  // A server detaches what its clients ask for, and at its end the rest.
+  const release = await lock(serverLock(state), 'local detach');
+  try {
+    const left = existsSync(localFolder(state)) ? await (await openLocalEc2(state)).detachServed() : [];
+    for (const { volume, device } of left) printError(inUse(volume, device));
+    return left.length === 0 ? exits.done : exits.left;
+  } finally {
+    await release();
   }
 }
 

@@ -92,6 +92,11 @@ export async function makeRoom(state: string): Promise<void> {
   if (own !== undefined && own.dev !== statSync(state).dev) await tendReserve(pool, settle);
 }
 
+/** That a volume which was attached for a client of a server stays so. */
+export function inUse(volume: string, device: string): string {
+  return `${volume} is still in use as ${device}: unmount it, then: chrootfile local detach`;
+}
+
 /** Where a state folder keeps the embedded EC2. */
 export function localFolder(state: string): string {
   return join(state, 'local');

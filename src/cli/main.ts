@@ -327,6 +327,12 @@ local
   )
   .action(async (options) => (await import('./local.js')).initLocal(options.state, options));
 local
+  .command('detach')
+  .description('detach the volumes that a server left attached when it ended, because they were in use')
+  .addOption(state())
+  .addHelpText('after', '\nExamples:\n  sudo chrootfile local detach')
+  .action(async (options) => exit(await (await import('./local.js')).detachLocal(options.state)));
+local
   .command('reset')
   .description('remove all its images, snapshots and volumes, and what init made')
   .addOption(new Option('--yes', 'do it').default(false))

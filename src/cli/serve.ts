@@ -6,7 +6,7 @@ import { type Ports, serve } from '../local/server.js';
 import { claimState } from '../runtime/format.js';
 import { lock } from '../runtime/locks.js';
 import { ExitError, exits } from './exits.js';
-import { behaviourOf, logTo, makeRoom, openLocalEc2, serverLock } from './local_ec2.js';
+import { behaviourOf, inUse, logTo, makeRoom, openLocalEc2, serverLock } from './local_ec2.js';
 import { print, printError } from './output.js';
 import { keepNote, newSecretKey, noteOf, type ServedNote } from './served.js';
 import { watchSignals } from './signals.js';
@@ -53,7 +53,7 @@ export async function serveLocal({ json, ...options }: ServeOptions): Promise<nu
     if (!signal.aborted) await once(signal, 'abort');
     const left = await served.close();
     forget();
-    for (const { volume, device } of left) printError(`${volume} is still in use as ${device}: unmount it, then: aws ec2 detach-volume --volume-id ${volume}`);
+    for (const { volume, device } of left) printError(inUse(volume, device));
     return left.length === 0 ? exits.done : exits.left;
   } finally {
     await release();

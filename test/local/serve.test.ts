@@ -70,10 +70,16 @@ suite('local serve', (test) => {
       const ended = await first.stop();
       closeSync(held);
       assert.equal([ended.code, ended.stderr.includes(`${volume} is still in use as /dev/loop`)], [5, true]);
+      assert.match(ended.stderr, /: unmount it, then: chrootfile local detach\n/);
       const second = await serveIn(folder);
       const { Volumes: volumes } = await clientOf(second).send(new DescribeVolumesCommand());
       assert.is(volumes?.[0]?.State, 'in-use');
-      assert.is((await second.stop()).code, 0);
+      assert.is((await run(['local', 'detach'], { folder })).code, 4, 'not while a server has clients');
+      const again = openSync(alias, constants.O_RDONLY | constants.O_EXCL);
+      assert.is((await second.stop()).code, 5);
+      assert.is((await run(['local', 'detach'], { folder })).code, 5);
+      closeSync(again);
+      assert.is((await run(['local', 'detach'], { folder })).code, 0);
       assert.not(existsSync(alias));
     }));
 
