@@ -38,6 +38,7 @@ export function openWorld({ cloud, state, signal, mountsGone = false, warn }: Wo
     shell: hostShell,
     signal,
     mountsGone,
+    diskGoes: false,
     makeRoom: () => makeRoom(state),
     warn,
     ec2: async (region) => (await ec2()).in(region),

@@ -76,11 +76,6 @@ function inTable(field: string): string {
   return field.replace(/[ \t\n\r\\#]/g, (c) => `\\${c.charCodeAt(0).toString(8).padStart(3, '0')}`);
 }
 
-/** A word for a POSIX shell. */
-export function quoted(word: string): string {
-  return `'${word.replaceAll("'", `'\\''`)}'`;
-}
-
 /** Nodes of the disk an image is on, and of its partitions, with the links udev would make. */
 async function diskUnder(root: string, shell: Shell): Promise<{ nodes: readonly string[]; links: readonly Link[] }> {
   const source = mounts().findLast((mount) => root === mount.path || root.startsWith(`${mount.path}/`))?.source;

@@ -8,7 +8,7 @@ import type { Ended } from './kept.js';
 import { type Job, runJobs } from './scheduler.js';
 import { renewStandInsIfPossible } from './stand_ins.js';
 import { TaskRunner } from './task_runner.js';
-import { endUndo, undoNotes } from './undo.js';
+import { endUndo, leftOf, undoNotes } from './undo.js';
 import { runCommandVariables } from './variables.js';
 
 /** How a run ended. */
@@ -139,9 +139,7 @@ class Executor {
   }
 
   private kept(): Left[] {
-    return [...this.x.journal.open]
-      .reverse()
-      .map((note) => ({ task: note.task, kind: note.kind, error: 'kept', by_hand: this.x.undoers.get(note.kind)?.byHand(note) ?? [] }));
+    return [...this.x.journal.open].reverse().map((note) => leftOf(note, 'kept', this.x));
   }
 
   /** @param before how it ended well before: then there is nothing to do. */

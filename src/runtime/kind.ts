@@ -1,4 +1,5 @@
 import type { Described, KindDeclaration, ObjectSchema } from '../dsl/kind.js';
+import type { Cloud } from '../dsl/recipe.js';
 import type { Ec2 } from './ec2/client.js';
 import type { Shell } from './shell.js';
 
@@ -9,6 +10,8 @@ export interface World {
   readonly signal: AbortSignal;
   /** Whether the mounts of the run went with its last process: then what is mounted at its paths is somebody else's. */
   readonly mountsGone: boolean;
+  /** Whether the disk that is worked on is deleted next: then nothing on it needs to be put back. */
+  readonly diskGoes: boolean;
   /** Frees what was kept back on the disk of the state folder, where it is full. */
   makeRoom(): Promise<void>;
   /** Reports what the person should know, though it keeps nothing from being done. */
@@ -52,6 +55,17 @@ export interface Artifact {
   readonly id: string;
 }
 
+/** What is known of a run where a person has to finish its undo. */
+export interface ByHand {
+  /** The command that tries it once more. */
+  readonly again: string;
+  readonly cloud: Cloud;
+  /** Whether the run's mounts end with it. */
+  readonly mountsGone: boolean;
+  /** Where kinds have mounted something for the run: it is not there any more when the person begins. */
+  readonly mounts: readonly string[];
+}
+
 /** A word of the language: what it is called, and what it does. */
 export interface TaskKind<P extends ObjectSchema, O extends ObjectSchema, N> extends KindDeclaration {
   readonly params: P;
@@ -62,8 +76,10 @@ export interface TaskKind<P extends ObjectSchema, O extends ObjectSchema, N> ext
   undo?(note: N, world: World): Promise<void>;
   /** What a note says is kept of a run that ended well. */
   artifacts?(note: N): Artifact[];
-  /** The commands a person would type instead of `undo`. */
-  byHand?(note: N): string[];
+  /** The commands a person would type instead of `undo`, quoted for a shell, about what is still there then. */
+  byHand?(note: N, at: ByHand): string[];
+  /** Whether its undo deletes a disk, with all that is on it. */
+  readonly deletesDisk?: true;
 }
 
 /** Any kind. The types of parameters, outputs and notes are each kind's own affair. */

@@ -1,54 +1,30 @@
-import { createHash } from 'node:crypto';
-import {
-  type BigIntStats,
-  closeSync,
-  constants,
-  fstatSync,
-  ftruncateSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readlinkSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { accessSync, type BigIntStats, constants, mkdirSync, readlinkSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { removeFile } from '../linux/atomic_write.js';
+import { shellWord } from '../linux/shell_word.js';
 import { isUsualRun } from './chroot_dev.js';
 import { insideRoot, MissingInside } from './inside.js';
 import type { Journal } from './journal.js';
-
-/**
- * A file of an image that one of the build host stands in for while the image is built, as the note of its chroot has it.
- * The image's own is set aside in the same folder meanwhile, under the name {@link keptName}.
- */
-export interface StandIn {
-  /** Its path inside the image. */
-  readonly file: string;
-  /** Whether there is one of the image's own, or one that the build made, to put back. */
-  readonly had: boolean;
-  readonly folder: FolderId;
-  /** Whether it is ours, which says that no service may start, and no file of the host. */
-  readonly isPolicy?: true;
-  /** Which file was put there and what it held; absent until it is, and in notes of older versions. */
-  readonly put?: Put;
-}
-
-interface Put {
-  /** Device, inode and time of birth: file systems give the inode of a file that is removed to the next one. */
-  readonly id: string;
-  /** Size and hash of its content. */
-  readonly sum: string;
-}
-
-/** Which folder it is: at undo another one may be at the same path, or a link to one of the host. */
-export interface FolderId {
-  readonly device: number;
-  readonly inode: number;
-}
+import type { ByHand } from './kind.js';
+import { mounts } from './mounts.js';
+import {
+  type Content,
+  contentOf,
+  draftOf,
+  type FolderId,
+  fileId,
+  idOf,
+  isThere,
+  keptName,
+  lookAt,
+  type Places,
+  placesOf,
+  removeAll,
+  rewrite,
+  type StandIn,
+  sumOf,
+  sumOfFile,
+} from './stand_in_files.js';
 
 /** What the note of a chroot says of its root and of what stands in there. */
 export interface StandInNote {
@@ -61,7 +37,6 @@ export interface StandInNote {
 export class NotPutBackError extends Error {}
 
 const policyFile = '/usr/sbin/policy-rc.d';
-const policyText = '#!/bin/sh\n# Services do not start while an image is built.\nexit 101\n';
 
 /**
  * The stand-ins an image is to have: nothing is changed yet.
@@ -147,26 +122,17 @@ export function restoreStandIns({ root, id, replaced }: StandInNote, warn: (mess
       if (!isThere(root, id)) throw new Error(`another folder is at ${root} now`);
       restore(root, standIn, warn);
     } catch (error) {
-      errors.push(`${(error as Error).message}: ${standIn.file} cannot be put back`);
+      errors.push(`${reasonOf(error as NodeJS.ErrnoException)}: ${standIn.file} cannot be put back`);
     }
   }
   if (errors.length > 0) throw new NotPutBackError(errors.join('; '));
 }
 
-/** Whether a folder is at a path, the very one that it was. */
-export function isThere(path: string, { device, inode }: FolderId): boolean {
-  const seen = statSync(path, { throwIfNoEntry: false });
-  return seen !== undefined && seen.dev === device && seen.ino === inode;
-}
-
-export function idOf(folder: string): FolderId {
-  const { dev: device, ino: inode } = statSync(folder);
-  return { device, inode };
-}
-
-/** What the image's own file is called meanwhile. */
-export function keptName(file: string): string {
-  return `.${basename(file)}.chrootfile-kept`;
+function reasonOf({ code, message }: NodeJS.ErrnoException): string {
+  // Also by unmounting /: the kernel cannot unmount the root of a process, and makes it read-only.
+  if (code === 'EROFS') return 'a script made the image read-only';
+  if (code === 'EPERM') return 'it may not be changed, as after chattr +i';
+  return message;
 }
 
 /** Undefined where the image has no folder for it. */
@@ -181,40 +147,6 @@ function standInAt(root: string, file: string): StandIn | undefined {
   // Beside whatever the image has there, a link or a folder too, never through it.
   const had = [basename(file), keptName(file)].some((name) => lookAt(join(folder, name)) !== undefined);
   return { file, had, folder: idOf(folder) };
-}
-
-interface Content {
-  readonly bytes: Buffer;
-  readonly mode: number;
-}
-
-/** What is to stand in for a file; undefined where the host has none any more. */
-function contentOf({ file, isPolicy }: StandIn): Content | undefined {
-  if (isPolicy) return { bytes: Buffer.from(policyText), mode: 0o755 };
-  const seen = statSync(file, { throwIfNoEntry: false });
-  return seen?.isFile() ? { bytes: readFileSync(file), mode: seen.mode & 0o777 } : undefined;
-}
-
-interface Places {
-  readonly path: string;
-  /** Where what it stands in for is meanwhile. */
-  readonly kept: string;
-  /** Where a file is on its way to the path: while one is there, an empty path was not emptied by the build. */
-  readonly draft: string;
-}
-
-/** @throws Error when the folder is no longer the one it was: a link in its place may lead anywhere. */
-function placesOf(root: string, { file, folder: id }: StandIn): Places {
-  const folder = insideRoot(root, dirname(file));
-  if (!isThere(folder, id)) throw new Error(`${dirname(file)} of the image is not the folder it was`);
-  return { path: join(folder, basename(file)), kept: join(folder, keptName(file)), draft: join(folder, `.${basename(file)}.chrootfile-new`) };
-}
-
-/** Makes a file that is to stand in, where a rename brings it to its path. */
-function draftOf(draft: string, { bytes, mode }: Content): Put {
-  removeAll(draft);
-  writeFileSync(draft, bytes, { flag: 'wx', mode });
-  return { id: fileId(lookAt(draft) as BigIntStats), sum: sumOf(bytes) };
 }
 
 /** Has one stand-in in its place again. @param note is given it where another file is to stand in. */
@@ -299,43 +231,43 @@ function writtenInto({ file, isPolicy }: StandIn): string {
   return `what the build wrote into ${file} is dropped: ${whose}\n  help: put another file in its place, e.g. by mv or chroot.upload; the image keeps that`;
 }
 
-function lookAt(path: string): BigIntStats | undefined {
-  return lstatSync(path, { bigint: true, throwIfNoEntry: false });
+/** What a person would type to take out of an image what still stands in there. */
+export function standInsByHand({ root, id, replaced }: StandInNote, { mounts: own }: ByHand): string[] {
+  const mount = mounts().findLast(({ path }) => root === path || root.startsWith(path === '/' ? path : `${path}/`));
+  if (mount === undefined || !isThere(root, id)) return [];
+  // What the run has mounted is not there any more when the person begins.
+  const isMounted = !own.includes(mount.path);
+  const base = isMounted ? root : join('/mnt', root.slice(mount.path.length));
+  const lines = replaced.flatMap((standIn) => linesFor(root, standIn, (path) => shellWord(base + path.slice(root.length))));
+  if (lines.length === 0) return [];
+  if (!isMounted) return [`mount -- ${shellWord(mount.source)} /mnt`, ...lines, 'umount /mnt'];
+  return [...(isReadOnly(root) ? [`mount -o remount,rw -- ${shellWord(mount.path)}`] : []), ...lines];
 }
 
-function fileId({ dev, ino, birthtimeNs }: BigIntStats): string {
-  return `${dev}:${ino}:${birthtimeNs}`;
-}
-
-function sumOf(bytes: Buffer): string {
-  return `${bytes.length}:${createHash('sha256').update(bytes).digest('hex')}`;
-}
-
-/** The content of a stand-in as it is now; one that has grown large is not read. */
-function sumOfFile(path: string): string {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+/** @param at gives the path as a word of the shell. */
+function linesFor(root: string, standIn: StandIn, at: (path: string) => string): string[] {
+  const { file, had, put } = standIn;
+  let places: Places;
   try {
-    const { size } = fstatSync(fd);
-    return size > mostBytes ? `${size}:not read` : sumOf(readFileSync(fd));
-  } finally {
-    closeSync(fd);
+    places = placesOf(root, standIn);
+  } catch {
+    // They are where its folder is now.
+    const test = had ? `-name ${shellWord(keptName(file))}` : `-inum ${put?.id.split(':')[1]}`;
+    return had || put !== undefined ? [`find ${at(root)} -xdev ${test}`] : [];
   }
+  const { path, kept } = places;
+  const seen = lookAt(path);
+  const isOurs = seen !== undefined && (put === undefined ? !had : fileId(seen) === put.id);
+  const isKept = lookAt(kept) !== undefined;
+  if (isKept && seen !== undefined && !isOurs && put !== undefined) return [`rm -r -- ${at(kept)}`];
+  return [...(isOurs ? [`rm -f -- ${at(path)}`] : []), ...(isKept ? [`mv -T -- ${at(kept)} ${at(path)}`] : [])];
 }
 
-/** A script may write into a stand-in without end. */
-const mostBytes = 2 ** 24;
-
-function rewrite(path: string, bytes: Buffer): void {
-  const fd = openSync(path, constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+function isReadOnly(folder: string): boolean {
   try {
-    ftruncateSync(fd);
-    writeFileSync(fd, bytes);
-  } finally {
-    closeSync(fd);
+    accessSync(folder, constants.W_OK);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EROFS';
   }
-}
-
-/** Removes a file, a link (never what it leads to) or a folder with all in it. */
-function removeAll(path: string): void {
-  rmSync(path, { recursive: true, force: true });
 }

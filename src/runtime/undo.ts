@@ -1,20 +1,24 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EventSink, Left } from './events.js';
 import type { Journal, Note } from './journal.js';
-import type { AnyKind, World } from './kind.js';
+import type { AnyKind, ByHand, World } from './kind.js';
 import { policy } from './policy.js';
-import { renewStandInsIfPossible } from './stand_ins.js';
+import { NotPutBackError, renewStandInsIfPossible } from './stand_ins.js';
 
 /** How the notes of one kind are undone; user scripts are one of them. */
 export interface Undoer {
   undo(note: Note, world: World): Promise<void>;
-  byHand(note: Note): string[];
+  byHand(note: Note, at: ByHand): string[];
+  readonly deletesDisk?: boolean;
 }
 
 /** The undoers of the built-in kinds. */
 export function undoersOf(kinds: Iterable<AnyKind>): Map<string, Undoer> {
   return new Map(
-    [...kinds].map((kind) => [kind.name, { undo: async (note, world) => kind.undo?.(note.data, world), byHand: (note) => kind.byHand?.(note.data) ?? [] }]),
+    [...kinds].map(({ name, undo, byHand, deletesDisk = false }) => [
+      name,
+      { undo: async (note, world) => undo?.(note.data, world), byHand: (note, at) => byHand?.(note.data, at) ?? [], deletesDisk },
+    ]),
   );
 }
 
@@ -35,31 +39,46 @@ export interface UndoOptions {
 
 /**
  * Undoes notes, newest first. A note that others stand on is not touched while one of them is open: what is
- * mounted is not detached, what is attached is not deleted. Each is tried several times.
+ * mounted is not detached, what is attached is not deleted. One of which only files are not put back keeps nothing from
+ * its undo: it is not in use any more. Each is tried several times.
  * @returns what is left, with what a person can do about it.
  */
 export async function undoNotes(notes: readonly Note[], options: UndoOptions): Promise<Left[]> {
   const left: Left[] = [];
+  const unused = new Set<number>();
   for (const note of [...notes].reverse()) {
     const { journal, emit, undoers } = options;
     // It may have been closed with the chroot it was made in.
     if (!journal.open.some((open) => open.id === note.id)) continue;
     const undoer = undoers.get(note.kind);
-    const above = journal.open.find((open) => (options.gates === 'all' ? open.on : open.standsOn).includes(note.id));
+    const above = journal.open.find((open) => !unused.has(open.id) && (options.gates === 'all' ? open.on : open.standsOn).includes(note.id));
     const error = options.stop?.aborted
-      ? `not tried: ${(options.stop.reason as Error).message}`
+      ? new Error(`not tried: ${(options.stop.reason as Error).message}`)
       : above !== undefined
-        ? `"${above.task}" stands on it and could not be undone`
+        ? new Error(`"${above.task}" stands on it and could not be undone`)
         : await tryUndo(note, undoer, options);
-    emit({ type: 'undo.entry', task: note.task, kind: note.kind, ok: error === undefined, error });
+    emit({ type: 'undo.entry', task: note.task, kind: note.kind, ok: error === undefined, error: error?.message });
     if (error !== undefined) {
-      left.push({ task: note.task, kind: note.kind, error, by_hand: undoer?.byHand(note) ?? [] });
+      if (error instanceof NotPutBackError) unused.add(note.id);
+      left.push(leftOf(note, error.message, options));
       continue;
     }
     journal.undone(note.id);
     if (note.kind === 'chroot') closeNotesIn(note.task, journal);
   }
   return left;
+}
+
+/** Something that is not undone, with what a person can do about it. */
+export function leftOf(note: Note, error: string, { journal, undoers }: Pick<UndoOptions, 'journal' | 'undoers'>): Left {
+  const { run, cloud, sandbox } = journal.head;
+  const at: ByHand = {
+    again: `chrootfile ${journal.ended === 'committed' ? 'destroy' : 'undo'} ${run}`,
+    cloud,
+    mountsGone: sandbox,
+    mounts: journal.open.filter(({ kind }) => kind === 'mount').map(({ data }) => (data as { path: string }).path),
+  };
+  return { task: note.task, kind: note.kind, error, by_hand: undoers.get(note.kind)?.byHand(note, at) ?? [] };
 }
 
 /**
@@ -87,21 +106,22 @@ export function closeNotesIn(chroot: string, journal: Journal): void {
   for (const note of journal.open) if (note.in === chroot) journal.closeNote(note.id);
 }
 
-async function tryUndo(note: Note, undoer: Undoer | undefined, { world, journal }: UndoOptions): Promise<string | undefined> {
-  if (undoer === undefined) return `this version knows no kind "${note.kind}"`;
+async function tryUndo(note: Note, undoer: Undoer | undefined, { world, journal, undoers, gates }: UndoOptions): Promise<Error | undefined> {
+  if (undoer === undefined) return new Error(`this version knows no kind "${note.kind}"`);
+  // Of a hold that is released in a run that goes well, the disk may be kept.
+  const diskGoes = gates === 'all' && journal.open.some(({ id, kind }) => note.on.includes(id) && undoers.get(kind)?.deletesDisk);
   const warn = (message: string) => world.warn(`${note.task}: ${message}`);
   if (note.in !== undefined) renewStandInsIfPossible(journal, note.in, world.warn);
-  let error = '';
   for (let attempt = 1, delay: number = policy.undoFirstDelayMs; ; attempt += 1, delay *= policy.undoBackoff) {
     try {
       await world.makeRoom();
-      await undoer.undo(note, { ...world, warn });
+      await undoer.undo(note, { ...world, warn, diskGoes });
       return undefined;
-    } catch (caught) {
-      error = (caught as Error).message;
+    } catch (error) {
+      // A disk that cannot be written does not come back within seconds, nor does an image as it was.
+      const isFinal = error instanceof NotPutBackError || journal.failure !== undefined;
+      if (attempt === policy.undoAttempts || world.signal.aborted || isFinal) return error as Error;
     }
-    // A disk that cannot be written does not come back within seconds.
-    if (attempt === policy.undoAttempts || world.signal.aborted || journal.failure !== undefined) return error;
     await sleep(delay, undefined, { signal: world.signal }).catch(() => {});
   }
 }

@@ -5,9 +5,10 @@ import type { LinkedTask } from '../dsl/link.js';
 import { folderOf } from '../dsl/module.js';
 import type { Action } from '../dsl/recipe.js';
 import type { Value } from '../dsl/values.js';
+import { shellWord } from '../linux/shell_word.js';
 import type { RunFacts } from './facts.js';
 import type { Note } from './journal.js';
-import type { World } from './kind.js';
+import type { ByHand, World } from './kind.js';
 import type { PipeMaker } from './pipe.js';
 import { policy } from './policy.js';
 import { runScript, type Script } from './script.js';
@@ -169,10 +170,12 @@ export function scriptUndoer(
         pipes,
       );
     },
-    byHand(note: Note) {
-      const { script, dir } = note.data as ScriptNote;
+    byHand(note: Note, { mountsGone, mounts }: ByHand) {
+      const { script, dir, root } = note.data as ScriptNote;
+      // The image is not mounted any more, and goes with its volume.
+      if (root !== undefined && mountsGone && mounts.some((path) => root === path || root.startsWith(`${path}/`))) return [];
       const text = unseal({ ...script, lost: [] }, (input) => `<${input}>`) ?? '';
-      return [`cd ${dir}`, ...text.trimEnd().split('\n')];
+      return [...(root === undefined ? [] : [`chroot ${shellWord(root)}`]), `cd ${shellWord(dir)}`, ...text.trimEnd().split('\n')];
     },
   };
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Tag } from '@aws-sdk/client-ec2';
-import type { Artifact, NoteHandle, TaskContext, World } from '../kind.js';
+import { shellWord } from '../../linux/shell_word.js';
+import type { Artifact, ByHand, NoteHandle, TaskContext, World } from '../kind.js';
 import { shortName } from '../names.js';
 import { policy } from '../policy.js';
 import { changedNothing, type Ec2, inCall, isNotFound } from './client.js';
@@ -88,9 +89,19 @@ export async function makeNoted<N extends MadeNote>(
   }
 }
 
-/** The option that has the aws command line do something where a note says. */
-export function regionOption({ region }: { readonly region?: string }): string {
-  return region === undefined ? '' : ` --region ${region}`;
+/**
+ * What a person would type to have EC2 do something where a note says. The aws command line does not reach the embedded
+ * EC2: there it is the program's own undo, with what that does.
+ * @param command e.g. `delete-volume`. @param options words after it; those of a comment, from `#` on, as they are.
+ */
+export function ec2ByHand({ cloud, again }: ByHand, { region }: { readonly region?: string }, command: string, ...options: readonly string[]): string {
+  const own = [command, ...(region === undefined ? [] : ['--region', region]), ...options].map((word) =>
+    word.startsWith('#') ? `  ${word}` : shellWord(word),
+  );
+  if (cloud.provider === 'local') return `${again}   # ${own.join(' ')}`;
+  const { profile, endpoint } = cloud;
+  const global = [...(profile === undefined ? [] : ['--profile', profile]), ...(endpoint === undefined ? [] : ['--endpoint-url', endpoint])];
+  return ['aws', ...global.map(shellWord), 'ec2', ...own].join(' ');
 }
 
 /** The filter that finds what a run and task made. */

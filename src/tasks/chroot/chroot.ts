@@ -1,10 +1,11 @@
-import { realpathSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { mountUsual, quoted } from '../../runtime/chroot_dev.js';
+import { existsSync, realpathSync, statSync } from 'node:fs';
+import { shellWord } from '../../linux/shell_word.js';
+import { mountUsual } from '../../runtime/chroot_dev.js';
 import { makeInside } from '../../runtime/inside.js';
 import { defineKind } from '../../runtime/kind.js';
 import { mountsUnder, unmountTree } from '../../runtime/mounts.js';
-import { idOf, isThere, keptName, placeStandIns, restoreStandIns, type StandInNote, standInsFor } from '../../runtime/stand_ins.js';
+import { idOf, isThere } from '../../runtime/stand_in_files.js';
+import { placeStandIns, restoreStandIns, type StandInNote, standInsByHand, standInsFor } from '../../runtime/stand_ins.js';
 
 interface Note extends StandInNote {
   /** How many mounts were at the root and below it before. */
@@ -79,15 +80,23 @@ export const chroot = defineKind({
     if (asked.length > 0) await shell.run(['/bin/sh', '-ec', asked.join('\n')], { signal });
     return { path: root, privileged };
   },
-  undo: async (note: Note, { shell, mountsGone, warn }) => {
-    if (!mountsGone) await unmountTree(note.root, shell, note.before);
-    // Another root at the path: the image went with its volume, and its files with it.
-    if (isThere(note.root, note.id)) restoreStandIns(note, warn);
+  undo: async (note: Note, { shell, mountsGone, diskGoes, warn }) => {
+    const { root, id, before } = note;
+    if (!mountsGone) await unmountTree(root, shell, before);
+    // The image is no more, or went with its volume, and its files with it.
+    if (!existsSync(root) || (!isThere(root, id) && (mountsGone || diskGoes))) return;
+    try {
+      restoreStandIns(note, diskGoes ? () => {} : warn);
+    } catch (error) {
+      // What is on the disk goes with it.
+      if (!diskGoes) throw error;
+    }
   },
-  byHand: ({ root, replaced }: Note) => [
-    `umount -R ${root}/dev ${root}/sys ${root}/run`,
-    ...replaced.map(({ file, had }) => (had ? `mv ${root}${dirname(file)}/${keptName(file)} ${root}${file}` : `rm -f ${root}${file}`)),
-  ],
+  byHand: (note: Note, at) => {
+    const paths = at.mountsGone ? [] : mountsUnder(note.root).map(({ path }) => path);
+    const own = paths.slice(0, Math.max(0, paths.length - note.before));
+    return [...(own.length > 0 ? [`umount -- ${own.map(shellWord).join(' ')}`] : []), ...standInsByHand(note, at)];
+  },
 });
 
 function mountCommand(
@@ -97,5 +106,5 @@ function mountCommand(
   // What is mounted below a bind mount must not show up where it comes from, nor in another image bound to that.
   const how = mount.type === 'bind' ? ['--bind', '--make-slave', '--make-shared'] : ['-t', mount.type];
   const options = mount.options.length > 0 ? ['-o', mount.options.join(',')] : [];
-  return ['mount', ...how, ...options, '--', mount.source, makeInside(root, mount.target)].map(quoted).join(' ');
+  return ['mount', ...how, ...options, '--', mount.source, makeInside(root, mount.target)].map(shellWord).join(' ');
 }

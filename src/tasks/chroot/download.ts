@@ -1,5 +1,6 @@
 import { existsSync, lstatSync, rmSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { shellWord } from '../../linux/shell_word.js';
 import { copyTree } from '../../runtime/copy.js';
 import { insideRoot } from '../../runtime/inside.js';
 import { defineKind } from '../../runtime/kind.js';
@@ -54,5 +55,5 @@ export const download = defineKind({
     if (!had) rmSync(path, { recursive: true, force: true });
     removeNotedFolder(dirname(path), made);
   },
-  byHand: ({ path }: Note) => [`rm -r ${path}`],
+  byHand: ({ path, had }: Note) => (had || !existsSync(path) ? [] : [`rm -r -- ${shellWord(path)}`]),
 });

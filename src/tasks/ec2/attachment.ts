@@ -3,7 +3,7 @@ import type { VolumeAttachment } from '@aws-sdk/client-ec2';
 import { deviceNames, deviceOfVolume } from '../../runtime/devices.js';
 import { changedNothing, type Ec2 } from '../../runtime/ec2/client.js';
 import { devicesTaken, findHost } from '../../runtime/ec2/instance.js';
-import { regionOption } from '../../runtime/ec2/tags.js';
+import { ec2ByHand } from '../../runtime/ec2/tags.js';
 import { type Attached, attachVolume, detachVolume, waitForAttachment } from '../../runtime/ec2/volumes.js';
 import { defineKind, type TaskContext } from '../../runtime/kind.js';
 
@@ -47,7 +47,7 @@ export const attachment = defineKind({
     return { device, device_name: name, name: device.slice('/dev/'.length) };
   },
   undo: async (note: Attached, world) => detachVolume(await world.ec2(note.region), note, world.signal),
-  byHand: (note: Attached) => [`aws ec2 detach-volume${regionOption(note)} --volume-id ${note.volume}`],
+  byHand: (note: Attached, at) => [ec2ByHand(at, note, 'detach-volume', '--volume-id', note.volume)],
 });
 
 interface Wanted {

@@ -3,7 +3,7 @@ import { copyImage, deregisterImage, imageOf, imagesMadeBy, imagesNamed, registe
 import { registrationOf, uefiDataOf } from '../../runtime/ec2/registration.js';
 import { interimName, interimTask, noteOlder, type RetiredNote, replacedSchema, restore, retire } from '../../runtime/ec2/replace.js';
 import { deleteSnapshot, snapshotsMadeBy } from '../../runtime/ec2/snapshots.js';
-import { allIdsOf, type MadeNote, madeNow, makeNoted, regionOption, tagsOf, tokenOf } from '../../runtime/ec2/tags.js';
+import { allIdsOf, ec2ByHand, type MadeNote, madeNow, makeNoted, runTag, tagsOf, tokenOf } from '../../runtime/ec2/tags.js';
 import { defineKind, type TaskContext } from '../../runtime/kind.js';
 import { policy } from '../../runtime/policy.js';
 
@@ -112,19 +112,18 @@ export const copy = defineKind({
     const { region, id = '', snapshots = [] } = note;
     return [{ type: 'image', region, id }, ...snapshots.map((snapshot) => ({ type: 'snapshot' as const, region, id: snapshot }))];
   },
-  byHand: (note: CopyNote | RetiredNote) => {
-    const region = regionOption(note);
-    if ('retired' in note) return [`aws ec2 register-image${region} --cli-input-json '${JSON.stringify(note.again)}'`];
-    const made = `--filters Name=tag:chrootfile:run,Values=${note.run}`;
+  byHand: (note: CopyNote | RetiredNote, at) => {
+    if ('retired' in note) return [ec2ByHand(at, note, 'register-image', '--cli-input-json', JSON.stringify(note.again))];
+    const made = ['--filters', `Name=tag:${runTag},Values=${note.run}`];
     if (note.id === undefined || note.replacing) {
       return [
-        `aws ec2 describe-images${region} --owners self ${made}   # then deregister-image`,
-        `aws ec2 describe-snapshots${region} --owner-ids self ${made}   # then delete-snapshot`,
+        ec2ByHand(at, note, 'describe-images', '--owners', 'self', ...made, '# then deregister-image'),
+        ec2ByHand(at, note, 'describe-snapshots', '--owner-ids', 'self', ...made, '# then delete-snapshot'),
       ];
     }
     return [
-      `aws ec2 deregister-image${region} --image-id ${note.id}`,
-      ...(note.snapshots ?? []).map((snapshot) => `aws ec2 delete-snapshot${region} --snapshot-id ${snapshot}`),
+      ec2ByHand(at, note, 'deregister-image', '--image-id', note.id),
+      ...(note.snapshots ?? []).map((snapshot) => ec2ByHand(at, note, 'delete-snapshot', '--snapshot-id', snapshot)),
     ];
   },
 });

@@ -3,7 +3,7 @@ import type { Ec2 } from '../../runtime/ec2/client.js';
 import { deregisterImage, imageOf, imagesMadeBy, imagesNamed, registerImage, snapshotsOf, waitForImage } from '../../runtime/ec2/images.js';
 import { type Device, deviceName, deviceSchema, inheritedFrom, mappingsOf, uefiDataOf } from '../../runtime/ec2/registration.js';
 import { interimName, interimTask, noteOlder, type RetiredNote, replacedSchema, restore, retire } from '../../runtime/ec2/replace.js';
-import { type MadeNote, madeNow, makeNoted, regionOption, removeMade, tagsOf } from '../../runtime/ec2/tags.js';
+import { ec2ByHand, type MadeNote, madeNow, makeNoted, removeMade, runTag, tagsOf } from '../../runtime/ec2/tags.js';
 import { defineKind } from '../../runtime/kind.js';
 
 export const image = defineKind({
@@ -104,12 +104,12 @@ export const image = defineKind({
   undo: (note: MadeNote | RetiredNote, world) =>
     'retired' in note ? restore(note, world) : removeMade(note, world, { search: imagesMadeBy, remove: deregisterImage }),
   artifacts: (note: MadeNote | RetiredNote) => ('retired' in note ? [] : [{ type: 'image', region: note.region, id: note.id ?? '' }]),
-  byHand: (note: MadeNote | RetiredNote) => [
+  byHand: (note: MadeNote | RetiredNote, at) => [
     'retired' in note
-      ? `aws ec2 register-image${regionOption(note)} --cli-input-json '${JSON.stringify(note.again)}'`
+      ? ec2ByHand(at, note, 'register-image', '--cli-input-json', JSON.stringify(note.again))
       : note.id === undefined
-        ? `aws ec2 describe-images${regionOption(note)} --owners self --filters Name=tag:chrootfile:run,Values=${note.run}   # then deregister-image`
-        : `aws ec2 deregister-image${regionOption(note)} --image-id ${note.id}`,
+        ? ec2ByHand(at, note, 'describe-images', '--owners', 'self', '--filters', `Name=tag:${runTag},Values=${note.run}`, '# then deregister-image')
+        : ec2ByHand(at, note, 'deregister-image', '--image-id', note.id),
   ],
 });
 

@@ -1,7 +1,7 @@
 import type { LaunchPermission } from '@aws-sdk/client-ec2';
 import { type Ec2, inCall } from '../../runtime/ec2/client.js';
 import { deleteSnapshot } from '../../runtime/ec2/snapshots.js';
-import { regionOption } from '../../runtime/ec2/tags.js';
+import { ec2ByHand } from '../../runtime/ec2/tags.js';
 import { onceKnown, remove } from '../../runtime/ec2/wait.js';
 import { defineKind, type TaskContext } from '../../runtime/kind.js';
 
@@ -111,7 +111,7 @@ export const imageAttributes = defineKind({
     const command = new ec2.sdk.DisableImageDeregistrationProtectionCommand({ ImageId: image });
     await remove(ec2, 'DisableImageDeregistrationProtection', asked_at, world.signal, () => ec2.client.send(command));
   },
-  byHand: (note: ProtectedNote) => [`aws ec2 disable-image-deregistration-protection${regionOption(note)} --image-id ${note.image}`],
+  byHand: (note: ProtectedNote, at) => [ec2ByHand(at, note, 'disable-image-deregistration-protection', '--image-id', note.image)],
 });
 
 interface Sharing {

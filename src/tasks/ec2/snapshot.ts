@@ -1,6 +1,6 @@
 import type { CreateSnapshotCommandInput } from '@aws-sdk/client-ec2';
 import { createSnapshot, deleteSnapshot, snapshotsMadeBy, waitForSnapshot } from '../../runtime/ec2/snapshots.js';
-import { type MadeNote, madeNow, makeNoted, regionOption, removeMade, tagsOf } from '../../runtime/ec2/tags.js';
+import { ec2ByHand, type MadeNote, madeNow, makeNoted, removeMade, runTag, tagsOf } from '../../runtime/ec2/tags.js';
 import { defineKind } from '../../runtime/kind.js';
 
 export const snapshot = defineKind({
@@ -45,9 +45,9 @@ export const snapshot = defineKind({
   },
   undo: (note: MadeNote, world) => removeMade(note, world, { search: snapshotsMadeBy, remove: deleteSnapshot }),
   artifacts: ({ region, id = '' }: MadeNote) => [{ type: 'snapshot', region, id }],
-  byHand: (note: MadeNote) => [
+  byHand: (note: MadeNote, at) => [
     note.id === undefined
-      ? `aws ec2 describe-snapshots${regionOption(note)} --owner-ids self --filters Name=tag:chrootfile:run,Values=${note.run}   # then delete-snapshot`
-      : `aws ec2 delete-snapshot${regionOption(note)} --snapshot-id ${note.id}`,
+      ? ec2ByHand(at, note, 'describe-snapshots', '--owner-ids', 'self', '--filters', `Name=tag:${runTag},Values=${note.run}`, '# then delete-snapshot')
+      : ec2ByHand(at, note, 'delete-snapshot', '--snapshot-id', note.id),
   ],
 });

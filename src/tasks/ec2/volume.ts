@@ -1,6 +1,6 @@
 import type { CreateVolumeCommandInput, Volume } from '@aws-sdk/client-ec2';
 import { findHost } from '../../runtime/ec2/instance.js';
-import { type MadeNote, madeNow, makeNoted, regionOption, removeMade, tagsOf, tokenOf } from '../../runtime/ec2/tags.js';
+import { ec2ByHand, type MadeNote, madeNow, makeNoted, removeMade, runTag, tagsOf, tokenOf } from '../../runtime/ec2/tags.js';
 import { createVolume, deleteVolume, volumesMadeBy, waitForVolume } from '../../runtime/ec2/volumes.js';
 import { defineKind } from '../../runtime/kind.js';
 
@@ -10,6 +10,7 @@ export const volume = defineKind({
   docs: 'A hold: the volume is there as long as something stands on it, and is deleted then, whether the run went well or not.',
   lifetime: 'hold',
   takesBack: 'delete the volume',
+  deletesDisk: true,
   in: 'none',
   tools: {},
   permissions: {
@@ -64,9 +65,9 @@ export const volume = defineKind({
     return { id: known.id, size: ready.Size ?? params.size ?? 0 };
   },
   undo: (note: MadeNote, world) => removeMade(note, world, { search: volumesMadeBy, remove: deleteVolume }),
-  byHand: (note: MadeNote) => [
+  byHand: (note: MadeNote, at) => [
     note.id === undefined
-      ? `aws ec2 describe-volumes${regionOption(note)} --filters Name=tag:chrootfile:run,Values=${note.run}   # then delete-volume`
-      : `aws ec2 delete-volume${regionOption(note)} --volume-id ${note.id}`,
+      ? ec2ByHand(at, note, 'describe-volumes', '--filters', `Name=tag:${runTag},Values=${note.run}`, '# then delete-volume')
+      : ec2ByHand(at, note, 'delete-volume', '--volume-id', note.id),
   ],
 });

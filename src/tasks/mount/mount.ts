@@ -1,5 +1,6 @@
 import { existsSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { shellWord } from '../../linux/shell_word.js';
 import { fileSystemOn, partitionOf, partitionsOf } from '../../runtime/devices.js';
 import { makeInside } from '../../runtime/inside.js';
 import { defineKind } from '../../runtime/kind.js';
@@ -64,7 +65,7 @@ export const mount = defineKind({
     if (!mountsGone) await unmountTree(path, shell, before);
     removeNotedFolder(path, made === true ? path : made || undefined);
   },
-  byHand: ({ path }: Note) => [`umount -R ${path}`],
+  byHand: ({ path, before }: Note, { mountsGone }) => (mountsGone || mountsUnder(path).length <= before ? [] : [`umount -R -- ${shellWord(path)}`]),
 });
 
 /** A path without links, of which the last parts may be missing. */
