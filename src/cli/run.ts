@@ -14,7 +14,7 @@ import type { ReportFormat } from './reports/index.js';
 import { findKept, prepareResume } from './resume.js';
 import { runSession } from './session.js';
 import { watchSignals } from './signals.js';
-import { isRoot, stateFolder } from './state.js';
+import { isRoot, stateFolder, usualUmask } from './state.js';
 import { mustHave, toolsFor } from './tools.js';
 
 export interface RunOptions {
@@ -61,6 +61,7 @@ export async function run(file: string, goals: readonly string[], options: RunOp
     print(String(keeperOf(findKept(options).folder.keeper)?.pid ?? ''));
     return exits.done;
   }
+  process.umask(usualUmask);
   if (options.onFailure === 'ask' || options.onFailure === 'shell') mustHavePerson(`--on-failure ${options.onFailure}`);
   if (options.step) mustHavePerson('--step');
   if (options.manifest !== undefined) mustBeWritable(options.manifest);

@@ -24,3 +24,6 @@ function folderNamed(told: string | undefined): string {
   if (isRoot()) return '/var/lib/chrootfile';
   return join(process.env['XDG_STATE_HOME'] || join(homedir(), '.local/state'), 'chrootfile');
 }
+
+/** What runs and undo scripts have, whoever starts them: modes in an image do not depend on that. */
+export const usualUmask = 0o022;

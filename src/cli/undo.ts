@@ -23,7 +23,7 @@ import { interruptedText, printLeft } from './reports/summary.js';
 import { findRun } from './runs.js';
 import { leftBy, salvage, undoByTag } from './salvage.js';
 import { type Interruption, watchSignals } from './signals.js';
-import { isRoot, stateFolder } from './state.js';
+import { isRoot, stateFolder, usualUmask } from './state.js';
 import { openWorld } from './world.js';
 
 export interface UndoOptions {
@@ -44,6 +44,7 @@ interface Result {
 /** `chrootfile undo`: takes back what a run that died, or could not undo all, left behind. */
 export async function undo(id: string | undefined, options: UndoOptions): Promise<number> {
   if (!isRoot()) throw new ExitError(exits.host, `undo needs root\n  help: sudo chrootfile undo ${options.all ? '--all' : (id ?? '')}`);
+  process.umask(usualUmask);
   const state = stateFolder(options.state);
   if (options.all && id !== undefined) throw new ExitError(exits.invalid, 'undo takes a run or --all, not both');
   if (!options.all && id === undefined) throw new ExitError(exits.invalid, 'say which run, or --all\n  help: chrootfile runs');

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
-import { quoted } from './chroot_dev.js';
+import { shellWord } from '../linux/shell_word.js';
 import { cancelOn, systemProgram } from './shell.js';
 
 /** Where a command runs, what its environment is, and the files it gets as 3, 4 and so on. */
@@ -21,9 +21,9 @@ export interface TerminalOptions {
  */
 export async function onTerminal(command: readonly string[], { env, cwd, files, signal }: TerminalOptions): Promise<[number, NodeJS.Signals | null]> {
   const told = 3 + files.length;
-  const shell = env['SHELL'] === undefined ? 'unset SHELL' : `SHELL=${quoted(env['SHELL'])}`;
+  const shell = env['SHELL'] === undefined ? 'unset SHELL' : `SHELL=${shellWord(env['SHELL'])}`;
   // Its own shell, which leads the new session, tells its number: script(1) alone cannot end what ignores a TERM.
-  const inside = `echo $$ >&${told}; exec ${told}>&-; ${shell}; exec ${command.map(quoted).join(' ')}`;
+  const inside = `echo $$ >&${told}; exec ${told}>&-; ${shell}; exec ${command.map(shellWord).join(' ')}`;
   const words = ['--pdeathsig', 'KILL', '--', systemProgram('script') ?? 'script', '--quiet', '--return', '--command', inside, '/dev/null'];
   const child = spawn(systemProgram('setpriv') ?? 'setpriv', words, {
     cwd,

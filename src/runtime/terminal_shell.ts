@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, statSync } from 'node:fs';
 import { memoryFile } from '../linux/memory_file.js';
-import { quoted } from './chroot_dev.js';
+import { shellWord } from '../linux/shell_word.js';
 import { commandIn, mountsIn } from './chroot_entry.js';
 import { insideRoot } from './inside.js';
 import type { Script } from './script.js';
@@ -19,7 +19,7 @@ export async function openShell({ env, dir, root, privileged }: ShellPlace, name
   const shell = root === undefined ? env['SHELL'] || '/bin/sh' : shellIn(root);
   const command = root === undefined ? [shell, '-i'] : await commandIn({ root, dir, privileged }, 3, [shell, '-i']);
   // By script(1): a terminal of its own, so that the shell's job control does not take this program's away.
-  const terminal = ['setpriv', '--pdeathsig', 'KILL', '--', 'script', '--quiet', '--command', command.map(quoted).join(' '), '/dev/null'];
+  const terminal = ['setpriv', '--pdeathsig', 'KILL', '--', 'script', '--quiet', '--command', command.map(shellWord).join(' '), '/dev/null'];
   const files = root === undefined ? [] : [memoryFile(mountsIn({ root, dir, privileged }))];
   const child = spawn(terminal[0] as string, terminal.slice(1), {
     stdio: ['inherit', 'inherit', 'inherit', ...files],

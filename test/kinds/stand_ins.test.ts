@@ -1,7 +1,9 @@
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { inFolder } from '../support/folder.js';
+import { program } from '../support/program.js';
 import { runRecipe } from '../support/recipe.js';
 import { makeRoot } from '../support/root.js';
 import { suite } from '../support/suite.js';
@@ -157,6 +159,27 @@ suite('stand-ins', (test) => {
       assert.equal([ran.code, ran.log('a'), ran.warnings], [0, `${host}101\n`, []], ran.ended.stdout);
       for (const file of ['etc/resolv.conf/head', 'usr/sbin/policy-rc.d/x']) assert.is(readFileSync(join(root, file), 'utf8'), file);
       assert.equal(leftovers(root), []);
+    }));
+});
+
+suite('modes', (test) => {
+  test('in an image do not depend on the umask of who builds it', () =>
+    inFolder({ 'files/sub/a': 'a\n' }, async (folder) => {
+      const root = makeRoot(folder);
+      const more = `  a: {in: sys, run: "umask; mkdir /made; stat -c %a /etc/resolv.conf"}
+  up: {uses: chroot.upload, in: sys, with: {from: files, to: /srv/deep/www}}
+  host: {needs: [sys], run: umask}
+`;
+      execFileSync('chmod', ['-R', 'u=rwX,go=rX', join(folder, 'files')]);
+      writeFileSync(join(folder, 'r.yml'), `version: 1\nname: r\n${chrootOf(root)}${more}`);
+      const command = 'umask 077; exec "$0" run r.yml --format plain';
+      const env = { ...process.env, CHROOTFILE_STATE: join(folder, 'state') };
+      const shown = execFileSync('/bin/sh', ['-c', command, program], { cwd: folder, env, encoding: 'utf8' });
+      const mode = (statSync('/etc/resolv.conf').mode & 0o777).toString(8);
+      assert.match(shown, `a | 0022\na | ${mode}\n`);
+      assert.match(shown, 'host | 0022\n');
+      for (const path of ['srv', 'srv/deep', 'srv/deep/www', 'srv/deep/www/sub', 'made']) assert.is(statSync(join(root, path)).mode & 0o777, 0o755, path);
+      assert.is(statSync(join(root, 'srv/deep/www/sub/a')).mode & 0o777, 0o644);
     }));
 });
 

@@ -1,5 +1,5 @@
 import { realpathSync } from 'node:fs';
-import { quoted } from '../../runtime/chroot_dev.js';
+import { shellWord } from '../../linux/shell_word.js';
 import { diskOf, partitionsOf, probeDevices } from '../../runtime/devices.js';
 import { entriesIn, type FstabEntry, optionsOf, partitionFor } from '../../runtime/fstab.js';
 import { makeInside, readInside } from '../../runtime/inside.js';
@@ -91,7 +91,7 @@ export const fstab = defineKind({
     if (mountsGone) return;
     for (const { path, before } of [...mounted].reverse()) await unmountTree(path, shell, before);
   },
-  byHand: ({ mounted }: Note) => [...mounted].reverse().map(({ path }) => `umount -R ${quoted(path)}`),
+  byHand: ({ mounted }: Note) => [...mounted].reverse().map(({ path }) => `umount -R ${shellWord(path)}`),
 });
 
 /** What the image's table asks for; nothing, and a warning, where the table cannot be trusted. */
