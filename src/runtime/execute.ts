@@ -48,7 +48,7 @@ class Executor {
         return { ok: true, ...this.recipeOutputs(), left: [] };
       }
       // Somebody may open a shell there.
-      if (this.x.keepsHolds) for (const { task } of this.failed) if (task.in !== undefined) renewStandInsIfPossible(this.x.journal, task.in, world.warn);
+      if (this.x.keepsHolds) for (const { task } of this.failed) if (task.in !== undefined) await renewStandInsIfPossible(this.x.journal, task.in, world.warn);
       const wish = await onFailure(this.failed, world.signal.aborted);
       if (wish === 'keep') return { ok: false, outputs: {}, left: this.kept(), kept: this.endedWell() };
       if (wish === 'undo' || world.signal.aborted) return { ok: false, outputs: {}, left: await this.undoAll() };

@@ -7,11 +7,11 @@ import { insideRoot, MissingInside } from './inside.js';
 import type { Journal } from './journal.js';
 import type { ByHand } from './kind.js';
 import { mounts } from './mounts.js';
+import { claimRoot, type RootClaim } from './root_claim.js';
 import {
   type Content,
   contentOf,
   draftOf,
-  type FolderId,
   fileId,
   idOf,
   isThere,
@@ -27,9 +27,7 @@ import {
 } from './stand_in_files.js';
 
 /** What the note of a chroot says of its root and of what stands in there. */
-export interface StandInNote {
-  readonly root: string;
-  readonly id: FolderId;
+export interface StandInNote extends RootClaim {
   readonly replaced: readonly StandIn[];
 }
 
@@ -58,11 +56,11 @@ export function standInsFor(root: string, files: readonly string[], services: bo
 }
 
 /**
- * Puts stand-ins in their places.
+ * Puts the stand-ins of a note in their places.
  * @param note is given them with the files that stand in before any of the image's own is moved.
  */
-export function placeStandIns(root: string, standIns: readonly StandIn[], note: (placed: readonly StandIn[]) => void): void {
-  const drafted = standIns.map((standIn) => {
+export function placeStandIns({ root, replaced }: StandInNote, note: (placed: readonly StandIn[]) => void): void {
+  const drafted = replaced.map((standIn) => {
     const content = contentOf(standIn);
     if (content === undefined) throw new Error(`copy_files: this host has no ${standIn.file} any more`);
     return { ...standIn, put: draftOf(placesOf(root, standIn).draft, content) };
@@ -83,9 +81,11 @@ export function placeStandIns(root: string, standIns: readonly StandIn[], note: 
  * a file in the chroot's own /run, that file is written instead. Never by a mount, which nothing could be renamed over.
  * @param chroot the task that holds the chroot. @throws Error where the image cannot be written, or a folder was swapped.
  */
-export function renewStandIns(journal: Journal, chroot: string, warn: (message: string) => void): void {
+export async function renewStandIns(journal: Journal, chroot: string, warn: (message: string) => void): Promise<void> {
   for (const note of journal.open.filter((each) => each.kind === 'chroot' && each.task === chroot)) {
     const data = note.data as StandInNote;
+    // Of a run that was kept, nobody holds it.
+    if (data.replaced.length > 0) await claimRoot(data);
     const standIns = [...data.replaced];
     for (const [i, standIn] of standIns.entries()) {
       renew(
@@ -102,9 +102,9 @@ export function renewStandIns(journal: Journal, chroot: string, warn: (message: 
 }
 
 /** As {@link renewStandIns}, before what can do without: what goes wrong is a warning. */
-export function renewStandInsIfPossible(journal: Journal, chroot: string, warn: (message: string) => void): void {
+export async function renewStandInsIfPossible(journal: Journal, chroot: string, warn: (message: string) => void): Promise<void> {
   try {
-    renewStandIns(journal, chroot, warn);
+    await renewStandIns(journal, chroot, warn);
   } catch (error) {
     warn(`${chroot}: ${(error as Error).message}`);
   }
@@ -113,9 +113,11 @@ export function renewStandInsIfPossible(journal: Journal, chroot: string, warn: 
 /**
  * Takes stand-ins out of an image and puts back what they stood in for. What the build itself put in the place of one, or
  * removed, stays so. Works twice.
- * @throws NotPutBackError with all that could not be done.
+ * @throws NotPutBackError with all that could not be done; Error where another chroot's stand in there.
  */
-export function restoreStandIns({ root, id, replaced }: StandInNote, warn: (message: string) => void): void {
+export async function restoreStandIns(note: StandInNote, warn: (message: string) => void): Promise<void> {
+  const { root, id, replaced } = note;
+  if (replaced.length > 0) await claimRoot(note);
   const errors: string[] = [];
   for (const standIn of replaced) {
     try {

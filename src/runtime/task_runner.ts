@@ -54,7 +54,7 @@ export class TaskRunner {
     try {
       if (!this.condition(task)) return finish('skipped', { reason: '"if" is false' });
       const root = this.rootFor(task);
-      this.renewStandIns(task);
+      await this.renewStandIns(task);
       if ((await this.x.beforeTask?.(task, this.placeOf(task))) === false) throw new StoppedError('stopped before it ran');
       const onWait = (owner: LockOwner | undefined) =>
         emit({ type: 'task.progress', task: task.id, text: `waits for a lock that ${owner?.purpose ?? 'another run'} holds` });
@@ -96,7 +96,7 @@ export class TaskRunner {
     if (action.type === 'run' && action.interactive && !this.x.hasTerminal) throw new Error(noTerminal);
     const { limit, delayMs, backoff } = retries;
     for (let attempt = 1, delay = delayMs; ; attempt += 1, delay *= backoff) {
-      if (attempt > 1) this.renewStandIns(task);
+      if (attempt > 1) await this.renewStandIns(task);
       this.x.emit({ type: 'task.started', task: task.id, attempt, ...(attempt === 1 && reason !== undefined ? { reason } : {}) });
       try {
         return await this.attempt(task, root);
@@ -245,9 +245,9 @@ export class TaskRunner {
   }
 
   /** Has names resolve, and services stay down, in the chroot that a task runs in, whatever the one before did there. */
-  private renewStandIns(task: LinkedTask): void {
+  private async renewStandIns(task: LinkedTask): Promise<void> {
     const { journal, world } = this.x;
-    if (task.in !== undefined) renewStandIns(journal, task.in, world.warn);
+    if (task.in !== undefined) await renewStandIns(journal, task.in, world.warn);
   }
 
   private rootFor(task: LinkedTask): string | undefined {

@@ -111,7 +111,7 @@ async function tryUndo(note: Note, undoer: Undoer | undefined, { world, journal,
   // Of a hold that is released in a run that goes well, the disk may be kept.
   const diskGoes = gates === 'all' && journal.open.some(({ id, kind }) => note.on.includes(id) && undoers.get(kind)?.deletesDisk);
   const warn = (message: string) => world.warn(`${note.task}: ${message}`);
-  if (note.in !== undefined) renewStandInsIfPossible(journal, note.in, world.warn);
+  if (note.in !== undefined) await renewStandInsIfPossible(journal, note.in, world.warn);
   for (let attempt = 1, delay: number = policy.undoFirstDelayMs; ; attempt += 1, delay *= policy.undoBackoff) {
     try {
       await world.makeRoom();

@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { inFolder } from '../support/folder.js';
-import { program } from '../support/program.js';
+import { program, run, start } from '../support/program.js';
 import { runRecipe } from '../support/recipe.js';
 import { makeRoot } from '../support/root.js';
 import { suite } from '../support/suite.js';
@@ -160,6 +161,62 @@ suite('stand-ins', (test) => {
       for (const file of ['etc/resolv.conf/head', 'usr/sbin/policy-rc.d/x']) assert.is(readFileSync(join(root, file), 'utf8'), file);
       assert.equal(leftovers(root), []);
     }));
+});
+
+suite('one root', (test) => {
+  const refused = (root: string, by: string) =>
+    new RegExp(
+      `: ${root} is the root of another chroot, sys of run ${by} \\(process \\d+, since .*\\), and files of this machine stand in there already\\n {2}help: begin once that is released, e\\.g\\. needs: \\[sys\\.released\\]`,
+    );
+
+  test('is refused to a second chroot of the run while files stand in there, and not afterwards, nor where none stand in', () =>
+    inFolder({}, async (folder) => {
+      const root = makeRoot(folder);
+      const second = (with_: string) => `${chrootOf(root)}
+  a: {in: sys, run: cat /etc/resolv.conf}
+  other: {uses: chroot, needs: [a], with: {root: ${root}${with_}}}
+  b: {in: other, run: cat /etc/resolv.conf}
+`;
+      const both = await runRecipe(folder, `${second('')}  c: {in: sys, needs: [b], run: "true"}\n`);
+      assert.is(both.code, 1, both.ended.stdout);
+      assert.match(both.errors['other'] ?? '', refused(root, '\\S+'));
+      assert.equal([stateOf(join(root, 'etc/resolv.conf')), leftovers(root)], ['from the image\n', []]);
+      const bare = await runRecipe(folder, `${second(', copy_files: [], services: true, mounts: []')}  c: {in: sys, needs: [b], run: "true"}\n`);
+      assert.equal([bare.code, bare.log('b')], [0, printed], bare.ended.stdout);
+      const after = await runRecipe(folder, second('').replace('needs: [a]', 'needs: [sys.released]'));
+      assert.equal([after.code, after.log('b')], [0, printed], after.ended.stdout);
+      assert.equal([stateOf(join(root, 'etc/resolv.conf')), leftovers(root)], ['from the image\n', []]);
+    }));
+
+  test(
+    'is refused to another run; after kill -9 of the first the undo puts the files back once the other is done',
+    () =>
+      inFolder({}, async (folder) => {
+        const root = makeRoot(folder);
+        writeFileSync(join(folder, 'first.yml'), `version: 1\nname: first\n${chrootOf(root)}  a: {in: sys, run: "echo ready; sleep 60"}\n`);
+        const first = start(['run', 'first.yml'], { folder });
+        await first.saw('a | ready');
+        const [id = ''] = readdirSync(join(folder, 'state/runs'));
+        const recipe = `${chrootOf(root)}  a: {in: sys, run: "cat /etc/resolv.conf; touch /tmp/ready; while [ ! -e /tmp/go ]; do sleep 0.1; done"}\n`;
+        const other = await runRecipe(folder, recipe);
+        assert.is(other.code, 1, other.ended.stdout);
+        assert.match(other.errors['sys'] ?? '', refused(root, id));
+        assert.is(stateOf(join(root, 'etc/.resolv.conf.chrootfile-kept')), 'from the image\n');
+        first.child.kill('SIGKILL');
+        await first.ended;
+        const ran = runRecipe(folder, recipe);
+        while (!existsSync(join(root, 'tmp/ready'))) await sleep(20);
+        const early = await run(['undo', id], { folder });
+        assert.is(early.code, 5, early.stdout + early.stderr);
+        assert.match(early.stderr, `${root} is the root of another chroot`);
+        writeFileSync(join(root, 'tmp/go'), '');
+        const { code, ended, log } = await ran;
+        assert.equal([code, log('a')], [0, printed], ended.stdout);
+        assert.is((await run(['undo', id], { folder })).code, 0);
+        assert.equal([stateOf(join(root, 'etc/resolv.conf')), leftovers(root)], ['from the image\n', []]);
+      }),
+    60_000,
+  );
 });
 
 suite('modes', (test) => {

@@ -4,6 +4,7 @@ import { mountUsual } from '../../runtime/chroot_dev.js';
 import { makeInside } from '../../runtime/inside.js';
 import { defineKind } from '../../runtime/kind.js';
 import { mountsUnder, unmountTree } from '../../runtime/mounts.js';
+import { claimRoot, unclaimRoot } from '../../runtime/root_claim.js';
 import { idOf, isThere } from '../../runtime/stand_in_files.js';
 import { placeStandIns, restoreStandIns, type StandInNote, standInsByHand, standInsFor } from '../../runtime/stand_ins.js';
 
@@ -28,7 +29,7 @@ const mountItem = {
 export const chroot = defineKind({
   name: 'chroot',
   summary: 'Makes a folder ready to run commands in; takes all of that back at the end',
-  docs: "Gives the image its own /dev (the host's is never seen in it), /sys read-only and an empty /run; each task that runs in it has its own /proc, sees only its own processes, has the image's hostname (`localhost` where it has none), and cannot change the build host's kernel unless `privileged` is true. The files in `copy_files` stand in for the image's own, which come back at the end. They stand in anew before each task: what a task writes into one is dropped, with a warning. Where a task puts another file, a link or a folder in the place of one, or removes it, the image keeps that, with a warning; meanwhile a link into /run gets the content behind it. Services do not start unless `services` is true: `/usr/sbin/policy-rc.d` is such a file.",
+  docs: "Gives the image its own /dev (the host's is never seen in it), /sys read-only and an empty /run; each task that runs in it has its own /proc, sees only its own processes, has the image's hostname (`localhost` where it has none), and cannot change the build host's kernel unless `privileged` is true. The files in `copy_files` stand in for the image's own, which come back at the end. They stand in anew before each task: what a task writes into one is dropped, with a warning. Where a task puts another file, a link or a folder in the place of one, or removes it, the image keeps that, with a warning; meanwhile a link into /run gets the content behind it. Services do not start unless `services` is true: `/usr/sbin/policy-rc.d` is such a file. One root has one chroot with such files at a time.",
   lifetime: 'hold',
   takesBack: "unmount what is below the root, put the image's own files back",
   in: 'none',
@@ -68,9 +69,12 @@ export const chroot = defineKind({
   run: async ({ root: given, mounts, add_mounts, copy_files, services, privileged }, context) => {
     if (!statSync(given, { throwIfNoEntry: false })?.isDirectory()) throw new Error(`${given} is not a folder`);
     const root = realpathSync(given);
-    const note: Note = { root, id: idOf(root), before: mountsUnder(root).length, replaced: standInsFor(root, copy_files, services) };
+    const claim = { root, id: idOf(root), by: `${context.run} ${context.task}` };
+    const replaced = standInsFor(root, copy_files, services);
+    if (replaced.length > 0) await claimRoot(claim);
+    const note: Note = { ...claim, before: mountsUnder(root).length, replaced };
     const handle = context.note(note);
-    placeStandIns(root, note.replaced, (replaced) => handle.update({ ...note, replaced } satisfies Note));
+    placeStandIns(note, (placed) => handle.update({ ...note, replaced: placed } satisfies Note));
     const { shell, signal } = context;
     if (mounts === undefined) {
       const [dev, sys, run] = ['/dev', '/sys', '/run'].map((folder) => makeInside(root, folder)) as [string, string, string];
@@ -83,13 +87,15 @@ export const chroot = defineKind({
   undo: async (note: Note, { shell, mountsGone, diskGoes, warn }) => {
     const { root, id, before } = note;
     if (!mountsGone) await unmountTree(root, shell, before);
-    // The image is no more, or went with its volume, and its files with it.
-    if (!existsSync(root) || (!isThere(root, id) && (mountsGone || diskGoes))) return;
     try {
-      restoreStandIns(note, diskGoes ? () => {} : warn);
+      // The image is no more, or went with its volume, and its files with it.
+      if (!existsSync(root) || (!isThere(root, id) && (mountsGone || diskGoes))) return;
+      await restoreStandIns(note, diskGoes ? () => {} : warn);
     } catch (error) {
       // What is on the disk goes with it.
       if (!diskGoes) throw error;
+    } finally {
+      await unclaimRoot(note);
     }
   },
   byHand: (note: Note, at) => {
