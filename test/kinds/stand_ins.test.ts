@@ -1,8 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
+import { idOf } from '../../src/runtime/stand_in_files.js';
+import { placeStandIns, restoreStandIns, standInsFor } from '../../src/runtime/stand_ins.js';
 import { inFolder } from '../support/folder.js';
 import { program, run, start } from '../support/program.js';
 import { runRecipe } from '../support/recipe.js';
@@ -160,6 +162,75 @@ suite('stand-ins', (test) => {
       assert.equal([ran.code, ran.log('a'), ran.warnings], [0, `${host}101\n`, []], ran.ended.stdout);
       for (const file of ['etc/resolv.conf/head', 'usr/sbin/policy-rc.d/x']) assert.is(readFileSync(join(root, file), 'utf8'), file);
       assert.equal(leftovers(root), []);
+    }));
+});
+
+suite('stand-ins of a run that was cut short', (test) => {
+  const note = (root: string) => ({ root, id: idOf(root), replaced: standInsFor(root, ['/etc/resolv.conf'], false) });
+  const [path, kept, draft] = ['etc/resolv.conf', 'etc/.resolv.conf.chrootfile-kept', 'etc/.resolv.conf.chrootfile-new'];
+  type Placed = ReturnType<typeof note>;
+  const cuts: Record<string, (root: string, noted: Placed) => Placed> = {
+    'before it wrote down what it puts there': (root, noted) => {
+      const cut = () => {
+        throw new Error('cut');
+      };
+      assert.throws(() => placeStandIns(noted, cut), 'cut');
+      assert.ok(existsSync(join(root, draft)));
+      return noted;
+    },
+    'before it moved anything': (_, noted) => {
+      let placed = noted;
+      const cut = (replaced: Placed['replaced']) => {
+        placed = { ...noted, replaced };
+        throw new Error('cut');
+      };
+      assert.throws(() => placeStandIns(noted, (replaced) => cut([...replaced])), 'cut');
+      return placed;
+    },
+    "once the image's own was aside": (root, noted) => {
+      const placed = place(noted);
+      renameSync(join(root, path), join(root, draft));
+      return placed;
+    },
+    'once all was in place': (_, noted) => place(noted),
+    'as the files were put back': (root, noted) => {
+      const placed = place(noted);
+      renameSync(join(root, path), join(root, draft));
+      renameSync(join(root, kept), join(root, path));
+      return placed;
+    },
+  };
+  const place = (noted: Placed): Placed => {
+    let placed = noted;
+    placeStandIns(noted, (replaced) => {
+      placed = { ...noted, replaced: [...replaced] };
+    });
+    return placed;
+  };
+  for (const [cut, act] of Object.entries(cuts)) {
+    test(`${cut}: the image's own come back, without a word, also where that is done twice`, () =>
+      inFolder({}, async (folder) => {
+        const root = makeRoot(folder);
+        const placed = act(root, note(root));
+        const warnings: string[] = [];
+        for (const _ of [1, 2]) {
+          await restoreStandIns(placed, (message) => warnings.push(message));
+          assert.equal([stateOf(join(root, path)), readdirSync(join(root, 'usr/sbin')), leftovers(root), warnings], ['from the image\n', [], [], []]);
+        }
+      }));
+  }
+
+  test('and kept stand in anew when it is gone on with', () =>
+    inFolder({}, async (folder) => {
+      const root = makeRoot(folder);
+      const recipe = `${chrootOf(root)}  a: {in: sys, run: "cat /etc/resolv.conf; ln -sf built /etc/resolv.conf; [ -e /tmp/go ]"}\n`;
+      const kept = await runRecipe(folder, recipe, ['--on-failure', 'keep']);
+      assert.is(kept.code, 1, kept.ended.stdout);
+      writeFileSync(join(root, 'tmp/go'), '');
+      const [id = ''] = readdirSync(join(folder, 'state/runs'));
+      const resumed = await run(['run', '--resume', id, '--format', 'plain'], { folder });
+      assert.equal([resumed.code, resumed.stdout.includes(`a | ${printed.split('\n')[0]}`)], [0, true], resumed.stdout + resumed.stderr);
+      assert.equal([stateOf(join(root, path)), leftovers(root)], ['-> built', []]);
     }));
 });
 
