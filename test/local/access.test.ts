@@ -45,23 +45,27 @@ async function withOtherMachine<T>(body: (address: string, on: (...command: stri
 }
 
 suite('who may use a served EC2', (test) => {
-  test('nobody without its key: each server has another, which neither the log nor another user shows', () =>
-    inFolder({}, async (folder) => {
-      const keys: (string | undefined)[] = [];
-      for (let start = 0; start < 2; start += 1) {
-        const server = await serveIn(folder);
-        keys.push(server.env['AWS_SECRET_ACCESS_KEY']);
-        const note = join(folder, 'state/served.json');
-        assert.equal([statSync(note).mode & 0o777, statSync(note).uid], [0o600, 0]);
-        assert.is((await ask({ url: server.endpoint, body: form('CreateVolume', '&AvailabilityZone=local-1a&Size=1') })).status, 403);
-        assert.is((await ask({ url: server.endpoint, body: form('DescribeVolumes'), secret: keys[0] })).status, start === 0 ? 200 : 401);
-        await server.stop();
-        assert.not(existsSync(note));
-        assert.not(readFileSync(join(folder, 'log.ndjson'), 'utf8').includes(keys[start] ?? '-'));
-      }
-      assert.is.not(keys[0], keys[1]);
-      assert.equal(recordsOf(folder, 'local-1', 'volumes'), []);
-    }));
+  test(
+    'nobody without its key: each server has another, which neither the log nor another user shows',
+    () =>
+      inFolder({}, async (folder) => {
+        const keys: (string | undefined)[] = [];
+        for (let start = 0; start < 2; start += 1) {
+          const server = await serveIn(folder);
+          keys.push(server.env['AWS_SECRET_ACCESS_KEY']);
+          const note = join(folder, 'state/served.json');
+          assert.equal([statSync(note).mode & 0o777, statSync(note).uid], [0o600, 0]);
+          assert.is((await ask({ url: server.endpoint, body: form('CreateVolume', '&AvailabilityZone=local-1a&Size=1') })).status, 403);
+          assert.is((await ask({ url: server.endpoint, body: form('DescribeVolumes'), secret: keys[0] })).status, start === 0 ? 200 : 401);
+          await server.stop();
+          assert.not(existsSync(note));
+          assert.not(readFileSync(join(folder, 'log.ndjson'), 'utf8').includes(keys[start] ?? '-'));
+        }
+        assert.is.not(keys[0], keys[1]);
+        assert.equal(recordsOf(folder, 'local-1', 'volumes'), []);
+      }),
+    60_000,
+  );
 
   test('a signature that is wrong in any part is refused, as EC2 and as STS refuse it', () =>
     withServer(async ({ endpoint: url, env }) => {
@@ -103,36 +107,40 @@ suite('who may use a served EC2', (test) => {
       for (const [wanted, asked] of cases) assert.is(await of(asked), wanted, JSON.stringify(asked));
     }));
 
-  test('its own programs read the key from the state folder, others have it from `local env`; what the environment had is not asked', () =>
-    withServer(async (server) => {
-      const { folder, endpoint } = server;
-      writeFileSync(join(folder, 'r.yml'), 'version: 1\nname: r\ntasks:\n  volume: {uses: ec2.volume, with: {size: 1}}\n');
-      const port = new URL(endpoint).port;
-      const build = (url: string, env: Readonly<Record<string, string>>, ...more: string[]) =>
-        run(['run', '--cloud', 'aws', '--endpoint', url, 'r.yml', ...more], { folder, env });
-      for (const url of [endpoint, `http://localhost:${port}/`]) {
-        const ended = await build(url, noKeys);
-        assert.is(ended.code, 0, ended.stdout + ended.stderr);
-      }
-      assert.is((await build(endpoint, { ...noKeys, AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE', AWS_SECRET_ACCESS_KEY: 'real' })).code, 0);
-      const other = await build(endpoint, { ...noKeys, AWS_ACCESS_KEY_ID: 'x', AWS_SECRET_ACCESS_KEY: 'x' }, '--state', join(folder, 'elsewhere'));
+  test(
+    'its own programs read the key from the state folder, others have it from `local env`; what the environment had is not asked',
+    () =>
+      withServer(async (server) => {
+        const { folder, endpoint } = server;
+        writeFileSync(join(folder, 'r.yml'), 'version: 1\nname: r\ntasks:\n  volume: {uses: ec2.volume, with: {size: 1}}\n');
+        const port = new URL(endpoint).port;
+        const build = (url: string, env: Readonly<Record<string, string>>, ...more: string[]) =>
+          run(['run', '--cloud', 'aws', '--endpoint', url, 'r.yml', ...more], { folder, env });
+        for (const url of [endpoint, `http://localhost:${port}/`]) {
+          const ended = await build(url, noKeys);
+          assert.is(ended.code, 0, ended.stdout + ended.stderr);
+        }
+        assert.is((await build(endpoint, { ...noKeys, AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE', AWS_SECRET_ACCESS_KEY: 'real' })).code, 0);
+        const other = await build(endpoint, { ...noKeys, AWS_ACCESS_KEY_ID: 'x', AWS_SECRET_ACCESS_KEY: 'x' }, '--state', join(folder, 'elsewhere'));
 
-      assert.is(other.code, 1);
-      assert.match(other.stdout + other.stderr, /AuthFailure: .*it is made anew at each start: chrootfile local env/);
-      const gc = await run(['gc', '--cloud', 'aws', '--endpoint', endpoint, '--json'], { folder, env: noKeys });
-      assert.equal([gc.code, gc.stdout.trim()], [0, '[]'], gc.stderr);
-      const printed = await run(['local', 'env'], { folder });
-      const { AWS_PAGER: _, ...env } = server.env;
-      assert.is(
-        printed.stdout,
-        Object.entries(env)
-          .map(([name, value]) => `export ${name}=${value}\n`)
-          .join(''),
-      );
-      assert.equal(JSON.parse((await run(['local', 'env', '--json'], { folder })).stdout), env);
-      const none = await run(['local', 'env', '--state', join(folder, 'elsewhere')], { folder });
-      assert.equal([none.code, /no EC2 is served from .*elsewhere\n {2}help: sudo chrootfile local serve/.test(none.stderr)], [2, true]);
-    }));
+        assert.is(other.code, 1);
+        assert.match(other.stdout + other.stderr, /AuthFailure: .*it is made anew at each start: chrootfile local env/);
+        const gc = await run(['gc', '--cloud', 'aws', '--endpoint', endpoint, '--json'], { folder, env: noKeys });
+        assert.equal([gc.code, gc.stdout.trim()], [0, '[]'], gc.stderr);
+        const printed = await run(['local', 'env'], { folder });
+        const { AWS_PAGER: _, ...env } = server.env;
+        assert.is(
+          printed.stdout,
+          Object.entries(env)
+            .map(([name, value]) => `export ${name}=${value}\n`)
+            .join(''),
+        );
+        assert.equal(JSON.parse((await run(['local', 'env', '--json'], { folder })).stdout), env);
+        const none = await run(['local', 'env', '--state', join(folder, 'elsewhere')], { folder });
+        assert.equal([none.code, /no EC2 is served from .*elsewhere\n {2}help: sudo chrootfile local serve/.test(none.stderr)], [2, true]);
+      }),
+    60_000,
+  );
 
   test('credentials that it gives out are good: of a role, for its account', () =>
     withServer(async ({ endpoint: url, env }) => {
@@ -175,55 +183,59 @@ suite('who may use a served EC2', (test) => {
       }
     }));
 
-  test('other machines, where it is told so: with the key, by the names that it is given, and no metadata', () =>
-    withOtherMachine(async (address, on) =>
-      inFolder({}, async (folder) => {
-        const serve = (...args: string[]) => run(['local', 'serve', '--port', '0', '--metadata-port', '0', ...args], { folder });
-        const refused: Readonly<Record<string, RegExp>> = {
-          [`--listen ${address}`]: /--listen needs the names.*\n {2}help: --listen 198\.51\.100\.1 --host NAME/,
-          [`--listen ${address} --host build1 --no-auth`]: /--listen and --no-auth exclude each other/,
-          '--listen build1 --host build1': /--listen build1: an address is needed/,
-          '--host http://build1': /--host http:\/\/build1: a host is a name/,
-        };
-        for (const [line, text] of Object.entries(refused)) {
-          const { code, stderr } = await serve(...line.split(' '));
-          assert.is(code, 2, line);
-          assert.match(stderr, text);
-        }
-        const server = await serveIn(folder, '--listen', address, '--host', 'build1.example', address);
-        try {
-          const port = new URL(server.endpoint).port;
-          assert.is(server.endpoint, `http://build1.example:${port}`);
-          assert.match(server.metadata, /^http:\/\/127\.0\.0\.1:/);
-          const from = (host: string, body: string, secret = server.env['AWS_SECRET_ACCESS_KEY']) => {
-            const headers = Object.entries(signedHeaders({ url: `http://${host}:${port}`, body, secret })).flatMap(([name, value]) => [
-              '-H',
-              `${name}: ${value}`,
-            ]);
-            return on('curl', '-s', '--max-time', '5', ...headers, '-H', `host: ${host}:${port}`, '--data-binary', body, `http://${address}:${port}/`);
+  test(
+    'other machines, where it is told so: with the key, by the names that it is given, and no metadata',
+    () =>
+      withOtherMachine(async (address, on) =>
+        inFolder({}, async (folder) => {
+          const serve = (...args: string[]) => run(['local', 'serve', '--port', '0', '--metadata-port', '0', ...args], { folder });
+          const refused: Readonly<Record<string, RegExp>> = {
+            [`--listen ${address}`]: /--listen needs the names.*\n {2}help: --listen 198\.51\.100\.1 --host NAME/,
+            [`--listen ${address} --host build1 --no-auth`]: /--listen and --no-auth exclude each other/,
+            '--listen build1 --host build1': /--listen build1: an address is needed/,
+            '--host http://build1': /--host http:\/\/build1: a host is a name/,
           };
-          const created = from('build1.example', form('CreateVolume', '&AvailabilityZone=local-1a&Size=1'));
-          const [, volume] = /<volumeId>(vol-\w+)/.exec(created) ?? [];
-          assert.ok(volume, created);
-          assert.match(from(address, form('DescribeVolumes')), String(volume));
-          assert.match(from('build1.example', form('DescribeVolumes'), 'x'), '<Code>AuthFailure</Code>');
-          assert.match(from('rebound.example', form('DescribeVolumes')), "Requests to the host 'rebound.example:");
-          const instance = (await ask({ url: `${server.metadata}/latest/meta-data/instance-id`, method: 'GET' })).text;
-          const attach = form('AttachVolume', `&VolumeId=${volume}&InstanceId=${instance}&Device=/dev/sdzz`);
-          assert.match(
-            from('build1.example', attach),
-            /<Code>UnsupportedOperation<.*this request comes from 198\.51\.100\.2: attach from the machine that is to have the device/,
-          );
-          assert.match(from('build1.example', form('DeleteVolume', `&VolumeId=${volume}`)), '<return>true</return>');
-          assert.match(
-            on('curl', '-s', '--max-time', '5', '-H', `host: build1.example:${port}`, `http://${address}:${port}/latest/meta-data/`),
-            'MissingAuthenticationToken',
-          );
-        } finally {
-          await server.stop();
-        }
-      }),
-    ));
+          for (const [line, text] of Object.entries(refused)) {
+            const { code, stderr } = await serve(...line.split(' '));
+            assert.is(code, 2, line);
+            assert.match(stderr, text);
+          }
+          const server = await serveIn(folder, '--listen', address, '--host', 'build1.example', address);
+          try {
+            const port = new URL(server.endpoint).port;
+            assert.is(server.endpoint, `http://build1.example:${port}`);
+            assert.match(server.metadata, /^http:\/\/127\.0\.0\.1:/);
+            const from = (host: string, body: string, secret = server.env['AWS_SECRET_ACCESS_KEY']) => {
+              const headers = Object.entries(signedHeaders({ url: `http://${host}:${port}`, body, secret })).flatMap(([name, value]) => [
+                '-H',
+                `${name}: ${value}`,
+              ]);
+              return on('curl', '-s', '--max-time', '5', ...headers, '-H', `host: ${host}:${port}`, '--data-binary', body, `http://${address}:${port}/`);
+            };
+            const created = from('build1.example', form('CreateVolume', '&AvailabilityZone=local-1a&Size=1'));
+            const [, volume] = /<volumeId>(vol-\w+)/.exec(created) ?? [];
+            assert.ok(volume, created);
+            assert.match(from(address, form('DescribeVolumes')), String(volume));
+            assert.match(from('build1.example', form('DescribeVolumes'), 'x'), '<Code>AuthFailure</Code>');
+            assert.match(from('rebound.example', form('DescribeVolumes')), "Requests to the host 'rebound.example:");
+            const instance = (await ask({ url: `${server.metadata}/latest/meta-data/instance-id`, method: 'GET' })).text;
+            const attach = form('AttachVolume', `&VolumeId=${volume}&InstanceId=${instance}&Device=/dev/sdzz`);
+            assert.match(
+              from('build1.example', attach),
+              /<Code>UnsupportedOperation<.*this request comes from 198\.51\.100\.2: attach from the machine that is to have the device/,
+            );
+            assert.match(from('build1.example', form('DeleteVolume', `&VolumeId=${volume}`)), '<return>true</return>');
+            assert.match(
+              on('curl', '-s', '--max-time', '5', '-H', `host: build1.example:${port}`, `http://${address}:${port}/latest/meta-data/`),
+              'MissingAuthenticationToken',
+            );
+          } finally {
+            await server.stop();
+          }
+        }),
+      ),
+    60_000,
+  );
 
   test('curl, which signs by itself', () =>
     withServer(async (server: Server) => {
