@@ -1,13 +1,15 @@
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, relative, resolve } from 'node:path';
 import { type Diagnostic, RecipeError } from '../dsl/diagnostic.js';
 import { parseDocument } from '../dsl/document.js';
 import { parseDotenv } from '../dsl/dotenv.js';
 import { type InputsFile, resolveInputs } from '../dsl/inputs.js';
+import { limits } from '../dsl/limits.js';
 import { type LinkedTask, linkModule } from '../dsl/link.js';
 import { folderOf, loadModule, type Module } from '../dsl/module.js';
 import type { Plan } from '../dsl/plan.js';
+import { readRegularFile } from '../linux/regular_file.js';
 import { language } from '../tasks/language.js';
 
 /** The recipe that is meant where none is named. */
@@ -51,13 +53,16 @@ export function loadRecipe(file: string, given: GivenInputs = {}): LoadedRecipe 
 /** Loads a recipe and its libraries, without looking for the names in them. */
 export function outlineOf(file: string): { module: Module; faults: Diagnostic[] } {
   try {
-    return loadModule(file, language, { read: (path) => readFileSync(path, 'utf8'), resolvePackage, show: shown });
+    return loadModule(file, language, { read, resolvePackage, show: shown });
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === undefined) throw error;
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
     const help = 'name a recipe, e.g. chrootfile run recipes/base.yml; or make one: chrootfile init';
     throw new RecipeError([{ code: 'command-line', message: `cannot read ${file}: ${reasonOf(error)}`, help: file === defaultFile ? help : undefined }]);
   }
+}
+
+function read(file: string): string {
+  return readRegularFile(file, limits.fileBytes).toString('utf8');
 }
 
 /** As Node resolves a module from a folder: `node_modules` there and above, and what a package exports. */
@@ -114,7 +119,7 @@ export function pair(text: string): [string, string] {
 function inputsFile(file: string): InputsFile {
   let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    text = read(file);
   } catch (error) {
     throw new RecipeError([{ code: 'command-line', message: `cannot read the inputs in ${file}: ${reasonOf(error)}` }]);
   }

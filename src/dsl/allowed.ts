@@ -1,4 +1,5 @@
 import type { Diagnostic } from './diagnostic.js';
+import { limits } from './limits.js';
 import type { Module } from './module.js';
 import { type Meaning, meaningOf } from './names.js';
 import { type ArgumentShape, pathText, type Reference } from './template.js';
@@ -13,7 +14,14 @@ export interface Allowed {
 }
 
 /** Checks every name in a value: that it means something, and something that may be used there. */
-export function checkValue(value: Value, module: Module, allowed: Allowed, env: (name: string) => boolean, diagnostics: Diagnostic[]): void {
+export function checkValue(
+  value: Value,
+  module: Module,
+  allowed: Allowed,
+  env: (name: string) => boolean,
+  diagnostics: Diagnostic[],
+  known: KnownTraits = new Map(),
+): void {
   for (const reference of referencesIn(value)) {
     const meaning = meaningOf(reference, module);
     const say = (code: Diagnostic['code'], message: string, help?: string) => diagnostics.push({ code, message, span: reference.span, help });
@@ -21,8 +29,9 @@ export function checkValue(value: Value, module: Module, allowed: Allowed, env: 
     else if (meaning.type === 'env' && !reference.optional && !env(meaning.name)) {
       say('not-set', `"env.${meaning.name}" is not set`, `set it, or write {{ default env.${meaning.name} "…" }}`);
     } else {
-      const outcome = traits(meaning);
-      if (outcome.cycle) say('cycle', `"${pathText(reference.path)}" refers to itself`);
+      const outcome = traits(meaning, known);
+      if (outcome.depth > limits.chain) say('limit', `at most ${limits.chain} names refer to each other in a row`);
+      else if (outcome.cycle) say('cycle', `"${pathText(reference.path)}" refers to itself`);
       else if (outcome.tasks && !allowed.tasks) say('too-early', `${allowed.place} cannot use tasks: it must be known before the first one runs`);
       else if (outcome.secret && !allowed.secrets)
         say('secret', `a secret cannot be used in ${allowed.place}`, 'use it in "run", "env" or the "with" of an include');
@@ -138,32 +147,75 @@ export function commandVariablesIn(value: Value, module: Module, seen = new Set<
 interface Traits {
   readonly tasks: boolean;
   readonly secret: boolean;
-  readonly cycle: boolean;
+  cycle: boolean;
+  /** How many names refer to each other in a row; Infinity where they are too many to be followed. */
+  readonly depth: number;
 }
 
-function traits(meaning: Meaning, open: readonly Value[] = []): Traits {
-  switch (meaning.type) {
-    case 'task': {
-      const action = meaning.task.action;
-      return { tasks: true, secret: action.type === 'run' && (action.outputs.get(meaning.output)?.secret ?? false), cycle: false };
+/** What was found of values already: each is looked at once, however often it is named. */
+export type KnownTraits = Map<Value, Traits>;
+
+/** What a name means, with all that this refers to in turn. */
+function traits(meaning: Meaning, known: KnownTraits = new Map()): Traits {
+  return new Search(known).follow(meaning, 0).traits;
+}
+
+/** Tarjan's search for circles among values. */
+class Search {
+  /** The values that are being looked at, and those of circles that are not closed yet. */
+  private readonly open: { readonly value: Value; readonly env: boolean }[] = [];
+  private readonly places = new Map<Value, number>();
+
+  constructor(private readonly known: KnownTraits) {}
+
+  /** `low`: the first of the open values that the meaning leads back to. */
+  follow(meaning: Meaning, depth: number): { traits: Traits; low: number } {
+    const found: Traits = { tasks: meaning.type === 'task', secret: isDeclaredSecret(meaning), cycle: false, depth: 0 };
+    const behind = valueBehind(meaning);
+    if (behind === undefined) return { traits: found, low: Infinity };
+    const { value, module } = behind;
+    const before = this.known.get(value);
+    if (before !== undefined) return { traits: together(found, before), low: Infinity };
+    const opened = this.places.get(value);
+    if (opened !== undefined) return { traits: found, low: opened };
+    if (depth > limits.chain) return { traits: { ...found, depth: Infinity }, low: Infinity };
+    const self = this.open.push({ value, env: meaning.type === 'env' }) - 1;
+    this.places.set(value, self);
+    let inside: Traits = { tasks: false, secret: false, cycle: false, depth: 0 };
+    let low = Infinity;
+    for (const reference of referencesIn(value)) {
+      const next = meaningOf(reference, module);
+      if (next.type === 'fault') continue;
+      const followed = this.follow(next, depth + 1);
+      inside = together(inside, { ...followed.traits, depth: followed.traits.depth + 1 });
+      low = Math.min(low, followed.low);
     }
-    case 'input':
-      return { tasks: false, secret: meaning.module.recipe.inputs.get(meaning.name)?.secret ?? false, cycle: false };
-    case 'env':
-    case 'expression':
-    case 'var': {
-      const value = meaning.type === 'var' ? meaning.variable.value : meaning.type === 'env' ? meaning.module.recipe.env.get(meaning.name) : meaning.value;
-      // A variable of the environment that names itself means the program's own.
-      if (value === undefined || (open.includes(value) && meaning.type === 'env')) return { tasks: false, secret: false, cycle: false };
-      if (open.includes(value)) return { tasks: false, secret: false, cycle: true };
-      const all = referencesIn(value)
-        .map((reference) => meaningOf(reference, meaning.module))
-        .filter((inner): inner is Meaning => inner.type !== 'fault')
-        .map((inner) => traits(inner, [...open, value]));
-      const declared = meaning.type === 'expression' && meaning.input ? meaning.input.module.recipe.inputs.get(meaning.input.name)?.secret : false;
-      return { tasks: all.some((t) => t.tasks), secret: Boolean(declared) || all.some((t) => t.secret), cycle: all.some((t) => t.cycle) };
+    if (low < self) return { traits: together(found, inside), low };
+    const circle = this.open.splice(self);
+    // A variable of the environment that leads back to itself means the program's own.
+    if (low === self && circle.some(({ env }) => !env)) inside.cycle = true;
+    for (const { value: member } of circle) {
+      this.places.delete(member);
+      this.known.set(member, inside);
     }
-    default:
-      return { tasks: false, secret: false, cycle: false };
+    return { traits: together(found, inside), low: Infinity };
   }
+}
+
+function together(a: Traits, b: Traits): Traits {
+  return { tasks: a.tasks || b.tasks, secret: a.secret || b.secret, cycle: a.cycle || b.cycle, depth: Math.max(a.depth, b.depth) };
+}
+
+function isDeclaredSecret(meaning: Meaning): boolean {
+  if (meaning.type === 'task') return meaning.task.action.type === 'run' && (meaning.task.action.outputs.get(meaning.output)?.secret ?? false);
+  const input = meaning.type === 'input' ? meaning : meaning.type === 'expression' ? meaning.input : undefined;
+  return input?.module.recipe.inputs.get(input.name)?.secret ?? false;
+}
+
+/** The value of a recipe that a name stands for, and where the names in it are looked up. */
+function valueBehind(meaning: Meaning): { value: Value; module: Module } | undefined {
+  if (meaning.type !== 'var' && meaning.type !== 'env' && meaning.type !== 'expression') return undefined;
+  const { module } = meaning;
+  const value = meaning.type === 'var' ? meaning.variable.value : meaning.type === 'env' ? module.recipe.env.get(meaning.name) : meaning.value;
+  return value && { value, module };
 }

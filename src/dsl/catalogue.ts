@@ -1,3 +1,5 @@
+import { limits, limitText } from './limits.js';
+
 /** What a fault is: for the manual, with a recipe that has it and one that does not. */
 export interface CatalogueEntry {
   readonly means: string;
@@ -81,7 +83,7 @@ export const catalogue = {
     right: 'tasks:\n  sys: {uses: chroot, with: {root: /srv/image}}\n  files: {run: "true"}\n  a: {in: sys, run: apt-get update}',
   },
   include: {
-    means: 'A library cannot be read, or includes itself.',
+    means: 'A library cannot be read, is no recipe, or includes itself. Of a file without the keys `version` and `tasks` nothing is shown, whatever it is.',
     wrong: 'includes: {disk: {recipe: libary.yml, with: {size: 8}}}\ntasks:\n  a: {needs: [disk.volume], run: "true"}',
     right: 'includes: {disk: {recipe: library.yml, with: {size: 8}}}\ntasks:\n  a: {needs: [disk.volume], run: "true"}',
     files: { 'library.yml': library },
@@ -110,6 +112,12 @@ export const catalogue = {
     wrong: 'includes: {disk: {recipe: library.yml, with: {size: 8}}}\ntasks:\n  a: {needs: [disk.check], run: "true"}',
     right: 'includes: {disk: {recipe: library.yml, with: {size: 8}}}\ntasks:\n  a: {needs: [disk.volume], run: "true"}',
     files: { 'library.yml': library },
+  },
+  limit: {
+    means: `The recipe is larger than any that is meant, or makes itself so. Files have at most ${limitText(limits.fileBytes)}, a recipe and its libraries together as many characters; ${limitText(limits.modules)} libraries are included, ${limits.includeDepth} deep; there are ${limitText(limits.values)} values, ${limits.depth} deep, keys of ${limitText(limits.key)} characters, ${limitText(limits.tasks)} tasks with ${limitText(limits.names)} names in all of them, instances counted, ${limits.chain} names that refer to each other in a row, and rendered values of ${limitText(limits.rendered)}.`,
+    wrong:
+      'vars:\n  a: &a [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]\n  b: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a, *a]\n  c: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b, *b]\n  d: &d [*c, *c, *c, *c, *c, *c, *c, *c, *c, *c]\n  e: [*d, *d, *d, *d, *d, *d, *d, *d, *d, *d]\n  f: [*d, *d, *d, *d, *d, *d, *d, *d, *d, *d]\ntasks:\n  a: {run: "true"}',
+    right: 'vars:\n  a: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]\ntasks:\n  a: {run: "true"}',
   },
   matrix: {
     means: 'A matrix cannot be made into tasks: every axis is a list of short texts, numbers or booleans that is known before anything runs.',

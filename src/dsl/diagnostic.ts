@@ -1,5 +1,5 @@
 import type { catalogue } from './catalogue.js';
-import { positionOf, type Source, type Span } from './source.js';
+import { isShown, lineOf, positionOf, type Source, type Span } from './source.js';
 
 /** What a fault is called: a word of the catalogue. */
 export type DiagnosticCode = keyof typeof catalogue;
@@ -20,7 +20,7 @@ export interface Diagnostic {
 /** Thrown by a stage of the language when it found faults; carries all of them. */
 export class RecipeError extends Error {
   constructor(readonly diagnostics: readonly Diagnostic[]) {
-    super(sortDiagnostics(diagnostics).map(formatDiagnostic).join('\n'));
+    super(sortDiagnostics(diagnostics).slice(0, 20).map(formatDiagnostic).join('\n'));
     this.name = 'RecipeError';
   }
 }
@@ -30,10 +30,11 @@ export function sortDiagnostics(diagnostics: readonly Diagnostic[]): Diagnostic[
   const key = (d: Diagnostic) => `${d.span?.source.file ?? ''}:${d.span?.start ?? ''}:${d.message}`;
   // Of a fault in a library that is included twice, the first way to it is told.
   const unique = [...new Map(diagnostics.toReversed().map((d) => [key(d), d])).values()];
-  return unique.sort((a, b) => {
+  const sorted = unique.sort((a, b) => {
     const byFile = compare(a.span?.source.file ?? '', b.span?.source.file ?? '');
     return byFile || (a.span?.start ?? -1) - (b.span?.start ?? -1) || compare(a.message, b.message);
   });
+  return sorted.map((d) => ({ ...d, message: shortened(d.message), help: d.help && shortened(d.help) }));
 }
 
 /** One fault as text: `file:line:column: message [code]`, a warning with that word before its message; the line with carets, other places, the include stack, help. */
@@ -66,14 +67,29 @@ export function placeOf(span: Span): string {
   return `${span.source.file}:${line}:${column}`;
 }
 
+/** The line of a place, with carets; of a long one what is around them. Nothing of a file that is no recipe is shown. */
 function excerpt(span: Span): string[] {
-  if (span.source.isPrivate) return [];
+  if (!isShown(span.source)) return [];
   const { line, column } = positionOf(span.source, span.start);
-  const text = (span.source.text.split('\n')[line - 1] ?? '').replaceAll('\t', ' ').trimEnd();
+  const whole = lineOf(span.source, line);
+  const cut = whole.length > longestLine;
+  const from = cut ? Math.max(0, Math.min(column - shownBefore, whole.length - longestLine)) : 0;
+  const until = cut ? Math.min(whole.length, from + longestLine) : whole.length;
+  const before = from > 0 ? '…' : '';
+  const text = `${before}${whole.slice(from, until)}${until < whole.length ? '…' : ''}`.replaceAll('\t', ' ').trimEnd();
   if (text === '') return [];
-  const width = Math.max(1, Math.min(span.end - span.start, text.length - column + 1));
+  const at = column - 1 - from + before.length;
+  const width = Math.max(1, Math.min(span.end - span.start, text.length - at));
   const gutter = ' '.repeat(String(line).length);
-  return [`${gutter} |`, `${line} | ${text}`, `${gutter} | ${' '.repeat(column - 1)}${'^'.repeat(width)}`];
+  return [`${gutter} |`, `${line} | ${text}`, `${gutter} | ${' '.repeat(at)}${'^'.repeat(width)}`];
+}
+
+/** In characters: of a line that is shown, of what is shown of one before the place, and of a message. */
+const [longestLine, shownBefore, longestMessage] = [160, 60, 1000];
+
+/** A name in a message may be as long as its file. */
+function shortened(text: string): string {
+  return text.length <= longestMessage ? text : `${text.slice(0, longestMessage - 200)} … ${text.slice(-200)}`;
 }
 
 function compare(a: string, b: string): number {

@@ -1,12 +1,15 @@
-import { type Alias, type Document, isAlias, isMap, isScalar, isSeq, type Node, type Pair, parseAllDocuments, type Scalar } from 'yaml';
+import { type Alias, isAlias, isMap, isScalar, isSeq, type Node, type Pair, parseAllDocuments, type Scalar } from 'yaml';
 import type { Diagnostic } from './diagnostic.js';
-import { type Source, type Span, startOf } from './source.js';
+import { limits, limitText } from './limits.js';
+import { lineOf, positionOf, type Source, type Span, startOf } from './source.js';
 
 /** YAML turned into plain values, every one of which still knows its place. */
 export interface ParsedDocument {
   readonly source: Source;
   /** Maps, lists, strings, numbers, booleans and null. */
   readonly value: unknown;
+  /** How many values are in it, itself among them. */
+  readonly size: number;
   /** The place of the value at a JSON pointer, e.g. `/tasks/root/with`; the nearest one above it where there is none. */
   spanOf(pointer: string): Span;
   /** The place of the key at a JSON pointer; of the value where there is no key (items of lists). */
@@ -22,29 +25,30 @@ export function pointerStep(key: string | number): string {
   return `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`;
 }
 
+/** What stands at a pointer, and by the next step of pointers, what stands in it. */
 interface Place {
   readonly key?: Node | undefined;
-  readonly value: Node | null;
+  value: Node | null;
+  readonly inside: Map<string, Place>;
 }
 
-// More nodes than any recipe has: stops documents that multiply themselves through aliases.
-const mostNodes = 200_000;
-
-/** Parses YAML 1.2 strictly: warnings are faults, there is one document, no merge keys, no tags. */
-export function parseDocument(source: Source): { document?: ParsedDocument; diagnostics: Diagnostic[] } {
+/**
+ * Parses YAML 1.2 strictly: warnings are faults, there is one document, no merge keys, no tags.
+ * @param most how many values it may have.
+ */
+export function parseDocument(source: Source, most: number = limits.values): { document?: ParsedDocument; diagnostics: Diagnostic[] } {
   const diagnostics: Diagnostic[] = [];
-  const parsed = parseAllDocuments(source.text, {
-    version: '1.2',
-    prettyErrors: false,
-  });
+  // Keys that stand twice are found below: yaml compares each with all.
+  const parsed = parseAllDocuments(source.text, { version: '1.2', prettyErrors: false, uniqueKeys: false });
   const doc = Array.isArray(parsed) ? parsed[0] : undefined;
   if (doc === undefined) {
     return { diagnostics: [{ code: 'yaml', message: 'the recipe is empty', span: startOf(source), help: 'begin with "version: 1"' }] };
   }
-  for (const fault of [...doc.errors, ...doc.warnings]) {
+  for (const fault of [...doc.errors, ...doc.warnings].slice(0, limits.errors)) {
     const [start, end] = fault.pos;
-    const code = fault.code === 'DUPLICATE_KEY' ? 'duplicate-key' : 'yaml';
-    diagnostics.push({ code, message: yamlMessage(fault.message), span: { source, start, end }, help: yamlHelp(source, start) });
+    // By its recursion, which ends with an error.
+    if (fault.code === 'RESOURCE_EXHAUSTION') diagnostics.push({ code: 'limit', message: tooDeep, span: { source, start, end: start + 1 } });
+    else diagnostics.push({ code: 'yaml', message: yamlMessage(fault.message), span: { source, start, end }, help: yamlHelp(source, start) });
   }
   if (parsed.length > 1) {
     const second = parsed[1]?.range[0] ?? 0;
@@ -60,17 +64,19 @@ export function parseDocument(source: Source): { document?: ParsedDocument; diag
   }
   if (diagnostics.length > 0) return { diagnostics };
 
-  const places = new Map<string, Place>();
-  const walker = new Walker(source, doc, places, diagnostics);
-  const value = walker.value(doc.contents, '');
+  const root: Place = { value: null, inside: new Map() };
+  const walker = new Walker(source, diagnostics, most);
+  const value = walker.value(doc.contents, root);
   if (diagnostics.some((d) => d.code !== 'unquoted')) return { diagnostics };
 
   const nearest = (pointer: string): Place => {
-    for (let p = pointer; ; p = p.slice(0, p.lastIndexOf('/'))) {
-      const place = places.get(p);
-      if (place !== undefined) return place;
-      if (p === '') return { value: doc.contents };
+    let place = root;
+    for (const step of pointer.split('/').slice(1)) {
+      const next = place.inside.get(step);
+      if (next === undefined) break;
+      place = next;
     }
+    return place;
   };
   const span = (node: Node | null | undefined): Span => {
     const range = node?.range;
@@ -81,6 +87,7 @@ export function parseDocument(source: Source): { document?: ParsedDocument; diag
   const document: ParsedDocument = {
     source,
     value,
+    size: walker.size,
     spanOf: (pointer) => {
       const place = nearest(pointer);
       return span(place.value?.range ? place.value : place.key);
@@ -108,53 +115,75 @@ export function parseDocument(source: Source): { document?: ParsedDocument; diag
 }
 
 class Walker {
-  private nodes = 0;
+  size = 0;
+  private depth = 0;
   private readonly open = new Set<Node>();
+  private readonly anchors = new Map<string, Node>();
+  /** What each alias means. */
+  private readonly targets = new Map<Alias, Node>();
 
   constructor(
     private readonly source: Source,
-    private readonly doc: Document.Parsed,
-    private readonly places: Map<string, Place>,
     private readonly diagnostics: Diagnostic[],
+    private readonly most: number,
   ) {}
 
-  value(node: Node | null, pointer: string, key?: Node): unknown {
-    this.nodes += 1;
-    if (this.nodes > mostNodes) {
-      if (this.nodes === mostNodes + 1) this.fault('the aliases of this document multiply without end', node);
+  value(node: Node | null, place: Place): unknown {
+    this.size += 1;
+    if (this.size > this.most) {
+      const help = 'an alias counts as all that it repeats';
+      if (this.size === this.most + 1) this.fault(`a recipe and its libraries have at most ${limitText(limits.values)} values`, node, help, 'limit');
       return null;
     }
-    if (isAlias(node)) return this.alias(node, pointer, key);
-    this.places.set(pointer, { key, value: node });
+    if (isAlias(node)) return this.alias(node, place);
+    place.value = node;
     if (node === null) return null;
+    // Of an anchor that stands twice, the last one before an alias counts; what an alias repeats was here before.
+    if (node.anchor !== undefined && !this.anchored.has(node)) this.anchors.set(node.anchor, node);
+    this.anchored.add(node);
     if (isScalar(node)) return this.scalar(node);
     if (this.open.has(node)) {
       this.fault('an alias may not stand inside its own anchor', node);
       return null;
     }
+    if (this.depth === limits.depth) {
+      this.fault(tooDeep, node, undefined, 'limit');
+      return null;
+    }
     this.open.add(node);
+    this.depth += 1;
     try {
-      if (isSeq(node)) return node.items.map((item, i) => this.value(item as Node, pointer + pointerStep(i)));
-      if (isMap(node)) return this.map(node.items as Pair<Node, Node | null>[], pointer, node);
+      if (isSeq(node)) return node.items.map((item, i) => this.value(item as Node, this.below(place, i)));
+      if (isMap(node)) return this.map(node.items as Pair<Node, Node | null>[], place, node);
       this.fault('this is not a value a recipe can hold', node);
       return null;
     } finally {
+      this.depth -= 1;
       this.open.delete(node);
     }
   }
 
-  private alias(node: Alias.Parsed | Alias, pointer: string, key?: Node): unknown {
-    const target = node.resolve(this.doc);
+  private readonly anchored = new Set<Node>();
+
+  private below(place: Place, step: string | number, key?: Node): Place {
+    const inner: Place = { key, value: null, inside: new Map() };
+    place.inside.set(pointerStep(step).slice(1), inner);
+    return inner;
+  }
+
+  private alias(node: Alias, place: Place): unknown {
+    const target = this.targets.get(node) ?? this.anchors.get(node.source);
     if (target === undefined) {
       this.fault(`there is no anchor &${node.source}`, node);
       return null;
     }
+    this.targets.set(node, target);
     if (this.open.has(target)) {
       this.fault('an alias may not stand inside its own anchor', node);
       return null;
     }
-    const value = this.value(target as Node, pointer, key);
-    this.places.set(pointer, { key, value: node as Node });
+    const value = this.value(target, place);
+    place.value = node;
     return value;
   }
 
@@ -163,21 +192,31 @@ class Walker {
     return node.value;
   }
 
-  private map(pairs: readonly Pair<Node, Node | null>[], pointer: string, node: Node): unknown {
+  private map(pairs: readonly Pair<Node, Node | null>[], place: Place, node: Node): unknown {
     const out: Record<string, unknown> = {};
-    for (const pair of pairs) {
-      if (isMap(pair.key) || isSeq(pair.key)) {
+    for (const { key, value } of pairs) {
+      if (isMap(key) || isSeq(key)) {
         this.unquoted(node);
         return unquotedTemplate;
       }
-      const name = isScalar(pair.key) ? String(pair.key.value) : '';
-      if (name === '<<') {
-        this.fault('merge keys (<<) are not part of the language', pair.key, 'use "defaults" or "includes" to share', 'merge-key');
+      if (isAlias(key)) {
+        this.fault('a key is a text, not an alias', key);
         continue;
       }
+      if (key?.anchor !== undefined) this.anchors.set(key.anchor, key);
+      const name = isScalar(key) ? String(key.value) : '';
+      if (name === '<<') {
+        this.fault('merge keys (<<) are not part of the language', key, 'use "defaults" or "includes" to share', 'merge-key');
+        continue;
+      }
+      if (name.length > limits.key) {
+        this.fault(`a key has at most ${limitText(limits.key)} characters`, key, undefined, 'limit');
+        continue;
+      }
+      if (Object.hasOwn(out, name)) this.fault('map keys must be unique', key, undefined, 'duplicate-key');
       // Defined, not assigned: a key called __proto__ is an ordinary (and then unknown) key.
       Object.defineProperty(out, name, {
-        value: this.value(pair.value, pointer + pointerStep(name), pair.key),
+        value: this.value(value, this.below(place, name, key)),
         enumerable: true,
         configurable: true,
         writable: true,
@@ -197,11 +236,13 @@ class Walker {
     });
   }
 
-  private fault(message: string, node: Node | null, help?: string, code: 'yaml' | 'merge-key' = 'yaml'): void {
+  private fault(message: string, node: Node | null, help?: string, code: Diagnostic['code'] = 'yaml'): void {
     const [start, end] = node?.range ?? [0, 1];
     this.diagnostics.push({ code, message, span: { source: this.source, start, end }, help });
   }
 }
+
+const tooDeep = `lists and maps stand at most ${limits.depth} deep in each other`;
 
 /** Stands where an unquoted `{{ x }}` was, so that the same place is not blamed twice. */
 const unquotedTemplate = '{{ run.id }}';
@@ -239,7 +280,8 @@ function yamlMessage(message: string): string {
 }
 
 function yamlHelp(source: Source, offset: number): string | undefined {
-  const line = source.text.slice(source.text.lastIndexOf('\n', offset - 1) + 1).split('\n')[0] ?? '';
+  // A long one is of no help, and would take long.
+  const line = lineOf(source, positionOf(source, offset).line).slice(0, 1000);
   if (/(:|-)\s+\{\{/.test(line)) return 'quote a value that begins with "{{"';
   if (/[a-z0-9_]\[[a-z0-9_]+=/.test(line)) return 'quote the name of an instance: ["root[os=trixie]"]';
   if (line.includes('\t')) return 'indent with spaces, not tabs';

@@ -1,6 +1,7 @@
 import { isSecret } from './allowed.js';
 import { placeOf } from './diagnostic.js';
 import { asType, faultOfInput, type InputDeclaration, placed } from './inputs.js';
+import { limits, limitText } from './limits.js';
 import { folderOf, type Module } from './module.js';
 import { type Meaning, meaningOf, type RunFact } from './names.js';
 import { parseTemplate, pathText, type Reference } from './template.js';
@@ -30,17 +31,26 @@ export function evaluate(value: Value, module: Module, facts: Facts): unknown {
 }
 
 /** The outputs of tasks that a value reads but that are null, as `task.output`. */
-export function nullOutputsIn(value: Value, module: Module, facts: Facts): string[] {
+export function nullOutputsIn(value: Value, module: Module, facts: Facts, seen = new Set<Value>()): string[] {
+  if (seen.has(value)) return [];
+  seen.add(value);
   return referencesIn(value).flatMap((reference) => {
     const meaning = meaningOf(reference, module);
     if (meaning.type === 'task') return meaning.ids.filter((id) => facts.output(id, meaning.output) === null);
-    return meaning.type === 'expression' ? nullOutputsIn(meaning.value, meaning.module, facts) : [];
+    return meaning.type === 'expression' ? nullOutputsIn(meaning.value, meaning.module, facts, seen) : [];
   });
 }
 
 class Evaluation {
   /** Whether a secret was read since this was last set to false. */
   private secret = false;
+  /** How many values were read. */
+  private reads = 0;
+  /** What values stand for, each rendered once, and whether a secret went into it. */
+  private readonly made = new Map<Value, { readonly value: unknown; readonly secret: boolean }>();
+  /** Variables of the environment that meant the program's own, inside themselves. */
+  private readonly own = new Set<Value>();
+  private readonly sizes = new Map<object, number>();
 
   constructor(
     private readonly facts: Facts,
@@ -53,7 +63,7 @@ class Evaluation {
   value(value: Value, module: Module): unknown {
     const secrets = new Set<Reference>();
     try {
-      return render(
+      const rendered = render(
         value,
         (reference) => {
           const outer = this.secret;
@@ -67,13 +77,47 @@ class Evaluation {
           if (references.some((reference) => secrets.has(reference))) this.facts.secret(result);
         },
       );
+      if (value.type !== 'literal' && this.sizeOf(rendered) > limits.rendered) throw new Error(tooLarge);
+      return rendered;
     } catch (error) {
       if (error instanceof PlacedError) throw error;
-      throw new PlacedError(`${placeOf(value.at.document.spanOf(value.at.pointer))}: ${(error as Error).message}`, { cause: error });
+      throw new PlacedError(`${placeOf(value.at.document.spanOf(value.at.pointer))}: ${error instanceof RangeError ? tooLarge : (error as Error).message}`, {
+        cause: error,
+      });
     }
   }
 
+  /** A value that others stand for. */
+  private shared(value: Value, module: Module): unknown {
+    const known = this.made.get(value);
+    if (known !== undefined) {
+      this.secret ||= known.secret;
+      return known.value;
+    }
+    const outer = this.secret;
+    this.secret = false;
+    const made = { value: this.value(value, module), secret: this.secret };
+    this.secret ||= outer;
+    this.own.delete(value);
+    // Else it is another value elsewhere.
+    if (this.own.size === 0) this.made.set(value, made);
+    return made.value;
+  }
+
+  /** The characters of a value, about; one that stands in several places counts there each time. */
+  private sizeOf(value: unknown): number {
+    if (typeof value !== 'object' || value === null) return typeof value === 'string' ? value.length : 1;
+    let size = this.sizes.get(value);
+    if (size === undefined) {
+      size = Object.values(value).reduce<number>((sum, inner) => sum + this.sizeOf(inner), 1);
+      this.sizes.set(value, size);
+    }
+    return size;
+  }
+
   private reference(reference: Reference, module: Module): unknown {
+    this.reads += 1;
+    if (this.reads > limits.reads) throw new Error(`more than ${limitText(limits.reads)} values are read for it`);
     const meaning = meaningOf(reference, module);
     if (meaning.type === 'fault') throw new Error(meaning.message);
     const value = into(this.meaning(meaning, module), meaning.rest, reference);
@@ -89,10 +133,11 @@ class Evaluation {
       case 'env': {
         const declared = module.recipe.env.get(meaning.name);
         const inside = declared !== undefined && this.openEnv.has(declared);
+        if (inside) this.own.add(declared);
         if (declared === undefined || inside) return facts.environment(meaning.name);
         this.openEnv.add(declared);
         try {
-          return this.value(declared, module);
+          return this.shared(declared, module);
         } finally {
           this.openEnv.delete(declared);
         }
@@ -104,13 +149,13 @@ class Evaluation {
         return value;
       }
       case 'var': {
-        if (!meaning.variable.sh) return this.value(meaning.variable.value, meaning.module);
+        if (!meaning.variable.sh) return this.shared(meaning.variable.value, meaning.module);
         const output = facts.commandOutput(meaning.module, meaning.name);
         if (isSecret(meaning)) this.markSecret(output);
         return output;
       }
       case 'expression':
-        return this.given(this.value(meaning.value, meaning.module), meaning);
+        return this.given(this.shared(meaning.value, meaning.module), meaning);
       case 'matrix':
         return meaning.value;
       case 'task': {
@@ -152,6 +197,8 @@ function ownDefault(declared: InputDeclaration | undefined, module: Module): unk
 }
 
 class PlacedError extends Error {}
+
+const tooLarge = `a value has at most ${limitText(limits.rendered)} characters when its templates are rendered`;
 
 function into(value: unknown, rest: readonly string[], reference: Reference): unknown {
   let at = value;

@@ -2,6 +2,7 @@ import type { Diagnostic } from './diagnostic.js';
 import { type ParsedDocument, pointerStep } from './document.js';
 import { article } from './inputs.js';
 import type { SchemaFault } from './kind.js';
+import { limits } from './limits.js';
 import { hintFor, nearest } from './suggest.js';
 import { axisValueHelp, axisValuePattern, durationPattern, namePattern, taskPattern, templatePattern } from './words.js';
 
@@ -9,30 +10,45 @@ type Schema = Readonly<Record<string, unknown>>;
 
 /** The faults a schema found in a document, in the words of the language and with their places. */
 export function diagnosticsOf(faults: readonly SchemaFault[], document: ParsedDocument): Diagnostic[] {
-  return faults.filter((fault) => matters(fault, faults)).map((fault) => diagnosticOf(fault, document));
+  return thoseThatMatter(faults).map((fault) => diagnosticOf(fault, document));
 }
 
 /** The faults a schema found in a value that has no place, e.g. rendered parameters: `size: must be an integer`. */
 export function messagesOf(faults: readonly SchemaFault[]): string[] {
-  return faults
-    .filter((fault) => matters(fault, faults))
-    .map((fault) => `${fault.instancePath.slice(1).replaceAll('/', '.')}${fault.instancePath === '' ? '' : ': '}${messageOf(fault)}`);
+  return thoseThatMatter(faults).map(
+    (fault) => `${fault.instancePath.slice(1).replaceAll('/', '.')}${fault.instancePath === '' ? '' : ': '}${messageOf(fault)}`,
+  );
 }
 
-/** A fault that only says that another one, which is told too, made a whole fail. */
-function matters(fault: SchemaFault, all: readonly SchemaFault[]): boolean {
+/** Without those that only say that another one, which is told too, made a whole fail; so many that nobody reads them are cut. */
+function thoseThatMatter(all: readonly SchemaFault[]): SchemaFault[] {
+  const faults = all.slice(0, limits.errors);
+  const byPath = new Map<string, SchemaFault[]>();
+  for (const fault of faults) {
+    const others = byPath.get(fault.instancePath);
+    if (others === undefined) byPath.set(fault.instancePath, [fault]);
+    else others.push(fault);
+  }
+  return faults.filter((fault) => matters(fault, byPath));
+}
+
+function matters(fault: SchemaFault, byPath: ReadonlyMap<string, readonly SchemaFault[]>): boolean {
   if (fault.keyword === 'if' || fault.keyword === 'propertyNames') return false;
+  const here = byPath.get(fault.instancePath) ?? [];
   // Where the values are told, their type is of no interest.
-  if (fault.keyword === 'type' && all.some((other) => other.keyword === 'enum' && other.instancePath === fault.instancePath)) return false;
+  if (fault.keyword === 'type' && here.some((other) => other.keyword === 'enum')) return false;
   // A key that is misspelt is not missing.
-  const missing = fault.params['missingProperty'];
-  if (fault.keyword === 'required' && all.some((other) => isMisspelt(other, fault.instancePath, String(missing)))) return false;
+  if (fault.keyword === 'required' && here.some((other) => isMisspelt(other, String(fault.params['missingProperty'])))) return false;
   // What a key may not hold is of no interest where the key may not stand at all.
-  return !all.some((other) => other.keyword === 'false schema' && other !== fault && fault.instancePath.startsWith(`${other.instancePath}/`));
+  for (let path = fault.instancePath; path !== ''; ) {
+    path = path.slice(0, path.lastIndexOf('/'));
+    if (byPath.get(path)?.some((other) => other.keyword === 'false schema')) return false;
+  }
+  return true;
 }
 
-function isMisspelt({ keyword, instancePath, params }: SchemaFault, pointer: string, name: string): boolean {
-  return keyword === 'additionalProperties' && instancePath === pointer && nearest(String(params['additionalProperty']), [name]) === name;
+function isMisspelt({ keyword, params }: SchemaFault, name: string): boolean {
+  return keyword === 'additionalProperties' && nearest(String(params['additionalProperty']), [name]) === name;
 }
 
 function diagnosticOf(fault: SchemaFault, document: ParsedDocument): Diagnostic {

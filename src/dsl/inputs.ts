@@ -1,6 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import type { Diagnostic } from './diagnostic.js';
 import { type ParsedDocument, pointerStep } from './document.js';
+import { matchesPattern } from './linear_pattern.js';
 import type { Span } from './source.js';
 import { hintFor } from './suggest.js';
 
@@ -59,7 +60,7 @@ export function faultOfInput(value: unknown, declared: InputDeclaration): string
   if (declared.enum !== undefined && !declared.enum.some((allowed) => JSON.stringify(allowed) === JSON.stringify(value))) {
     return `must be one of ${declared.enum.map((allowed) => JSON.stringify(allowed)).join(', ')}`;
   }
-  if (typeof value === 'string' && declared.pattern !== undefined && !new RegExp(declared.pattern, 'u').test(value)) {
+  if (typeof value === 'string' && declared.pattern !== undefined && !matchesPattern(declared.pattern, value)) {
     return `must match ${declared.pattern}`;
   }
   if (typeof value === 'number' && declared.minimum !== undefined && value < declared.minimum) return `must be at least ${declared.minimum}`;

@@ -1,13 +1,14 @@
-import { checkValue } from './allowed.js';
+import { checkValue, type KnownTraits } from './allowed.js';
 import { type Diagnostic, RecipeError } from './diagnostic.js';
 import { cycleIn } from './graph.js';
 import { chrootNamed } from './in.js';
+import { limits, limitText } from './limits.js';
 import { expandMatrices, type KnownBefore, seenBy, unfitValues } from './matrix.js';
 import { type Instance, type Module, taskId } from './module.js';
 import { lifetimeOf, taskNamed, tasksIn } from './names.js';
 import type { Name, Task } from './recipe.js';
 import type { Span } from './source.js';
-import { referencesIn, type Value } from './values.js';
+import { type Place, referencesIn, type Value } from './values.js';
 import { taskPattern } from './words.js';
 
 /** A task among all tasks of a recipe and its libraries, every name in it found; one instance of it, where it has a matrix. */
@@ -48,11 +49,11 @@ export interface Link {
  * @throws RecipeError with all faults, or with a cycle where there is one.
  */
 export function linkModule(root: Module, faults: readonly Diagnostic[], known: KnownBefore): ReadonlyMap<string, LinkedTask> {
-  const linker = new Linker(known);
+  const linker = new Linker(known, [...faults]);
   expandMatrices(root, known, linker.diagnostics);
   linker.module(root);
   linker.addReverseLinks();
-  if (faults.length + linker.diagnostics.length > 0) throw new RecipeError([...faults, ...linker.diagnostics]);
+  if (linker.diagnostics.length > 0) throw new RecipeError(linker.diagnostics);
   linker.checkCycles();
   return linker.tasks();
 }
@@ -66,11 +67,16 @@ interface Draft {
 }
 
 class Linker {
-  readonly diagnostics: Diagnostic[] = [];
   private readonly drafts = new Map<string, Draft>();
+  private readonly traits: KnownTraits = new Map();
+  /** How many names were looked up, tasks that they mean found, and holds that these stand on. */
+  private names = 0;
   private readonly reverse: { readonly id: string; readonly name: Name; readonly module: Module }[] = [];
 
-  constructor(private readonly known: KnownBefore) {}
+  constructor(
+    private readonly known: KnownBefore,
+    readonly diagnostics: Diagnostic[],
+  ) {}
 
   private readonly hasEnv = (name: string) => this.known.environment(name) !== undefined;
 
@@ -88,9 +94,15 @@ class Linker {
     }
     for (const value of recipe.outputs.values()) {
       this.check(value, module, { tasks: true, secrets: module.parent !== undefined, place: 'an output of the recipe' });
+      this.count(tasksIn(value, module).length, value);
     }
     for (const task of recipe.tasks.values()) {
-      for (const instance of module.instances.get(task.name) ?? [undefined]) this.task(module, task, instance);
+      const before = this.diagnostics.length;
+      for (const instance of module.instances.get(task.name) ?? [undefined]) {
+        this.task(module, task, instance);
+        if (this.diagnostics.length > before + limits.errorsOfInstances) break;
+      }
+      if (this.diagnostics.length >= limits.errors) this.stop(`these are ${limitText(limits.errors)} errors; no more are looked for`, task);
     }
     for (const goal of recipe.goals?.filter(isTaskName) ?? []) {
       const found = taskNamed(goal.name, module);
@@ -104,15 +116,18 @@ class Linker {
     const module = seenBy(owner, instance);
     const draft: Draft = { module, task, links: [], freezes: [] };
     this.drafts.set(id, draft);
+    if (this.drafts.size > limits.tasks) this.stop(`a recipe has at most ${limitText(limits.tasks)} tasks, instances counted`, task);
     for (const need of task.needs) this.named(draft, need, 'needs');
     if (task.in !== undefined) this.linkIn(draft, task.in);
     for (const name of task.before) this.reverse.push({ id, name, module });
     const use = (value: Value | undefined, secrets: boolean, place: string) => {
       if (value === undefined) return;
       this.check(value, module, { tasks: true, secrets, place });
+      const before = draft.links.length;
       for (const found of tasksIn(value, module)) {
         draft.links.push({ to: found.id, released: false, because: `refers to ${found.text}`, span: found.span });
       }
+      this.count(draft.links.length - before, task);
     };
     use(task.if, false, '"if"');
     this.condition(task.if);
@@ -150,7 +165,11 @@ class Linker {
     if (!isTaskName(name)) return;
     const found = taskNamed(name.name, draft.module);
     if (found.type === 'fault') this.diagnostics.push({ ...found, span: spanOf(name) });
-    else for (const to of found.ids) draft.links.push({ to, released: found.released, because: `${key} ${name.name}`, span: spanOf(name) });
+    else {
+      const [because, span] = [`${key} ${name.name}`, spanOf(name)];
+      for (const to of found.ids) draft.links.push({ to, released: found.released, because, span });
+      this.count(found.ids.length, draft.task);
+    }
   }
 
   private linkIn(draft: Draft, name: Name): void {
@@ -173,7 +192,11 @@ class Linker {
       const span = spanOf(name);
       if (found.type === 'fault') this.diagnostics.push({ ...found, span });
       else if (found.released) this.diagnostics.push({ code: 'release', message: '"before" names tasks, not releases', span });
-      else for (const to of found.ids) this.drafts.get(to)?.links.push({ to: id, released: false, because: `"${id}" says before: ${name.name}`, span });
+      else {
+        const because = `"${id}" says before: ${name.name}`;
+        for (const to of found.ids) this.drafts.get(to)?.links.push({ to: id, released: false, because, span });
+        this.count(found.ids.length, name);
+      }
     }
   }
 
@@ -193,9 +216,12 @@ class Linker {
         const id = stack.at(-1) as string;
         const holds = this.holdsNamedBy(id);
         const open = holds.filter((hold) => !stands.has(hold));
-        if (open.length > 0) stack.push(...open);
+        if (open.length > 0) for (const hold of open) stack.push(hold);
         else {
-          stands.set(id, new Set(holds.flatMap((hold) => [hold, ...(stands.get(hold) ?? [])])));
+          const all = new Set(holds);
+          for (const hold of holds) for (const under of stands.get(hold) ?? []) all.add(under);
+          this.count(all.size, this.drafts.get(id)?.task as Task);
+          stands.set(id, all);
           stack.pop();
         }
       }
@@ -226,7 +252,20 @@ class Linker {
   }
 
   private check(value: Value, module: Module, allowed: { tasks: boolean; secrets: boolean; place: string }, hasEnv = this.hasEnvIn(module)): void {
-    if (referencesIn(value).length > 0) checkValue(value, module, allowed, hasEnv, this.diagnostics);
+    const { length } = referencesIn(value);
+    if (length === 0) return;
+    this.count(length, value);
+    checkValue(value, module, allowed, hasEnv, this.diagnostics, this.traits);
+  }
+
+  private count(names: number, where: { readonly at: Place }): void {
+    this.names += names;
+    if (this.names > limits.names) this.stop(`the tasks have more than ${limitText(limits.names)} names in all, instances counted`, where);
+  }
+
+  /** Ends the work on a recipe that would go on too long; with the faults found so far. */
+  private stop(message: string, { at }: { readonly at: Place }): never {
+    throw new RecipeError([...this.diagnostics, { code: 'limit', message, span: at.document.keySpanOf(at.pointer) }]);
   }
 
   private hasEnvIn(module: Module): (name: string) => boolean {

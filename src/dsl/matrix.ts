@@ -2,14 +2,12 @@ import { checkValue } from './allowed.js';
 import type { Diagnostic } from './diagnostic.js';
 import { evaluate, type Facts } from './evaluate.js';
 import { asType, faultOfInput } from './inputs.js';
+import { limits, limitText } from './limits.js';
 import { type Instance, instanceKey, type Module } from './module.js';
 import type { Strategy, Task } from './recipe.js';
 import type { Span } from './source.js';
 import { referencesIn, type Value } from './values.js';
 import { axisValueHelp, axisValuePattern } from './words.js';
-
-/** More instances of one task than anybody wants: stops matrices that multiply by mistake. */
-const mostInstances = 10_000;
 
 /** What the plan may know before anything runs. */
 export interface KnownBefore {
@@ -82,6 +80,7 @@ class Expansion {
     const include = strategy.include.map((value) => this.row(value));
     const exclude = strategy.exclude.map((value) => this.row(value));
     const combined = this.failed ? [] : this.included(this.excluded(this.product(axes), exclude), include);
+    this.countInstances(combined.length);
     const names = [...new Set([...strategy.axes.keys(), ...[...combined, ...include].flatMap(Object.keys)])];
     const keys = axes.length > 0 ? axes.map(([name]) => name) : Object.keys(include[0] ?? {}).slice(0, 1);
     if (!this.failed && combined.length === 0 && names.length === 0) this.failed = true;
@@ -103,13 +102,15 @@ class Expansion {
       this.say(`the axis "${name}" must be a list of values, not ${JSON.stringify(plain)}`, value.at);
       return [];
     }
+    const seen = new Set<unknown>();
     for (const [i, item] of plain.entries()) {
       const fits = typeof item === 'number' || typeof item === 'boolean' || (typeof item === 'string' && new RegExp(axisValuePattern).test(item));
       const written = value.type === 'list' ? value.items[i] : undefined;
       const at = written?.at ?? value.at;
       if (!fits && written?.type === 'literal') this.failed = true;
       else if (!fits) this.say(`${JSON.stringify(item)} cannot stand on an axis: it becomes part of names`, at, axisValueHelp);
-      else if (plain.indexOf(item) !== i) this.say(`${JSON.stringify(item)} stands on the axis "${name}" twice`, at);
+      else if (seen.has(item)) this.say(`${JSON.stringify(item)} stands on the axis "${name}" twice`, at);
+      seen.add(item);
     }
     return plain;
   }
@@ -137,12 +138,20 @@ class Expansion {
 
   private product(axes: readonly (readonly [string, readonly unknown[]])[]): Row[] {
     const count = axes.reduce((all, [, values]) => all * values.length, 1);
-    if (count > mostInstances) {
-      this.say(`this makes ${count} tasks of one; at most ${mostInstances} are made`, this.strategy.at);
-      return [];
-    }
-    if (axes.length === 0) return [];
+    if (!this.countInstances(count) || axes.length === 0) return [];
     return axes.reduce<Row[]>((rows, [name, values]) => rows.flatMap((row) => values.map((value) => ({ ...row, [name]: value }))), [{}]);
+  }
+
+  /** Whether so many instances, each with all values, are not too many, nor too many to compare with all entries. */
+  private countInstances(count: number): boolean {
+    const { axes, include, exclude, at } = this.strategy;
+    const entries = [...include, ...exclude].map((entry) => (entry.type === 'map' ? entry.entries.size : 1));
+    const each = axes.size + entries.reduce((sum, size) => sum + size, 0);
+    if (this.failed) return false;
+    if (count > limits.instances) this.say(`this makes ${count} tasks of one; at most ${limits.instances} are made`, at);
+    else if (count * each > limits.names || axes.size > limits.depth)
+      this.say(`this makes ${count} tasks with ${each} values to look at for each; at most ${limitText(limits.names)} are looked at`, at);
+    return !this.failed;
   }
 
   private excluded(rows: readonly Row[], exclude: readonly Row[]): Row[] {
@@ -192,7 +201,9 @@ class Expansion {
 }
 
 function agrees(row: Row, wanted: Row): boolean {
-  return Object.entries(wanted).every(([name, value]) => JSON.stringify(row[name]) === JSON.stringify(value));
+  return Object.entries(wanted).every(
+    ([name, value]) => row[name] === value || (typeof value === 'object' && JSON.stringify(row[name]) === JSON.stringify(value)),
+  );
 }
 
 function notYet(what: string): never {

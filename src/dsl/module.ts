@@ -3,10 +3,11 @@ import { type Diagnostic, RecipeError } from './diagnostic.js';
 import { parseDocument } from './document.js';
 import { faultOfInput } from './inputs.js';
 import type { Language } from './kind.js';
+import { limits, limitText } from './limits.js';
 import { readRecipe } from './read_recipe.js';
 import type { ReadText } from './read_task.js';
 import type { Include, Recipe } from './recipe.js';
-import type { Source, Span } from './source.js';
+import { hasKeys, type Source, type Span } from './source.js';
 import { hintFor } from './suggest.js';
 import { referencesIn, render } from './values.js';
 
@@ -85,6 +86,8 @@ export function instanceKey(axes: readonly string[], values: Readonly<Record<str
 class Loader {
   /** Whether a library could not be read, so that names in it cannot be told from names that are wrong. */
   unreadable = false;
+  /** What may still be read: libraries, characters, values. */
+  private readonly left = { modules: limits.modules + 1, characters: limits.fileBytes, values: limits.values };
 
   constructor(
     private readonly language: Language,
@@ -93,7 +96,11 @@ class Loader {
   ) {}
 
   module(source: Source, namespace: string, trail: readonly string[], parent?: { module: Module; include: Include }): Module | undefined {
-    const { document, diagnostics } = parseDocument(source);
+    const { left } = this;
+    left.modules -= 1;
+    left.characters -= source.text.length;
+    const { document, diagnostics } = parseDocument(source, left.values);
+    left.values -= document?.size ?? 0;
     this.diagnostics.push(...diagnostics);
     const recipe = document && readRecipe(document, this.language, this.libraries.read, this.diagnostics);
     if (recipe === undefined) return undefined;
@@ -101,6 +108,7 @@ class Loader {
     const module: Module = { namespace, recipe, children, instances: new Map(), ...(parent ? { parent } : {}) };
     if (parent !== undefined) this.checkInputs(recipe, parent.include);
     for (const [name, include] of recipe.includes) {
+      if (this.left.modules < 0) break;
       const child = this.include(module, name, include, trail);
       if (child !== undefined) children.set(name, child);
       else this.unreadable = true;
@@ -118,6 +126,10 @@ class Loader {
       diagnostics.push({ code: 'include', message: `recipes include each other: ${files.join(' -> ')}`, span });
       return undefined;
     }
+    if (trail.length > limits.includeDepth) {
+      diagnostics.push({ code: 'limit', message: `libraries include each other at most ${limits.includeDepth} deep`, span });
+      return undefined;
+    }
     let text: string;
     try {
       text = libraries.read(path);
@@ -125,6 +137,19 @@ class Loader {
       const code = (error as NodeJS.ErrnoException).code;
       const reason = code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : String((error as Error).message);
       diagnostics.push({ code: 'include', message: `cannot read "${include.recipe}": ${reason}`, span, help: `looked for ${libraries.show(path)}` });
+      return undefined;
+    }
+    // Not parsed: nothing of a file that is no recipe may be shown, as in the message of a fault in it.
+    if (!hasKeys(text, 'version', 'tasks')) {
+      const help = 'a library has the keys "version" and "tasks"';
+      diagnostics.push({ code: 'include', message: `"${include.recipe}" is not a recipe`, span, help });
+      return undefined;
+    }
+    if (this.left.modules === 0 || this.left.characters < text.length) {
+      const most = this.left.modules === 0 ? `${limitText(limits.modules)} libraries` : `${limitText(limits.fileBytes)} of libraries`;
+      diagnostics.push({ code: 'limit', message: `a recipe includes at most ${most}, each counted as often as it is included`, span });
+      // One is told: all that follow are as many.
+      this.left.modules = -1;
       return undefined;
     }
     const namespace = module.namespace === '' ? name : `${module.namespace}.${name}`;

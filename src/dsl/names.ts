@@ -137,8 +137,17 @@ function instancesMeant(task: Task, module: Module, asker: Module, key: string |
   if (key !== undefined) return named(key);
   const same = asker.instance !== undefined && [...asker.instance.axes].sort().join() === [...first.axes].sort().join();
   if (same) return named(instanceKey(first.axes, asker.instance?.values ?? {}));
-  return { ids: all.map((instance) => taskId(module, task.name, instance)), list: true };
+  return { ids: idsOf(all, (instance) => taskId(module, task.name, instance)), list: true };
 }
+
+/** The ids of all instances of a task: one list, however often it is asked for. */
+function idsOf(instances: readonly Instance[], idOf: (instance: Instance) => string): readonly string[] {
+  const ids = allIds.get(instances) ?? instances.map(idOf);
+  allIds.set(instances, ids);
+  return ids;
+}
+
+const allIds = new WeakMap<readonly Instance[], readonly string[]>();
 
 /** Whether a task holds something until what stands on it has ended. */
 export function lifetimeOf(task: Task): 'step' | 'hold' {
@@ -164,8 +173,9 @@ export interface TaskReference {
 /** The tasks a value refers to, through inputs of libraries and their outputs too. */
 export function tasksIn(value: Value, module: Module): TaskReference[] {
   const found: TaskReference[] = [];
-  // An output of a library may refer to another of its outputs; two that refer to each other are told by `checkValue`.
+  // A value behind several names is looked at once, and many instances are named once.
   const seen = new Set<Value>();
+  const lists = new Set<readonly string[]>();
   const visit = (inner: Value, at: Module, outer?: PlacedReference): void => {
     if (seen.has(inner)) return;
     seen.add(inner);
@@ -173,11 +183,13 @@ export function tasksIn(value: Value, module: Module): TaskReference[] {
       const meaning = meaningOf(reference, at);
       const written = outer ?? reference;
       if (meaning.type === 'task') {
-        const { task, module: owner, ids } = meaning;
-        found.push(...ids.map((id) => ({ id, task, module: owner, span: written.span, text: pathText(written.path) })));
+        const { task, module: owner, ids, list } = meaning;
+        if (list && lists.has(ids)) continue;
+        if (list) lists.add(ids);
+        const text = pathText(written.path);
+        for (const id of ids) found.push({ id, task, module: owner, span: written.span, text });
       } else if (meaning.type === 'expression') visit(meaning.value, meaning.module, written);
     }
-    seen.delete(inner);
   };
   visit(value, module);
   return found;

@@ -48,9 +48,11 @@ export function makePlan(module: Module, all: ReadonlyMap<string, LinkedTask>, g
   const reasons = closure(wanted, all);
   const tasks = new Map([...all].filter(([id]) => reasons.has(id)));
   const graph = new Map<string, PlanNode & { after: Edge[] }>();
+  const users = new Users(tasks.values());
   for (const task of tasks.values()) {
-    graph.set(task.id, { id: task.id, type: 'task', task, after: edgesOf(task, tasks) });
-    if (task.lifetime === 'hold') graph.set(`${task.id}.released`, { id: `${task.id}.released`, type: 'release', task, after: releaseEdges(task, tasks) });
+    graph.set(task.id, { id: task.id, type: 'task', task, after: edgesOf(task, users) });
+    if (task.lifetime === 'hold')
+      graph.set(`${task.id}.released`, { id: `${task.id}.released`, type: 'release', task, after: releaseEdges(task, users, tasks) });
   }
   failOnCycle(graph);
   const rankOf = ranks(graph, all.size);
@@ -81,12 +83,12 @@ function goalsNamed(goals: readonly string[], module: Module): string[] {
 function defaultGoals(module: Module): string[] {
   const { recipe } = module;
   const named = recipe.goals?.map((goal) => goal.name) ?? [...recipe.tasks.values()].filter((task) => !task.internal).map((task) => task.name);
-  const ids = named.flatMap((name) => {
+  const ids = [...new Set(named)].flatMap((name) => {
     const found = taskNamed(name, module);
     return found.type === 'fault' ? [name] : found.ids;
   });
   if (recipe.goals === undefined) {
-    for (const value of recipe.outputs.values()) ids.push(...tasksIn(value, module).map((found) => found.id));
+    for (const value of recipe.outputs.values()) for (const { id } of tasksIn(value, module)) ids.push(id);
   }
   return [...new Set(ids)];
 }
@@ -94,6 +96,7 @@ function defaultGoals(module: Module): string[] {
 /** The goals, what they need, and what frozen parameters pull in, each with its reason. */
 function closure(goals: readonly string[], all: ReadonlyMap<string, LinkedTask>): Map<string, string> {
   const reasons = new Map<string, string>();
+  const users = new Users(all.values());
   const needed = (start: readonly string[], because: string) => {
     const waiting = start.map((id) => ({ id, because }));
     for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
@@ -101,7 +104,8 @@ function closure(goals: readonly string[], all: ReadonlyMap<string, LinkedTask>)
       const task = all.get(id);
       if (task === undefined || reasons.has(id)) continue;
       reasons.set(id, next.because);
-      waiting.push(...task.links.map((link) => ({ id: link.to, because: `"${id}" needs it` })));
+      const because = `"${id}" needs it`;
+      for (const link of task.links) if (!reasons.has(link.to)) waiting.push({ id: link.to, because });
     }
   };
   needed(goals, 'it is a goal');
@@ -109,23 +113,43 @@ function closure(goals: readonly string[], all: ReadonlyMap<string, LinkedTask>)
   for (const id of reasons.keys()) {
     const task = all.get(id) as LinkedTask;
     for (const { hold } of task.freezes) {
-      for (const user of usersOf(hold, task, all)) needed([user.id], `"${id}" freezes "${hold}"`);
+      for (const user of users.through(hold, task)) needed([user.id], `"${id}" freezes "${hold}"`);
     }
   }
   return reasons;
 }
 
-/** The tasks that stand on a hold which stands on the frozen one, and those holds. */
-function usersOf(frozen: string, freezer: LinkedTask, tasks: ReadonlyMap<string, LinkedTask>): LinkedTask[] {
-  const holds = holdsOn(frozen, tasks).map((hold) => hold.id);
-  return [...tasks.values()].filter((task) => task.id !== freezer.id && holds.some((hold) => task.standsOn.has(hold)));
+/** The tasks that stand on each hold, in written order. */
+class Users {
+  private readonly byHold = new Map<string, LinkedTask[]>();
+
+  constructor(tasks: Iterable<LinkedTask>) {
+    for (const task of tasks) {
+      for (const hold of task.standsOn) {
+        const users = this.byHold.get(hold);
+        if (users === undefined) this.byHold.set(hold, [task]);
+        else users.push(task);
+      }
+    }
+  }
+
+  of(hold: string): readonly LinkedTask[] {
+    return this.byHold.get(hold) ?? [];
+  }
+
+  holdsOn(hold: string): readonly LinkedTask[] {
+    return this.of(hold).filter((user) => user.lifetime === 'hold');
+  }
+
+  /** The tasks that stand on a hold which stands on the frozen one, and those holds. */
+  through(frozen: string, freezer: LinkedTask): readonly LinkedTask[] {
+    const users = new Set(this.holdsOn(frozen).flatMap((hold) => this.of(hold.id)));
+    users.delete(freezer);
+    return [...users].sort((a, b) => a.rank - b.rank);
+  }
 }
 
-function holdsOn(frozen: string, tasks: ReadonlyMap<string, LinkedTask>): LinkedTask[] {
-  return [...tasks.values()].filter((task) => task.lifetime === 'hold' && task.standsOn.has(frozen));
-}
-
-function edgesOf(task: LinkedTask, tasks: ReadonlyMap<string, LinkedTask>): Edge[] {
+function edgesOf(task: LinkedTask, users: Users): Edge[] {
   const edges = new Map<string, Edge>();
   const add = (edge: Edge) => {
     if (!edges.has(edge.from)) edges.set(edge.from, edge);
@@ -133,17 +157,16 @@ function edgesOf(task: LinkedTask, tasks: ReadonlyMap<string, LinkedTask>): Edge
   for (const { to, released, because, span } of task.links) add({ from: released ? `${to}.released` : to, because, requires: true, span });
   for (const { hold, parameter, span } of task.freezes) {
     const because = `freezes "${hold}" (${parameter})`;
-    for (const user of holdsOn(hold, tasks)) add({ from: `${user.id}.released`, because, requires: true, span });
-    for (const user of usersOf(hold, task, tasks)) add({ from: user.id, because, requires: true, span });
+    for (const user of users.holdsOn(hold)) add({ from: `${user.id}.released`, because, requires: true, span });
+    for (const user of users.through(hold, task)) add({ from: user.id, because, requires: true, span });
   }
   return [...edges.values()];
 }
 
-function releaseEdges(hold: LinkedTask, tasks: ReadonlyMap<string, LinkedTask>): Edge[] {
+function releaseEdges(hold: LinkedTask, users: Users, tasks: ReadonlyMap<string, LinkedTask>): Edge[] {
   const span = hold.task.at.document.keySpanOf(hold.task.at.pointer);
   const edges: Edge[] = [{ from: hold.id, because: `releases "${hold.id}"`, requires: false, span }];
-  for (const user of tasks.values()) {
-    if (!user.standsOn.has(hold.id)) continue;
+  for (const user of users.of(hold.id)) {
     const from = user.lifetime === 'hold' ? `${user.id}.released` : user.id;
     const link = user.links.find((l) => l.to === hold.id) ?? user.links.find((l) => tasks.get(l.to)?.standsOn.has(hold.id));
     edges.push({ from, because: `"${user.id}" stands on it`, requires: false, span: link?.span ?? span });

@@ -4,6 +4,7 @@ import { type ParsedDocument, pointerStep } from './document.js';
 import { diagnosticsOf } from './faults.js';
 import { faultOfInput, type InputDeclaration } from './inputs.js';
 import type { Language } from './kind.js';
+import { faultOfPattern } from './linear_pattern.js';
 import { checkShell, type DefaultsText, type ReadText, TaskReader, type TaskText } from './read_task.js';
 import type { Cloud, Recipe, Variable } from './recipe.js';
 import { helperNames } from './template.js';
@@ -108,8 +109,9 @@ class Reader {
     const inputs = new Map(Object.entries(this.text.inputs ?? {}));
     for (const [name, declared] of inputs) {
       const pointer = `/inputs/${name}`;
-      if (declared.pattern !== undefined && !isPattern(declared.pattern)) {
-        this.diagnostics.push({ code: 'pattern', message: 'this is not a regular expression', span: this.document.spanOf(`${pointer}/pattern`) });
+      const wrong = declared.pattern === undefined ? undefined : faultOfPattern(declared.pattern);
+      if (wrong !== undefined) {
+        this.diagnostics.push({ code: 'pattern', message: wrong, span: this.document.spanOf(`${pointer}/pattern`) });
         const { pattern: _, ...rest } = declared;
         inputs.set(name, rest);
       } else if (declared.default !== undefined && declared.type !== undefined) {
@@ -143,13 +145,5 @@ class Reader {
     );
     for (const { value } of vars.values()) checkTexts(value, this.diagnostics);
     return vars;
-  }
-}
-
-function isPattern(text: string): boolean {
-  try {
-    return Boolean(new RegExp(text, 'u'));
-  } catch {
-    return false;
   }
 }

@@ -98,9 +98,11 @@ export class TaskReader {
   }
 
   private duration(text: string | undefined, at: Place): number | undefined {
-    const ms = text === undefined ? undefined : durationMs(text);
+    // What is no text was told with the schema.
+    if (typeof text !== 'string') return undefined;
+    const ms = durationMs(text);
     // Texts that are no durations were told already.
-    if (ms === undefined && text !== undefined && new RegExp(durationPattern).test(text)) {
+    if (ms === undefined && new RegExp(durationPattern).test(text)) {
       this.diagnostics.push({ code: 'range', message: 'this is longer than 24 days', span: this.document.spanOf(at.pointer) });
     }
     return ms;

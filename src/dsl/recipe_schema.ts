@@ -1,4 +1,5 @@
 import type { InputDeclaration, ValueType } from './inputs.js';
+import { isSimplePattern } from './linear_pattern.js';
 import type { Module } from './module.js';
 import { lifetimeOf, outputsOf } from './names.js';
 import type { Task } from './recipe.js';
@@ -104,7 +105,8 @@ function includeSchema(general: Schema, { recipe }: Module): Schema {
 }
 
 function inputSchema(declared: InputDeclaration): Schema {
-  const { type, description = '', minimum, maximum, pattern } = declared;
+  const { type, description = '', minimum, maximum } = declared;
+  const pattern = declared.pattern !== undefined && isSimplePattern(declared.pattern) ? declared.pattern : undefined;
   const bounds = Object.fromEntries(Object.entries({ minimum, maximum, pattern, enum: declared.enum }).filter(([, value]) => value !== undefined));
   const schema = templatable({ type: jsonTypes[type], description, default: declared.default, ...bounds });
   // Null is "left out", which one that must be given cannot be.

@@ -20,9 +20,20 @@ export interface Span {
 
 /** Line and column of an offset, both counted from 1. */
 export function positionOf(source: Source, offset: number): { line: number; column: number } {
-  const before = source.text.slice(0, offset);
-  const line = before.split('\n').length;
-  return { line, column: offset - before.lastIndexOf('\n') };
+  const starts = lineStarts(source);
+  let [line, after] = [0, starts.length];
+  while (after - line > 1) {
+    const middle = (line + after) >> 1;
+    if ((starts[middle] as number) <= offset) line = middle;
+    else after = middle;
+  }
+  return { line: line + 1, column: offset - (starts[line] as number) + 1 };
+}
+
+/** The text of a line, counted from 1, without its end. */
+export function lineOf(source: Source, line: number): string {
+  const starts = lineStarts(source);
+  return source.text.slice(starts[line - 1] ?? source.text.length, (starts[line] ?? source.text.length + 1) - 1);
 }
 
 /** The span of the whole source's first character, for faults that belong to no better place. */
@@ -37,3 +48,36 @@ export function startOf(source: Source): Span {
 export function unixText(text: string): string {
   return text.replace(/^\ufeff/, '').replaceAll('\r\n', '\n');
 }
+
+/** Whether a text has a line, or a map on one line, with each of these keys. */
+export function hasKeys(text: string, ...keys: ('version' | 'tasks')[]): boolean {
+  return keys.every((key) => new RegExp(`(^|[{,])[ \\t]*["']?${key}["']?[ \\t]*:`, 'm').test(text));
+}
+
+/** Whether lines of a source may be shown: those of a file that is no recipe, which a recipe can name, are not. */
+export function isShown(source: Source): boolean {
+  return factsOf(source).shown;
+}
+
+function lineStarts(source: Source): readonly number[] {
+  return factsOf(source).starts;
+}
+
+interface Facts {
+  readonly shown: boolean;
+  readonly starts: readonly number[];
+}
+
+/** Looked for once, however many places in a source are told. */
+function factsOf(source: Source): Facts {
+  const known = allFacts.get(source);
+  if (known !== undefined) return known;
+  const { text } = source;
+  const starts = [0];
+  for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', end + 1)) starts.push(end + 1);
+  const facts = { shown: !source.isPrivate && (hasKeys(text, 'version') || hasKeys(text, 'tasks')), starts };
+  allFacts.set(source, facts);
+  return facts;
+}
+
+const allFacts = new WeakMap<Source, Facts>();

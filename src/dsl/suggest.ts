@@ -7,12 +7,22 @@ export function hintFor(word: string, known: readonly string[]): string | undefi
   const near = nearest(word, known);
   if (near !== undefined) return `did you mean "${near}"?`;
   if (known.length === 0) return undefined;
-  const distances = new Map(known.map((candidate) => [candidate, distance(word, candidate)]));
-  const sorted = [...known].sort((a, b) => (distances.get(a) ?? 0) - (distances.get(b) ?? 0));
-  return `known here: ${sorted.slice(0, 8).join(', ')}${sorted.length > 8 ? ', …' : ''}`;
+  return `known here: ${closestFirst(word, known).slice(0, 8).join(', ')}${known.length > 8 ? ', …' : ''}`;
+}
+
+/** Longer words, and more of them, are not compared. */
+const [longestWord, mostWords] = [100, 200];
+
+function closestFirst(word: string, known: readonly string[]): readonly string[] {
+  if (word.length > longestWord || known.length > mostWords) return known;
+  const ruler = new Ruler();
+  const distances = new Map(known.map((candidate) => [candidate, ruler.distance(word, candidate.slice(0, longestWord), longestWord)]));
+  return [...known].sort((a, b) => (distances.get(a) ?? 0) - (distances.get(b) ?? 0));
 }
 
 function foreignWord(word: string, known: readonly string[]): string | undefined {
+  // So many are names of a recipe, and no words of the language.
+  if (known.length > mostWords) return undefined;
   for (const { place, words } of vocabularies) {
     if (!known.includes(place)) continue;
     for (const [tool, own] of Object.entries(words)) {
@@ -58,28 +68,72 @@ export function hintForSyntax(text: string): string | undefined {
 
 /** The known word a typo was probably meant to be. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
+  if (word.length > longestWord) return undefined;
+  const wanted = word.toLowerCase();
   let best: string | undefined;
-  let least = Math.max(1, Math.floor(word.length / 3)) + 1;
+  // Among many, one that differs as much would not be what was meant.
+  let least = Math.min(Math.max(1, Math.floor(word.length / 3)) + 1, word.length, known.length > mostWords ? 3 : Infinity);
+  const ruler = new Ruler();
+  const [letters, others] = [lettersOf(wanted), othersOf(wanted)];
   for (const candidate of known) {
-    const d = distance(word.toLowerCase(), candidate.toLowerCase());
-    if (d < least && d < word.length) [best, least] = [candidate, d];
+    if (Math.abs(candidate.length - word.length) >= least) continue;
+    const other = candidate.toLowerCase();
+    // Each that only one of them has takes an edit.
+    if (bits(letters & ~lettersOf(other)) + bits(others & ~othersOf(other)) >= least) continue;
+    const d = ruler.distance(wanted, other, least);
+    if (d < least) [best, least] = [candidate, d];
+    if (least === 0) break;
   }
   return best;
 }
 
-/** Edits between two words, a swap of neighbours counting as one (optimal string alignment). */
-function distance(a: string, b: string): number {
-  let before: number[] = [];
-  let last = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i += 1) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j += 1) {
-      const same = a[i - 1] === b[j - 1] ? 0 : 1;
-      let d = Math.min((last[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, (last[j - 1] ?? 0) + same);
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) d = Math.min(d, (before[j - 2] ?? 0) + 1);
-      row.push(d);
+/** Which letters a word has, a bit for each. */
+function lettersOf(word: string): number {
+  let found = 0;
+  for (let i = 0; i < word.length; i += 1) if (word.charCodeAt(i) > 96) found |= 1 << (word.charCodeAt(i) & 31);
+  return found;
+}
+
+/** Which digits and signs a word has; some of them share a bit. */
+function othersOf(word: string): number {
+  let found = 0;
+  for (let i = 0; i < word.length; i += 1) if (word.charCodeAt(i) <= 96) found |= 1 << (word.charCodeAt(i) & 31);
+  return found;
+}
+
+function bits(of: number): number {
+  let count = 0;
+  for (let rest = of; rest !== 0; rest &= rest - 1) count += 1;
+  return count;
+}
+
+/** Counts edits between words; its rows are used again and again. */
+class Ruler {
+  private rows = [new Int32Array(256), new Int32Array(256), new Int32Array(256)] as [Int32Array, Int32Array, Int32Array];
+
+  /** Edits, a swap of neighbours counting as one (optimal string alignment); `most` where they are so many or more. */
+  distance(a: string, b: string, most: number): number {
+    let [before, last, row] = this.rows;
+    for (let j = 0; j <= b.length; j += 1) last[j] = j;
+    for (let i = 1; i <= a.length; i += 1) {
+      // Farther from the diagonal are more edits than that.
+      const from = Math.max(1, i - most);
+      const until = Math.min(b.length, i + most);
+      row[from - 1] = from === 1 ? i : most;
+      let least = most;
+      for (let j = from; j <= until; j += 1) {
+        let d = Math.min(last[j] as number, row[j - 1] as number) + 1;
+        d = Math.min(d, (last[j - 1] as number) + (a.charCodeAt(i - 1) === b.charCodeAt(j - 1) ? 0 : 1));
+        if (i > 1 && j > 1 && a.charCodeAt(i - 1) === b.charCodeAt(j - 2) && a.charCodeAt(i - 2) === b.charCodeAt(j - 1)) {
+          d = Math.min(d, (before[j - 2] as number) + 1);
+        }
+        row[j] = d;
+        if (d < least) least = d;
+      }
+      row[until + 1] = most;
+      if (least >= most) return most;
+      [before, last, row] = [last, row, before];
     }
-    [before, last] = [last, row];
+    return Math.min(most, last[b.length] as number);
   }
-  return last[b.length] ?? 0;
 }

@@ -1,4 +1,6 @@
+import { basename } from 'node:path';
 import Handlebars from 'handlebars';
+import { limits } from './limits.js';
 import { hintForSyntax } from './suggest.js';
 
 /** A name in a template: `{{ disk.partitions.root }}` has the path `disk partitions root`. */
@@ -39,8 +41,8 @@ export interface Template {
 
 /** A fault in a template; `start` and `end` in characters of its text. */
 export interface TemplateFault {
-  /** `template`: it cannot be read; `template-word`: it uses what is not part of the language; `helper`. */
-  readonly code: 'template' | 'template-word' | 'helper';
+  /** `template`: it cannot be read; `template-word`: it uses what is not part of the language; `helper`; `limit`. */
+  readonly code: 'template' | 'template-word' | 'helper' | 'limit';
   readonly message: string;
   readonly start: number;
   readonly end: number;
@@ -73,7 +75,7 @@ const helpers: Record<string, Helper> = {
   merge: { arity: [2, 9], takes: ['map'], call: (...maps: unknown[]) => Object.assign({}, ...maps.map(mapOf)) },
   json: { arity: [1, 1], takes: ['any'], call: (a: unknown) => JSON.stringify(a) },
   quote: { arity: [1, 1], takes: ['list'], call: (a: unknown) => (Array.isArray(a) ? a.map(shellWord).join(' ') : shellWord(a)) },
-  basename: { arity: [1, 1], takes: ['text'], call: (a: unknown) => textOf(a).replace(/\/+$/, '').split('/').at(-1) },
+  basename: { arity: [1, 1], takes: ['text'], call: (a: unknown) => basename(textOf(a)) },
 };
 
 /** The names of the helpers, which nothing in a recipe may take. */
@@ -109,6 +111,8 @@ export function parseTemplate(text: string): { template?: Template; faults: Temp
   try {
     program = Handlebars.parse(text);
   } catch (error) {
+    // By the recursion of the parser.
+    if (error instanceof RangeError) return { faults: [{ code: 'limit', message: tooDeep, start: 0, end: text.length }] };
     return { faults: [syntaxFault(text, error as Error)] };
   }
   const single = program.body.length === 1 && program.body[0]?.type === 'MustacheStatement';
@@ -159,14 +163,26 @@ class Reader {
   readonly expressions: Reference[][] = [];
   readonly numbers = new Map<hbs.AST.Node, number>();
   readonly faults: TemplateFault[] = [];
+  private readonly lines: readonly number[];
+  private depth = 0;
 
   constructor(
     private readonly text: string,
     private readonly single: boolean,
-  ) {}
+  ) {
+    this.lines = [0, ...Array.from(text.matchAll(/\n/g), ({ index }) => index + 1)];
+  }
 
   program(program: hbs.AST.Program | undefined): void {
-    for (const statement of program?.body ?? []) this.statement(statement);
+    for (const statement of program?.body ?? []) this.inside(statement, () => this.statement(statement));
+  }
+
+  /** Goes on with what stands in something else. */
+  private inside(node: hbs.AST.Node, read: () => void): void {
+    if (this.depth === limits.depth) return this.refuse(node, tooDeep, undefined, 'limit');
+    this.depth += 1;
+    read();
+    this.depth -= 1;
   }
 
   private statement(node: hbs.AST.Statement): void {
@@ -224,7 +240,7 @@ class Reader {
   }
 
   private expression(node: hbs.AST.Expression, optional: boolean, inText = false, argument?: Reference['argument']): void {
-    if (node.type === 'SubExpression') return this.call(node as hbs.AST.SubExpression);
+    if (node.type === 'SubExpression') return this.inside(node, () => this.call(node as hbs.AST.SubExpression));
     if (node.type === 'UndefinedLiteral') return this.refuse(node, '"undefined" is not a value; write null');
     if (node.type !== 'PathExpression') return;
     const path = node as hbs.AST.PathExpression;
@@ -248,7 +264,7 @@ class Reader {
 
   private range(node: hbs.AST.Node): { start: number; end: number } {
     const { start, end } = node.loc;
-    return { start: offsetOf(this.text, start.line, start.column), end: offsetOf(this.text, end.line, end.column) };
+    return { start: (this.lines[start.line - 1] ?? 0) + start.column, end: (this.lines[end.line - 1] ?? 0) + end.column };
   }
 }
 
@@ -278,15 +294,12 @@ function syntaxFault(text: string, error: Error): TemplateFault {
   const help = 'for literal braces write \\{{, or "template: false" on the task';
   const open = text.lastIndexOf('{{');
   if (!text.includes('}}', open)) return { code: 'template', message: 'this "{{" is never closed', start: open, end: open + 2, help };
-  for (const match of text.matchAll(/(?<!\\)\{\{(?![#/^!>]|\s*else\b)[^}]*\}\}/g)) {
-    if (!parses(match[0]))
-      return {
-        code: 'template',
-        message: 'this is not a template expression',
-        start: match.index,
-        end: match.index + match[0].length,
-        help: hintForSyntax(match[0]) ?? help,
-      };
+  for (let start = text.indexOf('{{'); start >= 0; ) {
+    const end = text.indexOf('}}', start) + 2;
+    const written = text.slice(start, end);
+    if (text[start - 1] !== '\\' && !/^\{\{([#/^!>]|\s*else\b)/.test(written) && !parses(written))
+      return { code: 'template', message: 'this is not a template expression', start, end, help: hintForSyntax(written) ?? help };
+    start = text.indexOf('{{', end);
   }
   const [, opened, closed] = /^(\S+) doesn't match (\S+)/.exec(error.message) ?? [];
   const message = opened === undefined ? 'a block is opened and never closed, or closed and never opened' : `{{#${opened}}} is closed by {{/${closed}}}`;
@@ -303,11 +316,7 @@ function parses(text: string): boolean {
   }
 }
 
-function offsetOf(text: string, line: number, column: number): number {
-  let offset = 0;
-  for (let i = 1; i < line; i += 1) offset = text.indexOf('\n', offset) + 1;
-  return offset + column;
-}
+const tooDeep = `blocks and helpers stand at most ${limits.depth} deep in each other`;
 
 function mapOf(value: unknown): object {
   if (value === null || value === undefined) return {};

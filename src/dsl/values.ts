@@ -80,7 +80,8 @@ export function referencesIn(value: Value): PlacedReference[] {
 export function onlyReferenceIn(value: Value): Reference | undefined {
   if (value.type !== 'template') return undefined;
   const [reference, ...more] = value.template.references;
-  const plain = reference !== undefined && more.length === 0 && value.template.text.replace(/^\{\{\s*|\s*\}\}$/g, '') === pathText(reference.path);
+  const { single, text } = value.template;
+  const plain = single && reference !== undefined && more.length === 0 && text.slice(2, -2).trim() === pathText(reference.path);
   return plain ? reference : undefined;
 }
 

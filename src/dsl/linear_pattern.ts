@@ -1,0 +1,171 @@
+/**
+ * Regular expressions of JavaScript with the flag `u`, matched in time linear in the text: all states they can be in are
+ * followed at once, none is tried and given up. Look-around and references back to groups cannot be matched so.
+ * Source: Russ Cox, "Regular Expression Matching Can Be Simple And Fast" (2007).
+ */
+
+/** More states, and longer patterns and texts, are not for values of inputs. */
+const [mostStates, longestPattern, longestText] = [1000, 1000, 65_536];
+
+/** What is wrong with a pattern, as the end of a sentence; undefined where nothing is. */
+export function faultOfPattern(pattern: string): string | undefined {
+  try {
+    compile(pattern);
+    return undefined;
+  } catch (error) {
+    return error instanceof PatternError ? error.message : 'this is not a regular expression';
+  }
+}
+
+/** Whether a pattern stands somewhere in a text of at most 65,536 characters. @throws PatternError where it has a fault. */
+export function matchesPattern(pattern: string, text: string): boolean {
+  if (text.length > longestText) return false;
+  const start = compile(pattern);
+  const characters = [...text];
+  let now = new Set<State>();
+  for (let i = 0; i <= characters.length; i += 1) {
+    // A match may begin at every character.
+    if (reach(start, now, characters, i)) return true;
+    const next = new Set<State>();
+    for (const state of now) {
+      if (state.type === 'character' && i < characters.length && state.is.test(characters[i] as string) && reach(state.next, next, characters, i + 1))
+        return true;
+    }
+    now = next;
+  }
+  return false;
+}
+
+/** Whether programs that try and give up, as editors do, are done with it soon: groups are not repeated, and little else is. */
+export function isSimplePattern(pattern: string): boolean {
+  const plain = pattern.replace(/\\[\s\S]|\[(\\[\s\S]|[^\]\\])*\]/g, '_');
+  return !/\)[*+{]/.test(plain) && (plain.match(/[*+{]/g) ?? []).length <= 3;
+}
+
+class PatternError extends Error {}
+
+type State =
+  | { readonly type: 'character'; readonly is: RegExp; readonly next: State }
+  | { readonly type: 'split'; readonly next: State[] }
+  | { readonly type: 'place'; readonly of: string; readonly next: State }
+  | { readonly type: 'end' };
+
+/** Adds the states that a state leads to without a character; true where the end is one of them. */
+function reach(from: State, states: Set<State>, characters: readonly string[], at: number): boolean {
+  const waiting = [from];
+  for (let state = waiting.pop(); state !== undefined; state = waiting.pop()) {
+    if (state.type === 'end') return true;
+    if (states.has(state)) continue;
+    states.add(state);
+    if (state.type === 'split') waiting.push(...state.next);
+    else if (state.type === 'place' && isPlace(state.of, characters, at)) waiting.push(state.next);
+  }
+  return false;
+}
+
+function isPlace(of: string, characters: readonly string[], at: number): boolean {
+  if (of === '^') return at === 0;
+  if (of === '$') return at === characters.length;
+  const isWord = (i: number) => /^\w$/.test(characters[i] ?? '');
+  return (isWord(at - 1) !== isWord(at)) === (of === '\\b');
+}
+
+/** What a pattern is made of. */
+type Part =
+  | { readonly type: 'character' | 'place'; readonly text: string }
+  | { readonly type: 'all' | 'any'; readonly parts: readonly Part[] }
+  | { readonly type: 'repeat'; readonly part: Part; readonly least: number; readonly most: number };
+
+function compile(pattern: string): State {
+  if (pattern.length > longestPattern) throw new PatternError(`a pattern has at most ${longestPattern} characters`);
+  new RegExp(pattern, 'u');
+  const part = new Parser(pattern).any();
+  return new Builder().states(part, { type: 'end' });
+}
+
+/** Reads a pattern that JavaScript took. */
+class Parser {
+  private at = 0;
+
+  constructor(private readonly pattern: string) {}
+
+  any(): Part {
+    const parts = [this.all()];
+    while (this.pattern[this.at] === '|') {
+      this.at += 1;
+      parts.push(this.all());
+    }
+    return { type: 'any', parts };
+  }
+
+  private all(): Part {
+    const parts: Part[] = [];
+    while (this.at < this.pattern.length && !'|)'.includes(this.pattern[this.at] as string)) parts.push(this.repeated(this.one()));
+    return { type: 'all', parts };
+  }
+
+  private repeated(part: Part): Part {
+    // How eager it is changes what is found, not whether.
+    const [text, sign, least, more, most] = this.take(/(?:([*+?])|\{(\d+)(,?)(\d*)\})\??/uy) ?? [];
+    if (text === undefined) return part;
+    if (sign !== undefined) return { type: 'repeat', part, least: sign === '+' ? 1 : 0, most: sign === '?' ? 1 : Infinity };
+    return { type: 'repeat', part, least: Number(least), most: most ? Number(most) : more ? Infinity : Number(least) };
+  }
+
+  private one(): Part {
+    if (this.take(/\((?:\?:|\?<(?![=!])[^>]*>|(?!\?))/uy) !== undefined) {
+      const inner = this.any();
+      this.at += 1;
+      return inner;
+    }
+    const [refused] = this.take(/\(\?<?.?|\\(?:[1-9]|k)/uy) ?? [];
+    if (refused !== undefined) throw new PatternError(`"${refused}" is not part of patterns: they have no look-around and no references to groups`);
+    const [place] = this.take(/\^|\$|\\[bB]/uy) ?? [];
+    if (place !== undefined) return { type: 'place', text: place };
+    const hex = '[0-9a-fA-F]';
+    const escape = `\\\\(?:u\\{[^}]*\\}|u[dD][89abAB]${hex}{2}\\\\u[dD][c-fC-F]${hex}{2}|u${hex}{4}|x${hex}{2}|[pP]\\{[^}]*\\}|c[A-Za-z]|[^])`;
+    const [text = ''] = this.take(new RegExp(`\\[(?:\\\\[^]|[^\\]\\\\])*\\]|${escape}|[^]`, 'uy')) ?? [];
+    return { type: 'character', text };
+  }
+
+  private take(wanted: RegExp): RegExpExecArray | undefined {
+    wanted.lastIndex = this.at;
+    const found = wanted.exec(this.pattern) ?? undefined;
+    this.at += found?.[0].length ?? 0;
+    return found;
+  }
+}
+
+/** Makes the states of a pattern, from its end to its beginning. */
+class Builder {
+  private steps = 0;
+
+  states(part: Part, next: State): State {
+    this.steps += 1;
+    if (this.steps > mostStates) throw new PatternError('this pattern is too large: a repetition counts as often as it repeats');
+    switch (part.type) {
+      case 'character':
+        return { type: 'character', is: new RegExp(`^${part.text}$`, 'u'), next };
+      case 'place':
+        return { type: 'place', of: part.text, next };
+      case 'all':
+        return part.parts.reduceRight((after, each) => this.states(each, after), next);
+      case 'any':
+        return part.parts.length === 1 ? this.states(part.parts[0] as Part, next) : { type: 'split', next: part.parts.map((each) => this.states(each, next)) };
+      case 'repeat':
+        return this.repeated(part, next);
+    }
+  }
+
+  private repeated({ part, least, most }: Extract<Part, { type: 'repeat' }>, next: State): State {
+    let state = next;
+    if (most === Infinity) {
+      const loop: State & { type: 'split' } = { type: 'split', next: [next] };
+      loop.next.push(this.states(part, loop));
+      state = loop;
+    }
+    for (let i = least; i < most && most !== Infinity; i += 1) state = { type: 'split', next: [next, this.states(part, state)] };
+    for (let i = 0; i < least; i += 1) state = this.states(part, state);
+    return state;
+  }
+}
