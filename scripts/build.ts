@@ -90,6 +90,9 @@ const { metafile } = await build({
   // Licenses are in a file beside the bundles.
   legalComments: 'none',
   metafile: true,
+  // For the report of an error nobody foresaw; the program itself does not know of them.
+  sourcemap: 'external',
+  sourcesContent: false,
   logLevel: 'warning',
   // What modules know of themselves, said as CommonJS says it.
   define: { VERSION: JSON.stringify(version), 'import.meta.dirname': '__dirname', 'import.meta.url': '__url' },

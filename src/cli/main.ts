@@ -378,7 +378,7 @@ async function main(): Promise<void> {
     await program.parseAsync(own, { from: 'user' });
     process.exitCode = exitCode;
   } catch (error) {
-    process.exitCode = await codeOf(error);
+    process.exitCode = error instanceof CommanderError ? (error.exitCode === 0 ? exits.done : exits.invalid) : await failed(error);
   }
   // A connection that a library left open must not keep the program; what was written must have gone out.
   await Promise.all([process.stdout, process.stderr].map((stream) => new Promise<void>((done) => stream.write('', () => done()))));
@@ -386,41 +386,10 @@ async function main(): Promise<void> {
 }
 
 void main();
+// What no promise was waited for. As without this: nothing more is done, and the journal tells what is to be undone.
+process.on('uncaughtException', (error) => void failed(error).then((code) => process.exit(code)));
 
-/** Whoever asked for JSON gets the faults of the recipe as JSON too. */
-function faultFormat(): 'text' | 'json' | 'event' {
-  const [verb = '', ...words] = own;
-  if (words.includes('--json')) return 'json';
-  return verb === 'run' && / --format[ =]json/.test(` ${words.join(' ')}`) ? 'event' : 'text';
-}
-
-async function codeOf(error: unknown): Promise<number> {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? exits.done : exits.invalid;
-  if (error instanceof ExitError) {
-    printError(`chrootfile: ${error.message}`);
-    return error.code;
-  }
-  if (error instanceof Error && error.name === 'RecipeError') {
-    const { printFaults } = await import('./check.js');
-    printFaults((error as Error & { diagnostics: [] }).diagnostics, faultFormat());
-    return exits.invalid;
-  }
-  if (error instanceof Error && error.name === 'JournalError') {
-    printError(`chrootfile: ${error.message}\n  help: chrootfile undo --all keeps it and finds by tag what it told of`);
-    return exits.host;
-  }
-  if (error instanceof Error && error.name === 'FormatError') {
-    printError(`chrootfile: ${error.message}`);
-    return exits.host;
-  }
-  if (error instanceof Error && error.name === 'LockedError') {
-    printError(`chrootfile: ${error.message}`);
-    return exits.locked;
-  }
-  if (error instanceof Error && /^E[A-Z]+$/.test((error as NodeJS.ErrnoException).code ?? '')) {
-    printError(`chrootfile: ${error.message}`);
-    return exits.host;
-  }
-  printError(error instanceof Error ? (error.stack ?? error.message) : String(error));
-  return exits.failed;
+async function failed(error: unknown): Promise<number> {
+  const { reportFailure } = await import('./failure.js');
+  return reportFailure(error, VERSION, own);
 }

@@ -51,7 +51,15 @@ export function parseDotenv(source: Source): { document: ParsedDocument; diagnos
   }
   const spanOf = (pointer: string) => lines.get(pointer) ?? { source: hidden, start: 0, end: 0 };
   return {
-    document: { source: hidden, value: Object.fromEntries(values), spanOf, keySpanOf: spanOf, spanInside: spanOf, writtenAt: () => undefined },
+    document: {
+      source: hidden,
+      value: Object.fromEntries(values),
+      size: values.size,
+      spanOf,
+      keySpanOf: spanOf,
+      spanInside: spanOf,
+      writtenAt: () => undefined,
+    },
     diagnostics,
   };
 }

@@ -1,0 +1,46 @@
+import { ExitError, exits } from './exits.js';
+import { printError } from './output.js';
+
+/**
+ * Prints why the program ends, each sort of error in its own words. Gives the exit code.
+ * @param words the command line, without what is the recipe's.
+ */
+export async function reportFailure(error: unknown, version: string, words: readonly string[]): Promise<number> {
+  if (error instanceof ExitError) {
+    printError(`chrootfile: ${error.message}`);
+    return error.code;
+  }
+  if (error instanceof Error && error.name === 'RecipeError') {
+    const { printFaults } = await import('./check.js');
+    printFaults((error as Error & { diagnostics: [] }).diagnostics, faultFormat(words));
+    return exits.invalid;
+  }
+  if (isOurs(error)) {
+    const { readableStack } = await import('./readable_stack.js');
+    printError(
+      `chrootfile: ${readableStack(error)}`,
+      `  help: this is an error of chrootfile itself (${version}, Node ${process.version}, ${process.platform} ${process.arch}).`,
+      '        Please report it, with these lines, the command and, where you can, the recipe. If it was a run that ended',
+      '        so, "chrootfile undo --all" takes back what it made.',
+    );
+    return exits.failed;
+  }
+  const told = error as Error;
+  const help = told.name === 'JournalError' ? '\n  help: chrootfile undo --all keeps it and finds by tag what it told of' : '';
+  printError(`chrootfile: ${told.message}${help}`);
+  if (told.name === 'LockedError') return exits.locked;
+  const ofHost = ['JournalError', 'FormatError'].includes(told.name) || /^E[A-Z]+$/.test((told as NodeJS.ErrnoException).code ?? '');
+  return ofHost ? exits.host : exits.failed;
+}
+
+/** Whoever asked for JSON gets the faults of the recipe as JSON too. */
+function faultFormat([verb = '', ...words]: readonly string[]): 'text' | 'json' | 'event' {
+  if (words.includes('--json')) return 'json';
+  return verb === 'run' && / --format[ =]json/.test(` ${words.join(' ')}`) ? 'event' : 'text';
+}
+
+/** Errors that this program never throws with intent. What the world refuses is an `Error` with words for people. */
+function isOurs(error: unknown): boolean {
+  if (!(error instanceof Error)) return true;
+  return [TypeError, RangeError, ReferenceError, SyntaxError, EvalError].some((type) => error instanceof type) || /^internal error/.test(error.message);
+}

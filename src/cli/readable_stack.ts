@@ -1,0 +1,33 @@
+import { readFileSync } from 'node:fs';
+import { SourceMap } from 'node:module';
+import { inspect } from 'node:util';
+
+/**
+ * An error with where it was thrown, in the files that were written and not in the bundle they are built into. The
+ * build puts source maps beside the bundles; they are read only here.
+ */
+export function readableStack(error: unknown): string {
+  if (!(error instanceof Error)) return `internal error: ${inspect(error)} was thrown`;
+  const maps = new Map<string, SourceMap | undefined>();
+  const where = (error.stack ?? '').split('\n').filter((line) => /^ +at /.test(line));
+  const readable = where.map((line) =>
+    line.replace(/(\/[^()]*\/dist\/\w+\.js):(\d+):(\d+)/, (written, bundle: string, row: string, column: string) => {
+      if (!maps.has(bundle)) maps.set(bundle, mapOf(bundle));
+      const found = maps.get(bundle)?.findEntry(Number(row) - 1, Number(column) - 1);
+      return found !== undefined && 'originalSource' in found
+        ? `${found.originalSource.replace(/^(\.\.\/)+/, '')}:${found.originalLine + 1}:${found.originalColumn + 1}`
+        : written;
+    }),
+  );
+  const message = error.message.startsWith('internal error') ? error.message : `internal error: ${error.name}: ${error.message}`;
+  return [message, ...readable].join('\n');
+}
+
+function mapOf(bundle: string): SourceMap | undefined {
+  try {
+    return new SourceMap(JSON.parse(readFileSync(`${bundle}.map`, 'utf8')));
+  } catch {
+    // Without a map the places in the bundle are told.
+    return undefined;
+  }
+}
