@@ -86,9 +86,14 @@ function diagnosticOf(fault: SchemaFault, document: ParsedDocument): Diagnostic 
   }
   if (keyword === 'enum') {
     const values = allowedIn(parent);
+    if (typeof written !== 'string') return { code: 'enum', message, span, help: undefined };
     const kind = pointer.endsWith('/uses');
-    const help = typeof written === 'string' ? hintFor(written, values.map(String)) : undefined;
-    return { code: kind ? 'unknown-kind' : 'enum', message: kind ? `there is no kind "${String(written)}"` : message, span, help };
+    return {
+      code: kind ? 'unknown-kind' : 'enum',
+      message: kind ? `there is no kind "${written}"` : message,
+      span,
+      help: hintFor(written, values.map(String)),
+    };
   }
   if (keyword === 'const') return { code: 'version', message, span, help: 'this program reads version 1' };
   if (keyword === 'pattern' && params['pattern'] === durationPattern) {

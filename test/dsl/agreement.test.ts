@@ -13,6 +13,7 @@ import { language } from '../../src/tasks/language.js';
 import { library, recipe } from '../editor/places.js';
 import { linkedText } from '../support/plan.js';
 import { repository } from '../support/program.js';
+import { random } from '../support/random.js';
 import { suite } from '../support/suite.js';
 
 type Tree = Record<string, unknown> | unknown[];
@@ -54,17 +55,6 @@ cloud: {provider: local}
 description: A recipe
 name: all
 `;
-
-/** Numbers that look random and are the same each time. Source: mulberry32. */
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 const values = [
   null,
