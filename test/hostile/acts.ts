@@ -32,7 +32,7 @@ export const actCases: readonly Case[] = [
     ['/etc swapped for another folder', { act: 'cp -a /etc /other; rm -r /etc; mv /other /etc' }],
     ['/usr/sbin swapped for a link to the host', { act: 'mv /usr/sbin /usr/other; ln -s $CANARY/usr/sbin /usr/sbin' }],
     ['rm -rf /etc', { act: 'rm -rf /etc' }],
-    ['rm -rf /usr /var /opt /root', { act: 'rm -rf /usr /var /opt /root', ends: 'well' }],
+    ['rm -rf /usr /var /opt /root', { act: 'rm -rf /usr /var /opt /root' }],
     ['rm -rf of everything', { act: '/bin/busybox rm -rf /* 2>/dev/null || true' }],
     ['/tmp, /etc and / for nobody', { act: 'chmod 000 /tmp /etc /', ends: 'well' }],
     ['/bin/sh removed', { act: 'rm /bin/sh', ends: /\/bin\/sh/ }],

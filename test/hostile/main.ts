@@ -103,7 +103,7 @@ function show({ part, name, wrong, result, said, seconds }: Outcome, verbose: bo
   console.log(`${isFine ? 'ok' : 'WRONG'} ${part} ${name} (${result}, ${seconds.toFixed(1)} s)${message}`);
   if (isFine) return;
   const again = `npm run test:hostile -- --part ${part} --match '${name.replace(/[^\w ,:/-]/g, '.')}'`;
-  console.log([...wrong.map((line) => line.slice(0, 400)), again].map((line) => `  ${line}`).join('\n'));
+  console.log([...wrong.map((line) => line.slice(0, 500)), again].map((line) => `  ${line}`).join('\n'));
 }
 
 try {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Place } from '../faults/place.js';
 import type { Bench } from '../faults/pool.js';
@@ -26,10 +26,10 @@ export function placeIn({ program, tools }: Bench, folder: string, seconds = 60)
   return new Place(folder, program, tools, seconds * 1000);
 }
 
-/** Makes the image `source` in a state, as a case asks for. */
+/** Makes the image `source` in a state, as a case asks for: the file system by the program, or the whole disk by a script. */
 export async function makeImage(place: Place, bench: Bench, { type = 'ext4', make = 'true', disk }: Pick<Case, 'type' | 'make' | 'disk'>): Promise<void> {
   const fill = `fill() { (cd "$1"; tar -xpf ${small(bench)}\n${make}\n) }\npart() { echo \${DISK}p$1; }`;
-  const variables = `TOOLS=${toolsIn(bench)} CANARY=${canary} MAKE=1`;
+  const variables = `TOOLS=${toolsIn(bench)} CANARY=${canary}`;
   place.write('make.sh', `set -e\nexport ${variables}\n${fill}\n${disk ?? 'mount $DISK root; export DEVICE=$DISK; fill root'}\n`);
   mkdirSync(join(place.folder, 'root'), { recursive: true });
   const format = disk === undefined ? `\n  rootfs: {uses: disk.filesystem, before: [work], with: {device: "{{ disk.device }}", type: ${type}}}` : '';
@@ -55,11 +55,8 @@ function makeSmallRoot(bench: Bench): void {
   mkdirSync(folder);
   const root = makeRoot(folder);
   for (const name of ['opt', 'var', 'mnt', 'usr/lib']) mkdirSync(join(root, name));
-  const files = { resolv: 'resolv.conf', os: 'os-release', host: 'hostname' };
-  writeFileSync(join(root, 'etc', files.resolv), 'nameserver 192.0.2.53\n');
-  writeFileSync(join(root, 'etc', files.os), 'ID=small\n');
-  writeFileSync(join(root, 'etc', files.host), 'image\n');
-  copyFileSync(join(root, 'etc', files.os), join(root, 'usr/lib/os-release'));
+  const files = { 'etc/resolv.conf': 'nameserver 192.0.2.53', 'etc/os-release': 'ID=small', 'usr/lib/os-release': 'ID=small', 'etc/hostname': 'image' };
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(root, name), `${text}\n`);
   execFileSync('cc', ['-O2', '-Wall', '-static', '-o', join(root, 'bin/hostile'), join(import.meta.dirname, 'tools.c')]);
   execFileSync('tar', ['-C', root, '-cf', small(bench), '.']);
 }

@@ -137,5 +137,6 @@ function faultsOfEnd({ folder, state }: Place, { ends, log, warns, terminal }: C
 
 /** Text for one line of the report. */
 export function short(text: string): string {
-  return text.replaceAll('\n', ' | ').slice(0, 300);
+  const line = text.replaceAll('\n', ' | ');
+  return line.length > 400 ? `${line.slice(0, 100)} … ${line.slice(-300)}` : line;
 }
