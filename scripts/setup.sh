@@ -12,7 +12,7 @@ fi
 # program:package, or file:package for what has no program
 needs="unshare:util-linux mount:mount losetup:mount partx:util-linux blkid:util-linux sfdisk:fdisk mkfs.ext4:e2fsprogs
   mmdebstrap:mmdebstrap gpgv:gpgv /usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring"
-tests="ip:iproute2 curl:curl busybox:busybox-static mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs mkfs.vfat:dosfstools"
+tests="ip:iproute2 curl:curl busybox:busybox-static mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs mkfs.vfat:dosfstools setfattr:attr"
 faults="cc:gcc /usr/include/stdio.h:libc6-dev debugfs:e2fsprogs"
 long="qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils mformat:mtools ssh:openssh-client ansible-playbook:ansible
   zsh:zsh fish:fish dot:graphviz"

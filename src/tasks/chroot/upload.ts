@@ -1,16 +1,16 @@
-import { statSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
-import { copyTree } from '../../runtime/copy.js';
-import { idInside, insideRoot, makeInside } from '../../runtime/inside.js';
+import { lstatSync } from 'node:fs';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import { copyTools, copyTree } from '../../runtime/copy.js';
+import { idInside, makeInside } from '../../runtime/inside.js';
 import { defineKind } from '../../runtime/kind.js';
 
 export const upload = defineKind({
   name: 'chroot.upload',
   summary: 'Copies a file or a folder of the host into a chroot',
-  docs: 'Modes and links of a folder are kept. Files and links that are there already are replaced, never written through: a link in the image leads nowhere outside. Folders that are there are filled, and stay as they are. Folders above are made. Nothing is undone; the image goes with its volume.',
+  docs: 'Modes, times, links, hard links among what is copied, holes, file capabilities and other extended attributes are kept (a label of SELinux is not). Files and links that are there already are replaced, never written through: nothing in the image leads outside, also nothing that a process changes meanwhile. Folders that are there are filled, and stay as they are. Folders above are made, with mode 0755. Nothing is undone; the image goes with its volume.',
   lifetime: 'step',
   in: 'required',
-  tools: {},
+  tools: copyTools,
   params: {
     type: 'object',
     additionalProperties: false,
@@ -37,16 +37,24 @@ export const upload = defineKind({
   run: async ({ from, to, mode, owner }, context) => {
     const root = context.root as string;
     const source = resolve(context.folder, from);
-    const seen = statSync(source, { throwIfNoEntry: false });
+    const seen = lstatSync(source, { throwIfNoEntry: false });
     if (seen === undefined) throw new Error(`there is no ${source}`);
-    const inside = to.endsWith('/') ? join(to, basename(source)) : to;
     const [user = 'root', group = user] = owner.split(':');
-    const target = join(makeInside(root, dirname(inside)), basename(inside));
-    await copyTree(source, target, {
-      ...(mode === undefined ? {} : { fileMode: Number.parseInt(mode, 8) }),
-      owner: owner === 'keep' ? 'keep' : { user: await idInside(root, 'passwd', user), group: await idInside(root, 'group', group) },
-      signal: context.signal,
-    });
-    return { path: `/${insideRoot(root, inside, 'keep').slice(root.length + 1)}` };
+    const ids = owner === 'keep' ? owner : { user: await idInside(root, 'passwd', user), group: await idInside(root, 'group', group) };
+    const inside = to.endsWith('/') ? join(to, basename(source)) : to;
+    const folder = relative(root, makeInside(root, dirname(inside)));
+    const name = basename(inside);
+    await copyTree(
+      { folder: dirname(source), name: basename(source) || '.', shown: source },
+      { within: root, folder, name },
+      {
+        ...(mode === undefined ? {} : { fileMode: Number.parseInt(mode, 8) }),
+        owner: ids,
+        rights: true,
+        signal: context.signal,
+        warn: (message) => context.warn(message),
+      },
+    );
+    return { path: join('/', folder, name) };
   },
 });
