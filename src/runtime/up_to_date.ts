@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, readFileSync, readSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { closeSync, fstatSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, realpathSync, type Stats, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { globSync } from 'tinyglobby';
 import { evaluate } from '../dsl/evaluate.js';
 import type { LinkedTask } from '../dsl/link.js';
@@ -112,19 +112,55 @@ function rendered(values: readonly Value[], task: LinkedTask, x: Execution): str
   return values.map((value) => String(evaluate(value, task.module, x.facts)));
 }
 
-/** Hashes of the files that patterns match, but for those that a pattern with `!` does. No link leads out of `inside`. */
+/**
+ * Hashes of the files that patterns match, but for those that a pattern with `!` does. On the host links are followed,
+ * to files and to folders; with `inside` none are, so that none leads out of it.
+ */
 function hashes(patterns: readonly string[], folder: string, inside?: string): Record<string, string> {
   const found: Record<string, string> = {};
   const relative = (pattern: string) => pattern.replace(inside === undefined ? '' : /^\/+/, '');
   const ignore = patterns.filter((pattern) => pattern.startsWith('!')).map((pattern) => relative(pattern.slice(1)));
   for (const pattern of patterns.filter((each) => !each.startsWith('!'))) {
-    const files = globSync(relative(pattern), { cwd: folder, ignore, dot: true, onlyFiles: true, followSymbolicLinks: false }).sort();
+    const links = inside === undefined ? { fs: { readdirSync: listWithLinks() } } : {};
+    const files = globSync(relative(pattern), { cwd: folder, ignore, dot: true, onlyFiles: true, followSymbolicLinks: false, ...links }).sort();
     // A pattern may begin with a link of the image: what it leads to on the host is none of its files.
     const own = files.filter((file) => inside === undefined || isInside(inside, file));
     if (own.length === 0) found[pattern] = 'missing';
     for (const file of own) found[file] = hashOf(join(folder, file));
   }
   return found;
+}
+
+/**
+ * Lists folders with links as what they lead to. A folder that links lead to is listed once by way of them: with folders
+ * full of links to each other, as in a node_modules of pnpm, the ways would be without number.
+ */
+function listWithLinks(): typeof readdirSync {
+  const listed = new Set<string>();
+  const list = (path: string, options: { withFileTypes: true }) => {
+    const real = realpathSync(path);
+    if (real !== resolve(path)) {
+      if (listed.has(real)) return [];
+      listed.add(real);
+    }
+    return readdirSync(path, options).map((entry) => {
+      if (!entry.isSymbolicLink()) return entry;
+      const target = targetOf(join(path, entry.name));
+      const is = { isFile: () => target?.isFile() === true, isDirectory: () => target?.isDirectory() === true, isSymbolicLink: () => false };
+      return Object.assign(entry, is);
+    });
+  };
+  return list as typeof readdirSync;
+}
+
+/** What a link leads to; undefined for one that leads nowhere, or in a circle. */
+function targetOf(link: string): Stats | undefined {
+  try {
+    return statSync(link);
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    throw error;
+  }
 }
 
 function isInside(root: string, file: string): boolean {
@@ -136,17 +172,17 @@ function isInside(root: string, file: string): boolean {
   }
 }
 
-/** The hash of a file, piece by piece: it may be an image. */
+/** The hash of a file, piece by piece (it may be an image), and whether it may be executed. */
 function hashOf(path: string): string {
   const hash = createHash('sha256');
   const fd = openSync(path, 'r');
   try {
     const piece = Buffer.allocUnsafe(1 << 20);
     for (let read = readSync(fd, piece); read > 0; read = readSync(fd, piece)) hash.update(piece.subarray(0, read));
+    return `${hash.digest('hex')}${(fstatSync(fd).mode & 0o111) === 0 ? '' : ' x'}`;
   } finally {
     closeSync(fd);
   }
-  return hash.digest('hex');
 }
 
 function changeSince(kept: Kept, now: Pick<Kept, 'script' | 'sources' | 'generates'>): string | undefined {

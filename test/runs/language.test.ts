@@ -1,4 +1,5 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { inFolder } from '../support/folder.js';
@@ -167,6 +168,44 @@ outputs: {x: "{{ giving.x }}"}
       );
       assert.match(none.errors['a'] ?? '', 'sources: no file matches "nowhere/*.c"');
     }));
+
+  test(
+    'links among sources are followed, to files and to folders, in circles too; a change of the execute bit is one',
+    () =>
+      inFolder({ 'src/a.txt': 'a', 'shared/tool.sh': 'tool', 'other/deep/b.txt': 'b' }, async (folder) => {
+        const at = (...names: string[]) => join(folder, ...names);
+        symlinkSync('../other', at('src/folder'));
+        symlinkSync('../shared/tool.sh', at('src/tool.sh'));
+        // Ways without number: each folder leads to all others, and to where it is in.
+        for (let from = 0; from < 12; from += 1) {
+          mkdirSync(at(`src/node${from}`));
+          for (let to = 0; to < 12; to += 1) symlinkSync(`../node${to}`, at(`src/node${from}/to${to}`));
+          symlinkSync('..', at(`src/node${from}/up`));
+        }
+        symlinkSync('nowhere', at('src/dangling'));
+        symlinkSync('circle', at('src/circle'));
+        execFileSync('mkfifo', [at('src/pipe')]);
+        symlinkSync('pipe', at('src/to-pipe'));
+        const recipe = (sources: string) => `tasks:\n  a: {sources: [${sources}], run: "true"}\n`;
+        for (const sources of ['"src/**/*"', 'src/tool.sh, src/folder/deep/b.txt, "src/folder/**"']) {
+          const reason = async () => {
+            const ran = await runRecipe(folder, recipe(sources));
+            assert.is(ran.code, 0, ran.ended.stdout);
+            return ran.nodes[0];
+          };
+          assert.is(await reason(), 'a done');
+          assert.is(await reason(), 'a up_to_date');
+          writeFileSync(at('shared/tool.sh'), sources);
+          assert.is(await reason(), 'a done');
+          chmodSync(at('shared/tool.sh'), statSync(at('shared/tool.sh')).mode ^ 0o111);
+          assert.is(await reason(), 'a done');
+          writeFileSync(at('other/deep/b.txt'), sources);
+          assert.is(await reason(), 'a done');
+          assert.is(await reason(), 'a up_to_date');
+        }
+      }),
+    60_000,
+  );
 
   test('what a task left in a chroot counts there: another image is not up to date; an undone task is not either', () =>
     inFolder({ 'list.txt': 'nginx' }, async (folder) => {
