@@ -76,9 +76,14 @@ function rowsOf(part: Part, outcomes: readonly Outcome[]): string {
   ];
   const lists = sorts.map((sort) => {
     const names = of(sort).map(({ name }) => name.replace(`${sort}: `, ''));
-    return names.length === 0 ? '' : `- **${sort}**: ${names.join('; ')}\n`;
+    return names.length === 0 ? '' : `${wrapped(`- **${sort}**: ${names.join('; ')}`)}\n`;
   });
   return `${table(['sort', 'tried', 'succeeded', 'failed with a message', 'wrong', 'did not end'], rows)}\n${lists.join('')}`;
+}
+
+/** An item of a list in lines of at most 120 characters. */
+function wrapped(text: string): string {
+  return text.replace(/(.{1,118})(?: |$)/g, (_, line, at) => `${at === 0 ? '' : '  '}${line}\n`).trimEnd();
 }
 
 function counts(outcomes: readonly Outcome[]): number[] {
