@@ -182,7 +182,7 @@ function leave(folders: number[], names: string[], count: number): void {
 
 function hostPathOf(root: string, place: Place): string {
   place.close();
-  return join(root, place.inside);
+  return place.inside === '/' ? root : join(root, place.inside);
 }
 
 function partsOf(path: string): string[] {

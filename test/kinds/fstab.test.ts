@@ -155,8 +155,8 @@ PARTLABEL=twin /esc\u001b[2J ext4 bind=x 0 2
             warningsOf(ran).map((text) => text.replace(/^fstab: (.*) of the image is not mounted: /, '$1: ').replace(/ \(\/etc.*/, '')),
             [
               '/gone: nothing on the disk has that LABEL',
-              '/bin/busybox: mount point is not a directory',
-              '/circle/x: /circle: too many links, one after the other',
+              '/bin/busybox: /bin/busybox: /bin/busybox is not a folder in the image',
+              '/circle/x: /circle/x: too many links, one after the other',
               '/gone/below: /gone is not mounted',
               '/bin/busybox/x: /bin/busybox is not mounted',
               '/up/../../../../../../..//.: it would hide the root file system',
@@ -201,9 +201,9 @@ ${look.replace('TARGET,SOURCE,OPTIONS', 'TARGET,SOURCE')}`,
   );
 
   for (const [title, prepare, said] of [
-    ['is a named pipe', 'mkfifo etc/fstab', '/etc/fstab is not a regular file'],
-    ['is a device', 'mknod etc/fstab c 1 5', '/etc/fstab is not a regular file'],
-    ['is too long', 'head -c 70000 /dev/zero > etc/fstab', '/etc/fstab has more than 65536 bytes'],
+    ['is a named pipe', 'mkfifo etc/fstab', '/etc/fstab of the image is not a regular file'],
+    ['is a device', 'mknod etc/fstab c 1 5', '/etc/fstab of the image is not a regular file'],
+    ['is too long', 'head -c 70000 /dev/zero > etc/fstab', '/etc/fstab of the image is larger than 65536 bytes'],
     ['has too many lines', 'for i in $(seq 65); do echo "UUID=$i /$i ext4"; done > etc/fstab', 'it names 65 file systems'],
     ['is a link to one of the host', 'ln -s "$here/theirs" etc/fstab', undefined],
     ['is missing', 'rm -r etc; mkdir etc', undefined],
@@ -243,10 +243,8 @@ ${look.replace('TARGET,SOURCE,OPTIONS', 'TARGET,SOURCE')}`,
         const kept = await run(['run', 'r.yml', '--on-failure', 'keep', '--format', 'json'], { folder });
         assert.is(kept.code, 1, kept.stdout + kept.stderr);
         const held = finished(kept)['left'] as { task: string; by_hand: string[] }[];
-        assert.equal(
-          held.find(({ task }) => task === 'fstab')?.by_hand.map((line) => line.replace(/\S+\/mnt\/root/, "'")),
-          ["umount -R '/boot/efi'", "umount -R '/boot'"],
-        );
+        // Its mounts are in a mount namespace of its own: nobody else can unmount them.
+        assert.equal(held.find(({ task }) => task === 'fstab')?.by_hand, []);
         writeFileSync(join(folder, 'go'), 'yes');
         const resumed = await run(['run', '--resume', String(finished(kept)['run'])], { folder });
         assert.is(resumed.code, 0, resumed.stdout + resumed.stderr);

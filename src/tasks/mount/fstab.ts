@@ -91,7 +91,10 @@ export const fstab = defineKind({
     if (mountsGone) return;
     for (const { path, before } of [...mounted].reverse()) await unmountTree(path, shell, before);
   },
-  byHand: ({ mounted }: Note) => [...mounted].reverse().map(({ path }) => `umount -R ${shellWord(path)}`),
+  byHand: ({ mounted }: Note, { mountsGone }) =>
+    (mountsGone ? [] : [...mounted].reverse())
+      .filter(({ path, before }) => mountsUnder(path).length > before)
+      .map(({ path }) => `umount -R -- ${shellWord(path)}`),
 });
 
 /** What the image's table asks for; nothing, and a warning, where the table cannot be trusted. */
