@@ -162,6 +162,8 @@ export class TaskRunner {
     const onOutput = holdsSecrets(action) ? (text: string) => facts.secret(secretsIn(text, action)) : undefined;
     try {
       const { output, left } = await runScript({ ...script, signal: this.cancelled, onLines, onOutput }, pipes);
+      // Where nothing was printed, or on a terminal.
+      onOutput?.(output);
       this.tellLeft(task, left);
       return outputsIn(output, action);
     } catch (error) {
