@@ -1,9 +1,8 @@
-import { spawn } from 'node:child_process';
 import { closeSync, statSync } from 'node:fs';
 import { memoryFile } from '../linux/memory_file.js';
-import { shellWord } from '../linux/shell_word.js';
 import { commandIn, mountsIn } from './chroot_entry.js';
 import { insideRoot } from './inside.js';
+import { onTerminal } from './on_terminal.js';
 import type { Script } from './script.js';
 
 /** Where a shell is opened, and with which environment. */
@@ -18,25 +17,18 @@ export type ShellPlace = Pick<Script, 'env' | 'dir' | 'root' | 'privileged'>;
 export async function openShell({ env, dir, root, privileged }: ShellPlace, name: string, signal: AbortSignal): Promise<void> {
   const shell = root === undefined ? env['SHELL'] || '/bin/sh' : shellIn(root);
   const command = root === undefined ? [shell, '-i'] : await commandIn({ root, dir, privileged }, 3, [shell, '-i']);
-  // By script(1): a terminal of its own, so that the shell's job control does not take this program's away.
-  const terminal = ['setpriv', '--pdeathsig', 'KILL', '--', 'script', '--quiet', '--command', command.map(shellWord).join(' '), '/dev/null'];
   const files = root === undefined ? [] : [memoryFile(mountsIn({ root, dir, privileged }))];
-  const child = spawn(terminal[0] as string, terminal.slice(1), {
-    stdio: ['inherit', 'inherit', 'inherit', ...files],
-    cwd: root === undefined ? dir : '/',
-    env: { ...env, SHELL: '/bin/sh', TERM: process.env['TERM'] ?? 'dumb', PS1: `[${name}] # ` },
-  });
-  // TERM: it puts the terminal back as it was.
-  const end = () => child.kill('SIGTERM');
-  signal.addEventListener('abort', end);
   try {
-    await new Promise<void>((done, fail) => {
-      child.on('error', (error) => fail(new Error(`cannot open a shell in ${dir}: ${error.message}`)));
-      child.on('close', () => done());
+    await onTerminal(command, {
+      env: { ...env, TERM: process.env['TERM'] ?? 'dumb', PS1: `[${name}] # ` },
+      cwd: root === undefined ? dir : '/',
+      files,
+      signal,
     });
+  } catch (error) {
+    throw new Error(`cannot open a shell in ${dir}: ${(error as Error).message}`, { cause: error });
   } finally {
     for (const fd of files) closeSync(fd);
-    signal.removeEventListener('abort', end);
   }
 }
 
