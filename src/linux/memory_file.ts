@@ -13,7 +13,7 @@ export function memoryFile(text: string): number {
     return fd;
   } catch (error) {
     closeSync(fd);
-    throw new Error(`a text of ${Buffer.byteLength(text)} bytes does not fit in ${memoryFolder}: ${(error as Error).message}`, { cause: error });
+    throw new Error(`a script of ${Buffer.byteLength(text)} bytes does not fit in ${memoryFolder}: ${(error as Error).message}`, { cause: error });
   }
 }
 

@@ -75,7 +75,7 @@ description: "${bad}"
 inputs: {i: {type: string, description: "${bad}", default: "${bad}"}}
 tasks:
   volume: {uses: ec2.volume, with: {size: 1}, description: "${bad}"}
-  snapshot: {uses: ec2.snapshot, with: {volume: "{{ volume.id }}", description: "{{ inputs.i }}"}}
+  snapshot: {uses: ec2.snapshot, with: {volume: "{{ volume.id }}", description: "\\x9b2Jx"}} # of what terminals obey, all that EC2 takes
 outputs: {o: "{{ inputs.i }}"}
 `;
         writeFileSync(join(folder, 'r.yml'), recipe);
