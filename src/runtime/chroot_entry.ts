@@ -36,7 +36,7 @@ export async function commandIn({ root, dir, privileged }: ChrootPlace, table: n
 
 /** Run by the host's shell. One call of mount for all: a process costs as much as all that it mounts. */
 const enter = (table: number) => `mount=$1 unshare=$2 root=$3 dir=$4
-printf %s "$5" > /proc/sys/kernel/hostname
+printf %s "$5" > /proc/sys/kernel/hostname || echo 'the hostname of the image could not be set' >&2
 "$mount" --all --fstab /proc/self/fd/${table}
 [ "$root" -ef /.. ] || { echo "$root could not be mounted over /" >&2; exit 1; }
 exec ${table}<&-
@@ -73,7 +73,7 @@ function dropped(): string {
 
 /** The image's own name, where it has a valid one. Source: hostname(5), gethostname(2). */
 async function hostnameOf(root: string): Promise<string> {
-  const text = await readInside(root, '/etc/hostname').catch(() => undefined);
+  const text = await readInside(root, '/etc/hostname', 4096).catch(() => undefined);
   const name =
     text
       ?.split('\n')

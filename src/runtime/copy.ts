@@ -72,6 +72,9 @@ export async function copyTree(from: CopySource, to: CopyTarget, options: CopyOp
   if (![0, 1].includes(read.code) && read.said !== '') throw new CommandError(['tar', '--create'], read.code, read.said);
   if (written.code !== 0) throw new CommandError(['tar', '--extract'], written.code, written.said);
   if (broken instanceof Error) throw broken;
+  // Without a word where a signal ended it: what came until then may be whole for who writes it.
+  if (![0, 1].includes(read.code))
+    throw new CommandError(['tar', '--create'], read.code < 0 ? undefined : read.code, '', read.code < 0 ? 'was ended by a signal' : undefined);
   for (const line of [read, written].flatMap(({ said }) => said.split('\n'))) if (line !== '') options.warn(line.replace(/^tar: /, ''));
 }
 

@@ -47,9 +47,12 @@ export function partitionFor({ source }: FstabEntry, partitions: readonly Probed
   const [only, ...more] = wanted === '' ? [] : partitions.filter((each) => same(each[fact]));
   if (only === undefined) throw new Error(`nothing on the disk has that ${tag}`);
   if (more.length > 0) throw new Error(`${[only, ...more].map(({ DEVNAME }) => DEVNAME).join(' and ')} have the same ${tag}`);
-  if (only['USAGE'] !== 'filesystem') throw new Error(`${only['DEVNAME']} holds ${only['TYPE'] ?? 'no file system'}`);
+  if (!mountable.includes(only['TYPE'] ?? '')) throw new Error(`${only['DEVNAME']} holds ${only['TYPE'] ?? 'no file system'}`);
   return only;
 }
+
+/** What systems start from. Other drivers of this machine's kernel never see an image's bytes unless a recipe says so. */
+const mountable = ['ext2', 'ext3', 'ext4', 'xfs', 'btrfs', 'f2fs', 'vfat', 'exfat'];
 
 /** What blkid calls the names that are written in a table. */
 const facts: Readonly<Record<string, string>> = { UUID: 'UUID', LABEL: 'LABEL', PARTUUID: 'PART_ENTRY_UUID', PARTLABEL: 'PART_ENTRY_NAME' };

@@ -22,7 +22,8 @@ export function guardsFor(type: string): string[] {
 export async function mountDevice({ device, path, type, options }: WantedMount, shell: Shell, signal: AbortSignal): Promise<void> {
   const mount = (all: readonly string[]) =>
     shell.run(['mount', ...(type === undefined ? [] : ['-t', type]), '-o', all.join(','), '--', device, path], { signal });
-  const all = [...guardsFor(type ?? ''), ...options];
+  // A bind mount has the options of what is bound.
+  const all = [...(options.some((option) => /^r?bind$/.test(option)) ? [] : guardsFor(type ?? '')), ...options];
   try {
     await mount(all);
   } catch (error) {

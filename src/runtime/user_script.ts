@@ -110,6 +110,7 @@ export interface ScriptNote {
   readonly shell?: readonly string[] | undefined;
   readonly dir: string;
   readonly root?: string | undefined;
+  /** Absent in notes of before it could be false. */
   readonly privileged?: boolean;
   /** Whether its mounts are the run's, and not the script's alone. */
   readonly keepsMounts: boolean;
@@ -149,7 +150,7 @@ export function scriptUndoer(
 ): Undoer {
   return {
     async undo(note: Note, world: World) {
-      const { script, env, shell, dir, root, privileged = false, keepsMounts } = note.data as ScriptNote;
+      const { script, env, shell, dir, root, privileged = true, keepsMounts } = note.data as ScriptNote;
       const known = rendered.get(note.id) ?? {
         text: unseal(script, secret) ?? '',
         env: { ...baseEnvironment(program, root !== undefined), ...definedOf(mapped(env, (sealed) => unseal(sealed, secret))) },
