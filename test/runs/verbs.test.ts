@@ -163,7 +163,7 @@ outputs: {result: "{{ a.x }}"}
     inFolder({}, async (folder) => {
       const web = join(repository, 'recipes/web.yml');
       const image = (await run(['plan', web, 'ami.image'], { folder })).stdout;
-      assert.match(image, /: 13 tasks, 5 releases, to reach ami\.image\n/);
+      assert.match(image, /: 14 tasks, 6 releases, to reach ami\.image\n/);
       assert.match(image, /ami\.source .*\n(.*\n)+? {6}in the plan because "ami\.\w+" needs it\n/);
       assert.match(image, /smoke {2}run in ami\.chroot\n(.*\n)+? {6}in the plan because "ami\.snapshot" freezes "ami\.volume"\n/);
       assert.not.match(image, 'left out');
