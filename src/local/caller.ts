@@ -19,6 +19,31 @@ export function isRegion(text: string): boolean {
   return text.length <= 64 && /^[a-z]+(-[a-z]+)*-[0-9]+$/.test(text);
 }
 
+/** What a signed request says of the credentials it was signed with. */
+export interface Claim {
+  /** Undefined where the request is not signed, or says it in another form. */
+  readonly accessKeyId: string | undefined;
+  readonly region: string | undefined;
+  readonly sessionToken: string | undefined;
+}
+
+/**
+ * Reads what a request says of its credentials: in its headers where it has an `Authorization`, in its query or form else.
+ * Source: Signature Version 4, the credential scope `KEY/DATE/REGION/SERVICE/aws4_request`.
+ */
+export function claimOf(headers: Readonly<Record<string, string>>, form: URLSearchParams): Claim {
+  const { authorization, 'x-amz-security-token': token } = headers;
+  const scope = authorization === undefined ? form.get('X-Amz-Credential') : partOf(authorization, 'Credential');
+  const [, accessKeyId, region] = /^([^/]+)\/[0-9]{8}\/([^/]+)\/[^/]+\/aws4_request$/.exec(scope ?? '') ?? [];
+  return { accessKeyId, region, sessionToken: authorization === undefined ? (form.get('X-Amz-Security-Token') ?? undefined) : token };
+}
+
+/** A part of an `Authorization` header, such as its `Signature`. */
+export function partOf(authorization: string, name: string): string {
+  const [, parts = ''] = /^AWS4-HMAC-SHA256\s+(.*)$/.exec(authorization) ?? [];
+  return new RegExp(`(?:^|,)\\s*${name}=([^,\\s]*)`).exec(parts)?.[1] ?? '';
+}
+
 /** Who asks, and in which region. */
 export interface Caller {
   readonly account: string;
@@ -30,12 +55,10 @@ export interface Caller {
 /**
  * Reads who asks from a signed request; {@link verifySignature} checks the signature. An access key of twelve digits is
  * the account, as with other emulators; a session token `expires-SECONDS` is good until then (seconds since 1970).
- * Source: Signature Version 4, the credential scope `KEY/DATE/REGION/SERVICE/aws4_request`, in a header or in the query.
  */
 export function callerOf(headers: Readonly<Record<string, string>>, form: URLSearchParams, region: string): Caller {
-  const scope = /Credential=([^,]+)/.exec(headers['authorization'] ?? '')?.[1] ?? form.get('X-Amz-Credential') ?? '';
-  const [, key = '', signed] = /^([^/]+)\/[0-9]{8}\/([^/]+)\//.exec(scope) ?? [];
-  const [, until] = /^expires-([0-9]+)$/.exec(headers['x-amz-security-token'] ?? form.get('X-Amz-Security-Token') ?? '') ?? [];
+  const { accessKeyId: key = '', region: signed, sessionToken = '' } = claimOf(headers, form);
+  const [, until] = /^expires-([0-9]+)$/.exec(sessionToken) ?? [];
   return {
     account: /^[0-9]{12}$/.test(key) ? key : localAccount,
     region: signed ?? region,

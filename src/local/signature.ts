@@ -1,5 +1,6 @@
 import { createHash, createHmac, type Hash, type Hmac, timingSafeEqual } from 'node:crypto';
 import { SignatureV4 } from '@smithy/signature-v4';
+import { claimOf, partOf } from './caller.js';
 import { Ec2Error } from './errors.js';
 
 /** A request as it came over HTTP; names of headers in small letters. */
@@ -13,8 +14,6 @@ export interface HttpRequest {
 
 /** What a signature says of itself. */
 interface Signature {
-  /** `KEY/DATE/REGION/SERVICE/aws4_request`. */
-  readonly credential: string;
   readonly date: string;
   readonly signedHeaders: string;
   readonly signature: string;
@@ -36,7 +35,7 @@ const mostInQuery = 300;
 export async function verifySignature(request: HttpRequest, service: 'ec2' | 'sts', secret: string): Promise<void> {
   const inHeader = request.headers['authorization'] !== undefined;
   const given = inHeader ? fromHeader(request) : fromQuery(request);
-  const [, accessKeyId, region] = /^([^/]+)\/[0-9]{8}\/([^/]+)\/[^/]+\/aws4_request$/.exec(given.credential) ?? [];
+  const { accessKeyId, region, sessionToken } = claimOf(request.headers, request.query);
   const names = new Set(given.signedHeaders.split(';'));
   if (accessKeyId === undefined || region === undefined || !/^[0-9a-f]{64}$/.test(given.signature) || !names.has('host')) throw incomplete();
   const signingDate = dateOf(given);
@@ -46,9 +45,8 @@ export async function verifySignature(request: HttpRequest, service: 'ec2' | 'st
   // The signer believes this header.
   const saysOther = (headers['x-amz-content-sha256'] ?? bodyHash) !== bodyHash;
   if (query.size > mostInQuery || saysOther || isUnsigned('x-amz-security-token')) throw mismatch(service);
-  const sessionToken = inHeader ? null : query.get('X-Amz-Security-Token');
   const signer = new SignatureV4({
-    credentials: { accessKeyId, secretAccessKey: secret, ...(sessionToken === null ? {} : { sessionToken }) },
+    credentials: { accessKeyId, secretAccessKey: secret, ...(inHeader || sessionToken === undefined ? {} : { sessionToken }) },
     region,
     service,
     sha256: Sha256,
@@ -71,9 +69,8 @@ export async function verifySignature(request: HttpRequest, service: 'ec2' | 'st
 }
 
 function fromHeader({ headers }: HttpRequest): Signature {
-  const [, parts] = /^AWS4-HMAC-SHA256\s+(.*)$/.exec(headers['authorization'] ?? '') ?? [];
-  const of = (name: string) => new RegExp(`(?:^|,)\\s*${name}=([^,\\s]*)`).exec(parts ?? '')?.[1] ?? '';
-  return { credential: of('Credential'), date: headers['x-amz-date'] ?? '', signedHeaders: of('SignedHeaders'), signature: of('Signature') };
+  const of = (name: string) => partOf(headers['authorization'] ?? '', name);
+  return { date: headers['x-amz-date'] ?? '', signedHeaders: of('SignedHeaders'), signature: of('Signature') };
 }
 
 function fromQuery({ method, query }: HttpRequest): Signature {
@@ -82,7 +79,7 @@ function fromQuery({ method, query }: HttpRequest): Signature {
     throw new Ec2Error('MissingAuthenticationToken', `The request must be signed with this server's secret access key (${help})`, 403);
   }
   if (of('Algorithm') !== 'AWS4-HMAC-SHA256') throw incomplete();
-  return { credential: of('Credential'), date: of('Date'), signedHeaders: of('SignedHeaders'), signature: of('Signature'), expires: of('Expires') };
+  return { date: of('Date'), signedHeaders: of('SignedHeaders'), signature: of('Signature'), expires: of('Expires') };
 }
 
 /** @throws Ec2Error where the time of a request is too far from now, or has run out. */

@@ -107,6 +107,15 @@ suite('who may use a served EC2', (test) => {
       for (const [wanted, asked] of cases) assert.is(await of(asked), wanted, JSON.stringify(asked));
     }));
 
+  test('whoever signed is who asks, whatever else the header names', () =>
+    withServer(async ({ endpoint: url, env }) => {
+      const body = 'Action=GetCallerIdentity&Version=2011-06-15';
+      const { authorization = '', ...headers } = signedHeaders({ url, body, secret: env['AWS_SECRET_ACCESS_KEY'], service: 'sts' });
+      const other = 'Credential=999999999999/20260101/local-1/sts/aws4_request';
+      const { text } = await ask({ url, body, headers: { ...headers, authorization: authorization.replace(' ', ` Old${other}, `) } });
+      assert.match(text, '<Account>000000000000</Account>');
+    }));
+
   test(
     'its own programs read the key from the state folder, others have it from `local env`; what the environment had is not asked',
     () =>
