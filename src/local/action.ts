@@ -20,7 +20,9 @@ export interface Here {
   /** Runs something while no other process with this state runs what has the same name; for commands of some milliseconds. */
   alone<T>(name: string, action: () => Promise<T>): Promise<T>;
   readonly latency: Latency;
-  /** The secret access key of credentials that are given out. */
+  /** When the credentials of whoever asks end, where they do; in seconds since 1970. */
+  readonly until: number | undefined;
+  /** The secret access key that those of credentials which are given out are derived from. */
   readonly secretKey: string;
   /** The address of the machine that asks, where that is another one. */
   readonly from: string | undefined;

@@ -1,3 +1,5 @@
+import { createHmac } from 'node:crypto';
+
 /** The region of the embedded EC2 when none is named. */
 export const localRegion = 'local-1';
 
@@ -44,24 +46,43 @@ export function partOf(authorization: string, name: string): string {
   return new RegExp(`(?:^|,)\\s*${name}=([^,\\s]*)`).exec(parts)?.[1] ?? '';
 }
 
+/** The session token of a role's credentials: a secret access key goes with it that {@link secretFor} derives. */
+const ofRole = /^role-(?=expires-[0-9]+$)/;
+
+/** Credentials of a role until a time, in seconds since 1970. The server's own secret access key cannot be found by them. */
+export function roleCredentials(secretKey: string, accessKeyId: string, until: number) {
+  const sessionToken = `role-expires-${until}`;
+  return { AccessKeyId: accessKeyId, SecretAccessKey: secretFor({ accessKeyId, sessionToken }, secretKey), SessionToken: sessionToken };
+}
+
+/** The secret access key that a request with these credentials is signed with, given the server's own. */
+export function secretFor({ accessKeyId, sessionToken = '' }: Pick<Claim, 'accessKeyId' | 'sessionToken'>, secretKey: string): string {
+  if (!ofRole.test(sessionToken)) return secretKey;
+  return createHmac('sha256', secretKey).update(`${accessKeyId} ${sessionToken}`).digest('base64url').slice(0, 40);
+}
+
 /** Who asks, and in which region. */
 export interface Caller {
   readonly account: string;
   readonly region: string;
   /** Whether the credentials say that they are too old. */
   readonly expired: boolean;
+  /** When the credentials end, where they say so; in seconds since 1970. */
+  readonly until?: number | undefined;
 }
 
 /**
  * Reads who asks from a signed request; {@link verifySignature} checks the signature. An access key of twelve digits is
- * the account, as with other emulators; a session token `expires-SECONDS` is good until then (seconds since 1970).
+ * the account, as with other emulators; a session token `expires-SECONDS`, or `role-expires-SECONDS`, is good until then (seconds since 1970).
  */
 export function callerOf(headers: Readonly<Record<string, string>>, form: URLSearchParams, region: string): Caller {
   const { accessKeyId: key = '', region: signed, sessionToken = '' } = claimOf(headers, form);
-  const [, until] = /^expires-([0-9]+)$/.exec(sessionToken) ?? [];
+  const [, end] = /^(?:role-)?expires-([0-9]+)$/.exec(sessionToken) ?? [];
+  const until = end === undefined ? undefined : Number(end);
   return {
     account: /^[0-9]{12}$/.test(key) ? key : localAccount,
     region: signed ?? region,
-    expired: until !== undefined && Number(until) * 1000 < Date.now(),
+    expired: until !== undefined && until * 1000 < Date.now(),
+    until,
   };
 }

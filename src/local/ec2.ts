@@ -130,7 +130,18 @@ export class LocalEc2 {
     const entry = (answer: Partial<WireAnswer>) => {
       const [, code] = answer.status === 200 ? [] : (/<Code>([^<]*)/.exec(answer.body ?? '') ?? []);
       const { region, account } = caller;
-      this.log({ service, action, region, account, code, ms: Math.round(performance.now() - started), form, ...answer });
+      const body = answer.body?.replace(/(<SecretAccessKey>)[^<]*/, '$1***');
+      this.log({
+        service,
+        action,
+        region,
+        account,
+        code,
+        ms: Math.round(performance.now() - started),
+        form,
+        ...answer,
+        ...(body === undefined ? {} : { body }),
+      });
     };
     try {
       const given = await this.answerOf(service, action, parameters, caller, visitor);
@@ -262,7 +273,7 @@ export class LocalEc2 {
     return visitor === undefined ? message : withoutPaths(message.replaceAll(this.options.root, '/…'));
   }
 
-  private hereFor({ account, region }: Caller, visitor?: Visitor): Here {
+  private hereFor({ account, region, until }: Caller, visitor?: Visitor): Here {
     return {
       store: this.storeOf(region),
       storeOf: (other) => this.storeOf(other),
@@ -270,6 +281,7 @@ export class LocalEc2 {
       run: this.options.run,
       account,
       region,
+      until,
       secretKey: this.secretKey ?? uncheckedKey,
       from: visitor?.from,
       told: (message) => this.toldTo(visitor, message),

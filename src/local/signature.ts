@@ -1,6 +1,6 @@
 import { createHash, createHmac, type Hash, type Hmac, timingSafeEqual } from 'node:crypto';
 import { SignatureV4 } from '@smithy/signature-v4';
-import { claimOf, partOf } from './caller.js';
+import { claimOf, partOf, secretFor } from './caller.js';
 import { Ec2Error } from './errors.js';
 
 /** A request as it came over HTTP; names of headers in small letters. */
@@ -27,15 +27,16 @@ const mostSkewMs = 15 * 60_000;
 const mostInQuery = 300;
 
 /**
- * Checks that a request is signed with a secret access key, whatever access key id it names: it is signed again, and
- * must come out the same. Source: AWS IAM User Guide, "AWS Signature Version 4 for API requests".
+ * Checks that a request is signed with a secret access key, or with that of a role which is derived from it, whatever
+ * access key id it names: it is signed again, and must come out the same. Source: AWS IAM User Guide, "AWS Signature Version 4 for API requests".
  * @param service the one the request is for; a signature for another is none.
  * @throws Ec2Error where it is not signed, not in full, not with this secret, or not within 15 minutes of now.
  */
 export async function verifySignature(request: HttpRequest, service: 'ec2' | 'sts', secret: string): Promise<void> {
   const inHeader = request.headers['authorization'] !== undefined;
   const given = inHeader ? fromHeader(request) : fromQuery(request);
-  const { accessKeyId, region, sessionToken } = claimOf(request.headers, request.query);
+  const claim = claimOf(request.headers, request.query);
+  const { accessKeyId, region, sessionToken } = claim;
   const names = new Set(given.signedHeaders.split(';'));
   if (accessKeyId === undefined || region === undefined || !/^[0-9a-f]{64}$/.test(given.signature) || !names.has('host')) throw incomplete();
   const signingDate = dateOf(given);
@@ -46,7 +47,7 @@ export async function verifySignature(request: HttpRequest, service: 'ec2' | 'st
   const saysOther = (headers['x-amz-content-sha256'] ?? bodyHash) !== bodyHash;
   if (query.size > mostInQuery || saysOther || isUnsigned('x-amz-security-token')) throw mismatch(service);
   const signer = new SignatureV4({
-    credentials: { accessKeyId, secretAccessKey: secret, ...(inHeader || sessionToken === undefined ? {} : { sessionToken }) },
+    credentials: { accessKeyId, secretAccessKey: secretFor(claim, secret), ...(inHeader || sessionToken === undefined ? {} : { sessionToken }) },
     region,
     service,
     sha256: Sha256,

@@ -1,4 +1,5 @@
 import { type Action, action, required } from './action.js';
+import { roleCredentials } from './caller.js';
 import { Ec2Error } from './errors.js';
 
 const getCallerIdentity = action({}, async (_, here) => ({
@@ -35,9 +36,10 @@ const assumeRole = action(
       throw new Ec2Error('AccessDenied', 'MultiFactorAuthentication failed, must provide both MFA serial number and one time pass code.', 403);
     }
     const seconds = request.DurationSeconds ?? 3600;
-    const until = Math.floor(Date.now() / 1000) + seconds;
+    // Whoever has seen credentials of a role cannot prolong them.
+    const until = Math.min(Math.floor(Date.now() / 1000) + seconds, here.until ?? Number.POSITIVE_INFINITY);
     return {
-      Credentials: { AccessKeyId: account, SecretAccessKey: here.secretKey, SessionToken: `expires-${until}`, Expiration: new Date(until * 1000) },
+      Credentials: { ...roleCredentials(here.secretKey, account, until), Expiration: new Date(until * 1000) },
       AssumedRoleUser: {
         AssumedRoleId: `${account}:${request.RoleSessionName}`,
         Arn: `arn:aws:sts::${account}:assumed-role/${arn.split('/').at(-1)}/${request.RoleSessionName}`,

@@ -152,7 +152,7 @@ suite('who may use a served EC2', (test) => {
   );
 
   test('credentials that it gives out are good: of a role, for its account', () =>
-    withServer(async ({ endpoint: url, env }) => {
+    withServer(async ({ endpoint: url, env, folder }) => {
       const secret = env['AWS_SECRET_ACCESS_KEY'];
       const role = 'Action=AssumeRole&Version=2011-06-15&RoleSessionName=x&RoleArn=arn:aws:iam::222222222222:role/x';
       const { text } = await ask({ url, body: role, secret, service: 'sts' });
@@ -160,6 +160,18 @@ suite('who may use a served EC2', (test) => {
       const given = { accessKeyId: of('AccessKeyId'), secret: of('SecretAccessKey'), token: of('SessionToken') };
       const who = await ask({ url, body: 'Action=GetCallerIdentity&Version=2011-06-15', service: 'sts', ...given });
       assert.match(who.text, '<Account>222222222222</Account>');
+      // It goes over the network: the server's own key must not.
+      assert.match(given.secret, /^[A-Za-z0-9_-]{40}$/);
+      assert.not(text.includes(secret ?? '-'));
+      const log = readFileSync(join(folder, 'log.ndjson'), 'utf8');
+      assert.equal([log.includes(secret ?? '-'), log.includes(given.secret)], [false, false]);
+      const as = (other: object) => ask({ url, body: 'Action=GetCallerIdentity&Version=2011-06-15', service: 'sts', ...given, ...other });
+      assert.is((await as({ accessKeyId: '333333333333' })).status, 403);
+      assert.is((await as({ token: given.token.replace(/[0-9]$/, (c) => String(9 - Number(c))) })).status, 403);
+      assert.is((await as({ secret })).status, 403);
+      // Nor can it be prolonged by whoever saw it.
+      const next = await ask({ url, body: `${role}&DurationSeconds=43200`, service: 'sts', ...given });
+      assert.match(next.text, `<SessionToken>${given.token}<`);
     }));
 
   test('without keys where it is told so: whoever can connect, by POST', () =>
