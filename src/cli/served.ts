@@ -12,7 +12,7 @@ import { print, printJson } from './output.js';
 import { stateFolder } from './state.js';
 
 /** A served EC2, as it is printed and as the state folder keeps it for the programs of its owner. */
-export interface ServedNote extends Pick<Served, 'endpoint' | 'metadata'> {
+export interface ServedNote extends Pick<Served, 'endpoint' | 'metadata' | 'hosts'> {
   readonly region: string;
   readonly state: string;
   /** What clients of AWS are told by the environment. */
@@ -25,7 +25,7 @@ export function newSecretKey(): string {
 }
 
 /** The note of a server. The access key id names the account; any other will do, too. */
-export function noteOf({ endpoint, metadata }: Pick<Served, 'endpoint' | 'metadata'>, region: string, state: string, secretKey = uncheckedKey): ServedNote {
+export function noteOf({ endpoint, metadata, hosts }: Omit<Served, 'close'>, region: string, state: string, secretKey = uncheckedKey): ServedNote {
   const env = {
     AWS_ENDPOINT_URL: endpoint,
     AWS_EC2_METADATA_SERVICE_ENDPOINT: metadata,
@@ -34,7 +34,7 @@ export function noteOf({ endpoint, metadata }: Pick<Served, 'endpoint' | 'metada
     AWS_REGION: region,
     AWS_DEFAULT_REGION: region,
   };
-  return { endpoint, metadata, region, state, env };
+  return { endpoint, metadata, hosts, region, state, env };
 }
 
 /** Keeps the note of a server while that runs. @returns what removes it. */
@@ -53,19 +53,20 @@ export function printServedEnvironment(told: string | undefined, json: boolean):
 }
 
 /**
- * How to speak to the EC2 at an endpoint, where it is served from a state folder, by whatever name of the loopback
- * interface. The access key id of the environment goes on choosing the account.
+ * How to speak to the EC2 at an endpoint, where it is served from a state folder, by whatever name it answers to. The access key id of the environment goes on choosing the account.
  */
 export function servedAt(endpoint: string | undefined, state: string): ServedKeys | undefined {
   const note = endpoint === undefined ? undefined : noteIn(state);
-  if (endpoint === undefined || note === undefined || placeOf(endpoint) !== placeOf(note.endpoint)) return undefined;
+  if (endpoint === undefined || note === undefined || !isAt(note, endpoint)) return undefined;
   const { AWS_ACCESS_KEY_ID: named = '' } = process.env;
   const { AWS_ACCESS_KEY_ID: accessKeyId = '', AWS_SECRET_ACCESS_KEY: secretAccessKey = '' } = note.env;
   return { accessKeyId: /^[0-9]{12}$/.test(named) ? named : accessKeyId, secretAccessKey, metadata: note.metadata };
 }
 
-function placeOf(endpoint: string): string | undefined {
-  return URL.canParse(endpoint) ? new URL(endpoint).host.replace(/^(localhost|127\.[0-9.]+|\[::1\])(?=:|$)/, 'loopback') : undefined;
+function isAt(note: ServedNote, endpoint: string): boolean {
+  if (!URL.canParse(endpoint)) return false;
+  const { hostname, port } = new URL(endpoint);
+  return port === new URL(note.endpoint).port && note.hosts.includes(hostname.replace(/^\[(.*)\]$/, '$1'));
 }
 
 function noteIn(state: string): ServedNote | undefined {

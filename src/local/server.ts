@@ -13,6 +13,8 @@ export interface Served {
   readonly endpoint: string;
   /** The URL of the metadata service alone. */
   readonly metadata: string;
+  /** The names and addresses that requests to it may be for; in small letters. */
+  readonly hosts: readonly string[];
   /**
    * Takes no more requests, waits for those that are under way, and detaches what clients left attached.
    * @returns the volumes that are in use still, with their devices.
@@ -44,7 +46,7 @@ const closeMs = 10_000;
  */
 export async function serve(ec2: LocalEc2, { port, metadataPort, listen = loopback, hosts = [] }: Ports): Promise<Served> {
   const metadata = new Metadata(ec2.region, ec2.secretKey ?? uncheckedKey);
-  const known = [...hosts, 'localhost', loopback, '169.254.169.254'];
+  const known = [...hosts.map((host) => host.toLowerCase()), 'localhost', loopback, '169.254.169.254'];
   // Clients that know one endpoint only ask there for metadata too.
   const api = serverOf(answerApi(ec2, known, listen === loopback ? metadata : undefined));
   const own = serverOf(answerMetadata(ec2, known, metadata));
@@ -62,7 +64,8 @@ export async function serve(ec2: LocalEc2, { port, metadataPort, listen = loopba
       unfollow();
       return ec2.detachServed();
     };
-    return { endpoint: urlOf(hosts[0] ?? loopback, at), metadata: urlOf(loopback, ownAt), close };
+    const name = listen === loopback ? loopback : (known[0] ?? loopback);
+    return { endpoint: urlOf(name, at), metadata: urlOf(loopback, ownAt), hosts: known, close };
   } catch (error) {
     await stop();
     throw error;

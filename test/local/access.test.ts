@@ -2,6 +2,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { servedAt } from '../../src/cli/served.js';
 import { recordsOf } from '../support/ec2.js';
 import { inFolder } from '../support/folder.js';
 import { run } from '../support/program.js';
@@ -257,6 +258,28 @@ suite('who may use a served EC2', (test) => {
       ),
     60_000,
   );
+
+  test('a name of this host in capital letters, where only this host is listened to: the URL is the one that is listened on', () =>
+    inFolder({ 'r.yml': 'version: 1\nname: r\ntasks:\n  volume: {uses: ec2.volume, with: {size: 1}}\n' }, async (folder) => {
+      const server = await serveIn(folder, '--host', 'Build1.Example');
+      try {
+        const port = new URL(server.endpoint).port;
+        assert.is(server.endpoint, `http://127.0.0.1:${port}`);
+        const body = form('DescribeVolumes');
+        const secret = server.env['AWS_SECRET_ACCESS_KEY'];
+        const headers = signedHeaders({ url: `http://build1.example:${port}`, body, secret });
+        const named = await ask({ url: server.endpoint, body, headers: { ...headers, host: `build1.example:${port}` } });
+        assert.is(named.status, 200, named.text);
+        const ofNote = (endpoint: string) => servedAt(endpoint, join(folder, 'state'))?.secretAccessKey;
+        assert.equal(
+          ['127.0.0.1', 'localhost', 'BUILD1.example'].map((host) => ofNote(`http://${host}:${port}/`)),
+          [secret, secret, secret],
+        );
+        assert.equal([ofNote(`http://other.example:${port}`), ofNote('http://127.0.0.1:1')], [undefined, undefined]);
+      } finally {
+        await server.stop();
+      }
+    }));
 
   test('curl, which signs by itself', () =>
     withServer(async (server: Server) => {
