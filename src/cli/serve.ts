@@ -38,6 +38,7 @@ export async function serveLocal({ json, ...options }: ServeOptions): Promise<nu
   const secretKey = auth ? newSecretKey() : undefined;
   const interruption = watchSignals();
   const release = await lock(serverLock(state), 'local serve');
+  let forget = () => {};
   try {
     const log = logTo(options.log ?? env['CHROOTFILE_LOCAL_LOG']);
     const ec2 = await openLocalEc2(state, region, { behaviour, aliases: true, secretKey, ...(log === undefined ? {} : { log }) });
@@ -45,17 +46,17 @@ export async function serveLocal({ json, ...options }: ServeOptions): Promise<nu
       throw error.code === 'EADDRINUSE' ? new ExitError(exits.host, `${error.message}\n  help: --port 0 --metadata-port 0 takes ports that are free`) : error;
     });
     const note = noteOf(served, region, state, secretKey);
-    const forget = keepNote(note);
+    forget = keepNote(note);
     // On one line: whoever starts it reads until that has come.
     if (json) print(JSON.stringify(note));
     else print(...greeting(note, options));
     const { signal } = interruption;
     if (!signal.aborted) await once(signal, 'abort');
     const left = await served.close();
-    forget();
     for (const { volume, device } of left) printError(inUse(volume, device));
     return left.length === 0 ? exits.done : exits.left;
   } finally {
+    forget();
     await release();
     interruption.stop();
   }

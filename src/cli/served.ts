@@ -46,7 +46,7 @@ export function keepNote(note: ServedNote): () => void {
 /** `chrootfile local env`: what a shell evaluates to have clients of AWS use the EC2 that is served here. */
 export function printServedEnvironment(told: string | undefined, json: boolean): void {
   const state = stateFolder(told);
-  const note = isHeld(serverLock(state)) ? noteIn(state) : undefined;
+  const note = liveNote(state);
   if (note === undefined) throw new ExitError(exits.invalid, `no EC2 is served from ${state}\n  help: sudo chrootfile local serve`);
   if (json) printJson(note.env);
   else print(...Object.entries(note.env).map(([name, value]) => `export ${name}=${value}`));
@@ -56,7 +56,7 @@ export function printServedEnvironment(told: string | undefined, json: boolean):
  * How to speak to the EC2 at an endpoint, where it is served from a state folder, by whatever name it answers to. The access key id of the environment goes on choosing the account.
  */
 export function servedAt(endpoint: string | undefined, state: string): ServedKeys | undefined {
-  const note = endpoint === undefined ? undefined : noteIn(state);
+  const note = endpoint === undefined ? undefined : liveNote(state);
   if (endpoint === undefined || note === undefined || !isAt(note, endpoint)) return undefined;
   const { AWS_ACCESS_KEY_ID: named = '' } = process.env;
   const { AWS_ACCESS_KEY_ID: accessKeyId = '', AWS_SECRET_ACCESS_KEY: secretAccessKey = '' } = note.env;
@@ -67,6 +67,12 @@ function isAt(note: ServedNote, endpoint: string): boolean {
   if (!URL.canParse(endpoint)) return false;
   const { hostname, port } = new URL(endpoint);
   return port === new URL(note.endpoint).port && note.hosts.includes(hostname.replace(/^\[(.*)\]$/, '$1'));
+}
+
+/** The note of the server that has a state folder now: one that was killed leaves its own. */
+function liveNote(state: string): ServedNote | undefined {
+  const note = noteIn(state);
+  return note !== undefined && isHeld(serverLock(state)) ? note : undefined;
 }
 
 function noteIn(state: string): ServedNote | undefined {

@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { servedAt } from '../../src/cli/served.js';
@@ -151,6 +151,16 @@ suite('who may use a served EC2', (test) => {
       }),
     60_000,
   );
+
+  test('what a server that was killed left in its state folder is not believed', () =>
+    withServer(async ({ folder, endpoint, env }) => {
+      const left = join(folder, 'left');
+      mkdirSync(left);
+      const note = readFileSync(join(folder, 'state/served.json'), 'utf8');
+      writeFileSync(join(left, 'served.json'), note.replaceAll(env['AWS_SECRET_ACCESS_KEY'] ?? '-', 'old'));
+      const asked = await run(['gc', '--cloud', 'aws', '--endpoint', endpoint, '--json', '--state', left], { folder, env });
+      assert.is(asked.code, 0, asked.stderr);
+    }));
 
   test('credentials that it gives out are good: of a role, for its account', () =>
     withServer(async ({ endpoint: url, env, folder }) => {
