@@ -30,6 +30,7 @@ import { hasPerson, hideSecrets, printError } from './output.js';
 import { planJson } from './plan.js';
 import { openReport } from './reports/index.js';
 import type { PreparedRun, RunOptions } from './run.js';
+import { servedAt } from './served.js';
 import type { Interruption } from './signals.js';
 import { openWorld } from './world.js';
 
@@ -183,7 +184,7 @@ function newJournal({ loaded, folder }: PreparedRun, options: RunOptions, starte
     run: folder.id,
     recipe: loaded.file,
     started: started.toISOString(),
-    cloud: withDefaults({ ...named, ...toldOf(options) }),
+    cloud: withDefaults({ ...named, ...toldOf(options) }, folder.state),
     owner: ownIdentity(),
     sandbox: options.sandbox,
   });
@@ -196,10 +197,12 @@ export function toldOf({ cloud, region, profile, endpoint }: Pick<RunOptions, 'c
 }
 
 /** What the environment says of the cloud is written down with the run: its undo may run in another one. */
-function withDefaults(cloud: Cloud): Cloud {
+function withDefaults(cloud: Cloud, state: string): Cloud {
   if (cloud.provider === 'local') return cloud;
   const region = cloud.region ?? process.env['AWS_REGION'] ?? process.env['AWS_DEFAULT_REGION'];
-  const profile = cloud.profile ?? process.env['AWS_PROFILE'];
+  // An EC2 that is served from here has a key of its own, as long as the recipe names no profile.
+  const isServed = servedAt(cloud.endpoint, state) !== undefined;
+  const profile = cloud.profile ?? (isServed ? undefined : process.env['AWS_PROFILE']);
   return { ...cloud, ...(region === undefined ? {} : { region }), ...(profile === undefined ? {} : { profile }) };
 }
 

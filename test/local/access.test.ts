@@ -131,6 +131,7 @@ suite('who may use a served EC2', (test) => {
           assert.is(ended.code, 0, ended.stdout + ended.stderr);
         }
         assert.is((await build(endpoint, { ...noKeys, AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE', AWS_SECRET_ACCESS_KEY: 'real' })).code, 0);
+        assert.is((await build(endpoint, { ...noKeys, AWS_PROFILE: 'nobody' })).code, 0);
         const other = await build(endpoint, { ...noKeys, AWS_ACCESS_KEY_ID: 'x', AWS_SECRET_ACCESS_KEY: 'x' }, '--state', join(folder, 'elsewhere'));
 
         assert.is(other.code, 1);
