@@ -20,8 +20,8 @@ process.on('SIGXFSZ', () => {});
 /** Put here by the build. */
 declare const VERSION: string;
 let exitCode: number = exits.done;
-// What stands behind `--` is the recipe's: this program's own words are read without it.
-const own = process.argv.slice(2);
+// What stands behind `--` is the recipe's: this program's own words are read without it. Before the verb it says nothing.
+const own = process.argv.slice(process.argv[2] === '--' ? 3 : 2);
 const split = ['run', 'plan'].includes(own[0] ?? '') ? own.indexOf('--') : -1;
 const passed = split < 0 ? [] : own.splice(split).slice(1);
 

@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, st
 import { basename, join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { inFolder } from '../support/folder.js';
-import { start } from '../support/program.js';
+import { finished, start } from '../support/program.js';
 import { type RunResult, runRecipe } from '../support/recipe.js';
 import { makeRoot } from '../support/root.js';
 import { suite } from '../support/suite.js';
@@ -467,6 +467,9 @@ outputs: {all: "{{ run.arguments }}"}
       assert.is(resumed.code, 0, resumed.stderr);
       assert.match(resumed.stdout, "a | <it's $HOME>\n");
       assert.match(resumed.stdout, `\nall = ${JSON.stringify(words)}\n`);
+      const early = await start(['--', 'run', 'r.yml', '--format', 'json', '--', '--no-sandbox'], { folder }).ended;
+      assert.equal(finished(early)['outputs'], { all: ['--no-sandbox'] }, early.stdout);
+      assert.match(readFileSync(join(folder, 'state/runs', String(finished(early)['run']), 'journal.jsonl'), 'utf8'), '"sandbox":true');
       const none = await runRecipe(folder, recipe);
       assert.equal([none.log('a'), none.log('b'), none.outputs['all']], ['<>\n', '[]\n', []]);
       assert.is((await start(['plan', 'r.yml', '--', 'c'], { folder }).ended).code, 0);
