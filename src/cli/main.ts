@@ -387,7 +387,8 @@ async function main(): Promise<void> {
 
 void main();
 // What no promise was waited for. As without this: nothing more is done, and the journal tells what is to be undone.
-process.on('uncaughtException', (error) => void failed(error).then((code) => process.exit(code)));
+const end = (code: number) => process.exit(code);
+process.on('uncaughtException', (error) => void failed(error).then(end, () => end(exits.failed)));
 
 async function failed(error: unknown): Promise<number> {
   const { reportFailure } = await import('./failure.js');

@@ -14,7 +14,7 @@ export function readableStack(error: unknown): string {
     line.replace(/(\/[^()]*\/dist\/\w+\.js):(\d+):(\d+)/, (written, bundle: string, row: string, column: string) => {
       if (!maps.has(bundle)) maps.set(bundle, mapOf(bundle));
       const found = maps.get(bundle)?.findEntry(Number(row) - 1, Number(column) - 1);
-      return found !== undefined && 'originalSource' in found
+      return found !== undefined && 'originalSource' in found && found.originalSource !== undefined
         ? `${found.originalSource.replace(/^(\.\.\/)+/, '')}:${found.originalLine + 1}:${found.originalColumn + 1}`
         : written;
     }),

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { readableStack } from '../../src/cli/readable_stack.js';
 import { inFolder } from '../support/folder.js';
-import { run } from '../support/program.js';
+import { run, start } from '../support/program.js';
 import { suite } from '../support/suite.js';
 
 const recipe = 'version: 1\ntasks:\n  a: {run: "true"}\n';
@@ -25,6 +26,20 @@ suite('an error of the program itself', (test) => {
         assert.match(stderr, /^chrootfile: internal error: RangeError: a part broke\n/);
       },
     ));
+
+  test('that cannot even be told ends the program', () =>
+    inFolder({ 'broken.cjs': "process.stderr.write = () => { throw new TypeError('no stderr'); };\n" }, async (folder) => {
+      const { child, ended } = start(['kinds'], { folder, env: { NODE_OPTIONS: `--require ${join(folder, 'broken.cjs')}` } });
+      const late = setTimeout(() => child.kill('SIGKILL'), 5_000);
+      assert.is((await ended).code, 1);
+      clearTimeout(late);
+    }));
+
+  test('is told with the place in the bundle where the map knows no source of it', () =>
+    inFolder({ 'dist/x.js': '', 'dist/x.js.map': '{"version": 3, "sources": [], "names": [], "mappings": "A"}' }, async (folder) => {
+      const error = Object.assign(new Error('internal error: x'), { stack: `Error\n    at f (${folder}/dist/x.js:1:5)` });
+      assert.is(readableStack(error), `internal error: x\n    at f (${folder}/dist/x.js:1:5)`);
+    }));
 
   test('is none where a type is wrong in a recipe, or what the world refuses', () =>
     inFolder({ 'r.yml': 'version: 1\ntasks:\n  a: {run: "true", timeout: {toString: 1}, retries: {limit: {toString: 1}}}\n' }, async (folder) => {
