@@ -1,10 +1,12 @@
 import { once } from 'node:events';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
+import { shellWord } from '../linux/shell_word.js';
 import { isRegion } from '../local/caller.js';
 import { type Ports, serve } from '../local/server.js';
 import { claimState } from '../runtime/format.js';
 import { lock } from '../runtime/locks.js';
+import { plainJson } from '../runtime/plain_text.js';
 import { ExitError, exits } from './exits.js';
 import { behaviourOf, inUse, logTo, makeRoom, openLocalEc2, serverLock } from './local_ec2.js';
 import { print, printError } from './output.js';
@@ -48,7 +50,7 @@ export async function serveLocal({ json, ...options }: ServeOptions): Promise<nu
     const note = noteOf(served, region, state, secretKey);
     forget = keepNote(note);
     // On one line: whoever starts it reads until that has come.
-    if (json) print(JSON.stringify(note));
+    if (json) print(plainJson(note));
     else print(...greeting(note, options));
     const { signal } = interruption;
     if (!signal.aborted) await once(signal, 'abort');
@@ -74,7 +76,7 @@ function checkPlace({ listen, hosts = [], auth }: Omit<ServeOptions, 'json'>): v
 }
 
 function greeting({ endpoint, metadata, region, state }: ServedNote, { listen, auth, state: told }: Omit<ServeOptions, 'json'>): string[] {
-  const where = told === undefined ? '' : ` --state ${told}`;
+  const where = told === undefined ? '' : ` --state ${shellWord(state)}`;
   return [
     `EC2 and STS        ${endpoint}   (region ${region})`,
     `instance metadata  ${metadata}${listen === undefined ? '   (and under /latest of the other)' : ''}`,
@@ -85,7 +87,7 @@ function greeting({ endpoint, metadata, region, state }: ServedNote, { listen, a
       : ['Signatures are not verified. To set what clients need:']),
     `  eval "$(sudo chrootfile local env${where})"`,
     `  aws --endpoint-url ${endpoint} ec2 describe-images`,
-    `  chrootfile run --cloud aws --endpoint ${endpoint} RECIPE`,
+    `  chrootfile run --cloud aws --endpoint ${endpoint}${where} RECIPE`,
     '',
     'Ctrl-C ends it.',
   ];

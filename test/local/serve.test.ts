@@ -268,6 +268,17 @@ suite('local serve', (test) => {
       }
     }));
 
+  test('what it says to type can be typed, in the same state folder', () =>
+    inFolder({ 'my state/.keep': '' }, async (folder) => {
+      const state = join(folder, 'my state');
+      const started = start(['local', 'serve', '--port', '0', '--metadata-port', '0', '--state', state], { folder });
+      await started.saw('Ctrl-C ends it.');
+      started.child.kill('SIGINT');
+      const { stdout } = await started.ended;
+      assert.match(stdout, `local env --state '${state}')`);
+      assert.match(stdout, new RegExp(`run --cloud aws --endpoint \\S+ --state '${state}' RECIPE\n`));
+    }));
+
   test('a run of the program and a server share one state', () =>
     withServer(async (server) => {
       const { folder } = server;
