@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { removeFile, writeWhole } from '../linux/atomic_write.js';
+import { readJson } from '../linux/read_json.js';
 import { localAccount, uncheckedKey } from '../local/caller.js';
 import type { Served } from '../local/server.js';
 import type { ServedKeys } from '../runtime/ec2/credentials.js';
@@ -77,7 +77,7 @@ function liveNote(state: string): ServedNote | undefined {
 
 function noteIn(state: string): ServedNote | undefined {
   try {
-    return JSON.parse(readFileSync(fileIn(state), 'utf8')) as ServedNote;
+    return readJson(fileIn(state)) as ServedNote;
   } catch (error) {
     // Somebody else's state is not ours to read.
     if (['ENOENT', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;

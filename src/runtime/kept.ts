@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import type { Facts } from '../dsl/evaluate.js';
 import type { LinkedTask } from '../dsl/link.js';
 import type { Plan } from '../dsl/plan.js';
 import { removeForGood, writeWhole } from '../linux/atomic_write.js';
+import { readJson } from '../linux/read_json.js';
 import type { NodeOutcome } from './events.js';
 import type { Redactor } from './redact.js';
 import type { RunFolder } from './runs.js';
@@ -47,7 +48,7 @@ export function writeKept(folder: RunFolder, kept: Omit<KeptRun, 'nodes'>, plan:
 
 /** What was kept of a run; undefined when nothing was. */
 export function readKept(folder: RunFolder): KeptRun | undefined {
-  return existsSync(folder.kept) ? (JSON.parse(readFileSync(folder.kept, 'utf8')) as KeptRun) : undefined;
+  return existsSync(folder.kept) ? (readJson(folder.kept) as KeptRun) : undefined;
 }
 
 /** From here on a kept run is one that goes on: when it dies, it is not gone on with again. */

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { removeDrafts, removeFile, syncFolder, writeWhole } from '../linux/atomic_write.js';
+import { readJson } from '../linux/read_json.js';
 import { FormatError } from './format.js';
 import { Journal, type JournalContent, JournalError, type JournalHead, readJournal } from './journal.js';
 import { isHeld, LockedError, lock, type Release, removeDeadLocks } from './locks.js';
@@ -148,7 +149,7 @@ export class RunFolder {
 
   /** The tasks that printed anything. */
   get tasksLogged(): string[] {
-    const ids = existsSync(this.plan) ? (JSON.parse(readFileSync(this.plan, 'utf8')) as { nodes: { id: string }[] }).nodes.map(({ id }) => id) : [];
+    const ids = existsSync(this.plan) ? (readJson(this.plan) as { nodes: { id: string }[] }).nodes.map(({ id }) => id) : [];
     const known = new Map(ids.map((id) => [fileNameOf(id), id]));
     const names = existsSync(this.logs) ? readdirSync(this.logs).map((name) => name.replace(/\.log$/, '')) : [];
     return names.map((name) => known.get(name) ?? decodeURIComponent(name));

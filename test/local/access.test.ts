@@ -163,6 +163,17 @@ suite('who may use a served EC2', (test) => {
       assert.is(asked.code, 0, asked.stderr);
     }));
 
+  test('what a power cut left of the files it keeps is told with their names', () =>
+    inFolder({ 'state/served.json': '', 'state/runs/1/journal.jsonl': '{"type": "run"}\n', 'state/runs/1/kept.json': '{' }, async (folder) => {
+      for (const [words, file] of [
+        [['local', 'env'], 'served.json'],
+        [['run', '--resume', '1'], 'runs/1/kept.json'],
+      ] as const) {
+        const { code, stderr } = await run(words, { folder });
+        assert.equal([code, stderr.startsWith(`chrootfile: ${join(folder, 'state', file)}: `)], [3, true], stderr);
+      }
+    }));
+
   test('credentials that it gives out are good: of a role, for its account', () =>
     withServer(async ({ endpoint: url, env, folder }) => {
       const secret = env['AWS_SECRET_ACCESS_KEY'];
