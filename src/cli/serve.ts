@@ -47,7 +47,7 @@ export async function serveLocal({ json, ...options }: ServeOptions): Promise<nu
     const served = await serve(ec2, options).catch((error: NodeJS.ErrnoException) => {
       throw error.code === 'EADDRINUSE' ? new ExitError(exits.host, `${error.message}\n  help: --port 0 --metadata-port 0 takes ports that are free`) : error;
     });
-    const note = noteOf(served, region, state, secretKey);
+    const note = noteOf(served, region, state, secretKey, options.listen);
     forget = keepNote(note);
     // On one line: whoever starts it reads until that has come.
     if (json) print(plainJson(note));

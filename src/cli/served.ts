@@ -24,11 +24,20 @@ export function newSecretKey(): string {
   return randomBytes(30).toString('base64url');
 }
 
-/** The note of a server. The access key id names the account; any other will do, too. */
-export function noteOf({ endpoint, metadata, hosts }: Omit<Served, 'close'>, region: string, state: string, secretKey = uncheckedKey): ServedNote {
+/**
+ * The note of a server. The access key id names the account; any other will do, too.
+ * @param listen where other machines may use it: they have no use for the metadata service, on the loopback interface.
+ */
+export function noteOf(
+  { endpoint, metadata, hosts }: Omit<Served, 'close'>,
+  region: string,
+  state: string,
+  secretKey = uncheckedKey,
+  listen?: string,
+): ServedNote {
   const env = {
     AWS_ENDPOINT_URL: endpoint,
-    AWS_EC2_METADATA_SERVICE_ENDPOINT: metadata,
+    ...(listen === undefined ? { AWS_EC2_METADATA_SERVICE_ENDPOINT: metadata } : {}),
     AWS_ACCESS_KEY_ID: localAccount,
     AWS_SECRET_ACCESS_KEY: secretKey,
     AWS_REGION: region,

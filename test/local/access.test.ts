@@ -248,6 +248,7 @@ suite('who may use a served EC2', (test) => {
           try {
             const port = new URL(server.endpoint).port;
             assert.is(server.endpoint, `http://build1.example:${port}`);
+            assert.not('AWS_EC2_METADATA_SERVICE_ENDPOINT' in server.env);
             assert.match(server.metadata, /^http:\/\/127\.0\.0\.1:/);
             const from = (host: string, body: string, secret = server.env['AWS_SECRET_ACCESS_KEY']) => {
               const headers = Object.entries(signedHeaders({ url: `http://${host}:${port}`, body, secret })).flatMap(([name, value]) => [
