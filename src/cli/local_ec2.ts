@@ -1,5 +1,7 @@
-import { appendFileSync, existsSync, readFileSync, statSync } from 'node:fs';
+import { appendFileSync, existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { limits } from '../dsl/limits.js';
+import { readRegularFile } from '../linux/regular_file.js';
 import { Behaviour, latencies, latencyFrom, rulesFrom } from '../local/behaviour.js';
 import { localRegion } from '../local/caller.js';
 import { devicesIn } from '../local/disks.js';
@@ -46,7 +48,7 @@ export function behaviourOf(latency: string | undefined, rules: string | undefin
 
 function fromFile<T>(file: string, read: (value: unknown) => T): T {
   try {
-    return read(JSON.parse(readFileSync(file, 'utf8')));
+    return read(JSON.parse(readRegularFile(file, limits.fileBytes).toString('utf8')));
   } catch (error) {
     throw new ExitError(exits.invalid, `${file}: ${(error as Error).message}`);
   }

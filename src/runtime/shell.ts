@@ -1,6 +1,7 @@
 import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import { shellWord } from '../linux/shell_word.js';
 import { policy } from './policy.js';
 
 /** Runs programs of the host. */
@@ -127,6 +128,5 @@ export function killGroup(pid: number, signal: NodeJS.Signals): void {
 }
 
 function shown(command: readonly string[]): string {
-  const words = command.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`));
-  return words.join(' ').replaceAll('\n', '\\n');
+  return command.map(shellWord).join(' ').replaceAll('\n', '\\n');
 }

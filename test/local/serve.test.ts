@@ -219,6 +219,7 @@ suite('local serve', (test) => {
       writeFileSync(join(folder, 'rules.json'), '[{"action": "CreateVolume", "fault": "gone"}]');
       const refused: Readonly<Record<string, RegExp>> = {
         '--latency none.json': /none.json: ENOENT/,
+        '--latency /dev/zero': /\/dev\/zero: it is not a regular file/,
         '--latency slow.json': /slow.json: "volum" takes no time; there are call, visible, volume/,
         '--faults rules.json': /"fault":"gone".*: "fault" must be one of denied, throttled/,
         '--log none/log': /ENOENT.*none\/log/,
