@@ -3,9 +3,10 @@ import { type ParsedDocument, pointerStep } from './document.js';
 import { type Source, type Span, unixText } from './source.js';
 
 const nameOf = /[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*=/y;
-const valueOf = /[ \t]*'([^']*)'|[ \t]*"((?:[^"\\]|\\[\s\S])*)"|(?![ \t]*['"])(.*)/y;
-const endOf = /(?:[ \t]+#.*|[ \t]*)(?:\n|$)/y;
-const nothing = /[ \t]*(?:#.*)?(?:\n|$)/y;
+// Lines end by LF alone: `.` would stop at a lone CR, and at U+2028.
+const valueOf = /[ \t]*'([^']*)'|[ \t]*"([^"\\]*(?:\\[\s\S][^"\\]*)*)"|(?![ \t]*['"])([^\n]*)/y;
+const endOf = /(?:[ \t]+#[^\n]*|[ \t]*)(?:\n|$)/y;
+const nothing = /[ \t]*(?:#[^\n]*)?(?:\n|$)/y;
 
 /**
  * Reads a dotenv file: lines `NAME=value`, which give the input `name`. Single quotes hold text as it is; double ones know
@@ -14,22 +15,20 @@ const nothing = /[ \t]*(?:#.*)?(?:\n|$)/y;
  */
 export function parseDotenv(source: Source): { document: ParsedDocument; diagnostics: Diagnostic[] } {
   const text = unixText(source.text);
-  const hidden = { ...source, text: text.replace(/[^\n]/g, '') };
+  const hidden = { ...source, text, isPrivate: true };
   const diagnostics: Diagnostic[] = [];
   const values = new Map<string, string>();
   const lines = new Map<string, Span>();
   let at = 0;
-  let line = 0;
   const next = (pattern: RegExp) => {
     pattern.lastIndex = at;
     const match = pattern.exec(text);
     if (match === null) return null;
     at = pattern.lastIndex;
-    line += match[0].split('\n').length - 1;
     return match;
   };
   while (at < text.length) {
-    const span = { source: hidden, start: line, end: line };
+    const span = { source: hidden, start: at, end: at };
     const say = (message: string, help: string, code: Diagnostic['code'] = 'inputs-file') => diagnostics.push({ code, message, span, help });
     if (next(nothing) !== null) continue;
     const name = next(nameOf)?.[1]?.toLowerCase();
@@ -42,12 +41,12 @@ export function parseDotenv(source: Source): { document: ParsedDocument; diagnos
     }
     if (name !== undefined && value !== undefined) {
       const [, raw, escaped, plain = ''] = value;
-      values.set(name, raw ?? (escaped === undefined ? plain.replace(/[ \t]#.*$/, '').trim() : unescaped(escaped)));
+      values.set(name, raw ?? (escaped === undefined ? plain.replace(/[ \t]#[^\n]*$/, '').trim() : unescaped(escaped)));
       lines.set(pointerStep(name), span);
       if (next(endOf) !== null) continue;
       say('there is more on this line behind the closing quote', 'put the whole value into quotes; write a space before a comment');
     }
-    next(/.*(?:\n|$)/y);
+    next(/[^\n]*(?:\n|$)/y);
   }
   const spanOf = (pointer: string) => lines.get(pointer) ?? { source: hidden, start: 0, end: 0 };
   return {

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { parseDotenv } from '../../src/dsl/dotenv.js';
 import { inFolder } from '../support/folder.js';
 import { finished, start } from '../support/program.js';
 import { type RunResult, runRecipe } from '../support/recipe.js';
@@ -443,6 +444,20 @@ outputs: {size: "{{ inputs.size }}", list: "{{ inputs.list }}", folder: "{{ inpu
         assert.equal(await told('open.env'), ['open.env:2:1: the quote that begins on this line is never closed [inputs-file]']);
       },
     ));
+
+  test('a dotenv file with other signs that end lines elsewhere is read to its end, and so is a value of 15 MB', () => {
+    const read = (text: string) => parseDotenv({ file: 'x.env', path: '/x.env', text });
+    assert.equal(read('A=1\rB=2 # c\rd\n# e\u2028f\nC="x" #\u2029y\nD=z').document.value, { a: '1\rB=2', c: 'x', d: 'z' });
+    assert.equal(
+      read('A="x"\ry\nB=\u2028\n\rC=1\n').diagnostics.map(({ message, span }) => [message, span?.start]),
+      [
+        ['there is more on this line behind the closing quote', 0],
+        ['this line is not NAME=value', 12],
+      ],
+    );
+    const long = 'x'.repeat(15_000_000);
+    assert.ok((read(`A="${long}\\n"\n`).document.value as { a: string }).a === `${long}\n`);
+  });
 
   test('words behind "--" are run.arguments: no tasks, no options of the program, kept for --resume', () =>
     inFolder({}, async (folder) => {
