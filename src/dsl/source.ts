@@ -51,7 +51,7 @@ export function unixText(text: string): string {
 
 /** Whether a text has a line, or a map on one line, with each of these keys. */
 export function hasKeys(text: string, ...keys: ('version' | 'tasks')[]): boolean {
-  return keys.every((key) => new RegExp(`(^|[{,])[ \\t]*["']?${key}["']?[ \\t]*:`, 'm').test(text));
+  return keys.every((key) => new RegExp(`(^|[{,])\\ufeff?[ \\t]*["']?${key}["']?[ \\t]*:`, 'm').test(text));
 }
 
 /** Whether lines of a source may be shown: those of a file that is no recipe, which a recipe can name, are not. */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { matchesPattern } from '../../src/dsl/linear_pattern.js';
 import { inFolder } from '../support/folder.js';
-import { faultsOf } from '../support/plan.js';
+import { faultsOf, linked } from '../support/plan.js';
 import { type Ended, run } from '../support/program.js';
 import { suite } from '../support/suite.js';
 
@@ -139,6 +139,14 @@ suite('what is read', (test) => {
     assert.match(stderr, 'r.yml:2:24: "/etc/shadow" is not a recipe [include]');
     assert.not.match(stderr, 'root:');
     await inFolder({ 'secret.txt': 'root:hash: "\n' }, async (folder) => assert.not.match((await run(['check', 'secret.txt'], { folder })).stderr, 'hash'));
+  });
+
+  test('a library may begin with a byte order mark, as editors of Windows write it', () => {
+    const library = `\ufeff{version: 1, tasks: {a: {run: "true"}}}\n`;
+    const read = (path: string) => (path === '/r.yml' ? `version: 1\nincludes: {z: {recipe: l.yml}}\n${some}` : library);
+    assert.equal([...linked('/r.yml', {}, { read, resolvePackage: String, show: String }).tasks.keys()], ['z.a', 'a']);
+    const bare = (path: string) => (path === '/r.yml' ? read(path) : `\ufeffversion: 1\n${some}`);
+    assert.equal([...linked('/r.yml', {}, { read: bare, resolvePackage: String, show: String }).tasks.keys()], ['z.a', 'a']);
   });
 
   test('of a line of 10 MB what is around a fault is shown', async () => {
