@@ -61,8 +61,8 @@ export function outlineOf(file: string): { module: Module; faults: Diagnostic[] 
   }
 }
 
-function read(file: string): string {
-  return readRegularFile(file, limits.fileBytes).toString('utf8');
+function read(file: string, isTyped?: boolean): string {
+  return readRegularFile(file, limits.fileBytes, isTyped).toString('utf8');
 }
 
 /** As Node resolves a module from a folder: `node_modules` there and above, and what a package exports. */
@@ -119,7 +119,7 @@ export function pair(text: string): [string, string] {
 function inputsFile(file: string): InputsFile {
   let text: string;
   try {
-    text = read(file);
+    text = read(file, true);
   } catch (error) {
     throw new RecipeError([{ code: 'command-line', message: `cannot read the inputs in ${file}: ${reasonOf(error)}` }]);
   }

@@ -38,7 +38,8 @@ export interface Instance {
 
 /** What a library is looked up with. */
 export interface Libraries {
-  readonly read: ReadText;
+  /** As {@link ReadText}; `isTyped` tells the recipe that the user named from files that are named in recipes. */
+  read(path: string, isTyped?: boolean): string;
   /**
    * The file that a file of an npm package is, as Node resolves it from a folder.
    * @throws Error when there is no such package, or no such file in it.
@@ -57,7 +58,7 @@ export interface Libraries {
 export function loadModule(file: string, language: Language, libraries: Libraries): { module: Module; faults: Diagnostic[] } {
   const diagnostics: Diagnostic[] = [];
   const path = resolve(file);
-  const source = { file, path, text: libraries.read(path) };
+  const source = { file, path, text: libraries.read(path, true) };
   const loader = new Loader(language, libraries, diagnostics);
   const module = loader.module(source, '', [path]);
   if (module === undefined || loader.unreadable) throw new RecipeError(diagnostics);

@@ -1,15 +1,16 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs';
 
-/** What the shell gives a program to read, e.g. by `<(…)`: whoever typed it waits for its writer. */
+/** What the shell gives a program to read, e.g. by `<(…)`. */
 const givenByShell = /^\/(dev\/(stdin|fd\/[0-9]+)|proc\/self\/fd\/[0-9]+)$/;
 
 /**
- * The bytes of a regular file; never waits for a writer and never reads without end. What the shell hands over at
+ * The bytes of a regular file; never waits for a writer and never reads without end.
+ * @param isTyped whether the path was typed by the user, who then waits for its writer: what the shell hands over at
  * /dev/stdin or /dev/fd/N may be a pipe, and is as bounded.
  * @throws Error as `fs.readFileSync` does; with the code EINVAL where it is no regular file, EFBIG where it is larger.
  */
-export function readRegularFile(path: string, mostBytes: number): Buffer {
-  const given = givenByShell.test(path);
+export function readRegularFile(path: string, mostBytes: number, isTyped = false): Buffer {
+  const given = isTyped && givenByShell.test(path);
   // Looked at first too: to open some devices is to use them.
   if (!given) mustBeRegular(statSync(path));
   const file = openSync(path, given ? constants.O_RDONLY : constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { matchesPattern } from '../../src/dsl/linear_pattern.js';
@@ -129,6 +130,12 @@ suite('what is read', (test) => {
         const program = join(import.meta.dirname, '../../bin/chrootfile');
         assert.match(shell(`'${program}' check <(cat r.yml)`), ': ok, 1 tasks');
         assert.match(shell(`cat r.yml | '${program}' check /dev/stdin`), '/dev/stdin: ok, 1 tasks');
+        // A recipe that names them is not waited for: nobody may ever write there.
+        const named = ['includes: {z: {recipe: /dev/stdin}}\ntasks:\n  a: {run: "true"}', 'tasks:\n  a: {run: {file: /dev/fd/0}}'];
+        for (const text of named) {
+          writeFileSync(join(folder, 'named.yml'), `version: 1\n${text}\n`);
+          assert.match(shell(`mkfifo -m 600 p$$; exec 9<>p$$; timeout -s KILL 10 '${program}' check named.yml <&9 2>&1 || true`), 'it is not a regular file');
+        }
       }),
     60_000,
   );
