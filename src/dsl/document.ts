@@ -1,4 +1,4 @@
-import { type Alias, isAlias, isMap, isScalar, isSeq, type Node, type Pair, parseAllDocuments, type Scalar } from 'yaml';
+import { type Alias, Composer, type Document, isAlias, isMap, isScalar, isSeq, Lexer, type Node, type Pair, Parser, type Scalar } from 'yaml';
 import type { Diagnostic } from './diagnostic.js';
 import { limits, limitText } from './limits.js';
 import { lineOf, positionOf, type Source, type Span, startOf } from './source.js';
@@ -38,9 +38,12 @@ interface Place {
  */
 export function parseDocument(source: Source, most: number = limits.values): { document?: ParsedDocument; diagnostics: Diagnostic[] } {
   const diagnostics: Diagnostic[] = [];
-  // Keys that stand twice are found below: yaml compares each with all.
-  const parsed = parseAllDocuments(source.text, { version: '1.2', prettyErrors: false, uniqueKeys: false });
-  const doc = Array.isArray(parsed) ? parsed[0] : undefined;
+  const parsed = firstDocuments(source.text);
+  if (parsed === undefined) {
+    const message = `a recipe has at most ${limitText(limits.tokens)} words and signs of YAML`;
+    return { diagnostics: [{ code: 'limit', message, span: startOf(source) }] };
+  }
+  const doc = parsed[0];
   if (doc === undefined) {
     return { diagnostics: [{ code: 'yaml', message: 'the recipe is empty', span: startOf(source), help: 'begin with "version: 1"' }] };
   }
@@ -51,7 +54,7 @@ export function parseDocument(source: Source, most: number = limits.values): { d
     else diagnostics.push({ code: 'yaml', message: yamlMessage(fault.message), span: { source, start, end }, help: yamlHelp(source, start) });
   }
   if (parsed.length > 1) {
-    const second = parsed[1]?.range[0] ?? 0;
+    const second = parsed[1]?.range?.[0] ?? 0;
     diagnostics.push({ code: 'yaml', message: 'a recipe is one YAML document, here a second one begins', span: { source, start: second, end: second + 3 } });
   }
   if (doc.directives?.yaml.explicit && doc.directives.yaml.version !== '1.2') {
@@ -112,6 +115,23 @@ export function parseDocument(source: Source, most: number = limits.values): { d
     },
   };
   return { document, diagnostics };
+}
+
+/** The documents of a text up to the second; undefined where what was read of it has too many tokens: each takes memory. */
+function firstDocuments(text: string): Document[] | undefined {
+  const parser = new Parser();
+  // Keys that stand twice are found below: yaml compares each with all.
+  const composer = new Composer({ version: '1.2', prettyErrors: false, uniqueKeys: false });
+  const documents: Document[] = [];
+  let count = 0;
+  for (const lexeme of new Lexer().lex(text)) {
+    count += 1;
+    if (count > limits.tokens) return undefined;
+    for (const token of parser.next(lexeme)) documents.push(...composer.next(token));
+    if (documents.length > 1) return documents;
+  }
+  for (const token of parser.end()) documents.push(...composer.next(token));
+  return [...documents, ...composer.end()];
 }
 
 class Walker {

@@ -7,6 +7,8 @@ export const limits = {
   includeDepth: 50,
   /** Values in a recipe with all its libraries, aliases counted as what they repeat. */
   values: 200_000,
+  /** Words, signs and white space that YAML is read as; a value takes about ten with its key. */
+  tokens: 2_000_000,
   /** How deep lists, maps and helpers of a template stand in each other. */
   depth: 100,
   /** Characters of a key of a map. */

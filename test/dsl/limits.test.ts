@@ -55,6 +55,19 @@ suite('what multiplies itself', (test) => {
     assert.match(stderr, /\n1 fault\n$/);
   }, 60_000);
 
+  test('16 MB of documents, of items, of signs and of empty lines are refused before they are held', async () => {
+    for (const [text, why] of [
+      ['---\n'.repeat(4_000_000), 'a recipe is one YAML document, here a second one begins [yaml]'],
+      [`a: [${'a,'.repeat(8_000_000)}]\n`, 'a recipe has at most 2,000,000 words and signs of YAML [limit]'],
+      ['['.repeat(16_000_000), 'a recipe has at most 2,000,000 words and signs of YAML [limit]'],
+      ['\n'.repeat(16_000_000), 'a recipe has at most 2,000,000 words and signs of YAML [limit]'],
+    ] as const) {
+      const { code, stderr } = await checked({ 'r.yml': text });
+      assert.is(code, 2, stderr.slice(-2000));
+      assert.match(stderr, why);
+    }
+  }, 120_000);
+
   test('3,000 names that are misspelt are told, the first 1,000 of them', async () => {
     const { code, stderr } = await checked({
       'r.yml': `tasks:\n${times(3000, (i) => `  task_number_${i}: {run: "true"}\n`)}${times(3000, (i) => `  user${i}: {needs: [tsak_number_${i}], run: "true"}\n`)}`,
