@@ -110,7 +110,7 @@ export function parseDocument(source: Source, most: number = limits.values): { d
     },
     writtenAt: (pointer) => {
       const { value } = nearest(pointer);
-      const node = isAlias(value) ? value.resolve(doc) : value;
+      const node = isAlias(value) ? walker.targets.get(value) : value;
       return isScalar(node) ? node.source : undefined;
     },
   };
@@ -140,7 +140,7 @@ class Walker {
   private readonly open = new Set<Node>();
   private readonly anchors = new Map<string, Node>();
   /** What each alias means. */
-  private readonly targets = new Map<Alias, Node>();
+  readonly targets = new Map<Alias, Node>();
 
   constructor(
     private readonly source: Source,

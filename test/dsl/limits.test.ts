@@ -68,6 +68,12 @@ suite('what multiplies itself', (test) => {
     }
   }, 120_000);
 
+  test('aliases of 60,000 numbers are looked up once each', async () => {
+    const { code, stderr } = await checked({ 'r.yml': `vars: {n: &n 0x10, all: [${times(60_000, () => '*n, ')}]}\n${some}` });
+    assert.is(code, 2);
+    assert.match(stderr, 'YAML reads 0x10 as the number 16');
+  }, 20_000);
+
   test('3,000 names that are misspelt are told, the first 1,000 of them', async () => {
     const { code, stderr } = await checked({
       'r.yml': `tasks:\n${times(3000, (i) => `  task_number_${i}: {run: "true"}\n`)}${times(3000, (i) => `  user${i}: {needs: [tsak_number_${i}], run: "true"}\n`)}`,
