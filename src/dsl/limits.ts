@@ -1,6 +1,6 @@
 /** What a recipe may be at most: more than anybody writes, so that one that multiplies itself ends in a message. */
 export const limits = {
-  /** Bytes of one file: a recipe, a script, values of inputs. Also characters of a recipe with all its libraries. */
+  /** Bytes of one file: a recipe, a script, values of inputs. Also characters of a recipe with all its libraries and script files. */
   fileBytes: 16 * 2 ** 20,
   /** Files that are included, each counted as often as that happens, and how deep they include each other. */
   modules: 1000,

@@ -5,9 +5,8 @@ import { faultOfInput } from './inputs.js';
 import type { Language } from './kind.js';
 import { limits, limitText } from './limits.js';
 import { readRecipe } from './read_recipe.js';
-import type { ReadText } from './read_task.js';
 import type { Include, Recipe } from './recipe.js';
-import { hasKeys, type Source, type Span } from './source.js';
+import { hasKeys, type Source, type Span, unixText } from './source.js';
 import { hintFor } from './suggest.js';
 import { referencesIn, render } from './values.js';
 
@@ -38,7 +37,7 @@ export interface Instance {
 
 /** What a library is looked up with. */
 export interface Libraries {
-  /** As {@link ReadText}; `isTyped` tells the recipe that the user named from files that are named in recipes. */
+  /** The text of a file by its absolute path; `isTyped` tells the one that the user named from those that recipes name. Throws as `fs.readFileSync` does. */
   read(path: string, isTyped?: boolean): string;
   /**
    * The file that a file of an npm package is, as Node resolves it from a folder.
@@ -90,6 +89,8 @@ class Loader {
   /** What may still be read: libraries, characters, values. */
   private readonly left = { modules: limits.modules + 1, characters: limits.fileBytes, values: limits.values };
 
+  private readonly scripts = new Map<string, string>();
+
   constructor(
     private readonly language: Language,
     private readonly libraries: Libraries,
@@ -103,7 +104,7 @@ class Loader {
     const { document, diagnostics } = parseDocument(source, left.values);
     left.values -= document?.size ?? 0;
     this.diagnostics.push(...diagnostics);
-    const recipe = document && readRecipe(document, this.language, this.libraries.read, this.diagnostics);
+    const recipe = document && readRecipe(document, this.language, (path) => this.script(path), this.diagnostics);
     if (recipe === undefined) return undefined;
     const children = new Map<string, Module>();
     const module: Module = { namespace, recipe, children, instances: new Map(), ...(parent ? { parent } : {}) };
@@ -115,6 +116,19 @@ class Loader {
       else this.unreadable = true;
     }
     return module;
+  }
+
+  /** The text of a script file, read once for all tasks. */
+  private script(path: string): string {
+    const known = this.scripts.get(path);
+    if (known !== undefined) return known;
+    const tooMuch = () => new Error(`a recipe has at most ${limitText(limits.fileBytes)} with all its libraries and script files`);
+    if (this.left.characters < 0) throw tooMuch();
+    const text = unixText(this.libraries.read(path));
+    this.left.characters -= text.length;
+    if (this.left.characters < 0) throw tooMuch();
+    this.scripts.set(path, text);
+    return text;
   }
 
   private include(module: Module, name: string, include: Include, trail: readonly string[]): Module | undefined {
@@ -147,7 +161,7 @@ class Loader {
       return undefined;
     }
     if (this.left.modules === 0 || this.left.characters < text.length) {
-      const most = this.left.modules === 0 ? `${limitText(limits.modules)} libraries` : `${limitText(limits.fileBytes)} of libraries`;
+      const most = this.left.modules === 0 ? `${limitText(limits.modules)} libraries` : `${limitText(limits.fileBytes)} of libraries and script files`;
       diagnostics.push({ code: 'limit', message: `a recipe includes at most ${most}, each counted as often as it is included`, span });
       // One is told: all that follow are as many.
       this.left.modules = -1;

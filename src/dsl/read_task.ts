@@ -4,11 +4,10 @@ import { type ParsedDocument, pointerStep } from './document.js';
 import type { ValueType } from './inputs.js';
 import type { KindDeclaration, Language } from './kind.js';
 import type { Action, Freshness, Retries, Strategy, Task } from './recipe.js';
-import { unixText } from './source.js';
 import { below, type Place, readUntyped, readValue, readValues, type Value } from './values.js';
 import { durationMs, durationPattern } from './words.js';
 
-/** Reads a text by its absolute path; throws as `fs.readFileSync` does. */
+/** Reads a script by its absolute path, its lines ended by LF alone; throws as `fs.readFileSync` does. */
 export type ReadText = (path: string) => string;
 
 /** A script, or the file it is in. */
@@ -200,7 +199,7 @@ export class TaskReader {
     if (typeof plain?.file !== 'string') return literal('');
     const path = resolve(dirname(this.document.source.path), plain.file);
     try {
-      return literal(unixText(this.read(path)));
+      return literal(this.read(path));
     } catch (error) {
       const reason = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : (error as Error).message;
       const span = this.document.spanOf(below(at, 'file').pointer);

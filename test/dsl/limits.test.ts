@@ -175,6 +175,20 @@ suite('what is read', (test) => {
     assert.equal([...linked('/r.yml', {}, { read: bare, resolvePackage: String, show: String }).tasks.keys()], ['z.a', 'a']);
   });
 
+  test('a script file is read once for all tasks, and counts with the libraries', () => {
+    const reads: string[] = [];
+    const sized = (size: number) => {
+      const read = (path: string) => {
+        reads.push(path);
+        return path === '/r.yml' ? `version: 1\ntasks:\n${times(5, (i) => `  a${i}: {run: {file: ${i % 2}.sh}}\n`)}` : 'x'.repeat(size);
+      };
+      return linked('/r.yml', {}, { read, resolvePackage: String, show: String });
+    };
+    assert.is(sized(1000).tasks.size, 5);
+    assert.equal(reads, ['/r.yml', '/0.sh', '/1.sh']);
+    assert.throws(() => sized(9_000_000), /cannot read "1.sh": a recipe has at most 16 MiB with all its libraries and script files \[script-file\]/);
+  });
+
   test('of a line of 10 MB what is around a fault is shown', async () => {
     const { code, stderr } = await checked({ 'r.yml': `tasks: {a: {run: "${'x'.repeat(10_000_000)}"}, ${times(200, (i) => `b${i}: {runn: x}, `)}}\n` });
     assert.is(code, 2);
