@@ -1,7 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import type { Diagnostic } from './diagnostic.js';
 import { type ParsedDocument, pointerStep } from './document.js';
-import { matchesPattern } from './linear_pattern.js';
+import { faultOfMatch } from './linear_pattern.js';
 import type { Span } from './source.js';
 import { hintFor } from './suggest.js';
 
@@ -60,9 +60,8 @@ export function faultOfInput(value: unknown, declared: InputDeclaration): string
   if (declared.enum !== undefined && !declared.enum.some((allowed) => JSON.stringify(allowed) === JSON.stringify(value))) {
     return `must be one of ${declared.enum.map((allowed) => JSON.stringify(allowed)).join(', ')}`;
   }
-  if (typeof value === 'string' && declared.pattern !== undefined && !matchesPattern(declared.pattern, value)) {
-    return `must match ${declared.pattern}`;
-  }
+  const unmatched = typeof value === 'string' && declared.pattern !== undefined ? faultOfMatch(declared.pattern, value) : undefined;
+  if (unmatched !== undefined) return unmatched;
   if (typeof value === 'number' && declared.minimum !== undefined && value < declared.minimum) return `must be at least ${declared.minimum}`;
   if (typeof value === 'number' && declared.maximum !== undefined && value > declared.maximum) return `must be at most ${declared.maximum}`;
   if (declared.secret && value !== null && typeof value !== 'object' && String(value).length < leastSecret)

@@ -4,28 +4,41 @@
  * Source: Russ Cox, "Regular Expression Matching Can Be Simple And Fast" (2007).
  */
 
-/** More states, and longer patterns and texts, are not for values of inputs. */
-const [mostStates, longestPattern, longestText] = [1000, 1000, 65_536];
+/** More states, longer patterns and texts, and more states in all of a text, are not for values of inputs. And how many patterns are kept. */
+const [mostStates, longestPattern, longestText, mostSteps, mostKnown] = [1000, 1000, 65_536, 5_000_000, 100];
 
 /** What is wrong with a pattern, as the end of a sentence; undefined where nothing is. */
 export function faultOfPattern(pattern: string): string | undefined {
   try {
-    compile(pattern);
+    compiled(pattern);
     return undefined;
   } catch (error) {
     return error instanceof PatternError ? error.message : 'this is not a regular expression';
   }
 }
 
-/** Whether a pattern stands somewhere in a text of at most 65,536 characters. @throws PatternError where it has a fault. */
+/** Why a text is not taken for a pattern, in words that follow `input "name" `; undefined where the pattern stands in it. */
+export function faultOfMatch(pattern: string, text: string): string | undefined {
+  try {
+    return matchesPattern(pattern, text) ? undefined : `must match ${pattern}`;
+  } catch (error) {
+    if (error instanceof PatternError) return error.message;
+    throw error;
+  }
+}
+
+/** Whether a pattern stands somewhere in a text. @throws PatternError where it has a fault, and where the text is too long. */
 export function matchesPattern(pattern: string, text: string): boolean {
-  if (text.length > longestText) return false;
-  const start = compile(pattern);
+  if (text.length > longestText) throw new PatternError(`has a pattern, and so at most ${longestText.toLocaleString('en-US')} characters`);
+  const start = compiled(pattern);
+  let steps = 0;
   const characters = [...text];
   let now = new Set<State>();
   for (let i = 0; i <= characters.length; i += 1) {
     // A match may begin at every character.
     if (reach(start, now, characters, i)) return true;
+    steps += now.size;
+    if (steps > mostSteps) throw new PatternError(`is too long for the pattern ${pattern}`);
     const next = new Set<State>();
     for (const state of now) {
       if (state.type === 'character' && i < characters.length && state.is.test(characters[i] as string) && reach(state.next, next, characters, i + 1))
@@ -75,6 +88,16 @@ type Part =
   | { readonly type: 'character' | 'place'; readonly text: string }
   | { readonly type: 'all' | 'any'; readonly parts: readonly Part[] }
   | { readonly type: 'repeat'; readonly part: Part; readonly least: number; readonly most: number };
+
+/** A library that is included often brings its patterns as often. */
+const known = new Map<string, State>();
+
+function compiled(pattern: string): State {
+  const start = known.get(pattern) ?? compile(pattern);
+  if (known.size === mostKnown) known.clear();
+  known.set(pattern, start);
+  return start;
+}
 
 function compile(pattern: string): State {
   if (pattern.length > longestPattern) throw new PatternError(`a pattern has at most ${longestPattern} characters`);

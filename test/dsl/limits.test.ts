@@ -232,6 +232,16 @@ suite('patterns of inputs', (test) => {
       for (const text of texts) assert.is(matchesPattern(pattern, text), new RegExp(pattern, 'u').test(text), `${pattern} on ${JSON.stringify(text)}`);
   });
 
+  test('are not matched with a value that is too long for them, which is said', () => {
+    const said = (pattern: string, length: number) =>
+      faultsOf({ 'r.yml': `inputs: {n: {type: string, pattern: '${pattern}', default: ${'a'.repeat(length)}}}\n${some}` }).map(({ message }) => message);
+    assert.equal(said('^(a?){150}$', 150), []);
+    assert.equal(said('^(a?){150}b', 60_000), ['the default of input "n" must match ^(a?){150}b']);
+    assert.equal(said('(a?){150}b', 60_000), ['the default of input "n" is too long for the pattern (a?){150}b']);
+    assert.equal(said('^a+$', 65_536), []);
+    assert.equal(said('^a+$', 65_537), ['the default of input "n" has a pattern, and so at most 65,536 characters']);
+  });
+
   test('without look-around and references to groups, nor repeated beyond measure', () => {
     const said = (pattern: string) => faultsOf({ 'r.yml': `inputs: {n: {type: string, pattern: '${pattern}'}}\n${some}` }).map(({ message }) => message);
     const refused = (what: string) => [`"${what}" is not part of patterns: they have no look-around and no references to groups`];
