@@ -219,13 +219,16 @@ export class TaskReader {
 /** The interpreters whose option `-c` takes the script as a word. */
 const takesWord = /^(.*\/)?((ba|da|k|mk|z|fi|a)?sh|python[0-9.]*)$/;
 
+/** Among other letters too; long options of bash may have one dash, and behind -W and -X of Python stands a word. */
+const optionC = /^-(?!(norc|rcfile|restricted)$)[A-VYZa-z]*c[A-Za-z]*$/;
+
 /** Finds the option `-c` of an interpreter: the script comes as a file, whose path would be taken for the script. */
 export function checkShell(shell: readonly string[] | undefined, at: Place, diagnostics: Diagnostic[]): void {
   const words = (shell ?? []).map(String);
   const program = words.findLastIndex((word) => takesWord.test(word));
-  const option = program < 0 ? -1 : words.findIndex((word, i) => i > program && /^-[A-Za-z]*c$/.test(word));
+  const option = program < 0 ? -1 : words.findIndex((word, i) => i > program && optionC.test(word));
   if (option < 0) return;
-  const right = words.map((word, i) => (i === option ? word.slice(0, -1) : word)).filter((word) => word !== '-');
+  const right = words.map((word, i) => (i === option ? word.replace('c', '') : word)).filter((word) => word !== '-');
   diagnostics.push({
     code: 'shell',
     message: `"${words[option]}" takes a script as a word, and here it comes as a file`,
