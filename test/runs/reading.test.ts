@@ -121,7 +121,7 @@ fast    boolean  false
       const page = (await run(['kinds', 'chroot.upload'], { folder })).stdout;
       assert.equal(
         [...page.matchAll(/^[A-Z][A-Z ]+$/gm)].map(([title]) => title),
-        ['NAME', 'DESCRIPTION', 'WITH', 'OUTPUTS', 'IN', 'UNDO', 'EXAMPLE'],
+        ['NAME', 'DESCRIPTION', 'WITH', 'OUTPUTS', 'IN', 'UNDO', 'PROGRAMS OF THE HOST', 'EXAMPLE'],
       );
       assert.match(page, '    from  string; required\n        File or folder of the host, relative to the recipe\n');
       assert.ok(page.split('\n').every((line) => line.length <= 100));
