@@ -14,10 +14,13 @@ const folderOnly = nameOnly | constants.O_DIRECTORY;
 
 /** A part on the way to a path is missing in the image. */
 export class MissingInside extends Error {
-  /** @param inside the whole path inside the image, as it would be if the missing part were a folder. */
+  /**
+   * @param inside the whole path inside the image, as it would be if the missing part were a folder; undefined where it
+   * leads up again from there, since what is up there may be a link.
+   */
   constructor(
     message: string,
-    readonly inside: string,
+    readonly inside: string | undefined,
   ) {
     super(message);
   }
@@ -148,7 +151,7 @@ function folderAt(at: string, make: boolean, path: string, inside: string, rest:
     return openSync(at, folderOnly | constants.O_NOFOLLOW);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') throw new MissingInside(`${path}: ${inside} is missing in the image`, join(inside, ...rest));
+    if (code === 'ENOENT') throw new MissingInside(`${path}: ${inside} is missing in the image`, rest.includes('..') ? undefined : join(inside, ...rest));
     if (code === 'ENOTDIR' || code === 'ELOOP') throw new Error(`${path}: ${inside} is not a folder in the image`);
     throw error;
   }

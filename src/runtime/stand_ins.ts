@@ -1,9 +1,9 @@
-import { accessSync, type BigIntStats, constants, mkdirSync, readlinkSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { accessSync, type BigIntStats, constants, readlinkSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { removeFile } from '../linux/atomic_write.js';
 import { shellWord } from '../linux/shell_word.js';
 import { isUsualRun } from './chroot_dev.js';
-import { insideRoot, MissingInside } from './inside.js';
+import { insideRoot, MissingInside, openInside } from './inside.js';
 import type { Journal } from './journal.js';
 import type { ByHand } from './kind.js';
 import { mounts } from './mounts.js';
@@ -182,19 +182,31 @@ function renew(root: string, standIn: StandIn, warn: (message: string) => void, 
  * @returns whether it does.
  */
 function writeBehind(root: string, { file }: StandIn, { bytes, mode }: Content): boolean {
-  let target: string;
+  const wanted = wantedBehind(root, file);
+  if (wanted === undefined || !isUsualRun(join(root, wanted))) return false;
+  const place = openInside(root, dirname(wanted), { make: true });
   try {
-    target = insideRoot(root, file);
-  } catch (error) {
-    if (!(error instanceof MissingInside)) return false;
-    target = join(root, error.inside);
+    const target = join(place.at, basename(wanted));
+    const seen = lookAt(target);
+    // A process that still runs there may have put a link in its place meanwhile.
+    if (!isUsualRun(join(root, place.inside, basename(wanted))) || (seen !== undefined && !seen.isFile())) return false;
+    removeFile(target);
+    writeFileSync(target, bytes, { flag: 'wx', mode });
+    return true;
+  } finally {
+    place.close();
   }
-  const seen = lookAt(target);
-  if (!isUsualRun(target) || (seen !== undefined && !seen.isFile())) return false;
-  mkdirSync(dirname(target), { recursive: true, mode: 0o755 });
-  removeFile(target);
-  writeFileSync(target, bytes, { flag: 'wx', mode });
-  return true;
+}
+
+/** Where a link leads to, inside the image; what is missing there counts as folders. */
+function wantedBehind(root: string, file: string): string | undefined {
+  try {
+    const place = openInside(root, file);
+    place.close();
+    return place.inside;
+  } catch (error) {
+    return error instanceof MissingInside ? error.inside : undefined;
+  }
 }
 
 function restore(root: string, standIn: StandIn, warn: (message: string) => void): void {

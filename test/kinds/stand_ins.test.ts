@@ -115,6 +115,19 @@ suite('stand-ins', (test) => {
       }
     }));
 
+  test('a link the build left into its own /run and up again leads to no file of the host', () =>
+    inFolder({ 'host/canary': 'of the host\n' }, async (folder) => {
+      const root = makeRoot(folder);
+      const canary = `${folder}/host/canary`;
+      for (const to of ['/run/none/../x/canary', '/run/none/../../x/canary', '/run/x/canary', '/run/none/canary']) {
+        const act = `ln -s ${folder}/host /run/x; ln -s ${folder}/host /x; ln -sfn ${to} /etc/resolv.conf`;
+        const ran = await runRecipe(folder, `${chrootOf(root)}  a: {in: sys, run: "${act}"}\n  b: {in: sys, needs: [a], run: cat /etc/resolv.conf; rm /x}\n`);
+        assert.is(readFileSync(canary, 'utf8'), 'of the host\n');
+        assert.equal([ran.code, ran.log('b')], [0, printed], ran.ended.stdout);
+        assert.equal([readdirSync(join(folder, 'host')), stateOf(join(root, path)), leftovers(root)], [['canary'], `-> ${to}`, []]);
+      }
+    }));
+
   test("every file of copy_files, and policy-rc.d, is the build's where the build replaced it, and stands in again in the next task", () =>
     inFolder({ 'app.conf': 'of the host\n' }, async (folder) => {
       const root = makeRoot(folder);
