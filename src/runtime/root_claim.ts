@@ -8,8 +8,8 @@ export interface RootClaim {
   readonly by?: string;
 }
 
-/** What this process holds of them, by the name of the lock. */
-const claims = new Map<string, { readonly by: string; readonly release: Release }>();
+/** What this process holds of them, or is about to, by the root and who claims it. */
+const claims = new Map<string, Promise<Release>>();
 
 /**
  * Keeps the stand-ins of other chroots out of a root until {@link unclaimRoot}, or the end of this process: two would put
@@ -17,10 +17,14 @@ const claims = new Map<string, { readonly by: string; readonly release: Release 
  * @throws Error that names the other chroot.
  */
 export async function claimRoot({ root, id, by }: RootClaim): Promise<void> {
-  if (by === undefined || claims.get(nameOf(id))?.by === by) return;
+  if (by === undefined) return;
+  const key = `${nameOf(id)} ${by}`;
+  const claim = claims.get(key) ?? lock(hostLock(nameOf(id)), by);
+  claims.set(key, claim);
   try {
-    claims.set(nameOf(id), { by, release: await lock(hostLock(nameOf(id)), by) });
+    await claim;
   } catch (error) {
+    if (claims.get(key) === claim) claims.delete(key);
     if (!(error instanceof LockedError)) throw error;
     const { pid, purpose = '?', since } = error.owner ?? {};
     const [run, task] = purpose.split(' ');
@@ -33,10 +37,10 @@ export async function claimRoot({ root, id, by }: RootClaim): Promise<void> {
 }
 
 export async function unclaimRoot({ id, by }: RootClaim): Promise<void> {
-  const claim = claims.get(nameOf(id));
-  if (claim === undefined || claim.by !== by) return;
-  claims.delete(nameOf(id));
-  await claim.release();
+  const key = `${nameOf(id)} ${by}`;
+  const release = await claims.get(key);
+  claims.delete(key);
+  await release?.();
 }
 
 /** No recipe can name such a lock. */

@@ -82,19 +82,20 @@ export function placeStandIns({ root, replaced }: StandInNote, note: (placed: re
  * @param chroot the task that holds the chroot. @throws Error where the image cannot be written, or a folder was swapped.
  */
 export async function renewStandIns(journal: Journal, chroot: string, warn: (message: string) => void): Promise<void> {
-  for (const note of journal.open.filter((each) => each.kind === 'chroot' && each.task === chroot)) {
-    const data = note.data as StandInNote;
+  for (const { id, data: claim } of journal.open.filter((each) => each.kind === 'chroot' && each.task === chroot)) {
     // Of a run that was kept, nobody holds it.
-    if (data.replaced.length > 0) await claimRoot(data);
-    const standIns = [...data.replaced];
+    if ((claim as StandInNote).replaced.length > 0) await claimRoot(claim as StandInNote);
+    // What the note says now: other tasks in the chroot renew them too, and from here on nothing comes between.
+    const data = journal.open.find((each) => each.id === id)?.data as StandInNote | undefined;
+    const standIns = [...(data?.replaced ?? [])];
     for (const [i, standIn] of standIns.entries()) {
       renew(
-        data.root,
+        (claim as StandInNote).root,
         standIn,
         (message) => warn(`${chroot}: ${message}`),
         (next) => {
           standIns[i] = next;
-          journal.update(note.id, { ...data, replaced: standIns });
+          journal.update(id, { ...data, replaced: standIns });
         },
       );
     }

@@ -3,8 +3,11 @@ import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSy
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
+import { ownIdentity } from '../../src/linux/process_identity.js';
+import { Journal } from '../../src/runtime/journal.js';
+import { unclaimRoot } from '../../src/runtime/root_claim.js';
 import { idOf } from '../../src/runtime/stand_in_files.js';
-import { placeStandIns, restoreStandIns, standInsFor } from '../../src/runtime/stand_ins.js';
+import { placeStandIns, renewStandIns, restoreStandIns, standInsFor } from '../../src/runtime/stand_ins.js';
 import { inFolder } from '../support/folder.js';
 import { program, run, start } from '../support/program.js';
 import { runRecipe } from '../support/recipe.js';
@@ -232,6 +235,32 @@ suite('stand-ins of a run that was cut short', (test) => {
         }
       }));
   }
+
+  test('stand in anew for two tasks at once: what the build put there is kept', () =>
+    inFolder({}, async (folder) => {
+      const root = makeRoot(folder);
+      const placed = { ...place(note(root)), by: 'r sys' };
+      renameSync(join(root, 'etc/passwd'), join(root, path));
+      const head = { format: 2, run: 'r', recipe: 'r.yml', started: '', cloud: { provider: 'local' as const }, owner: ownIdentity(), sandbox: true };
+      const journal = Journal.create(join(folder, 'journal.jsonl'), head);
+      journal.add({ task: 'sys', kind: 'chroot', standsOn: [], on: [], data: placed });
+      const warnings: string[] = [];
+      const renewed = () => renewStandIns(journal, 'sys', (message) => warnings.push(message));
+      try {
+        await Promise.all([renewed(), renewed()]);
+        assert.equal([stateOf(join(root, path)), warnings.length], [host, 1]);
+        rmSync(join(root, path));
+        renameSync(join(root, 'etc/group'), join(root, path));
+        await Promise.all([renewed(), renewed()]);
+        assert.equal([stateOf(join(root, path)), warnings.length], [host, 2]);
+        await restoreStandIns(journal.open[0]?.data as Placed, () => {});
+        assert.match(stateOf(join(root, path)) ?? '', /^root:x:0:\n/);
+        assert.equal(leftovers(root), []);
+      } finally {
+        await unclaimRoot(placed);
+        journal.close();
+      }
+    }));
 
   test('and kept stand in anew when it is gone on with', () =>
     inFolder({}, async (folder) => {
