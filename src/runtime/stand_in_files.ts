@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type BigIntStats, closeSync, constants, fstatSync, ftruncateSync, lstatSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { insideRoot } from './inside.js';
+import { MissingInside, openInside, type Place } from './inside.js';
 
 /**
  * A file of an image that one of the build host stands in for while the image is built, as the note of its chroot has it.
@@ -60,19 +60,34 @@ export function contentOf({ file, isPolicy }: StandIn): Content | undefined {
   return seen?.isFile() ? { bytes: readFileSync(file), mode: seen.mode & 0o777 } : undefined;
 }
 
+/** Paths through the open folder: what is swapped in the image meanwhile leads them nowhere else. */
 export interface Places {
   readonly path: string;
   /** Where what it stands in for is meanwhile. */
   readonly kept: string;
   /** Where a file is on its way to the path: while one is there, an empty path was not emptied by the build. */
   readonly draft: string;
+  /** The folder's path inside the image, without links. */
+  readonly inside: string;
 }
 
-/** @throws Error when the folder is no longer the one it was: a link in its place may lead anywhere. */
-export function placesOf(root: string, { file, folder: id }: StandIn): Places {
-  const folder = insideRoot(root, dirname(file));
-  if (!isThere(folder, id)) throw new Error(`${dirname(file)} of the image is not the folder it was`);
-  return { path: join(folder, basename(file)), kept: join(folder, keptName(file)), draft: join(folder, `.${basename(file)}.chrootfile-new`) };
+/**
+ * Does something with the places of a stand-in, whose folder is held open meanwhile.
+ * @throws Error when the folder is no longer the one it was: a link in its place may lead anywhere.
+ */
+export function withPlaces<T>(root: string, { file, folder: id }: StandIn, action: (places: Places) => T): T {
+  let place: Place | undefined;
+  try {
+    place = openInside(root, file, { last: 'keep' });
+    const folder = dirname(place.at);
+    if (!isThere(folder, id)) throw new MissingInside(file, undefined);
+    const at = (name: string) => join(folder, name);
+    return action({ path: at(basename(file)), kept: at(keptName(file)), draft: at(`.${basename(file)}.chrootfile-new`), inside: dirname(place.inside) });
+  } catch (error) {
+    throw error instanceof MissingInside ? new Error(`${dirname(file)} of the image is not the folder it was`) : error;
+  } finally {
+    place?.close();
+  }
 }
 
 /** Makes a file that is to stand in, where a rename brings it to its path. */

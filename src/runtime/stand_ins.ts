@@ -18,12 +18,13 @@ import {
   keptName,
   lookAt,
   type Places,
-  placesOf,
+  type Put,
   removeAll,
   rewrite,
   type StandIn,
   sumOf,
   sumOfFile,
+  withPlaces,
 } from './stand_in_files.js';
 
 /** What the note of a chroot says of its root and of what stands in there. */
@@ -63,15 +64,16 @@ export function placeStandIns({ root, replaced }: StandInNote, note: (placed: re
   const drafted = replaced.map((standIn) => {
     const content = contentOf(standIn);
     if (content === undefined) throw new Error(`copy_files: this host has no ${standIn.file} any more`);
-    return { ...standIn, put: draftOf(placesOf(root, standIn).draft, content) };
+    return { ...standIn, put: withPlaces(root, standIn, ({ draft }) => draftOf(draft, content)) };
   });
   note(drafted);
   for (const standIn of drafted) {
-    const { path, kept, draft } = placesOf(root, standIn);
-    // Where a crash left the image's own file aside, it is that one that must come back.
-    if (standIn.had && lookAt(kept) === undefined) renameSync(path, kept);
-    else if (lookAt(path)?.isDirectory()) rmSync(path, { recursive: true });
-    renameSync(draft, path);
+    withPlaces(root, standIn, ({ path, kept, draft }) => {
+      // Where a crash left the image's own file aside, it is that one that must come back.
+      if (standIn.had && lookAt(kept) === undefined) renameSync(path, kept);
+      else if (lookAt(path)?.isDirectory()) rmSync(path, { recursive: true });
+      renameSync(draft, path);
+    });
   }
 }
 
@@ -89,8 +91,9 @@ export async function renewStandIns(journal: Journal, chroot: string, warn: (mes
     const data = journal.open.find((each) => each.id === id)?.data as StandInNote | undefined;
     const standIns = [...(data?.replaced ?? [])];
     for (const [i, standIn] of standIns.entries()) {
+      const { root } = claim as StandInNote;
       renew(
-        (claim as StandInNote).root,
+        root,
         standIn,
         (message) => warn(`${chroot}: ${message}`),
         (next) => {
@@ -123,7 +126,7 @@ export async function restoreStandIns(note: StandInNote, warn: (message: string)
   for (const standIn of replaced) {
     try {
       if (!isThere(root, id)) throw new Error(`another folder is at ${root} now`);
-      restore(root, standIn, warn);
+      withPlaces(root, standIn, (places) => restore(places, standIn, warn));
     } catch (error) {
       errors.push(`${reasonOf(error as NodeJS.ErrnoException)}: ${standIn.file} cannot be put back`);
     }
@@ -156,8 +159,19 @@ function standInAt(root: string, file: string): StandIn | undefined {
 function renew(root: string, standIn: StandIn, warn: (message: string) => void, note: (next: StandIn) => void): void {
   const content = contentOf(standIn);
   // What a run of an older version put there is not known again; what the host has no more stays as it is.
-  if (standIn.put === undefined || content === undefined) return;
-  const { path, kept, draft } = placesOf(root, standIn);
+  const { put: before } = standIn;
+  if (before === undefined || content === undefined) return;
+  withPlaces(root, standIn, (places) => renewAt(places, root, { ...standIn, put: before }, content, warn, note));
+}
+
+function renewAt(
+  { path, kept, draft }: Places,
+  root: string,
+  standIn: StandIn & { readonly put: Put },
+  content: Content,
+  warn: (message: string) => void,
+  note: (next: StandIn) => void,
+): void {
   const seen = lookAt(path);
   const sum = sumOf(content.bytes);
   if (seen !== undefined && fileId(seen) === standIn.put.id) {
@@ -210,9 +224,8 @@ function wantedBehind(root: string, file: string): string | undefined {
   }
 }
 
-function restore(root: string, standIn: StandIn, warn: (message: string) => void): void {
+function restore({ path, kept, draft }: Places, standIn: StandIn, warn: (message: string) => void): void {
   const { file, had, put } = standIn;
-  const { path, kept, draft } = placesOf(root, standIn);
   const [seen, isKept] = [lookAt(path), lookAt(kept) !== undefined];
   const isOurs = seen !== undefined && (put === undefined || fileId(seen) === put.id);
   const isEmptied = seen === undefined && put !== undefined && lookAt(draft) === undefined;
@@ -262,20 +275,20 @@ export function standInsByHand({ root, id, replaced }: StandInNote, { mounts: ow
 /** @param at gives the path as a word of the shell. */
 function linesFor(root: string, standIn: StandIn, at: (path: string) => string): string[] {
   const { file, had, put } = standIn;
-  let places: Places;
   try {
-    places = placesOf(root, standIn);
+    return withPlaces(root, standIn, ({ path, kept, inside }) => {
+      const [pathWord, keptWord] = [basename(file), keptName(file)].map((name) => at(join(root, inside, name))) as [string, string];
+      const seen = lookAt(path);
+      const isOurs = seen !== undefined && (put === undefined ? !had : fileId(seen) === put.id);
+      const isKept = lookAt(kept) !== undefined;
+      if (isKept && seen !== undefined && !isOurs && put !== undefined) return [`rm -r -- ${keptWord}`];
+      return [...(isOurs ? [`rm -f -- ${pathWord}`] : []), ...(isKept ? [`mv -T -- ${keptWord} ${pathWord}`] : [])];
+    });
   } catch {
     // They are where its folder is now.
     const test = had ? `-name ${shellWord(keptName(file))}` : `-inum ${put?.id.split(':')[1]}`;
     return had || put !== undefined ? [`find ${at(root)} -xdev ${test}`] : [];
   }
-  const { path, kept } = places;
-  const seen = lookAt(path);
-  const isOurs = seen !== undefined && (put === undefined ? !had : fileId(seen) === put.id);
-  const isKept = lookAt(kept) !== undefined;
-  if (isKept && seen !== undefined && !isOurs && put !== undefined) return [`rm -r -- ${at(kept)}`];
-  return [...(isOurs ? [`rm -f -- ${at(path)}`] : []), ...(isKept ? [`mv -T -- ${at(kept)} ${at(path)}`] : [])];
 }
 
 function isReadOnly(folder: string): boolean {

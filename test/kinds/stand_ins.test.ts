@@ -1,12 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { ownIdentity } from '../../src/linux/process_identity.js';
 import { Journal } from '../../src/runtime/journal.js';
 import { unclaimRoot } from '../../src/runtime/root_claim.js';
-import { idOf } from '../../src/runtime/stand_in_files.js';
+import { idOf, withPlaces } from '../../src/runtime/stand_in_files.js';
 import { placeStandIns, renewStandIns, restoreStandIns, standInsFor } from '../../src/runtime/stand_ins.js';
 import { inFolder } from '../support/folder.js';
 import { program, run, start } from '../support/program.js';
@@ -235,6 +235,24 @@ suite('stand-ins of a run that was cut short', (test) => {
         }
       }));
   }
+
+  test('write into the folder that was checked, also where a link is swapped in for it at that moment', () =>
+    inFolder({ 'host/resolv.conf': 'of the host\n' }, (folder) => {
+      const root = makeRoot(folder);
+      const [standIn] = place(note(root)).replaced;
+      assert.ok(standIn);
+      withPlaces(root, standIn, ({ path, kept, draft, inside }) => {
+        assert.is(inside, '/etc');
+        renameSync(join(root, 'etc'), join(root, 'old'));
+        symlinkSync(join(folder, 'host'), join(root, 'etc'));
+        writeFileSync(draft, '');
+        renameSync(kept, path);
+      });
+      assert.equal(readdirSync(join(folder, 'host')), ['resolv.conf']);
+      assert.is(readFileSync(join(folder, 'host/resolv.conf'), 'utf8'), 'of the host\n');
+      assert.is(readFileSync(join(root, 'old/resolv.conf'), 'utf8'), 'from the image\n');
+      assert.throws(() => withPlaces(root, standIn, () => {}), '/etc of the image is not the folder it was');
+    }));
 
   test('stand in anew for two tasks at once: what the build put there is kept', () =>
     inFolder({}, async (folder) => {
