@@ -78,7 +78,13 @@ export function leftOf(note: Note, error: string, { journal, undoers }: Pick<Und
     mountsGone: sandbox,
     mounts: journal.open.filter(({ kind }) => kind === 'mount').map(({ data }) => (data as { path: string }).path),
   };
-  return { task: note.task, kind: note.kind, error, by_hand: undoers.get(note.kind)?.byHand(note, at) ?? [] };
+  let lines: readonly string[] = [];
+  try {
+    lines = undoers.get(note.kind)?.byHand(note, at) ?? [];
+  } catch {
+    // What a disk that cannot be read keeps from being said must not keep the other notes from their undo.
+  }
+  return { task: note.task, kind: note.kind, error, by_hand: lines };
 }
 
 /**

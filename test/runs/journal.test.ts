@@ -122,6 +122,28 @@ suite('a journal', (test) => {
       assert.is(readFileSync(join(folder, 'undone'), 'utf8').split('\n').length - 1, notes);
     }));
 
+  test('of which a note can neither be undone nor be said what to type: the others are undone', () =>
+    inFolder({}, async (folder) => {
+      const head = { format: 2, run: 'r', recipe: 'r.yml', started: '', cloud: { provider: 'local' as const }, owner: ownIdentity(), sandbox: true };
+      const journal = Journal.create(join(folder, 'journal.jsonl'), head);
+      for (const kind of ['good', 'corrupt']) journal.add({ task: kind, kind, standsOn: [], on: [], data: '' });
+      const broken = () => {
+        throw new Error('EIO: i/o error, lstat');
+      };
+      const undoers = new Map([
+        ['good', { undo: async () => {}, byHand: () => [] }],
+        ['corrupt', { undo: async () => broken(), byHand: broken }],
+      ]);
+      const world = { signal: AbortSignal.abort(), makeRoom: async () => {} } as never;
+      const left = await undoNotes(journal.open, { journal, undoers, world, emit: () => {}, gates: 'all' });
+      assert.equal(left, [{ task: 'corrupt', kind: 'corrupt', error: 'EIO: i/o error, lstat', by_hand: [] }]);
+      assert.equal(
+        journal.open.map(({ kind }) => kind),
+        ['corrupt'],
+      );
+      journal.close();
+    }));
+
   test('that cannot even say what was undone is named as left, and the undo done once more', () =>
     inFolder({ 'm/x': '' }, async (folder) => {
       const place = join(folder, 'm');
