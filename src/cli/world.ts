@@ -39,6 +39,7 @@ export function openWorld({ cloud, state, signal, mountsGone = false, warn }: Wo
     signal,
     mountsGone,
     diskGoes: false,
+    isRelease: false,
     makeRoom: () => makeRoom(state),
     warn,
     ec2: async (region) => (await ec2()).in(region),

@@ -10,8 +10,10 @@ export interface World {
   readonly signal: AbortSignal;
   /** Whether the mounts of the run went with its last process: then what is mounted at its paths is somebody else's. */
   readonly mountsGone: boolean;
-  /** Whether the disk that is worked on is deleted next: then nothing on it needs to be put back. */
+  /** Whether the root that is worked on is on a disk that is deleted next: then nothing in it needs to be put back. */
   readonly diskGoes: boolean;
+  /** Whether something is released in a run that goes well, so that what was made is to be as it should. */
+  readonly isRelease: boolean;
   /** Frees what was kept back on the disk of the state folder, where it is full. */
   makeRoom(): Promise<void>;
   /** Reports what the person should know, though it keeps nothing from being done. */

@@ -114,14 +114,21 @@ export function closeNotesIn(chroot: string, journal: Journal): void {
 
 async function tryUndo(note: Note, undoer: Undoer | undefined, { world, journal, undoers, gates }: UndoOptions): Promise<Error | undefined> {
   if (undoer === undefined) return new Error(`this version knows no kind "${note.kind}"`);
+  const isRelease = gates === 'holds';
+  const { root } = note.data as { readonly root?: string };
+  const disks = journal.open.filter(({ id, kind }) => note.on.includes(id) && undoers.get(kind)?.deletesDisk);
   // Of a hold that is released in a run that goes well, the disk may be kept.
-  const diskGoes = gates === 'all' && journal.open.some(({ id, kind }) => note.on.includes(id) && undoers.get(kind)?.deletesDisk);
+  const diskGoes =
+    !isRelease &&
+    journal.open.some(
+      ({ kind, on, data }) => kind === 'mount' && disks.some(({ id }) => on.includes(id)) && `${root}/`.startsWith(`${(data as { path: string }).path}/`),
+    );
   const warn = (message: string) => world.warn(`${note.task}: ${message}`);
   if (note.in !== undefined) await renewStandInsIfPossible(journal, note.in, world.warn);
   for (let attempt = 1, delay: number = policy.undoFirstDelayMs; ; attempt += 1, delay *= policy.undoBackoff) {
     try {
       await world.makeRoom();
-      await undoer.undo(note, { ...world, warn, diskGoes });
+      await undoer.undo(note, { ...world, warn, diskGoes, isRelease });
       return undefined;
     } catch (error) {
       // A disk that cannot be written does not come back within seconds, nor does an image as it was.

@@ -7,7 +7,7 @@ import { volume } from '../../src/tasks/ec2/volume.js';
 import { heldBy, misbehaving } from '../support/ec2.js';
 import { inFolder } from '../support/folder.js';
 import { differences, lookAtHost } from '../support/host.js';
-import { run } from '../support/program.js';
+import { run, start } from '../support/program.js';
 import { runRecipe } from '../support/recipe.js';
 import { makeRoot } from '../support/root.js';
 import { suite } from '../support/suite.js';
@@ -99,6 +99,49 @@ suite('an image whose own files cannot be put back', (test) => {
       } finally {
         execFileSync('losetup', ['--detach', device]);
       }
+    }));
+
+  test('that is not on the volume its chroot needs is left, with the lines to type', () =>
+    inFolder({}, async (folder) => {
+      const root = makeRoot(folder);
+      const host = `chattr +i ${root}/etc/resolv.conf`;
+      const ran = await runRecipe(
+        folder,
+        onVolume(makeRoot(join(folder, 'other')), 'true', host, 'false').replace(/(sys: .*)needs: \[fill\].*/, `$1needs: [root], with: {root: ${root}}}`),
+      );
+      try {
+        assert.equal([ran.code, ran.left.map(({ task }) => task), heldBy(folder)], [5, ['sys'], []], ran.ended.stdout);
+      } finally {
+        execFileSync('chattr', ['-i', join(root, 'etc/resolv.conf')]);
+      }
+      const again = await run(['undo', '--all'], { folder });
+      assert.equal([again.code, readFileSync(join(root, 'etc/resolv.conf'), 'utf8')], [0, 'from the image\n'], again.stdout + again.stderr);
+    }));
+
+  test('whose own mount is gone, as after a power cut, ends its undo with a warning', () =>
+    inFolder({ 'image/x': '' }, async (folder) => {
+      const root = join(folder, 'image');
+      const made = makeRoot(folder);
+      execFileSync('mount', ['-t', 'tmpfs', 'none', root]);
+      try {
+        execFileSync('cp', ['-a', `${made}/.`, root]);
+        writeFileSync(
+          join(folder, 'r.yml'),
+          `version: 1\nname: r\ntasks:\n  sys: {uses: chroot, with: {root: ${root}}}\n  a: {in: sys, run: "echo ready; sleep 60"}\n`,
+        );
+        const killed = start(['run', 'r.yml', '--no-sandbox'], { folder });
+        await killed.saw('a | ready');
+        killed.child.kill('SIGKILL');
+        await killed.ended;
+      } finally {
+        execFileSync('umount', ['--recursive', '--lazy', root]);
+      }
+      const undone = await run(['undo', '--all'], { folder });
+      assert.is(undone.code, 0, undone.stdout + undone.stderr);
+      for (const file of ['/etc/resolv.conf', '/usr/sbin/policy-rc.d']) {
+        assert.match(undone.stdout + undone.stderr, `another folder is at ${root} now: ${file} could not be put back in the image`);
+      }
+      assert.equal(readdirSync(root), ['x']);
     }));
 
   test('lines to type name what is there, with paths quoted: stand-ins, downloads, undo scripts', () =>

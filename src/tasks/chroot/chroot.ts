@@ -84,12 +84,18 @@ export const chroot = defineKind({
     if (asked.length > 0) await shell.run(['/bin/sh', '-ec', asked.join('\n')], { signal });
     return { path: root, privileged };
   },
-  undo: async (note: Note, { shell, mountsGone, diskGoes, warn }) => {
-    const { root, id, before } = note;
+  undo: async (note: Note, { shell, mountsGone, diskGoes, isRelease, warn }) => {
+    const { root, id, before, replaced } = note;
+    const isMounted = mountsUnder(root).length > 0;
     if (!mountsGone) await unmountTree(root, shell, before);
     try {
       // The image is no more, or went with its volume, and its files with it.
       if (!existsSync(root) || (!isThere(root, id) && (mountsGone || diskGoes))) return;
+      if (!isThere(root, id) && !isMounted && !isRelease) {
+        // As after a power cut, where the image was mounted there by somebody else: no later try would find it either.
+        for (const { file } of replaced) warn(`another folder is at ${root} now: ${file} could not be put back in the image`);
+        return;
+      }
       await restoreStandIns(note, diskGoes ? () => {} : warn);
     } catch (error) {
       // What is on the disk goes with it.
