@@ -143,8 +143,13 @@ function nameAt(root: string, path: string): number | undefined {
 function folderAt(at: string, make: boolean, path: string, inside: string, rest: readonly string[]): number {
   if (make && made(at)) {
     const folder = openSync(at, folderOnly | constants.O_NOFOLLOW);
-    // Whatever the umask of this process.
-    chmodSync(`/proc/self/fd/${folder}`, 0o755);
+    try {
+      // Whatever the umask of this process.
+      chmodSync(`/proc/self/fd/${folder}`, 0o755);
+    } catch (error) {
+      closeSync(folder);
+      throw error;
+    }
     return folder;
   }
   try {
