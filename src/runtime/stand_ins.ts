@@ -1,4 +1,4 @@
-import { accessSync, type BigIntStats, constants, readlinkSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { accessSync, type BigIntStats, constants, readlinkSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { removeFile } from '../linux/atomic_write.js';
 import { shellWord } from '../linux/shell_word.js';
@@ -49,11 +49,15 @@ export function standInsFor(root: string, files: readonly string[], services: bo
     if (!seen?.isFile()) throw new Error(`copy_files: ${seen === undefined ? `this host has no ${file}` : `${file} of this host is not a file`}`);
     const standIn = standInAt(root, file);
     if (standIn === undefined) throw new Error(`copy_files: the image has no folder ${dirname(file)}`);
-    const key = `${standIn.folder.device}:${standIn.folder.inode}/${basename(file)}`;
-    if (!found.has(key)) found.set(key, standIn);
+    if (!found.has(keyOf(standIn))) found.set(keyOf(standIn), standIn);
   }
-  const policy = services || files.includes(policyFile) ? undefined : standInAt(root, policyFile);
-  return [...found.values(), ...(policy === undefined ? [] : [{ ...policy, isPolicy: true as const }])];
+  const policy = services ? undefined : standInAt(root, policyFile);
+  return [...found.values(), ...(policy === undefined || found.has(keyOf(policy)) ? [] : [{ ...policy, isPolicy: true as const }])];
+}
+
+/** The same for two paths that lead to one place. */
+function keyOf({ file, folder }: StandIn): string {
+  return `${folder.device}:${folder.inode}/${basename(file)}`;
 }
 
 /**
@@ -64,14 +68,20 @@ export function placeStandIns({ root, replaced }: StandInNote, note: (placed: re
   const drafted = replaced.map((standIn) => {
     const content = contentOf(standIn);
     if (content === undefined) throw new Error(`copy_files: this host has no ${standIn.file} any more`);
-    return { ...standIn, put: withPlaces(root, standIn, ({ draft }) => draftOf(draft, content)) };
+    const put = withPlaces(root, standIn, ({ path, kept, draft }) => {
+      // What a crash left aside comes back first: once the note says what is put there, what is aside is of this run.
+      if (lookAt(kept) !== undefined) {
+        removeAll(path);
+        renameSync(kept, path);
+      }
+      return draftOf(draft, content);
+    });
+    return { ...standIn, put };
   });
   note(drafted);
   for (const standIn of drafted) {
     withPlaces(root, standIn, ({ path, kept, draft }) => {
-      // Where a crash left the image's own file aside, it is that one that must come back.
-      if (standIn.had && lookAt(kept) === undefined) renameSync(path, kept);
-      else if (lookAt(path)?.isDirectory()) rmSync(path, { recursive: true });
+      if (standIn.had) renameSync(path, kept);
       renameSync(draft, path);
     });
   }
@@ -184,10 +194,11 @@ function renewAt(
     return;
   }
   if (seen?.isSymbolicLink() && writeBehind(root, standIn, content)) return;
+  if (seen !== undefined || standIn.had) warn(replacedBy(standIn, path, seen));
+  // Before the note names another: it would come back then.
+  removeAll(kept);
   const put = draftOf(draft, content);
   note({ ...standIn, had: seen !== undefined, put });
-  if (seen !== undefined || standIn.had) warn(replacedBy(standIn, path, seen));
-  removeAll(kept);
   if (seen !== undefined) renameSync(path, kept);
   renameSync(draft, path);
 }

@@ -236,6 +236,52 @@ suite('stand-ins of a run that was cut short', (test) => {
       }));
   }
 
+  test("over what an earlier crash left there, once it wrote down what it puts there: the image's own come back", () =>
+    inFolder({}, async (folder) => {
+      const root = makeRoot(folder);
+      place(note(root));
+      const placed = cuts['before it moved anything']?.(root, note(root)) as Placed;
+      await restoreStandIns(placed, () => {});
+      assert.equal([stateOf(join(root, path)), leftovers(root)], ['from the image\n', []]);
+    }));
+
+  test('after the build removed the file, as it was to stand in anew: the image has none', () =>
+    inFolder({}, async (folder) => {
+      const root = makeRoot(folder);
+      const placed = place(note(root));
+      rmSync(join(root, path));
+      const head = { format: 2, run: 'r', recipe: 'r.yml', started: '', cloud: { provider: 'local' as const }, owner: ownIdentity(), sandbox: true };
+      const journal = Journal.create(join(folder, 'journal.jsonl'), head);
+      journal.add({ task: 'sys', kind: 'chroot', standsOn: [], on: [], data: placed });
+      const { update } = journal;
+      const cut = new Error('cut');
+      journal.update = (id, data) => {
+        update.call(journal, id, data);
+        throw cut;
+      };
+      try {
+        await renewStandIns(journal, 'sys', () => {});
+        assert.unreachable();
+      } catch (error) {
+        assert.is(error, cut);
+      }
+      await restoreStandIns(journal.open[0]?.data as Placed, () => {});
+      assert.equal([stateOf(join(root, path)), leftovers(root)], [undefined, []]);
+      journal.close();
+    }));
+
+  test('of which two paths lead to one place stand in there once, policy-rc.d too', () =>
+    inFolder({ 'sbin/policy-rc.d': '' }, (folder) => {
+      const root = makeRoot(folder);
+      mkdirSync(join(root, folder), { recursive: true });
+      symlinkSync('/usr/sbin', join(root, folder, 'sbin'));
+      const own = join(folder, 'sbin/policy-rc.d');
+      assert.equal(
+        standInsFor(root, [own, own], false).map(({ file }) => file),
+        [own],
+      );
+    }));
+
   test('write into the folder that was checked, also where a link is swapped in for it at that moment', () =>
     inFolder({ 'host/resolv.conf': 'of the host\n' }, (folder) => {
       const root = makeRoot(folder);
