@@ -33,13 +33,17 @@ export class RunRecord {
   }
 
   close(): void {
-    if (this.events !== undefined) closeSync(this.events);
+    const { events } = this;
+    this.events = undefined;
+    if (events !== undefined) closeSync(events);
     for (const task of [...this.logs.keys()]) this.closeLog(task);
   }
 
   private closeLog(task: string): void {
-    this.logs.get(task)?.close();
+    const log = this.logs.get(task);
+    // First: it is closed even when its end cannot be written.
     this.logs.delete(task);
+    log?.close();
   }
 }
 

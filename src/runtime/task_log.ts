@@ -8,6 +8,7 @@ export class TaskLog {
   private size: number;
   /** The end of what was not kept; undefined as long as all was. */
   private tail: string | undefined;
+  private isClosed = false;
 
   /** @param limit bytes. */
   constructor(
@@ -43,7 +44,10 @@ export class TaskLog {
     return lines.slice(fitting);
   }
 
+  /** Also when the end of it cannot be written; only once, since its descriptor may then be another file's. */
   close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
     try {
       // The first line of it may be half of one.
       if (this.tail !== undefined) writeAll(this.fd, this.tail.length < policy.logTailChars ? this.tail : this.tail.slice(this.tail.indexOf('\n') + 1));

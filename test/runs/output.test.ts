@@ -1,7 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { RunRecord } from '../../src/runtime/report.js';
+import { RunFolder } from '../../src/runtime/runs.js';
 import { inFolder } from '../support/folder.js';
 import { program, run } from '../support/program.js';
 import { runRecipe } from '../support/recipe.js';
@@ -120,6 +122,26 @@ outputs: {o: "{{ inputs.i }}"}
 });
 
 suite('the log of a task', (test) => {
+  test('that cannot be written to its end is closed once, and no file that has its descriptor since', () =>
+    inFolder({}, (folder) => {
+      const place = new RunFolder(folder, 'r');
+      mkdirSync(place.logs, { recursive: true });
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', place.logs]);
+      try {
+        const record = new RunRecord(place, 100);
+        record.record({ type: 'task.output', task: 'a', lines: Array.from({ length: 1_000 }, (_, i) => `a line of output, number ${i}`) });
+        assert.throws(() => writeFileSync(join(place.logs, 'full'), 'x'.repeat(100_000)), /ENOSPC/);
+        assert.throws(() => record.record({ type: 'task.finished', task: 'a', outcome: 'done', seconds: 1 }), /ENOSPC/);
+        const others = Array.from({ length: 8 }, () => openSync('/dev/null', 'r'));
+        record.close();
+        for (const fd of others) assert.ok(fstatSync(fd).isCharacterDevice());
+        for (const fd of others) closeSync(fd);
+        record.close();
+      } finally {
+        execFileSync('umount', [place.logs]);
+      }
+    }));
+
   test('has a limit: the beginning is kept, and the end of what came', () =>
     inFolder({}, async (folder) => {
       const recipe = 'tasks:\n  a: {run: "seq 100000; echo the end"}\n  b: {run: "seq 1000"}\n';
