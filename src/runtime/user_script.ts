@@ -74,8 +74,8 @@ export function outputsIn(text: string, action: RunAction): Record<string, unkno
   const guarded = holdsSecrets(action);
   for (const [i, line] of text.split('\n').entries()) {
     if (line.trim() === '') continue;
-    // Where a secret may be among them, no line is shown.
-    const shown = guarded ? `line ${i + 1} of it` : `"${line.slice(0, 80)}"`;
+    // Where a secret may be among them, no line is shown. Nor is one cut here: half a secret is not found.
+    const shown = guarded ? `line ${i + 1} of it` : `"${line}"`;
     const [, name, value] = outputLine.exec(line) ?? [];
     if (name === undefined || value === undefined) throw new Error(`$CHROOTFILE_OUTPUT takes lines name=value, not ${shown}`);
     const declared = action.outputs.get(name);

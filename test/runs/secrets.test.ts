@@ -269,6 +269,17 @@ tasks: {a: {run: "echo {{ vars.v }}"}}
       }
     }));
 
+  test('in a line of $CHROOTFILE_OUTPUT that is none are taken out whole', () =>
+    inFolder({}, async (folder) => {
+      const text = `inputs: {token: {type: string, secret: true}}
+tasks: {a: {outputs: {o: }, run: "echo '${'x'.repeat(69)} {{ inputs.token }} and on' >> $CHROOTFILE_OUTPUT"}}
+`;
+      const ran = await runRecipe(folder, text, ['-i', 'token=hunter2-hunter3-hunter4']);
+      assert.is(ran.code, 1);
+      assert.match(ran.errors['a'] ?? '', `takes lines name=value, not "${'x'.repeat(69)} *** and on"`);
+      assert.not.match(ran.ended.stdout + ran.ended.stderr, 'hunter');
+    }));
+
   test(
     'in a file of inputs are not shown with what is wrong in it',
     () =>
