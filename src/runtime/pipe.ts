@@ -33,9 +33,7 @@ export class PipeMaker {
   /** Opens a pipe whose lines, as {@link TaskOutput} makes them, are given to `onLines` as they come; `learn` as there. */
   async open(onLines: (lines: string[]) => void, learn?: () => void): Promise<Pipe> {
     const path = this.free.pop() ?? (await this.make());
-    // The reader first and without waiting; then the writer finds one and opens at once, in waiting mode for the child.
-    const readEnd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const writeEnd = openSync(path, constants.O_WRONLY);
+    const [readEnd, writeEnd] = endsOf(path);
     const socket = new Socket({ fd: readEnd, readable: true, writable: false });
     const output = new TaskOutput(this.redactor, onLines, learn);
     socket.on('data', (chunk: Buffer) => output.write(chunk));
@@ -61,5 +59,16 @@ export class PipeMaker {
     await this.shell.run(['mkfifo', '--mode=600', ...paths]);
     this.free.push(...paths.slice(1));
     return paths[0] as string;
+  }
+}
+
+/** The reader first and without waiting; then the writer finds one and opens at once, in waiting mode for the child. */
+function endsOf(path: string): [number, number] {
+  const readEnd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    return [readEnd, openSync(path, constants.O_WRONLY)];
+  } catch (error) {
+    closeSync(readEnd);
+    throw error;
   }
 }

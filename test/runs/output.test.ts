@@ -1,9 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { PipeMaker } from '../../src/runtime/pipe.js';
+import { Redactor } from '../../src/runtime/redact.js';
 import { RunRecord } from '../../src/runtime/report.js';
 import { RunFolder } from '../../src/runtime/runs.js';
+import { hostShell } from '../../src/runtime/shell.js';
 import { inFolder } from '../support/folder.js';
 import { program, run } from '../support/program.js';
 import { runRecipe } from '../support/recipe.js';
@@ -119,6 +122,31 @@ outputs: {o: "{{ inputs.i }}"}
       }),
     60_000,
   );
+});
+
+suite('the pipe of a task', (test) => {
+  test('is not left half open where it cannot be opened', () =>
+    inFolder({}, async (folder) => {
+      const pipes = new PipeMaker(join(folder, 'pipes'), hostShell, new Redactor());
+      const pipe = await pipes.open(() => {});
+      // A folder can be opened for reading only.
+      for (const name of ['1', '2', '3']) {
+        rmSync(join(folder, 'pipes', name));
+        mkdirSync(join(folder, 'pipes', name));
+      }
+      const error = await pipes.open(() => {}).catch((cause: Error) => cause);
+      assert.match(String(error), 'EISDIR');
+      const open = readdirSync('/proc/self/fd').map((fd) => {
+        try {
+          return readlinkSync(join('/proc/self/fd', fd));
+        } catch {
+          return '';
+        }
+      });
+      assert.equal([...new Set(open.filter((path) => path.startsWith(folder)))], [join(folder, 'pipes/0')]);
+      pipe.started();
+      await pipe.drained;
+    }));
 });
 
 suite('the log of a task', (test) => {
