@@ -91,7 +91,8 @@ export async function runScript(script: Script, pipes: PipeMaker): Promise<Scrip
   const files = memoryFiles([script.text, '', '', ...(script.root === undefined ? [] : [mountsIn({ ...script, root: script.root })])]);
   const [, output, leftover] = files as [number, number, number];
   const { onOutput } = script;
-  const pipe = await pipes.open(script.onLines, onOutput && (() => onOutput(contentsOf(output)))).catch((error: unknown) => {
+  const learn = onOutput && whenChanged(output, () => onOutput(contentsOf(output)));
+  const pipe = await pipes.open(script.onLines, learn).catch((error: unknown) => {
     for (const fd of files) closeSync(fd);
     throw error;
   });
@@ -187,6 +188,17 @@ function memoryFiles(texts: readonly string[]): number[] {
     for (const fd of made) closeSync(fd);
     throw error;
   }
+}
+
+/** Calls only where the file has changed since the last time: it may be large, and a script may print a lot. */
+function whenChanged(fd: number, call: () => void): () => void {
+  let known: string | undefined;
+  return () => {
+    const { size, mtimeNs } = fstatSync(fd, { bigint: true });
+    if (known === `${size} ${mtimeNs}`) return;
+    known = `${size} ${mtimeNs}`;
+    call();
+  };
 }
 
 function contentsOf(fd: number): string {

@@ -2,6 +2,10 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { PipeMaker } from '../../src/runtime/pipe.js';
+import { Redactor } from '../../src/runtime/redact.js';
+import { runScript } from '../../src/runtime/script.js';
+import { hostShell } from '../../src/runtime/shell.js';
 import { inFolder } from '../support/folder.js';
 import { differences, lookAtHost } from '../support/host.js';
 import { program, run } from '../support/program.js';
@@ -10,6 +14,19 @@ import { makeRoot } from '../support/root.js';
 import { suite } from '../support/suite.js';
 
 suite('shell tasks', (test) => {
+  test('have their outputs read when those have changed, not whenever they print', () =>
+    inFolder({}, async (folder) => {
+      const seen: string[] = [];
+      const text = 'echo a=1 > $CHROOTFILE_OUTPUT; for i in 1 2 3 4 5 6 7 8 9; do echo $i; sleep 0.05; done; echo a=2 > $CHROOTFILE_OUTPUT; echo end';
+      const script = { text, shell: ['/bin/sh'], env: { PATH: '/usr/bin:/bin' }, dir: folder, privileged: false, keepsMounts: false };
+      const pipes = new PipeMaker(join(folder, 'pipes'), hostShell, new Redactor());
+      const lines: string[] = [];
+      const onLines = (more: string[]) => lines.push(...more);
+      await runScript({ ...script, signal: new AbortController().signal, onLines, onOutput: (output) => seen.push(output) }, pipes);
+      assert.equal(lines.slice(-2), ['9', 'end']);
+      assert.equal(seen, ['a=1\n', 'a=2\n']);
+    }));
+
   test('hand on values with their types, and start in written order', () =>
     inFolder({}, async (folder) => {
       const ran = await runRecipe(
