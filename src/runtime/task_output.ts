@@ -14,8 +14,10 @@ const tooManyMasks = `chrootfile: a script may name ${policy.mostMasks} secrets;
  */
 export class TaskOutput {
   private readonly decoder = new StringDecoder('utf8');
-  /** The beginning of a line, as it came. */
+  /** The beginning of a line: its last state. Only added to, not looked at, so that it costs nothing until the line ends. */
   private rest = '';
+  /** Whether a `\r` came after it: what comes next is written over it, unless that ends the line. */
+  private isReturned = false;
   /** A whole line that may end within a secret, and the one before it, which has been shown. */
   private held = '';
   private context = '';
@@ -30,20 +32,36 @@ export class TaskOutput {
 
   write(chunk: Buffer): void {
     this.learn();
-    const text = this.rest + this.decoder.write(chunk);
+    const text = this.decoder.write(chunk);
     const end = text.lastIndexOf('\n') + 1;
-    const rest = text.slice(end);
-    // The \r at its end may belong to a line's end.
-    this.rest = rest.includes('\r') ? `${lastState(rest)}${rest.endsWith('\r') ? '\r' : ''}` : rest;
-    if (end > 0) this.show(this.withoutMasks(shown(text.slice(0, end))));
+    const lines = end > 0 ? shown(this.takeRest() + text.slice(0, end)) : '';
+    if (end < text.length) this.goOn(text.slice(end));
+    if (end > 0) this.show(this.withoutMasks(lines));
     while (this.rest.length > policy.longestLine + policy.longestStretch) this.cut();
   }
 
   end(): void {
     this.learn();
-    const last = shown(this.rest + this.decoder.end());
-    this.rest = '';
+    const last = shown(this.takeRest() + this.decoder.end());
     this.show(last === '' ? '' : this.withoutMasks(`${last}\n`), true);
+  }
+
+  /** Adds to the line that has not ended. */
+  private goOn(text: string): void {
+    const parts = text.split('\r');
+    const last = parts.findLastIndex((part) => part !== '');
+    if (last >= 0) {
+      this.rest = (last > 0 || this.isReturned ? '' : this.rest) + parts[last];
+      this.isReturned = false;
+    }
+    if (last < parts.length - 1) this.isReturned = true;
+  }
+
+  private takeRest(): string {
+    const rest = this.rest + (this.isReturned ? '\r' : '');
+    this.rest = '';
+    this.isReturned = false;
+    return rest;
   }
 
   /** Shows whole lines. */
@@ -67,7 +85,7 @@ export class TaskOutput {
 
   /** Shows the beginning of a line that is too long, but for what may be the beginning of a secret. */
   private cut(): void {
-    const rest = shown(this.rest);
+    const rest = plainText(this.rest);
     if (rest.trimStart().startsWith(maskCommand)) {
       this.withoutMasks(rest);
       this.rest = maskCommand;

@@ -7,6 +7,7 @@ import { Redactor } from '../../src/runtime/redact.js';
 import { RunRecord } from '../../src/runtime/report.js';
 import { RunFolder } from '../../src/runtime/runs.js';
 import { hostShell } from '../../src/runtime/shell.js';
+import { TaskOutput } from '../../src/runtime/task_output.js';
 import { inFolder } from '../support/folder.js';
 import { program, run } from '../support/program.js';
 import { runRecipe } from '../support/recipe.js';
@@ -43,6 +44,25 @@ suite('the output of tasks', (test) => {
       assert.is(ran.log('a'), '100%\ndos\nb\n\nno end\n');
       assert.is(ran.log('b'), '3\n');
     }));
+
+  test('may come byte by byte, without an end of a line, and over what stands there', () => {
+    const began = performance.now();
+    for (const [text, wanted] of [
+      ['x'.repeat(70_000), 'x'.repeat(70_000)],
+      [`${'x'.repeat(70_000)}${'\r'.repeat(30_000)}`, 'x'.repeat(70_000)],
+      ['a\rbc\r\rd\r', 'd'],
+      ['a\rbc\r\r\n\re', 'bc\ne'],
+      ['\r\n\r\r\nf\n\r', '\n\nf'],
+    ] as const) {
+      const lines: string[] = [];
+      const output = new TaskOutput(new Redactor(), (more) => lines.push(...more));
+      for (const byte of Buffer.from(text)) output.write(Buffer.of(byte));
+      output.end();
+      assert.is(lines.join('\n'), wanted);
+    }
+    const took = performance.now() - began;
+    assert.ok(took < 5_000, `${took} ms`);
+  });
 
   test('reaches no log, no report and no terminal with what a terminal obeys', () =>
     inFolder({}, async (folder) => {
