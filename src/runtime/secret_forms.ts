@@ -34,8 +34,9 @@ export function formsOf(secret: string): Form[] {
 /** Of a longer secret only this many characters are looked for. */
 const longestSecret = 65_536;
 
-/** Units that are looked for at once. As base64 they are shorter than a line of 60, so that they stand in two lines at most. */
+/** Units that are looked for at once, at least and at most. */
 const stretch = 24;
+export const longestForm = 2 * stretch;
 
 function stretches(units: readonly Unit[], wraps: boolean): Form[] {
   const count = Math.max(1, Math.floor(units.length / stretch));

@@ -2,6 +2,7 @@ import { StringDecoder } from 'node:string_decoder';
 import { plainText } from './plain_text.js';
 import { policy } from './policy.js';
 import type { Redactor } from './redact.js';
+import { longestForm } from './secret_forms.js';
 
 /** By a line with this a script names a secret. Source: GitHub Actions, "Workflow commands", "Masking a value in a log". */
 const maskCommand = '::add-mask::';
@@ -74,7 +75,7 @@ export class TaskOutput {
       .slice(this.context === '' ? 0 : 1, -1);
     this.context = '';
     this.held = '';
-    if (!isEnd && this.redactor.isNeeded && wrapped.test(text.slice(-61))) {
+    if (!isEnd && this.redactor.isNeeded && wrapped.test(text.slice(-longestForm - 1))) {
       const last = text.lastIndexOf('\n', text.length - 2) + 1;
       this.held = text.slice(last);
       this.context = last === 0 ? '' : text.slice(text.lastIndexOf('\n', last - 2) + 1, last);
@@ -115,8 +116,8 @@ export class TaskOutput {
   }
 }
 
-/** A full line of base64 may go on in the next. */
-const wrapped = /^[A-Za-z0-9+/_-]{60}\n$/;
+/** A full line of base64 may go on in the next. Of one as long as what is looked for at once, that is in two lines at most. */
+const wrapped = new RegExp(`^[A-Za-z0-9+/_-]{${longestForm}}\n$`);
 
 /** Lines as a terminal would leave them. */
 function shown(text: string): string {
