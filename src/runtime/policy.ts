@@ -22,8 +22,9 @@ export const policy = {
   longestStretch: 8_192,
   /** A line of a message is cut after this many characters. */
   longestMessageLine: 1_000,
-  /** Values that one script may have hidden: each costs time with every line. */
+  /** Values that one script may have hidden, and their characters: each value costs time with every line, each character time and memory at once. */
   mostMasks: 1_000,
+  mostMaskChars: 2 ** 18,
   /** How much of a task's log is kept unless a run says otherwise, and how much of the end behind the place where it was cut. */
   logBytes: 100 * 2 ** 20,
   logTailChars: 65_536,

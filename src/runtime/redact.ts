@@ -1,6 +1,7 @@
 import { leastSecret } from '../dsl/inputs.js';
+import { type Ends, FormTree } from './form_tree.js';
 import { policy } from './policy.js';
-import { endIn, type Form, formsOf, startLength, startsOf } from './secret_forms.js';
+import { type Form, formsOf, startLength, startsOf } from './secret_forms.js';
 
 /**
  * Knows the secrets of a run and takes them out of text. However many there are, a text is read once: a table tells of
@@ -8,7 +9,8 @@ import { endIn, type Form, formsOf, startLength, startsOf } from './secret_forms
  */
 export class Redactor {
   private readonly known = new Set<string>();
-  private readonly byStart = new Map<string, Form[]>();
+  /** Those that do not wrap, and those that do. */
+  private readonly byStart = [new Map<string, FormTree>(), new Map<string, FormTree>()] as const;
   private starts: Uint8Array | undefined;
 
   /** Whether there is anything to take out. */
@@ -33,9 +35,10 @@ export class Redactor {
     let hash = 0;
     for (let i = 0; i < startLength; i += 1) hash = step(hash, start.charCodeAt(i));
     this.starts[hash] = 1;
-    const others = this.byStart.get(start);
-    if (others === undefined) this.byStart.set(start, [form]);
-    else others.push(form);
+    const byStart = this.byStart[form.wraps ? 1 : 0];
+    const tree = byStart.get(start) ?? new FormTree(form.wraps);
+    byStart.set(start, tree);
+    tree.add(form);
   }
 
   /** The text with each secret as `***`, in each line it goes over. */
@@ -59,13 +62,14 @@ export class Redactor {
   /** Where secrets stand; those that overlap or touch are one. */
   private found(text: string): { from: number; to: number }[] {
     const { starts } = this;
+    const ends: Ends = new Map();
     const found: { from: number; to: number }[] = [];
     if (starts === undefined) return found;
     for (let i = 0, hash = 0; i < text.length; i += 1) {
       hash = step(hash, text.charCodeAt(i));
       if (starts[hash] === 0) continue;
       const at = i - startLength + 1;
-      const end = this.longestAt(text, at);
+      const end = this.longestAt(text, at, ends);
       if (end < 0) continue;
       const last = found.at(-1);
       if (last !== undefined && at <= last.to) last.to = Math.max(last.to, end);
@@ -75,11 +79,10 @@ export class Redactor {
   }
 
   /** Where the longest secret ends that begins at a place; -1 when none does. */
-  private longestAt(text: string, at: number): number {
-    const forms = at < 0 ? undefined : this.byStart.get(text.slice(at, at + startLength));
-    let longest = -1;
-    for (const form of forms ?? []) longest = Math.max(longest, endIn(text, at, form));
-    return longest;
+  private longestAt(text: string, at: number, ends: Ends): number {
+    if (at < 0) return -1;
+    const start = text.slice(at, at + startLength);
+    return Math.max(...this.byStart.map((byStart) => byStart.get(start)?.endIn(text, at, ends) ?? -1));
   }
 
   /** A message without secrets, its lines cut to what a person reads: in this order, since half a secret is not found. */

@@ -2,7 +2,7 @@ import { leastSecret } from '../dsl/inputs.js';
 import { plainText } from './plain_text.js';
 
 /** A character of a secret, or a run of one, in every way it may be written; longer ways first. */
-type Unit = readonly string[];
+export type Unit = readonly string[];
 
 /** A stretch of a secret that is looked for. */
 export interface Form {
@@ -46,8 +46,15 @@ function stretches(units: readonly Unit[], wraps: boolean): Form[] {
 
 /** Letters and digits are written one way only. A run of anything else is written the same way throughout. */
 function unitsOf(line: string): Unit[] {
-  return [...line.matchAll(/[A-Za-z0-9]|([^A-Za-z0-9])\1{0,7}/gu)].map(([run, c]) => (c === undefined ? [run] : waysOf(c, run.length / c.length)));
+  return [...line.matchAll(/[A-Za-z0-9]|([^A-Za-z0-9])\1{0,7}/gu)].map(([run, c]) => {
+    const unit = made.get(run) ?? (c === undefined ? [run] : waysOf(c, run.length / c.length));
+    made.set(run, unit);
+    return unit;
+  });
 }
+
+/** The units made so far: what is written alike is one object. */
+const made = new Map<string, Unit>();
 
 function waysOf(c: string, count: number): Unit {
   const bytes = [...Buffer.from(c)];
@@ -98,10 +105,19 @@ function base64Units(text: string, shift: number): Unit[] {
   for (let i = Math.floor((shift * 8) / 6); i * 6 < (shift + bytes.length) * 8; i += 1) {
     const value = alphabet.indexOf(low.charAt(i));
     const open = value ^ alphabet.indexOf(high.charAt(i));
-    units.push(open === 0 ? (decided[value] as Unit) : decided.filter((_, other) => (other | open) === (value | open)).flat());
+    units.push(open === 0 ? (decided[value] as Unit) : oneOf(open, value | open));
   }
-  return [...units, ['%3D%3D', '%3d%3d', '%3D', '%3d', '==', '=', '']];
+  return [...units, padding];
 }
+
+function oneOf(open: number, most: number): Unit {
+  const key = `${open} of ${most}`;
+  const unit = made.get(key) ?? decided.filter((_, other) => (other | open) === most).flat();
+  made.set(key, unit);
+  return unit;
+}
+
+const padding: Unit = ['%3D%3D', '%3d%3d', '%3D', '%3d', '==', '=', ''];
 
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 /** The ways to write each of them: base64 for URLs, in URLs, and in JSON as PHP writes it. Source: RFC 4648, section 5. */
@@ -117,26 +133,4 @@ export function startsOf({ units, wraps }: Form): Set<string> {
   grow('', 0);
   if (wraps) for (const start of [...starts]) for (const at of [1, 2, 3]) starts.add(`${start.slice(0, at)}\n${start.slice(at, -1)}`);
   return starts;
-}
-
-/** Where a form ends that begins in a text; -1 when it does not stand there. */
-export function endIn(text: string, start: number, { units, wraps }: Form, first = 0): number {
-  let at = start;
-  for (let next = first; next < units.length; next += 1) {
-    const ways = units[next] as Unit;
-    // The line break belongs to it only where it goes on behind.
-    const from = wraps && next > 0 && text.charCodeAt(at) === 10 ? at + 1 : at;
-    const [only] = ways;
-    if (ways.length > 1 || only === undefined) {
-      for (const way of ways) {
-        if (!text.startsWith(way, way === '' ? at : from)) continue;
-        const end = endIn(text, (way === '' ? at : from) + way.length, { units, wraps }, next + 1);
-        if (end >= 0) return end;
-      }
-      return -1;
-    }
-    if (!text.startsWith(only, from)) return -1;
-    at = from + only.length;
-  }
-  return at;
 }

@@ -6,7 +6,7 @@ import { longestForm } from './secret_forms.js';
 
 /** By a line with this a script names a secret. Source: GitHub Actions, "Workflow commands", "Masking a value in a log". */
 const maskCommand = '::add-mask::';
-const tooManyMasks = `chrootfile: a script may name ${policy.mostMasks} secrets; the others are not hidden`;
+const tooManyMasks = `chrootfile: a script may name ${policy.mostMasks} secrets, of ${policy.mostMaskChars} characters together; the others are not hidden`;
 
 /**
  * Makes lines that may be shown of what a script prints: without control characters, of lines that were written over
@@ -22,7 +22,7 @@ export class TaskOutput {
   /** A whole line that may end within a secret, and the one before it, which has been shown. */
   private held = '';
   private context = '';
-  private masks = 0;
+  private masks = { count: 0, chars: 0, areTooMany: false };
 
   /** @param learn is called when something came, before it is looked at: it may tell the redactor of secrets. */
   constructor(
@@ -105,9 +105,11 @@ export class TaskOutput {
       .split('\n')
       .flatMap((line) => {
         if (!line.trimStart().startsWith(maskCommand)) return [line];
-        this.masks += 1;
-        if (this.masks > policy.mostMasks) return this.masks === policy.mostMasks + 1 ? [tooManyMasks] : [];
         const value = line.trim().slice(maskCommand.length).trim();
+        const { count, chars, areTooMany } = this.masks;
+        if (areTooMany) return [];
+        this.masks = { count: count + 1, chars: chars + value.length, areTooMany: count >= policy.mostMasks || chars + value.length > policy.mostMaskChars };
+        if (this.masks.areTooMany) return [tooManyMasks];
         this.redactor.add(value);
         this.redactor.add(value.replace(/%(0A|0D|25)/g, decodeURIComponent));
         return [];

@@ -1,6 +1,8 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { Redactor } from '../../src/runtime/redact.js';
+import { TaskOutput } from '../../src/runtime/task_output.js';
 import { inFolder } from '../support/folder.js';
 import { run } from '../support/program.js';
 import { runRecipe } from '../support/recipe.js';
@@ -247,13 +249,47 @@ tasks:
       assert.not.match(ran.ended.stdout, /the-last-line|given-and-failed/);
     }));
 
+  const tooMany = 'chrootfile: a script may name 1000 secrets, of 262144 characters together; the others are not hidden';
+
+  test('a script names so many characters of them at most; the next are not hidden, and it is said', () => {
+    const lines: string[] = [];
+    const output = new TaskOutput(new Redactor(), (more) => lines.push(...more));
+    const long = Array.from({ length: 6 }, (_, i) => `${i}${'x-y'.repeat(19_999)}z`);
+    output.write(Buffer.from([...long.map((value) => `::add-mask::${value}\n`), `${long[3]}\n${long[4]}\n`].join('')));
+    output.end();
+    assert.equal(lines.slice(0, 2), [tooMany, '***']);
+    assert.match(lines.slice(2).join(''), '4');
+  });
+
+  test('are looked for in a time that does not explode with what is written, and how often', () => {
+    const slashed = `${"\\'".repeat(23)}z`;
+    for (const [secrets, text, wanted] of [
+      [['a'.repeat(65_536)], `${'a'.repeat(65_536)}\n${'YWFh'.repeat(16_384)}`, '***\n***'],
+      [
+        Array.from({ length: 1_000 }, (_, i) => `one-prefix-of-all-${i}`),
+        'one-prefix-of-all-999 one-prefix-of-all- '.repeat(1_500),
+        '*** one-prefix-of-all- '.repeat(1_500),
+      ],
+      // Four backslashes and a quote are a backslash and a quote in several ways.
+      [[slashed], `${"\\\\\\\\'".repeat(23)}z`, '***'],
+      [[slashed], `${"\\\\\\\\'".repeat(22)}y`, `${"\\\\\\\\'".repeat(22)}y`],
+    ] as const) {
+      const redactor = new Redactor();
+      for (const secret of secrets) redactor.add(secret);
+      const began = performance.now();
+      assert.is(redactor.redact(text), wanted);
+      const took = performance.now() - began;
+      assert.ok(took < 10_000, `${took} ms for ${secrets[0].slice(0, 40)}`);
+    }
+  }, 60_000);
+
   test('a script names a thousand at most; the next are not hidden, and it is said', () =>
     inFolder({}, async (folder) => {
       const ran = await runRecipe(
         folder,
         `tasks:\n  a: {run: "for i in $(seq 1002); do echo ::add-mask::mask-$i-end; done; echo mask-1000-end; echo mask-1002-end"}\n`,
       );
-      assert.is(ran.log('a'), 'chrootfile: a script may name 1000 secrets; the others are not hidden\n***\nmask-1002-end\n');
+      assert.is(ran.log('a'), `${tooMany}\n***\nmask-1002-end\n`);
     }));
 
   test('in a message are taken out before it is cut', () =>

@@ -1,0 +1,83 @@
+import { type Form, longestForm, type Unit } from './secret_forms.js';
+
+/** Where forms end in a text, by the node and the place at which they are gone on with: many ways lead to one place. */
+export type Ends = Map<number, number>;
+
+/** Forms that begin alike. What they share is looked for once; one that is there is not added again. */
+export class FormTree {
+  private static made = 0;
+  private readonly id = FormTree.made++;
+  /** The only form that goes on here, which has no nodes for its units from this depth on. */
+  private form: Form | undefined;
+  private next: Map<Unit, FormTree> | undefined;
+  private isEnd = false;
+
+  constructor(
+    private readonly wraps: boolean,
+    private readonly depth = 0,
+  ) {}
+
+  add(form: Form): void {
+    const other = this.form;
+    if (this.next === undefined) {
+      if (other === undefined) {
+        this.form = form;
+        return;
+      }
+      if (other.units.length === form.units.length && other.units.every((unit, i) => unit === form.units[i])) return;
+      this.form = undefined;
+      this.next = new Map();
+      this.branch(other, this.next);
+    }
+    this.branch(form, this.next);
+  }
+
+  private branch(form: Form, next: Map<Unit, FormTree>): void {
+    const unit = form.units[this.depth];
+    if (unit === undefined) {
+      this.isEnd = true;
+      return;
+    }
+    let tree = next.get(unit);
+    if (tree === undefined) {
+      tree = new FormTree(this.wraps, this.depth + 1);
+      next.set(unit, tree);
+    }
+    tree.add(form);
+  }
+
+  /** Where the longest of them ends of which the units from a depth on stand at a place; -1 when none does. */
+  endIn(text: string, place: number, ends: Ends, from = this.depth): number {
+    let [at, depth] = [place, from];
+    const units = this.form?.units;
+    // Most are written one way only.
+    for (; units?.[depth]?.length === 1; depth += 1) {
+      const [only = ''] = units[depth] as Unit;
+      const begin = this.beginOf(text, at, depth);
+      if (!text.startsWith(only, begin)) return -1;
+      at = begin + only.length;
+    }
+    if (depth === units?.length) return at;
+    const key = (this.id * longestForm + depth) * (text.length + 1) + at;
+    const known = ends.get(key);
+    if (known !== undefined) return known;
+    let longest = this.isEnd ? at : -1;
+    const begin = this.beginOf(text, at, depth);
+    for (const [unit, tree] of units === undefined ? (this.next ?? []) : [[units[depth] as Unit, this] as const])
+      for (const way of unit) {
+        const start = way === '' ? at : begin;
+        if (text.startsWith(way, start)) longest = Math.max(longest, tree.endIn(text, start + way.length, ends, depth + 1));
+      }
+    if (ends.size >= mostEnds) ends.clear();
+    ends.set(key, longest);
+    return longest;
+  }
+
+  /** A line break belongs to a form only where it goes on behind. */
+  private beginOf(text: string, at: number, depth: number): number {
+    return this.wraps && depth > 0 && text.charCodeAt(at) === 10 ? at + 1 : at;
+  }
+}
+
+/** They are forgotten when there are more: only those of places close by are asked for. */
+const mostEnds = 65_536;
