@@ -32,7 +32,8 @@ export async function fuzz({ count, seed, whole }: FuzzOptions): Promise<string[
 function checkFrom(from: number, until: number, failures: string[]): Promise<number> {
   return new Promise((done, fail) => {
     const args = [...process.execArgv, join(import.meta.dirname, 'worker.ts'), String(from), String(until), String(slowMs)];
-    const worker = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    // What tsx compiles for it would stay in the temporary folder.
+    const worker = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, TSX_DISABLE_CACHE: '1' } });
     let current = from;
     let timer: NodeJS.Timeout | undefined;
     const watch = () => {
