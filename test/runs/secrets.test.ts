@@ -27,7 +27,9 @@ function randomSecrets(count: number, random: (below: number) => number): string
   const letters = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'];
   const one = (from: readonly string[]) => from[random(from.length)] as string;
   const secret = () => [one(letters), ...Array.from({ length: 4 + random(55) }, () => one(random(2) === 0 ? strange : letters)), one(letters)].join('');
-  return Array.from({ length: count }, secret);
+  // Of shorter lines nothing is promised: they may come by themselves.
+  const promised = (text: string) => (text.split('\n').some((line) => line.length < 4) ? text.replaceAll('\n', 'n') : text);
+  return Array.from({ length: count }, () => promised(secret()));
 }
 
 /** Ways in which shells write `$S`; each prints one line for each line of the secret at most. */
