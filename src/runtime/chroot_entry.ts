@@ -20,8 +20,8 @@ export interface ChrootPlace {
  *
  * The root is mounted over that of the host in the mount namespace, where pivot_root would replace it: the same for
  * whoever runs there (`..` of a chroot that was left ends at the image's root), and it also works where the host's root
- * is an initramfs, which pivot_root(2) refuses. `/..` is the topmost mount on `/`; `/` itself stays that of the host
- * for who has been there before, and its programs can be run.
+ * is an initramfs, which pivot_root(2) refuses. Neither helps where this program itself is in a chroot. `/..` is the
+ * topmost mount on `/`; `/` itself stays that of the host for who has been there before, and its programs can be run.
  * @param table the number of the file descriptor it gets {@link mountsIn} by.
  * @returns the command line that runs `command`, a program of the image with its arguments, as PID 1 there; it is
  * killed when this process dies.
