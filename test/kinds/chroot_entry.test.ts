@@ -1,4 +1,5 @@
-import { existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -27,6 +28,13 @@ mkdir -p /jail/bin /jail/proc; cp /bin/busybox /jail/bin; ln -sf busybox /jail/b
 exec 3< /
 chroot /jail /bin/busybox sh -c 'busybox mount -t proc proc /proc; cd -P /proc/self/fd/3; for i in 1 2 3 4 5 6 7 8 9; do cd -P ..; done; echo out > ./escaped; busybox ls .'
 `;
+
+/** Whether there is something above the root of this process: then that is a chroot itself. */
+function hasRootAbove(root: string): boolean {
+  const above = execFileSync('nsenter', [`--root=${root}`, '--wd=/', '--', '/bin/busybox', 'stat', '-c', '%d %i', '..'], { encoding: 'utf8' });
+  const { dev, ino } = statSync('/');
+  return above.trim() !== `${dev} ${ino}`;
+}
 
 function has(log: string, name: keyof typeof capabilities): boolean {
   const [, set = '0'] = /CapBnd:\s*([0-9a-f]+)/.exec(log) ?? [];
@@ -73,6 +81,7 @@ suite('in a chroot', (test) => {
   test('leaving the chroot ends at the root of the image', () =>
     inFolder({}, async (folder) => {
       const root = makeRoot(folder);
+      if (hasRootAbove(root)) return console.log('skipped: these tests run in a chroot themselves, and leave that too');
       const ran = await runRecipe(
         folder,
         `tasks:\n  sys: {uses: chroot, with: {root: ${root}}}\n  a:\n    in: sys\n    run: |${escape.replaceAll('\n', '\n      ')}\n`,
