@@ -1,6 +1,7 @@
 import { closeSync, constants, mkdirSync, openSync, rmSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
+import { policy } from './policy.js';
 import type { Redactor } from './redact.js';
 import type { Shell } from './shell.js';
 import { TaskOutput } from './task_output.js';
@@ -36,7 +37,10 @@ export class PipeMaker {
     const [readEnd, writeEnd] = endsOf(path);
     const socket = new Socket({ fd: readEnd, readable: true, writable: false });
     const output = new TaskOutput(this.redactor, onLines, learn);
-    socket.on('data', (chunk: Buffer) => output.write(chunk));
+    // In parts: of all lines of a chunk at once, the garbage collector would make room for thousands.
+    socket.on('data', (chunk: Buffer) => {
+      for (let at = 0; at < chunk.length; at += policy.outputPart) output.write(chunk.subarray(at, at + policy.outputPart));
+    });
     const drained = new Promise<void>((resolve) => {
       socket.on('error', () => {});
       socket.on('close', () => {

@@ -14,6 +14,8 @@ export const policy = {
   undoBackoff: 2.5,
   /** Lines of a failed command that are shown. */
   tailLines: 20,
+  /** Bytes of output that are looked at at once. */
+  outputPart: 8_192,
   /** A line longer than this is cut into pieces, so that output without newlines needs no memory. */
   longestLine: 65_536,
   /** Lines of output that wait for the screen while a script asks on it; the logs have them all. */

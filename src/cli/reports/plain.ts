@@ -23,7 +23,7 @@ export function plainReport({ quiet }: { readonly quiet: boolean }): Report {
       case 'terminal.returned':
         return;
       case 'task.output':
-        return say(...event.lines.map((line) => `${styled('dim', `${event.task} |`)} ${line}`));
+        return say(linesOf(event));
       case 'task.progress':
         return say(`  ${event.task}: ${event.text}`);
       case 'task.retrying':
@@ -51,6 +51,12 @@ export function plainReport({ quiet }: { readonly quiet: boolean }): Report {
     }
   };
   return { sink, end: async () => {} };
+}
+
+/** One text, not one for each line: of a million lines these would be most of the memory. */
+function linesOf({ task, lines }: Extract<RunEvent, { type: 'task.output' }>): string {
+  const before = `${styled('dim', `${task} |`)} `;
+  return before + lines.join(`\n${before}`);
 }
 
 function finishedLine(event: Extract<RunEvent, { type: 'task.finished' }>): string {
