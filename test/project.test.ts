@@ -144,7 +144,13 @@ suite('the project', (test) => {
 
   test('what is published has the licenses of what is in its bundles', () => {
     const packed = JSON.parse(
-      execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: repository, encoding: 'utf8', stdio: 'pipe' }),
+      execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+        cwd: repository,
+        encoding: 'utf8',
+        stdio: 'pipe',
+        // Newer versions of npm would keep what they compiled in the temporary folder.
+        env: { ...process.env, NODE_DISABLE_COMPILE_CACHE: '1' },
+      }),
     ) as {
       files: { path: string }[];
     }[];
