@@ -1,4 +1,5 @@
 import type { ProbedFacts } from './devices.js';
+import { decoded } from './mounts.js';
 
 /** A line of an image's /etc/fstab that names a file system which could be on the image's own disk. */
 export interface FstabEntry {
@@ -80,11 +81,6 @@ const takenBy: Readonly<Record<string, readonly string[]>> = {
 
 function depthOf(path: string): number {
   return path.split('/').filter((part) => part !== '' && part !== '.').length;
-}
-
-/** Spaces and the like are octal escapes in a table. */
-function decoded(field: string): string {
-  return field.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
 }
 
 /** In names of udev's links other characters are escapes. */

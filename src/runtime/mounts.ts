@@ -69,7 +69,7 @@ export function removeNotedFolder(path: string, topmost: string | undefined): vo
   for (let at = path; at === topmost || at.startsWith(`${topmost}/`); at = dirname(at)) removeMountPoint(at);
 }
 
-/** Spaces and the like are octal escapes there. */
-function decoded(text: string): string {
+/** A field of a table of mounts, where spaces and the like are octal escapes. Source: fstab(5), proc(5). */
+export function decoded(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
 }
