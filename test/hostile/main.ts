@@ -7,6 +7,7 @@ import { compileTools } from '../faults/shim.js';
 import { cases, caseTitled, titleOf } from './all.js';
 import type { Outcome, Part } from './case.js';
 import { workerCommands } from './guard.js';
+import { tryInput } from './input.js';
 import { type Options, optionsFrom } from './options.js';
 import { writePage } from './page.js';
 import type { Answer, Job } from './worker.js';
@@ -26,7 +27,7 @@ async function main(options: Options): Promise<number> {
   const until = Date.now() + options.minutes * 60_000;
   const outcomes: Outcome[] = [];
   for (const [parts, pool] of pools) outcomes.push(...(await runAll(parts, pool, options, until)));
-  if (options.write) writePage(outcomes);
+  if (options.write) writePage(outcomes, await tryInput(options.seed));
   const failed = outcomes.filter(({ wrong }) => wrong.length > 0).length;
   console.log(`${outcomes.length - failed} passed, ${failed} failed`);
   return failed > 0 || outcomes.length === 0 ? 1 : 0;

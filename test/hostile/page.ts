@@ -4,12 +4,14 @@ import { table } from '../faults/page.js';
 import { repository } from '../support/program.js';
 import { cases } from './all.js';
 import type { Outcome, Part } from './case.js';
+import type { InputCounts } from './input.js';
 
 /** Writes the page of results. */
-export function writePage(outcomes: readonly Outcome[]): void {
+export function writePage(outcomes: readonly Outcome[], input: InputCounts): void {
   const text = [
     introduction(new Date().toISOString().slice(0, 10)),
     ...sections.flatMap(({ part, title, about }) => [`## ${title}\n`, about, rowsOf(part, outcomes)]),
+    inputSection(input),
     ending,
   ];
   writeFileSync(join(repository, 'docs/hostile.md'), `${text.join('\n').trimEnd()}\n`);
@@ -37,6 +39,21 @@ a script in the chroot, a second script, an upload, a download, a snapshot and a
 To try one case again, use \`--part\` and \`--match\`, for example:
 
     sudo npm run test:hostile -- --part images --match 'resolv.conf: a fifo'
+`;
+
+const inputSection = ({ recipes, requests }: InputCounts) => `## Recipes and requests
+
+Recipes of this repository, good and bad, are changed at random (\`npm run test:fuzz\`): what checks them must accept them, or
+say what is wrong by one of the [codes](messages.md), within seconds. Bad requests to \`local serve\` must be answered with
+an error as EC2 has them, and change nothing.
+
+${table(
+  ['sort', 'tried', 'wrong'],
+  [
+    ['recipes, changed at random', recipes.tried, recipes.wrong],
+    ['bad requests', requests.tried, requests.wrong],
+  ],
+)}
 `;
 
 const ending = `## What is not tried
