@@ -1,6 +1,6 @@
 import { outlineOf } from '../src/cli/load.js';
-import type { KindDeclaration } from '../src/dsl/kind.js';
-import type { Module } from '../src/dsl/module.js';
+import type { KindDeclaration } from '../src/dsl/recipe/kind.js';
+import type { Module } from '../src/dsl/recipe/module.js';
 import { kinds } from '../src/tasks/index.js';
 
 /** docs/iam.md: what a run must be allowed, from what each kind declares. */

@@ -2,9 +2,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type GivenInputs, inputsOf, loadRecipe } from '../src/cli/load.js';
-import { type CatalogueEntry, catalogue } from '../src/dsl/catalogue.js';
-import { type Diagnostic, formatDiagnostic, RecipeError, sortDiagnostics } from '../src/dsl/diagnostic.js';
-import { makePlan } from '../src/dsl/plan.js';
+import { type CatalogueEntry, catalogue } from '../src/dsl/diagnostics/catalogue.js';
+import { type Diagnostic, formatDiagnostic, RecipeError, sortDiagnostics } from '../src/dsl/diagnostics/diagnostic.js';
+import { makePlan } from '../src/dsl/plan/plan.js';
 
 /**
  * docs/messages.md: every fault, with a recipe that has it, what is said of that, and the same put right.

@@ -1,5 +1,5 @@
 import { exampleOf, type ManualRow, rowsOf, undoOf } from '../src/cli/manual.js';
-import type { KindDeclaration } from '../src/dsl/kind.js';
+import type { KindDeclaration } from '../src/dsl/recipe/kind.js';
 import { kinds } from '../src/tasks/index.js';
 import { schema } from '../src/tasks/validators.js';
 

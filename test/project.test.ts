@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import * as assert from 'uvu/assert';
-import { messagesOf } from '../src/dsl/faults.js';
+import { messagesOf } from '../src/dsl/diagnostics/schema_errors.js';
 import { kinds } from '../src/tasks/index.js';
 import { language } from '../src/tasks/language.js';
 import { schema } from '../src/tasks/validators.js';

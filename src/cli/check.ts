@@ -1,6 +1,6 @@
-import { type Diagnostic, formatDiagnostic, includesOf, placeOf, RecipeError, sortDiagnostics } from '../dsl/diagnostic.js';
-import { makePlan } from '../dsl/plan.js';
-import { positionOf } from '../dsl/source.js';
+import { type Diagnostic, formatDiagnostic, includesOf, placeOf, RecipeError, sortDiagnostics } from '../dsl/diagnostics/diagnostic.js';
+import { makePlan } from '../dsl/plan/plan.js';
+import { positionOf } from '../dsl/syntax/source.js';
 import { plainJson } from '../runtime/plain_text.js';
 import { exits } from './exits.js';
 import { type GivenInputs, loadRecipe } from './load.js';

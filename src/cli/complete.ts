@@ -1,5 +1,5 @@
 import type { Command, Option } from 'commander';
-import type { InputDeclaration } from '../dsl/inputs.js';
+import type { InputDeclaration } from '../dsl/recipe/inputs.js';
 import { listRuns } from '../runtime/runs.js';
 import { kinds } from '../tasks/index.js';
 import { fileAndTasks, loadRecipe, outlineOf } from './load.js';

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createInterface } from 'node:readline/promises';
-import type { LinkedTask } from '../dsl/link.js';
+import type { LinkedTask } from '../dsl/resolve/link.js';
 import type { FailedTask, FailureWish } from '../runtime/execution.js';
 import { openShell, type ShellPlace } from '../runtime/terminal_shell.js';
 import { harmless, print, styled } from './output.js';

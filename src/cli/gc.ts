@@ -1,4 +1,4 @@
-import type { Cloud } from '../dsl/recipe.js';
+import type { Cloud } from '../dsl/recipe/types.js';
 import type { Ec2 } from '../runtime/ec2/client.js';
 import { findLeftovers, isTerminated, type Leftover, removeLeftover } from '../runtime/ec2/leftovers.js';
 import { listRuns, type RunState } from '../runtime/runs.js';

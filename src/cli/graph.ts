@@ -1,4 +1,4 @@
-import { makePlan, type Plan, type PlanNode } from '../dsl/plan.js';
+import { makePlan, type Plan, type PlanNode } from '../dsl/plan/plan.js';
 import { type GivenInputs, loadRecipe } from './load.js';
 import { print } from './output.js';
 

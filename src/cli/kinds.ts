@@ -1,4 +1,4 @@
-import { hintFor } from '../dsl/suggest.js';
+import { hintFor } from '../dsl/diagnostics/suggest.js';
 import type { AnyKind } from '../runtime/kind.js';
 import { kinds as all } from '../tasks/index.js';
 import { ExitError, exits } from './exits.js';

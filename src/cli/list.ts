@@ -1,4 +1,4 @@
-import type { Module } from '../dsl/module.js';
+import type { Module } from '../dsl/recipe/module.js';
 import { type GivenInputs, loadRecipe } from './load.js';
 import { print, printJson, styled, table } from './output.js';
 

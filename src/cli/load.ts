@@ -1,14 +1,14 @@
 import { statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, relative, resolve } from 'node:path';
-import { type Diagnostic, RecipeError } from '../dsl/diagnostic.js';
-import { parseDocument } from '../dsl/document.js';
-import { parseDotenv } from '../dsl/dotenv.js';
-import { type InputsFile, resolveInputs } from '../dsl/inputs.js';
-import { limits } from '../dsl/limits.js';
-import { type LinkedTask, linkModule } from '../dsl/link.js';
-import { folderOf, loadModule, type Module } from '../dsl/module.js';
-import type { Plan } from '../dsl/plan.js';
+import { type Diagnostic, RecipeError } from '../dsl/diagnostics/diagnostic.js';
+import type { Plan } from '../dsl/plan/plan.js';
+import { type InputsFile, resolveInputs } from '../dsl/recipe/inputs.js';
+import { folderOf, loadModule, type Module } from '../dsl/recipe/module.js';
+import { type LinkedTask, linkModule } from '../dsl/resolve/link.js';
+import { parseDocument } from '../dsl/syntax/document.js';
+import { parseDotenv } from '../dsl/syntax/dotenv.js';
+import { limits } from '../dsl/syntax/limits.js';
 import { readRegularFile } from '../linux/regular_file.js';
 import { language } from '../tasks/language.js';
 

@@ -1,6 +1,6 @@
 import { appendFileSync, existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { limits } from '../dsl/limits.js';
+import { limits } from '../dsl/syntax/limits.js';
 import { readRegularFile } from '../linux/regular_file.js';
 import { Behaviour, latencies, latencyFrom, rulesFrom } from '../local/behaviour.js';
 import { localRegion } from '../local/caller.js';

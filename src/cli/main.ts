@@ -1,5 +1,5 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { durationMs } from '../dsl/words.js';
+import { durationMs } from '../dsl/syntax/lexical.js';
 import { ExitError, exits } from './exits.js';
 import { printError } from './output.js';
 

@@ -1,5 +1,5 @@
-import type { Plan, PlanNode } from '../dsl/plan.js';
-import { makePlan } from '../dsl/plan.js';
+import type { Plan, PlanNode } from '../dsl/plan/plan.js';
+import { makePlan } from '../dsl/plan/plan.js';
 import { printFaults } from './check.js';
 import { type GivenInputs, inputsOf, loadRecipe, mustBePlaced } from './load.js';
 import { print, printJson, styled } from './output.js';

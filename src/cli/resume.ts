@@ -1,4 +1,4 @@
-import { makePlan } from '../dsl/plan.js';
+import { makePlan } from '../dsl/plan/plan.js';
 import { isWith, keeperOf } from '../runtime/keeper.js';
 import { type KeptRun, nodesDone, readKept } from '../runtime/kept.js';
 import type { RunFolder } from '../runtime/runs.js';

@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { makePlan, type Plan } from '../dsl/plan.js';
+import { makePlan, type Plan } from '../dsl/plan/plan.js';
 import { keeperOf } from '../runtime/keeper.js';
 import type { Ended, KeptRun } from '../runtime/kept.js';
 import { mounts } from '../runtime/mounts.js';

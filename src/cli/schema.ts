@@ -1,9 +1,9 @@
 import { existsSync, mkdirSync, readFileSync, watchFile, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
-import { RecipeError } from '../dsl/diagnostic.js';
-import { expandMatrices } from '../dsl/matrix.js';
-import type { Module } from '../dsl/module.js';
-import { schemaOfRecipe } from '../dsl/recipe_schema.js';
+import { RecipeError } from '../dsl/diagnostics/diagnostic.js';
+import type { Module } from '../dsl/recipe/module.js';
+import { expandMatrices } from '../dsl/resolve/matrix.js';
+import { schemaOfRecipe } from '../dsl/schema/for_recipe.js';
 import { schema as general } from '../tasks/validators.js';
 import { defaultFile, outlineOf } from './load.js';
 import { print, printError, printJson } from './output.js';

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
-import { formatDiagnostic } from '../dsl/diagnostic.js';
-import type { Cloud } from '../dsl/recipe.js';
+import { formatDiagnostic } from '../dsl/diagnostics/diagnostic.js';
+import type { Cloud } from '../dsl/recipe/types.js';
 import { writeWhole } from '../linux/atomic_write.js';
 import { ownIdentity } from '../linux/process_identity.js';
 import { artifactsOf } from '../runtime/artifacts.js';

@@ -1,4 +1,4 @@
-import type { Plan } from '../dsl/plan.js';
+import type { Plan } from '../dsl/plan/plan.js';
 import { systemProgram } from '../runtime/shell.js';
 import { ExitError, exits } from './exits.js';
 

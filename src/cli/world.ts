@@ -1,4 +1,4 @@
-import type { Cloud } from '../dsl/recipe.js';
+import type { Cloud } from '../dsl/recipe/types.js';
 import { localRegion } from '../local/caller.js';
 import { type Ec2, openEc2 } from '../runtime/ec2/client.js';
 import type { World } from '../runtime/kind.js';

@@ -1,11 +1,11 @@
-import { isSecret } from './allowed.js';
-import { placeOf } from './diagnostic.js';
-import { asType, faultOfInput, type InputDeclaration, placed } from './inputs.js';
-import { limits, limitText } from './limits.js';
-import { folderOf, type Module } from './module.js';
-import { type Meaning, meaningOf, type RunFact } from './names.js';
-import { parseTemplate, pathText, type Reference } from './template.js';
-import { onlyReferenceIn, referencesIn, render, type Value } from './values.js';
+import { placeOf } from './diagnostics/diagnostic.js';
+import { asType, faultOfInput, type InputDeclaration, placed } from './recipe/inputs.js';
+import { folderOf, type Module } from './recipe/module.js';
+import { type Meaning, meaningOf, type RunFact } from './resolve/names.js';
+import { isSecret } from './resolve/scope_rules.js';
+import { limits, limitText } from './syntax/limits.js';
+import { parseTemplate, pathText, type Reference } from './syntax/template.js';
+import { onlyReferenceIn, referencesIn, render, type Value } from './syntax/values.js';
 
 /** What is known while a run goes on. */
 export interface Facts {

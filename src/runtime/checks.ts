@@ -1,6 +1,6 @@
 import { evaluate } from '../dsl/evaluate.js';
-import type { LinkedTask } from '../dsl/link.js';
-import type { Value } from '../dsl/values.js';
+import type { LinkedTask } from '../dsl/resolve/link.js';
+import type { Value } from '../dsl/syntax/values.js';
 import type { Execution } from './execution.js';
 import { policy } from './policy.js';
 import { runScript, ScriptError } from './script.js';

@@ -1,7 +1,7 @@
 import { evaluate } from '../dsl/evaluate.js';
-import type { LinkedTask } from '../dsl/link.js';
-import { tasksIn } from '../dsl/names.js';
-import type { PlanNode } from '../dsl/plan.js';
+import type { PlanNode } from '../dsl/plan/plan.js';
+import type { LinkedTask } from '../dsl/resolve/link.js';
+import { tasksIn } from '../dsl/resolve/names.js';
 import { endedWell, type Left, type NodeOutcome } from './events.js';
 import type { Execution, FailedTask } from './execution.js';
 import type { Ended } from './kept.js';

@@ -1,6 +1,6 @@
-import type { Language } from '../dsl/kind.js';
-import type { LinkedTask } from '../dsl/link.js';
-import type { Plan } from '../dsl/plan.js';
+import type { Plan } from '../dsl/plan/plan.js';
+import type { Language } from '../dsl/recipe/kind.js';
+import type { LinkedTask } from '../dsl/resolve/link.js';
 import type { EventSink } from './events.js';
 import type { RunFacts } from './facts.js';
 import type { Journal } from './journal.js';

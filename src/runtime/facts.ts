@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Facts } from '../dsl/evaluate.js';
-import { type Module, taskId } from '../dsl/module.js';
+import { type Module, taskId } from '../dsl/recipe/module.js';
 import type { KeptRun } from './kept.js';
 import type { Redactor } from './redact.js';
 import type { RunFolder } from './runs.js';

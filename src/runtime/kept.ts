@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import type { Facts } from '../dsl/evaluate.js';
-import type { LinkedTask } from '../dsl/link.js';
-import type { Plan } from '../dsl/plan.js';
+import type { Plan } from '../dsl/plan/plan.js';
+import type { LinkedTask } from '../dsl/resolve/link.js';
 import { removeForGood, writeWhole } from '../linux/atomic_write.js';
 import { readJson } from '../linux/read_json.js';
 import type { NodeOutcome } from './events.js';

@@ -1,5 +1,5 @@
-import type { Described, KindDeclaration, ObjectSchema } from '../dsl/kind.js';
-import type { Cloud } from '../dsl/recipe.js';
+import type { Described, KindDeclaration, ObjectSchema } from '../dsl/recipe/kind.js';
+import type { Cloud } from '../dsl/recipe/types.js';
 import type { Ec2 } from './ec2/client.js';
 import type { Shell } from './shell.js';
 

@@ -1,4 +1,4 @@
-import { leastSecret } from '../dsl/inputs.js';
+import { leastSecret } from '../dsl/recipe/inputs.js';
 import { type Ends, FormTree } from './form_tree.js';
 import { policy } from './policy.js';
 import { type Form, formsOf, startLength, startsOf } from './secret_forms.js';

@@ -1,4 +1,4 @@
-import { leastSecret } from '../dsl/inputs.js';
+import { leastSecret } from '../dsl/recipe/inputs.js';
 import { plainText } from './plain_text.js';
 
 /** A character of a secret, or a run of one, in every way it may be written; longer ways first. */

@@ -3,10 +3,10 @@ import { closeSync, fstatSync, mkdirSync, openSync, readdirSync, readFileSync, r
 import { dirname, join, resolve } from 'node:path';
 import { globSync } from 'tinyglobby';
 import { evaluate } from '../dsl/evaluate.js';
-import type { LinkedTask } from '../dsl/link.js';
-import { folderOf } from '../dsl/module.js';
-import type { Action, Freshness } from '../dsl/recipe.js';
-import type { Value } from '../dsl/values.js';
+import { folderOf } from '../dsl/recipe/module.js';
+import type { Action, Freshness } from '../dsl/recipe/types.js';
+import type { LinkedTask } from '../dsl/resolve/link.js';
+import type { Value } from '../dsl/syntax/values.js';
 import { removeFile, writeWhole } from '../linux/atomic_write.js';
 import { checkCommand } from './checks.js';
 import type { Execution } from './execution.js';

@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
 import { evaluate, type Facts, type Sealed, seal, unseal } from '../dsl/evaluate.js';
-import { fromText } from '../dsl/inputs.js';
-import type { LinkedTask } from '../dsl/link.js';
-import { folderOf } from '../dsl/module.js';
-import type { Action } from '../dsl/recipe.js';
-import type { Value } from '../dsl/values.js';
+import { fromText } from '../dsl/recipe/inputs.js';
+import { folderOf } from '../dsl/recipe/module.js';
+import type { Action } from '../dsl/recipe/types.js';
+import type { LinkedTask } from '../dsl/resolve/link.js';
+import type { Value } from '../dsl/syntax/values.js';
 import { shellWord } from '../linux/shell_word.js';
 import type { RunFacts } from './facts.js';
 import type { Note } from './journal.js';

@@ -1,9 +1,9 @@
-import { type CommandVariable, commandVariablesIn } from '../dsl/allowed.js';
-import { placeOf } from '../dsl/diagnostic.js';
+import { placeOf } from '../dsl/diagnostics/diagnostic.js';
 import { evaluate } from '../dsl/evaluate.js';
-import { folderOf, type Module } from '../dsl/module.js';
-import type { Plan } from '../dsl/plan.js';
-import type { Value } from '../dsl/values.js';
+import type { Plan } from '../dsl/plan/plan.js';
+import { folderOf, type Module } from '../dsl/recipe/module.js';
+import { type CommandVariable, commandVariablesIn } from '../dsl/resolve/scope_rules.js';
+import type { Value } from '../dsl/syntax/values.js';
 import type { Execution } from './execution.js';
 import { definedOf } from './user_script.js';
 

@@ -1,4 +1,4 @@
-import type { Language, SchemaFault } from '../dsl/kind.js';
+import type { Language, SchemaFault } from '../dsl/recipe/kind.js';
 import { kinds } from './index.js';
 import { validatorFor } from './validators.js';
 

@@ -1,5 +1,5 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
-import { editorKeywords, recipeSchema } from '../dsl/schema.js';
+import { editorKeywords, recipeSchema } from '../dsl/schema/recipe.js';
 import { kinds } from './index.js';
 
 /** The schema of recipes: one object for ajv, editors and the manual. */

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { catalogue } from '../../src/dsl/catalogue.js';
+import { catalogue } from '../../src/dsl/diagnostics/catalogue.js';
 import { inFolder } from '../support/folder.js';
 import { run } from '../support/program.js';
 import { suite } from '../support/suite.js';

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { matchesPattern } from '../../src/dsl/linear_pattern.js';
+import { matchesPattern } from '../../src/dsl/syntax/linear_pattern.js';
 import { inFolder } from '../support/folder.js';
 import { faultsOf, linked } from '../support/plan.js';
 import { type Ended, run } from '../support/program.js';

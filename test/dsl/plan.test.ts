@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { formatDiagnostic, RecipeError } from '../../src/dsl/diagnostic.js';
-import { makePlan, type Plan } from '../../src/dsl/plan.js';
+import { formatDiagnostic, RecipeError } from '../../src/dsl/diagnostics/diagnostic.js';
+import { makePlan, type Plan } from '../../src/dsl/plan/plan.js';
 import { linked, plan } from '../support/plan.js';
 import { repository } from '../support/program.js';
 import { suite } from '../support/suite.js';

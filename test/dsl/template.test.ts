@@ -1,7 +1,7 @@
 import * as assert from 'uvu/assert';
-import { fromText } from '../../src/dsl/inputs.js';
-import { parseTemplate } from '../../src/dsl/template.js';
-import { durationMs } from '../../src/dsl/words.js';
+import { fromText } from '../../src/dsl/recipe/inputs.js';
+import { durationMs } from '../../src/dsl/syntax/lexical.js';
+import { parseTemplate } from '../../src/dsl/syntax/template.js';
 import { suite } from '../support/suite.js';
 
 const values: Record<string, unknown> = {

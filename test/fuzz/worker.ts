@@ -1,11 +1,11 @@
 import { writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { catalogue } from '../../src/dsl/catalogue.js';
-import { formatDiagnostic, RecipeError, sortDiagnostics } from '../../src/dsl/diagnostic.js';
-import { limits } from '../../src/dsl/limits.js';
-import { linkModule } from '../../src/dsl/link.js';
-import { loadModule } from '../../src/dsl/module.js';
-import { makePlan } from '../../src/dsl/plan.js';
+import { catalogue } from '../../src/dsl/diagnostics/catalogue.js';
+import { formatDiagnostic, RecipeError, sortDiagnostics } from '../../src/dsl/diagnostics/diagnostic.js';
+import { makePlan } from '../../src/dsl/plan/plan.js';
+import { loadModule } from '../../src/dsl/recipe/module.js';
+import { linkModule } from '../../src/dsl/resolve/link.js';
+import { limits } from '../../src/dsl/syntax/limits.js';
 import { readRegularFile } from '../../src/linux/regular_file.js';
 import { language } from '../../src/tasks/language.js';
 import { repository } from '../support/program.js';

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { parseDotenv } from '../../src/dsl/dotenv.js';
+import { parseDotenv } from '../../src/dsl/syntax/dotenv.js';
 import { inFolder } from '../support/folder.js';
 import { finished, start } from '../support/program.js';
 import { type RunResult, runRecipe } from '../support/recipe.js';

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import type { KindDeclaration } from '../../src/dsl/kind.js';
+import type { KindDeclaration } from '../../src/dsl/recipe/kind.js';
 import { kinds } from '../../src/tasks/index.js';
 import { library, misbehaving, recordsOf } from '../support/ec2.js';
 import { inFolder } from '../support/folder.js';

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { type Diagnostic, RecipeError } from '../../src/dsl/diagnostic.js';
-import { type LinkedTask, linkModule } from '../../src/dsl/link.js';
-import { type Libraries, loadModule, type Module } from '../../src/dsl/module.js';
-import { makePlan, type Plan } from '../../src/dsl/plan.js';
+import { type Diagnostic, RecipeError } from '../../src/dsl/diagnostics/diagnostic.js';
+import { makePlan, type Plan } from '../../src/dsl/plan/plan.js';
+import { type Libraries, loadModule, type Module } from '../../src/dsl/recipe/module.js';
+import { type LinkedTask, linkModule } from '../../src/dsl/resolve/link.js';
 import { language } from '../../src/tasks/language.js';
 
 const onDisk: Libraries = {

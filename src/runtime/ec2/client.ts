@@ -1,6 +1,6 @@
 import type { EC2Client, EC2ClientConfig } from '@aws-sdk/client-ec2';
 import type { STSClientConfig } from '@aws-sdk/client-sts';
-import type { Cloud } from '../../dsl/recipe.js';
+import type { Cloud } from '../../dsl/recipe/types.js';
 import { type Credentials, credentialsOf, nowhere, type ServedKeys } from './credentials.js';
 import { ownRegion } from './metadata.js';
 import { Usage } from './usage.js';

@@ -1,5 +1,5 @@
 import type { Image } from '@aws-sdk/client-ec2';
-import type { Described } from '../../dsl/kind.js';
+import type { Described } from '../../dsl/recipe/kind.js';
 import { type Ec2, inCall, isNotFound } from '../../runtime/ec2/client.js';
 import { missingPermissions } from '../../runtime/ec2/dry_run.js';
 import { imageOf, imagesNamed, rootVolumeOf } from '../../runtime/ec2/images.js';

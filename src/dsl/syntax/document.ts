@@ -1,5 +1,5 @@
 import { type Alias, Composer, type Document, isAlias, isMap, isScalar, isSeq, Lexer, type Node, type Pair, Parser, type Scalar } from 'yaml';
-import type { Diagnostic } from './diagnostic.js';
+import type { Diagnostic } from '../diagnostics/diagnostic.js';
 import { limits, limitText } from './limits.js';
 import { lineOf, positionOf, type Source, type Span, startOf } from './source.js';
 

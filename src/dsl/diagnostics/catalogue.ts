@@ -1,4 +1,4 @@
-import { limits, limitText } from './limits.js';
+import { limits, limitText } from '../syntax/limits.js';
 
 /** What a fault is: for the manual, with a recipe that has it and one that does not. */
 export interface CatalogueEntry {

@@ -1,10 +1,10 @@
-import { type Diagnostic, RecipeError } from './diagnostic.js';
+import { type Diagnostic, RecipeError } from '../diagnostics/diagnostic.js';
+import type { Module } from '../recipe/module.js';
+import { cycleDiagnostic, type LinkedTask } from '../resolve/link.js';
+import { taskNamed, tasksIn } from '../resolve/names.js';
+import type { Span } from '../syntax/source.js';
 import { cycleIn, sorted } from './graph.js';
-import { cycleDiagnostic, type LinkedTask } from './link.js';
-import type { Module } from './module.js';
-import { taskNamed, tasksIn } from './names.js';
-import type { Span } from './source.js';
-import { unmadeImages } from './unmade.js';
+import { unmadeImages } from './unmade_images.js';
 
 /** What a run will do: tasks and the releases of holds, in an order that respects every edge. */
 export interface Plan {

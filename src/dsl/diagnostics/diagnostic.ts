@@ -1,5 +1,5 @@
+import { isShown, lineOf, positionOf, type Source, type Span } from '../syntax/source.js';
 import type { catalogue } from './catalogue.js';
-import { isShown, lineOf, positionOf, type Source, type Span } from './source.js';
 
 /** What a fault is called: a word of the catalogue. */
 export type DiagnosticCode = keyof typeof catalogue;

@@ -1,9 +1,9 @@
 import { dirname, resolve } from 'node:path';
-import type { Diagnostic } from './diagnostic.js';
-import { type ParsedDocument, pointerStep } from './document.js';
-import { faultOfMatch } from './linear_pattern.js';
-import type { Span } from './source.js';
-import { hintFor } from './suggest.js';
+import type { Diagnostic } from '../diagnostics/diagnostic.js';
+import { hintFor } from '../diagnostics/suggest.js';
+import { type ParsedDocument, pointerStep } from '../syntax/document.js';
+import { faultOfMatch } from '../syntax/linear_pattern.js';
+import type { Span } from '../syntax/source.js';
 
 /** Types of inputs and of the outputs of shell tasks. */
 export type ValueType = 'string' | 'path' | 'integer' | 'number' | 'boolean' | 'list' | 'map';

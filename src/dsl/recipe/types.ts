@@ -1,7 +1,7 @@
-import type { ParsedDocument } from './document.js';
+import type { ParsedDocument } from '../syntax/document.js';
+import type { Place, Value } from '../syntax/values.js';
 import type { InputDeclaration, ValueType } from './inputs.js';
 import type { KindDeclaration } from './kind.js';
-import type { Place, Value } from './values.js';
 
 /** Where volumes and images live. */
 export interface Cloud {

@@ -1,4 +1,4 @@
-import { vocabularies } from './vocabularies.js';
+import { vocabularies } from './foreign_terms.js';
 
 /** A hint for an unknown word among those known: another tool's name for one of them, a near miss, or the list. */
 export function hintFor(word: string, known: readonly string[]): string | undefined {

@@ -1,4 +1,4 @@
-import { templatePattern } from './words.js';
+import { templatePattern } from '../syntax/lexical.js';
 
 /** A JSON Schema (2020-12) as it is put together. */
 export type Schema = Record<string, unknown>;

@@ -1,11 +1,11 @@
 import { dirname, resolve } from 'node:path';
-import type { Diagnostic } from './diagnostic.js';
-import { type ParsedDocument, pointerStep } from './document.js';
+import type { Diagnostic } from '../diagnostics/diagnostic.js';
+import { type ParsedDocument, pointerStep } from '../syntax/document.js';
+import { durationMs, durationPattern } from '../syntax/lexical.js';
+import { below, type Place, readUntyped, readValue, readValues, type Value } from '../syntax/values.js';
 import type { ValueType } from './inputs.js';
 import type { KindDeclaration, Language } from './kind.js';
-import type { Action, Freshness, Retries, Strategy, Task } from './recipe.js';
-import { below, type Place, readUntyped, readValue, readValues, type Value } from './values.js';
-import { durationMs, durationPattern } from './words.js';
+import type { Action, Freshness, Retries, Strategy, Task } from './types.js';
 
 /** Reads a script by its absolute path, its lines ended by LF alone; throws as `fs.readFileSync` does. */
 export type ReadText = (path: string) => string;

@@ -1,10 +1,10 @@
-import type { InputDeclaration, ValueType } from './inputs.js';
-import { isSimplePattern } from './linear_pattern.js';
-import type { Module } from './module.js';
-import { lifetimeOf, outputsOf } from './names.js';
-import type { Task } from './recipe.js';
-import { type Schema, templatable, word } from './schema_words.js';
-import { templatePattern } from './words.js';
+import type { InputDeclaration, ValueType } from '../recipe/inputs.js';
+import type { Module } from '../recipe/module.js';
+import type { Task } from '../recipe/types.js';
+import { lifetimeOf, outputsOf } from '../resolve/names.js';
+import { templatePattern } from '../syntax/lexical.js';
+import { isSimplePattern } from '../syntax/linear_pattern.js';
+import { type Schema, templatable, word } from './parts.js';
 
 /**
  * The schema of one recipe: that of all recipes, with the names of this one where names stand: tasks in `needs`,

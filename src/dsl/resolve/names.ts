@@ -1,10 +1,10 @@
-import type { Diagnostic } from './diagnostic.js';
-import { type Instance, instanceKey, type Module, taskId } from './module.js';
-import type { Task, Variable } from './recipe.js';
-import type { Span } from './source.js';
-import { hintFor, hintForPath } from './suggest.js';
-import { pathText, type Reference } from './template.js';
-import { type PlacedReference, referencesIn, type Value } from './values.js';
+import type { Diagnostic } from '../diagnostics/diagnostic.js';
+import { hintFor, hintForPath } from '../diagnostics/suggest.js';
+import { type Instance, instanceKey, type Module, taskId } from '../recipe/module.js';
+import type { Task, Variable } from '../recipe/types.js';
+import type { Span } from '../syntax/source.js';
+import { pathText, type Reference } from '../syntax/template.js';
+import { type PlacedReference, referencesIn, type Value } from '../syntax/values.js';
 
 /** Facts of a run that templates may name: `{{ run.id }}`. */
 export const runFacts = ['id', 'timestamp', 'started', 'dir', 'isotime', 'uuid', 'arguments'] as const;

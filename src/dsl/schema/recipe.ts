@@ -1,7 +1,7 @@
-import type { KindDeclaration } from './kind.js';
-import { envSchema, type Schema, templatable, word } from './schema_words.js';
-import { retriesSchema, shellSchema, taskSchema, tasksSchema, timeoutSchema } from './task_schema.js';
-import { namePattern } from './words.js';
+import type { KindDeclaration } from '../recipe/kind.js';
+import { namePattern } from '../syntax/lexical.js';
+import { envSchema, type Schema, templatable, word } from './parts.js';
+import { retriesSchema, shellSchema, taskSchema, tasksSchema, timeoutSchema } from './task.js';
 
 /** JSON Schema keywords that only editors read; ajv must be told of them. */
 export const editorKeywords = ['markdownDescription', 'markdownEnumDescriptions', 'defaultSnippets', 'patternErrorMessage'];

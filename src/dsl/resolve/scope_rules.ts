@@ -1,9 +1,9 @@
-import type { Diagnostic } from './diagnostic.js';
-import { limits } from './limits.js';
-import type { Module } from './module.js';
+import type { Diagnostic } from '../diagnostics/diagnostic.js';
+import type { Module } from '../recipe/module.js';
+import { limits } from '../syntax/limits.js';
+import { type ArgumentShape, pathText, type Reference } from '../syntax/template.js';
+import { onlyReferenceIn, referencesIn, type Value } from '../syntax/values.js';
 import { type Meaning, meaningOf } from './names.js';
-import { type ArgumentShape, pathText, type Reference } from './template.js';
-import { onlyReferenceIn, referencesIn, type Value } from './values.js';
 
 /** What may be used in a place of a recipe. */
 export interface Allowed {

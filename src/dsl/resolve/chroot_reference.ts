@@ -1,9 +1,9 @@
-import { article } from './inputs.js';
-import type { Module } from './module.js';
+import { article } from '../recipe/inputs.js';
+import type { Module } from '../recipe/module.js';
+import type { Task } from '../recipe/types.js';
+import type { Span } from '../syntax/source.js';
+import { onlyReferenceIn, type Value } from '../syntax/values.js';
 import { type Meaning, type Meaningless, meaningOf, taskNamed } from './names.js';
-import type { Task } from './recipe.js';
-import type { Span } from './source.js';
-import { onlyReferenceIn, type Value } from './values.js';
 
 /** The chroot that `in` means. */
 export type NamedChroot =

@@ -1,10 +1,10 @@
+import { article } from '../recipe/inputs.js';
+import type { SchemaFault } from '../recipe/kind.js';
+import { type ParsedDocument, pointerStep } from '../syntax/document.js';
+import { axisValueHelp, axisValuePattern, durationPattern, namePattern, taskPattern, templatePattern } from '../syntax/lexical.js';
+import { limits } from '../syntax/limits.js';
 import type { Diagnostic } from './diagnostic.js';
-import { type ParsedDocument, pointerStep } from './document.js';
-import { article } from './inputs.js';
-import type { SchemaFault } from './kind.js';
-import { limits } from './limits.js';
 import { hintFor, nearest } from './suggest.js';
-import { axisValueHelp, axisValuePattern, durationPattern, namePattern, taskPattern, templatePattern } from './words.js';
 
 type Schema = Readonly<Record<string, unknown>>;
 

@@ -1,15 +1,15 @@
 import { basename } from 'node:path';
-import type { Diagnostic } from './diagnostic.js';
-import { type ParsedDocument, pointerStep } from './document.js';
-import { diagnosticsOf } from './faults.js';
+import type { Diagnostic } from '../diagnostics/diagnostic.js';
+import { diagnosticsOf } from '../diagnostics/schema_errors.js';
+import { type ParsedDocument, pointerStep } from '../syntax/document.js';
+import { reservedNames } from '../syntax/lexical.js';
+import { faultOfPattern } from '../syntax/linear_pattern.js';
+import { helperNames } from '../syntax/template.js';
+import { below, checkTexts, type Place, readUntyped, readValue, readValues } from '../syntax/values.js';
 import { faultOfInput, type InputDeclaration } from './inputs.js';
 import type { Language } from './kind.js';
-import { faultOfPattern } from './linear_pattern.js';
 import { checkShell, type DefaultsText, type ReadText, TaskReader, type TaskText } from './read_task.js';
-import type { Cloud, Recipe, Variable } from './recipe.js';
-import { helperNames } from './template.js';
-import { below, checkTexts, type Place, readUntyped, readValue, readValues } from './values.js';
-import { reservedNames } from './words.js';
+import type { Cloud, Recipe, Variable } from './types.js';
 
 /** Checks a document against the language and gives the recipe in it; all faults are added to `diagnostics`. */
 export function readRecipe(document: ParsedDocument, language: Language, read: ReadText, diagnostics: Diagnostic[]): Recipe | undefined {

@@ -1,7 +1,7 @@
-import type { Diagnostic } from './diagnostic.js';
-import type { LinkedTask } from './link.js';
-import type { Module } from './module.js';
-import { tasksIn } from './names.js';
+import type { Diagnostic } from '../diagnostics/diagnostic.js';
+import type { Module } from '../recipe/module.js';
+import type { LinkedTask } from '../resolve/link.js';
+import { tasksIn } from '../resolve/names.js';
 
 /** What is planned, as far as it matters here. */
 interface Planned {

@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import Handlebars from 'handlebars';
+import { hintForSyntax } from '../diagnostics/suggest.js';
 import { limits } from './limits.js';
-import { hintForSyntax } from './suggest.js';
 
 /** A name in a template: `{{ disk.partitions.root }}` has the path `disk partitions root`. */
 export interface Reference {

@@ -1,6 +1,6 @@
-import type { KindDeclaration } from './kind.js';
-import { envSchema, type Schema, word } from './schema_words.js';
-import { axisValuePattern, durationPattern, lockPattern, namePattern, taskPattern, templatePattern } from './words.js';
+import type { KindDeclaration } from '../recipe/kind.js';
+import { axisValuePattern, durationPattern, lockPattern, namePattern, taskPattern, templatePattern } from '../syntax/lexical.js';
+import { envSchema, type Schema, word } from './parts.js';
 
 /** The schema of a task. */
 export function taskSchema(kinds: readonly KindDeclaration[]): Schema {

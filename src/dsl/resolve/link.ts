@@ -1,15 +1,15 @@
-import { checkValue, type KnownTraits } from './allowed.js';
-import { type Diagnostic, RecipeError } from './diagnostic.js';
-import { cycleIn } from './graph.js';
-import { chrootNamed } from './in.js';
-import { limits, limitText } from './limits.js';
+import { type Diagnostic, RecipeError } from '../diagnostics/diagnostic.js';
+import { cycleIn } from '../plan/graph.js';
+import { type Instance, type Module, taskId } from '../recipe/module.js';
+import type { Name, Task } from '../recipe/types.js';
+import { taskPattern } from '../syntax/lexical.js';
+import { limits, limitText } from '../syntax/limits.js';
+import type { Span } from '../syntax/source.js';
+import { type Place, referencesIn, type Value } from '../syntax/values.js';
+import { chrootNamed } from './chroot_reference.js';
 import { expandMatrices, type KnownBefore, seenBy, unfitValues } from './matrix.js';
-import { type Instance, type Module, taskId } from './module.js';
 import { lifetimeOf, taskNamed, tasksIn } from './names.js';
-import type { Name, Task } from './recipe.js';
-import type { Span } from './source.js';
-import { type Place, referencesIn, type Value } from './values.js';
-import { taskPattern } from './words.js';
+import { checkValue, type KnownTraits } from './scope_rules.js';
 
 /** A task among all tasks of a recipe and its libraries, every name in it found; one instance of it, where it has a matrix. */
 export interface LinkedTask {

@@ -1,4 +1,4 @@
-import type { Diagnostic } from './diagnostic.js';
+import type { Diagnostic } from '../diagnostics/diagnostic.js';
 import { type ParsedDocument, pointerStep } from './document.js';
 import type { Span } from './source.js';
 import { parseTemplate, pathText, type Reference, type Template } from './template.js';

@@ -1,14 +1,14 @@
 import { dirname, resolve } from 'node:path';
-import { type Diagnostic, RecipeError } from './diagnostic.js';
-import { parseDocument } from './document.js';
+import { type Diagnostic, RecipeError } from '../diagnostics/diagnostic.js';
+import { hintFor } from '../diagnostics/suggest.js';
+import { parseDocument } from '../syntax/document.js';
+import { limits, limitText } from '../syntax/limits.js';
+import { hasKeys, type Source, type Span, unixText } from '../syntax/source.js';
+import { referencesIn, render } from '../syntax/values.js';
 import { faultOfInput } from './inputs.js';
 import type { Language } from './kind.js';
-import { limits, limitText } from './limits.js';
 import { readRecipe } from './read_recipe.js';
-import type { Include, Recipe } from './recipe.js';
-import { hasKeys, type Source, type Span, unixText } from './source.js';
-import { hintFor } from './suggest.js';
-import { referencesIn, render } from './values.js';
+import type { Include, Recipe } from './types.js';
 
 /** A recipe in its place among those that include it. One file may be several modules. */
 export interface Module {

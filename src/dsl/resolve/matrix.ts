@@ -1,13 +1,13 @@
-import { checkValue } from './allowed.js';
-import type { Diagnostic } from './diagnostic.js';
-import { evaluate, type Facts } from './evaluate.js';
-import { asType, faultOfInput } from './inputs.js';
-import { limits, limitText } from './limits.js';
-import { type Instance, instanceKey, type Module } from './module.js';
-import type { Strategy, Task } from './recipe.js';
-import type { Span } from './source.js';
-import { referencesIn, type Value } from './values.js';
-import { axisValueHelp, axisValuePattern } from './words.js';
+import type { Diagnostic } from '../diagnostics/diagnostic.js';
+import { evaluate, type Facts } from '../evaluate.js';
+import { asType, faultOfInput } from '../recipe/inputs.js';
+import { type Instance, instanceKey, type Module } from '../recipe/module.js';
+import type { Strategy, Task } from '../recipe/types.js';
+import { axisValueHelp, axisValuePattern } from '../syntax/lexical.js';
+import { limits, limitText } from '../syntax/limits.js';
+import type { Span } from '../syntax/source.js';
+import { referencesIn, type Value } from '../syntax/values.js';
+import { checkValue } from './scope_rules.js';
 
 /** What the plan may know before anything runs. */
 export interface KnownBefore {
