@@ -1,7 +1,7 @@
 import { type Diagnostic, formatDiagnostic, includesOf, placeOf, RecipeError, sortDiagnostics } from '../dsl/diagnostics/diagnostic.js';
 import { makePlan } from '../dsl/plan/plan.js';
 import { positionOf } from '../dsl/syntax/source.js';
-import { plainJson } from '../runtime/plain_text.js';
+import { plainJson } from '../linux/plain_text.js';
 import { exits } from './exits.js';
 import { type GivenInputs, loadRecipe } from './load.js';
 import { print, printError, printJson } from './output.js';

@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { removeFile } from '../linux/atomic_write.js';
+import { hostShell } from '../linux/command.js';
+import { isHeld, lock, ownerOf } from '../linux/lock.js';
 import { deviceOf } from '../local/disks.js';
 import { draftPool, hasPool, openPool, type PoolType, removePool, takePool } from '../local/pool.js';
 import { type Image, type Resources, regionsIn, type Snapshot, type Store, type Volume } from '../local/store.js';
 import { claimState } from '../runtime/format.js';
-import { isHeld, lock, ownerOf } from '../runtime/locks.js';
 import { listRuns } from '../runtime/runs.js';
-import { hostShell } from '../runtime/shell.js';
 import { ExitError, exits } from './exits.js';
 import { inUse, localEc2, localFolder, makeRoom, openLocalEc2, runCommand, serverLock, whilePoolStays } from './local_ec2.js';
 import { print, printError, printJson, table } from './output.js';

@@ -1,6 +1,8 @@
 import { appendFileSync, existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { limits } from '../dsl/syntax/limits.js';
+import { hostShell } from '../linux/command.js';
+import { withLock } from '../linux/lock.js';
 import { readRegularFile } from '../linux/regular_file.js';
 import { Behaviour, latencies, latencyFrom, rulesFrom } from '../local/behaviour.js';
 import { localRegion } from '../local/caller.js';
@@ -8,9 +10,7 @@ import { devicesIn } from '../local/disks.js';
 import { LocalEc2, type LocalOptions } from '../local/ec2.js';
 import { openPool } from '../local/pool.js';
 import { regionsIn } from '../local/store.js';
-import { withLock } from '../runtime/locks.js';
 import { tendReserve } from '../runtime/reserve.js';
-import { hostShell } from '../runtime/shell.js';
 import { ExitError, exits } from './exits.js';
 import { printError } from './output.js';
 

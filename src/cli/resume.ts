@@ -1,5 +1,5 @@
 import { makePlan } from '../dsl/plan/plan.js';
-import { isWith, keeperOf } from '../runtime/keeper.js';
+import { isWith, keeperOf } from '../linux/namespace_holder.js';
 import { type KeptRun, nodesDone, readKept } from '../runtime/kept.js';
 import type { RunFolder } from '../runtime/runs.js';
 import { ExitError, exits } from './exits.js';

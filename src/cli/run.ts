@@ -1,9 +1,9 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { makePlan, type Plan } from '../dsl/plan/plan.js';
-import { keeperOf } from '../runtime/keeper.js';
+import { mounts } from '../linux/mounts.js';
+import { keeperOf } from '../linux/namespace_holder.js';
 import type { Ended, KeptRun } from '../runtime/kept.js';
-import { mounts } from '../runtime/mounts.js';
 import { newRunId, RunFolder } from '../runtime/runs.js';
 import { noTerminal } from '../runtime/task_runner.js';
 import type { FailureMode } from './debug.js';

@@ -1,6 +1,7 @@
 import { copyFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { syncFile, writeWhole } from '../linux/atomic_write.js';
+import { unmountTree } from '../linux/mounts.js';
 import { ownIdentity } from '../linux/process_identity.js';
 import { localRegion } from '../local/caller.js';
 import { regionsIn } from '../local/store.js';
@@ -8,7 +9,6 @@ import { findLeftovers, removeLeftover } from '../runtime/ec2/leftovers.js';
 import type { Left } from '../runtime/events.js';
 import { currentFormat } from '../runtime/format.js';
 import { type JournalContent, JournalError, type JournalHead, readJournal } from '../runtime/journal.js';
-import { unmountTree } from '../runtime/mounts.js';
 import type { RunFolder } from '../runtime/runs.js';
 import type { UndoOptions } from '../runtime/undo.js';
 import { localFolder } from './local_ec2.js';

@@ -1,12 +1,12 @@
 import { once } from 'node:events';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
-import { shellWord } from '../linux/shell_word.js';
+import { lock } from '../linux/lock.js';
+import { plainJson } from '../linux/plain_text.js';
+import { shellWord } from '../linux/shell_quote.js';
 import { isRegion } from '../local/caller.js';
 import { type Ports, serve } from '../local/server.js';
 import { claimState } from '../runtime/format.js';
-import { lock } from '../runtime/locks.js';
-import { plainJson } from '../runtime/plain_text.js';
 import { ExitError, exits } from './exits.js';
 import { behaviourOf, inUse, logTo, makeRoom, openLocalEc2, serverLock } from './local_ec2.js';
 import { print, printError } from './output.js';

@@ -1,5 +1,5 @@
 import type { Plan } from '../dsl/plan/plan.js';
-import { systemProgram } from '../runtime/shell.js';
+import { systemProgram } from '../linux/command.js';
 import { ExitError, exits } from './exits.js';
 
 /** A program of the host, and the Debian package that has it. */

@@ -1,9 +1,9 @@
 import { evaluate } from '../dsl/evaluate.js';
 import type { LinkedTask } from '../dsl/resolve/link.js';
 import type { Value } from '../dsl/syntax/values.js';
+import { runScript, ScriptError } from '../linux/sandboxed_script.js';
 import type { Execution } from './execution.js';
 import { policy } from './policy.js';
-import { runScript, ScriptError } from './script.js';
 import { surroundingsOf } from './user_script.js';
 
 /** Why a command of a check failed: how it ended, and its last lines. */

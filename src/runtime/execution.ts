@@ -1,15 +1,15 @@
 import type { Plan } from '../dsl/plan/plan.js';
 import type { Language } from '../dsl/recipe/kind.js';
 import type { LinkedTask } from '../dsl/resolve/link.js';
+import type { PipeMaker } from '../linux/fifo.js';
+import type { ShellPlace } from '../linux/interactive_shell.js';
 import type { EventSink } from './events.js';
 import type { RunFacts } from './facts.js';
 import type { Journal } from './journal.js';
 import type { Ended } from './kept.js';
 import type { AnyKind, World } from './kind.js';
-import type { PipeMaker } from './pipe.js';
 import type { Redactor } from './redact.js';
 import type { RunFolder } from './runs.js';
-import type { ShellPlace } from './terminal_shell.js';
 import type { Undoer } from './undo.js';
 import type { RenderedUndo } from './user_script.js';
 

@@ -1,13 +1,11 @@
 import { accessSync, type BigIntStats, constants, readlinkSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { removeFile } from '../linux/atomic_write.js';
-import { shellWord } from '../linux/shell_word.js';
-import { isUsualRun } from './chroot_dev.js';
-import { insideRoot, MissingInside, openInside } from './inside.js';
-import type { Journal } from './journal.js';
-import type { ByHand } from './kind.js';
-import { mounts } from './mounts.js';
-import { claimRoot, type RootClaim } from './root_claim.js';
+import { isUsualRun } from '../linux/chroot_mounts.js';
+import { mounts } from '../linux/mounts.js';
+import { claimRoot, type RootClaim } from '../linux/root_claim.js';
+import { insideRoot, MissingInside, openInside } from '../linux/rooted_path.js';
+import { shellWord } from '../linux/shell_quote.js';
 import {
   type Content,
   contentOf,
@@ -25,7 +23,9 @@ import {
   sumOf,
   sumOfFile,
   withPlaces,
-} from './stand_in_files.js';
+} from '../linux/stand_in_files.js';
+import type { Journal } from './journal.js';
+import type { ByHand } from './kind.js';
 
 /** What the note of a chroot says of its root and of what stands in there. */
 export interface StandInNote extends RootClaim {

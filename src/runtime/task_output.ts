@@ -1,5 +1,5 @@
 import { StringDecoder } from 'node:string_decoder';
-import { plainText } from './plain_text.js';
+import { plainText } from '../linux/plain_text.js';
 import { policy } from './policy.js';
 import type { Redactor } from './redact.js';
 import { longestForm } from './secret_forms.js';

@@ -8,9 +8,9 @@ import type { Action, Freshness } from '../dsl/recipe/types.js';
 import type { LinkedTask } from '../dsl/resolve/link.js';
 import type { Value } from '../dsl/syntax/values.js';
 import { removeFile, writeWhole } from '../linux/atomic_write.js';
+import { insideRoot } from '../linux/rooted_path.js';
 import { checkCommand } from './checks.js';
 import type { Execution } from './execution.js';
-import { insideRoot } from './inside.js';
 import { scriptOf } from './user_script.js';
 
 type RunAction = Extract<Action, { type: 'run' }>;

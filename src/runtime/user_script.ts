@@ -5,14 +5,14 @@ import { folderOf } from '../dsl/recipe/module.js';
 import type { Action } from '../dsl/recipe/types.js';
 import type { LinkedTask } from '../dsl/resolve/link.js';
 import type { Value } from '../dsl/syntax/values.js';
-import { shellWord } from '../linux/shell_word.js';
+import { systemPath } from '../linux/command.js';
+import type { PipeMaker } from '../linux/fifo.js';
+import { runScript, type Script } from '../linux/sandboxed_script.js';
+import { shellWord } from '../linux/shell_quote.js';
 import type { RunFacts } from './facts.js';
 import type { Note } from './journal.js';
 import type { ByHand, World } from './kind.js';
-import type { PipeMaker } from './pipe.js';
 import { policy } from './policy.js';
-import { runScript, type Script } from './script.js';
-import { systemPath } from './shell.js';
 import type { Undoer } from './undo.js';
 
 type RunAction = Extract<Action, { type: 'run' }>;

@@ -18,7 +18,7 @@ import {
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { readInside } from '../../src/runtime/inside.js';
+import { readInside } from '../../src/linux/rooted_path.js';
 import { inFolder } from '../support/folder.js';
 import { program, repository } from '../support/program.js';
 import { runRecipe } from '../support/recipe.js';

@@ -3,8 +3,8 @@ import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
+import { isHeld, lock, ownerOf, removeDeadLocks, withLock } from '../../src/linux/lock.js';
 import { ownIdentity } from '../../src/linux/process_identity.js';
-import { isHeld, lock, ownerOf, removeDeadLocks, withLock } from '../../src/runtime/locks.js';
 import { inFolder } from '../support/folder.js';
 import { suite } from '../support/suite.js';
 

@@ -19,8 +19,8 @@ import {
 } from '@aws-sdk/client-ec2';
 import * as assert from 'uvu/assert';
 import { localEc2 } from '../../src/cli/local_ec2.js';
+import { hostShell } from '../../src/linux/command.js';
 import type { LocalEc2 } from '../../src/local/ec2.js';
-import { hostShell } from '../../src/runtime/shell.js';
 import { inFolder } from '../support/folder.js';
 import { differences, lookAtHost } from '../support/host.js';
 import { suite } from '../support/suite.js';

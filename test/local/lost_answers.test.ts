@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { hostShell } from '../../src/linux/command.js';
+import { withLock } from '../../src/linux/lock.js';
 import { LocalEc2 } from '../../src/local/ec2.js';
 import { openEc2 } from '../../src/runtime/ec2/client.js';
 import { registerImage } from '../../src/runtime/ec2/images.js';
@@ -7,8 +9,6 @@ import { findHost } from '../../src/runtime/ec2/instance.js';
 import { createSnapshot } from '../../src/runtime/ec2/snapshots.js';
 import { type MadeNote, tagsOf } from '../../src/runtime/ec2/tags.js';
 import { attachVolume, createVolume, detachVolume } from '../../src/runtime/ec2/volumes.js';
-import { withLock } from '../../src/runtime/locks.js';
-import { hostShell } from '../../src/runtime/shell.js';
 import { inFolder } from '../support/folder.js';
 import { suite } from '../support/suite.js';
 

@@ -1,4 +1,4 @@
-import { plainJson } from '../../runtime/plain_text.js';
+import { plainJson } from '../../linux/plain_text.js';
 import { print } from '../output.js';
 import type { Report } from './index.js';
 

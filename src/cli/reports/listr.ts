@@ -1,6 +1,6 @@
 import { Listr, type ListrTaskWrapper } from 'listr2';
+import { plainText } from '../../linux/plain_text.js';
 import type { RunEvent } from '../../runtime/events.js';
-import { plainText } from '../../runtime/plain_text.js';
 import { policy } from '../../runtime/policy.js';
 import { print, printError, styled } from '../output.js';
 import type { Report } from './index.js';

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Tag } from '@aws-sdk/client-ec2';
-import { shellWord } from '../../linux/shell_word.js';
+import { shellWord } from '../../linux/shell_quote.js';
+import { shortName } from '../../linux/short_name.js';
 import type { Artifact, ByHand, NoteHandle, TaskContext, World } from '../kind.js';
-import { shortName } from '../names.js';
 import { policy } from '../policy.js';
 import { changedNothing, type Ec2, inCall, isNotFound } from './client.js';
 import { hostName } from './metadata.js';

@@ -1,11 +1,11 @@
 import { existsSync, realpathSync, statSync } from 'node:fs';
-import { shellWord } from '../../linux/shell_word.js';
-import { mountUsual } from '../../runtime/chroot_dev.js';
-import { makeInside } from '../../runtime/inside.js';
+import { mountUsual } from '../../linux/chroot_mounts.js';
+import { mountsUnder, unmountTree } from '../../linux/mounts.js';
+import { claimRoot, unclaimRoot } from '../../linux/root_claim.js';
+import { makeInside } from '../../linux/rooted_path.js';
+import { shellWord } from '../../linux/shell_quote.js';
+import { idOf, isThere } from '../../linux/stand_in_files.js';
 import { defineKind } from '../../runtime/kind.js';
-import { mountsUnder, unmountTree } from '../../runtime/mounts.js';
-import { claimRoot, unclaimRoot } from '../../runtime/root_claim.js';
-import { idOf, isThere } from '../../runtime/stand_in_files.js';
 import { placeStandIns, restoreStandIns, type StandInNote, standInsByHand, standInsFor } from '../../runtime/stand_ins.js';
 
 interface Note extends StandInNote {

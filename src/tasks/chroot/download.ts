@@ -1,10 +1,10 @@
 import { existsSync, lstatSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { shellWord } from '../../linux/shell_word.js';
-import { copyTools, copyTree } from '../../runtime/copy.js';
-import { openInside } from '../../runtime/inside.js';
+import { copyTools, copyTree } from '../../linux/copy_tree.js';
+import { makeNotedFolder, removeNotedFolder } from '../../linux/mounts.js';
+import { openInside } from '../../linux/rooted_path.js';
+import { shellWord } from '../../linux/shell_quote.js';
 import { defineKind } from '../../runtime/kind.js';
-import { makeNotedFolder, removeNotedFolder } from '../../runtime/mounts.js';
 
 interface Note {
   readonly path: string;

@@ -1,7 +1,7 @@
 import { lstatSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import { copyTools, copyTree } from '../../runtime/copy.js';
-import { idInside, makeInside } from '../../runtime/inside.js';
+import { copyTools, copyTree } from '../../linux/copy_tree.js';
+import { idInside, makeInside } from '../../linux/rooted_path.js';
 import { defineKind } from '../../runtime/kind.js';
 
 export const upload = defineKind({

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import { diskOf, fileSystemOn, partitionOf, partitionsOf } from '../../runtime/devices.js';
+import { diskOf, fileSystemOn, partitionOf, partitionsOf } from '../../linux/block_devices.js';
+import type { Shell } from '../../linux/command.js';
+import { guardsFor } from '../../linux/mount_device.js';
+import { mounts } from '../../linux/mounts.js';
 import { defineKind } from '../../runtime/kind.js';
-import { guardsFor } from '../../runtime/mount_device.js';
-import { mounts } from '../../runtime/mounts.js';
-import type { Shell } from '../../runtime/shell.js';
 
 export const grow = defineKind({
   name: 'disk.grow',

@@ -1,8 +1,8 @@
 import { basename } from 'node:path';
-import { diskOf, type ProbedFacts, partitionOf, partitionsOf, probeDevices, rootTypes } from '../../runtime/devices.js';
+import { diskOf, type ProbedFacts, partitionOf, partitionsOf, probeDevices, rootTypes } from '../../linux/block_devices.js';
+import type { Shell } from '../../linux/command.js';
+import { guardsFor } from '../../linux/mount_device.js';
 import { defineKind } from '../../runtime/kind.js';
-import { guardsFor } from '../../runtime/mount_device.js';
-import type { Shell } from '../../runtime/shell.js';
 
 export const root = defineKind({
   name: 'disk.root',

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { VolumeAttachment } from '@aws-sdk/client-ec2';
-import { deviceNames, deviceOfVolume } from '../../runtime/devices.js';
+import { deviceNames, deviceOfVolume } from '../../linux/block_devices.js';
 import { changedNothing, type Ec2 } from '../../runtime/ec2/client.js';
 import { devicesTaken, findHost } from '../../runtime/ec2/instance.js';
 import { ec2ByHand } from '../../runtime/ec2/tags.js';

@@ -1,12 +1,12 @@
 import { realpathSync } from 'node:fs';
-import { shellWord } from '../../linux/shell_word.js';
-import { diskOf, partitionsOf, probeDevices } from '../../runtime/devices.js';
-import { entriesIn, type FstabEntry, optionsOf, partitionFor } from '../../runtime/fstab.js';
-import { makeInside, readInside } from '../../runtime/inside.js';
+import { diskOf, partitionsOf, probeDevices } from '../../linux/block_devices.js';
+import { CommandError } from '../../linux/command.js';
+import { entriesIn, type FstabEntry, optionsOf, partitionFor } from '../../linux/fstab.js';
+import { mountDevice } from '../../linux/mount_device.js';
+import { mountsUnder, unmountTree } from '../../linux/mounts.js';
+import { makeInside, readInside } from '../../linux/rooted_path.js';
+import { shellWord } from '../../linux/shell_quote.js';
 import { defineKind } from '../../runtime/kind.js';
-import { mountDevice } from '../../runtime/mount_device.js';
-import { mountsUnder, unmountTree } from '../../runtime/mounts.js';
-import { CommandError } from '../../runtime/shell.js';
 
 interface Note {
   /** Where something is mounted, the outer ones first, and how many mounts were there and below before: those are not ours. */

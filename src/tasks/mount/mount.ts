@@ -1,11 +1,11 @@
 import { existsSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { shellWord } from '../../linux/shell_word.js';
-import { fileSystemOn, partitionOf, partitionsOf } from '../../runtime/devices.js';
-import { makeInside } from '../../runtime/inside.js';
+import { fileSystemOn, partitionOf, partitionsOf } from '../../linux/block_devices.js';
+import { mountDevice } from '../../linux/mount_device.js';
+import { makeNotedFolder, mounts, mountsUnder, removeNotedFolder, unmountTree } from '../../linux/mounts.js';
+import { makeInside } from '../../linux/rooted_path.js';
+import { shellWord } from '../../linux/shell_quote.js';
 import { defineKind } from '../../runtime/kind.js';
-import { mountDevice } from '../../runtime/mount_device.js';
-import { makeNotedFolder, mounts, mountsUnder, removeNotedFolder, unmountTree } from '../../runtime/mounts.js';
 
 interface Note {
   readonly path: string;

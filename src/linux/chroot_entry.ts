@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
-import { mountTable } from './chroot_dev.js';
-import { makeInside, readInside } from './inside.js';
-import { systemProgram } from './shell.js';
+import { mountTable } from './chroot_mounts.js';
+import { systemProgram } from './command.js';
+import { makeInside, readInside } from './rooted_path.js';
 
 /** A place inside a chroot. */
 export interface ChrootPlace {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type BigIntStats, closeSync, constants, fstatSync, ftruncateSync, lstatSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { MissingInside, openInside, type Place } from './inside.js';
+import { MissingInside, openInside, type Place } from './rooted_path.js';
 
 /**
  * A file of an image that one of the build host stands in for while the image is built, as the note of its chroot has it.

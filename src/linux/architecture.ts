@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
 import { join } from 'node:path';
-import { insideRoot } from './inside.js';
+import { insideRoot } from './rooted_path.js';
 
 const registry = '/proc/sys/fs/binfmt_misc';
 

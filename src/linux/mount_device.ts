@@ -1,4 +1,4 @@
-import type { Shell } from './shell.js';
+import type { Shell } from './command.js';
 
 /** What is mounted where, and how. */
 export interface WantedMount {

@@ -1,4 +1,4 @@
-import type { ProbedFacts } from './devices.js';
+import type { ProbedFacts } from './block_devices.js';
 import { decoded } from './mounts.js';
 
 /** A line of an image's /etc/fstab that names a file system which could be on the image's own disk. */

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
-import { shellWord } from '../linux/shell_word.js';
-import { cancelOn, systemProgram } from './shell.js';
+import { cancelOn, systemProgram } from './command.js';
+import { shellWord } from './shell_quote.js';
 
 /** Where a command runs, what its environment is, and the files it gets as 3, 4 and so on. */
 export interface TerminalOptions {

@@ -4,8 +4,8 @@ import { lstatSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { CommandError, cancelOn, systemPath, systemProgram } from './command.js';
 import { mounts } from './mounts.js';
-import { CommandError, cancelOn, systemPath, systemProgram } from './shell.js';
 import { type Header, TarHeaders } from './tar_headers.js';
 
 /** Programs of the host that copying needs, with their Debian packages. */

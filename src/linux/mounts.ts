@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Shell } from './shell.js';
+import type { Shell } from './command.js';
 
 /** A mount as this process sees it. */
 export interface Mount {

@@ -1,8 +1,8 @@
 import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { shellWord } from '../linux/shell_word.js';
-import { policy } from './policy.js';
+import { policy } from '../runtime/policy.js';
+import { shellWord } from './shell_quote.js';
 
 /** Runs programs of the host. */
 export interface Shell {

@@ -2,13 +2,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, fstatSync, readSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { memoryFile } from '../linux/memory_file.js';
+import { policy } from '../runtime/policy.js';
 import { foreignIn } from './architecture.js';
 import { commandIn, mountsIn } from './chroot_entry.js';
+import { cancelOn, systemProgram } from './command.js';
+import type { Pipe, PipeMaker } from './fifo.js';
+import { memoryFile } from './memory_file.js';
 import { onTerminal } from './on_terminal.js';
-import type { Pipe, PipeMaker } from './pipe.js';
-import { policy } from './policy.js';
-import { cancelOn, systemProgram } from './shell.js';
 
 /** A script of a recipe, ready to run. */
 export interface Script {

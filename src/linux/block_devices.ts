@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { policy } from './policy.js';
-import type { Shell } from './shell.js';
+import { policy } from '../runtime/policy.js';
+import type { Shell } from './command.js';
 
 /**
  * Device names EC2 recommends for EBS volumes on HVM instances: /dev/sdf to /dev/sdp.

@@ -2,11 +2,11 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, st
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import lockfile from 'proper-lockfile';
-import { draftEnding } from '../linux/atomic_write.js';
-import { ownIdentity, type ProcessIdentity, startTimeOf, stateOf } from '../linux/process_identity.js';
+import { policy } from '../runtime/policy.js';
+import { draftEnding } from './atomic_write.js';
 import { removeMountPoint } from './mounts.js';
-import { shortName } from './names.js';
-import { policy } from './policy.js';
+import { ownIdentity, type ProcessIdentity, startTimeOf, stateOf } from './process_identity.js';
+import { shortName } from './short_name.js';
 
 /** Somebody else holds a lock. */
 export class LockedError extends Error {

@@ -1,9 +1,9 @@
 import { closeSync, statSync } from 'node:fs';
-import { memoryFile } from '../linux/memory_file.js';
 import { commandIn, mountsIn } from './chroot_entry.js';
-import { insideRoot } from './inside.js';
+import { memoryFile } from './memory_file.js';
 import { onTerminal } from './on_terminal.js';
-import type { Script } from './script.js';
+import { insideRoot } from './rooted_path.js';
+import type { Script } from './sandboxed_script.js';
 
 /** Where a shell is opened, and with which environment. */
 export type ShellPlace = Pick<Script, 'env' | 'dir' | 'root' | 'privileged'>;

@@ -1,10 +1,10 @@
 import { closeSync, constants, mkdirSync, openSync, rmSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
-import { policy } from './policy.js';
-import type { Redactor } from './redact.js';
-import type { Shell } from './shell.js';
-import { TaskOutput } from './task_output.js';
+import { policy } from '../runtime/policy.js';
+import type { Redactor } from '../runtime/redact.js';
+import { TaskOutput } from '../runtime/task_output.js';
+import type { Shell } from './command.js';
 
 /** A real pipe: one end for a child, the other read here. */
 export interface Pipe {

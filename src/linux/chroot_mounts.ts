@@ -1,9 +1,9 @@
 import { chmodSync, chownSync, existsSync, mkdirSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { removeFile } from '../linux/atomic_write.js';
-import { diskOf, partitionsOf } from './devices.js';
+import { removeFile } from './atomic_write.js';
+import { diskOf, partitionsOf } from './block_devices.js';
+import type { Shell } from './command.js';
 import { mounts } from './mounts.js';
-import type { Shell } from './shell.js';
 
 /**
  * Mounts what a system expects below an image's root: a /dev of its own, /sys to be read, and an empty /run. With the

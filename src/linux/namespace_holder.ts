@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { removeFile, writeWhole } from '../linux/atomic_write.js';
-import { identityOf, type ProcessIdentity, stateOf } from '../linux/process_identity.js';
-import { killGroup } from './shell.js';
+import { removeFile, writeWhole } from './atomic_write.js';
+import { killGroup } from './command.js';
+import { identityOf, type ProcessIdentity, stateOf } from './process_identity.js';
 
 /**
  * Keeps this process's mount namespace alive, with all that is mounted in it, by a process that does nothing else, as
