@@ -1,6 +1,6 @@
+import type { Ec2 } from '../aws/client.js';
+import { findLeftovers, isTerminated, type Leftover, removeLeftover } from '../aws/leftovers.js';
 import type { Cloud } from '../dsl/recipe/types.js';
-import type { Ec2 } from '../runtime/ec2/client.js';
-import { findLeftovers, isTerminated, type Leftover, removeLeftover } from '../runtime/ec2/leftovers.js';
 import { listRuns, type RunState } from '../runtime/runs.js';
 import { ExitError, exits } from './exits.js';
 import { print, printError, printJson, table } from './output.js';

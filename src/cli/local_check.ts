@@ -1,10 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { runTag, stateTag, taskTag } from '../aws/ownership_tags.js';
 import { deadLocksIn, removeDeadLocks } from '../linux/lock.js';
 import { danglingLinkFindings, type Finding, findingsIn, type Remembered, rebuild, removeOrphan, setAsideForGood } from '../local/check.js';
 import type { LocalEc2 } from '../local/ec2.js';
 import { artifactsOf } from '../runtime/artifacts.js';
-import { runTag, stateTag, taskTag } from '../runtime/ec2/tags.js';
 import { readJournal } from '../runtime/journal.js';
 import { listRuns, type RunFolder } from '../runtime/runs.js';
 import { kinds } from '../tasks/index.js';

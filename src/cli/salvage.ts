@@ -1,11 +1,11 @@
 import { copyFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { findLeftovers, removeLeftover } from '../aws/leftovers.js';
 import { syncFile, writeWhole } from '../linux/atomic_write.js';
 import { unmountTree } from '../linux/mounts.js';
 import { ownIdentity } from '../linux/process_identity.js';
 import { localRegion } from '../local/caller.js';
 import { regionsIn } from '../local/store.js';
-import { findLeftovers, removeLeftover } from '../runtime/ec2/leftovers.js';
 import type { Left } from '../runtime/events.js';
 import { currentFormat } from '../runtime/format.js';
 import { type JournalContent, JournalError, type JournalHead, readJournal } from '../runtime/journal.js';

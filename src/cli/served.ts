@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import type { ServedKeys } from '../aws/credentials.js';
 import { removeFile, writeWhole } from '../linux/atomic_write.js';
 import { isHeld } from '../linux/lock.js';
 import { readJson } from '../linux/read_json.js';
 import { localAccount, uncheckedKey } from '../local/caller.js';
 import type { Served } from '../local/server.js';
-import type { ServedKeys } from '../runtime/ec2/credentials.js';
 import { ExitError, exits } from './exits.js';
 import { serverLock } from './local_ec2.js';
 import { print, printJson } from './output.js';

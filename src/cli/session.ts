@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
+import { markKept } from '../aws/ownership_tags.js';
 import { formatDiagnostic } from '../dsl/diagnostics/diagnostic.js';
 import type { Cloud } from '../dsl/recipe/types.js';
 import { writeWhole } from '../linux/atomic_write.js';
@@ -9,7 +10,6 @@ import { removeMountPoint } from '../linux/mounts.js';
 import { keepNamespace, letNamespaceGo } from '../linux/namespace_holder.js';
 import { ownIdentity } from '../linux/process_identity.js';
 import { artifactsOf } from '../runtime/artifacts.js';
-import { markKept } from '../runtime/ec2/tags.js';
 import type { RunEvent } from '../runtime/events.js';
 import { execute, type Outcome } from '../runtime/execute.js';
 import { RunFacts } from '../runtime/facts.js';

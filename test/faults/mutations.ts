@@ -23,7 +23,7 @@ const note = `  const note = context.note(made);
 /** Notes what one task makes only once it is made. */
 const notedAfter = (task: string, match: string): Mutation => ({
   name: `${task}-noted-after-its-effect`,
-  file: 'src/runtime/ec2/tags.ts',
+  file: 'src/aws/ownership_tags.ts',
   changes: [
     [
       note,
@@ -88,7 +88,7 @@ const mutations: readonly Mutation[] = [
   },
   {
     name: 'tag-left-out',
-    file: 'src/runtime/ec2/tags.ts',
+    file: 'src/aws/ownership_tags.ts',
     changes: [['[taskTag]: shortName(task), [hostTag]', '[`${taskTag}s`]: shortName(task), [hostTag]']],
     shownBy: ['--recipe', 'tiny', '--faults', 'KILL', '--match', 'disks/vol|write.*journal'],
   },
@@ -115,7 +115,7 @@ const mutations: readonly Mutation[] = [
   },
   {
     name: 'request-sent-twice',
-    file: 'src/runtime/ec2/send_once.ts',
+    file: 'src/aws/create_once.ts',
     changes: [['        if (found !== undefined) return found;\n', '        void found;\n']],
     shownBy: ['--recipe', 'ec2', '--match', 'forward CreateSnapshot lost-after$'],
   },

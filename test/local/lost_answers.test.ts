@@ -1,14 +1,14 @@
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { openEc2 } from '../../src/aws/client.js';
+import { registerImage } from '../../src/aws/images.js';
+import { findHost } from '../../src/aws/instance.js';
+import { type MadeNote, tagsOf } from '../../src/aws/ownership_tags.js';
+import { createSnapshot } from '../../src/aws/snapshots.js';
+import { attachVolume, createVolume, detachVolume } from '../../src/aws/volumes.js';
 import { hostShell } from '../../src/linux/command.js';
 import { withLock } from '../../src/linux/lock.js';
 import { LocalEc2 } from '../../src/local/ec2.js';
-import { openEc2 } from '../../src/runtime/ec2/client.js';
-import { registerImage } from '../../src/runtime/ec2/images.js';
-import { findHost } from '../../src/runtime/ec2/instance.js';
-import { createSnapshot } from '../../src/runtime/ec2/snapshots.js';
-import { type MadeNote, tagsOf } from '../../src/runtime/ec2/tags.js';
-import { attachVolume, createVolume, detachVolume } from '../../src/runtime/ec2/volumes.js';
 import { inFolder } from '../support/folder.js';
 import { suite } from '../support/suite.js';
 

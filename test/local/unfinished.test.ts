@@ -2,12 +2,12 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { type Ec2, openEc2 } from '../../src/aws/client.js';
+import { waitForSnapshot } from '../../src/aws/snapshots.js';
+import { waitForVolume } from '../../src/aws/volumes.js';
 import { hostShell } from '../../src/linux/command.js';
 import { withLock } from '../../src/linux/lock.js';
 import { LocalEc2 } from '../../src/local/ec2.js';
-import { type Ec2, openEc2 } from '../../src/runtime/ec2/client.js';
-import { waitForSnapshot } from '../../src/runtime/ec2/snapshots.js';
-import { waitForVolume } from '../../src/runtime/ec2/volumes.js';
 import { inFolder } from '../support/folder.js';
 import { suite } from '../support/suite.js';
 

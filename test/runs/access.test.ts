@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { openEc2 } from '../../src/runtime/ec2/client.js';
-import { credentialsOf } from '../../src/runtime/ec2/credentials.js';
+import { openEc2 } from '../../src/aws/client.js';
+import { credentialsOf } from '../../src/aws/credentials.js';
 import { base, misbehaving, pipeline, recordsOf } from '../support/ec2.js';
 import { inFolder } from '../support/folder.js';
 import { runRecipe } from '../support/recipe.js';

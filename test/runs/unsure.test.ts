@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { isNotFound } from '../../src/aws/client.js';
+import { tokenOf } from '../../src/aws/ownership_tags.js';
 import { openWorld } from '../../src/cli/world.js';
 import type { FaultRule } from '../../src/local/behaviour.js';
-import { isNotFound } from '../../src/runtime/ec2/client.js';
-import { tokenOf } from '../../src/runtime/ec2/tags.js';
 import { base, heldBy, misbehaving, pipeline } from '../support/ec2.js';
 import { inFolder } from '../support/folder.js';
 import { differences, lookAtHost } from '../support/host.js';

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import type { VolumeAttachment } from '@aws-sdk/client-ec2';
+import { changedNothing, type Ec2 } from '../../aws/client.js';
+import { devicesTaken, findHost } from '../../aws/instance.js';
+import { ec2ByHand } from '../../aws/ownership_tags.js';
+import { type Attached, attachVolume, detachVolume, waitForAttachment } from '../../aws/volumes.js';
 import { deviceNames, deviceOfVolume } from '../../linux/block_devices.js';
-import { changedNothing, type Ec2 } from '../../runtime/ec2/client.js';
-import { devicesTaken, findHost } from '../../runtime/ec2/instance.js';
-import { ec2ByHand } from '../../runtime/ec2/tags.js';
-import { type Attached, attachVolume, detachVolume, waitForAttachment } from '../../runtime/ec2/volumes.js';
 import { defineKind, type TaskContext } from '../../runtime/kind.js';
 
 export const attachment = defineKind({

@@ -1,9 +1,9 @@
-import type { Ec2 } from '../../runtime/ec2/client.js';
-import { copyImage, deregisterImage, imageOf, imagesMadeBy, imagesNamed, registerImage, snapshotsOf, waitForImage } from '../../runtime/ec2/images.js';
-import { registrationOf, uefiDataOf } from '../../runtime/ec2/registration.js';
-import { interimName, interimTask, noteOlder, type RetiredNote, replacedSchema, restore, retire } from '../../runtime/ec2/replace.js';
-import { deleteSnapshot, snapshotsMadeBy } from '../../runtime/ec2/snapshots.js';
-import { allIdsOf, ec2ByHand, type MadeNote, madeNow, makeNoted, runTag, tagsOf, tokenOf } from '../../runtime/ec2/tags.js';
+import type { Ec2 } from '../../aws/client.js';
+import { copyImage, deregisterImage, imageOf, imagesMadeBy, imagesNamed, registerImage, snapshotsOf, waitForImage } from '../../aws/images.js';
+import { allIdsOf, ec2ByHand, type MadeNote, madeNow, makeNoted, runTag, tagsOf, tokenOf } from '../../aws/ownership_tags.js';
+import { registrationOf, uefiDataOf } from '../../aws/registration.js';
+import { interimName, interimTask, noteOlder, type RetiredNote, replacedSchema, restore, retire } from '../../aws/replace_image.js';
+import { deleteSnapshot, snapshotsMadeBy } from '../../aws/snapshots.js';
 import { defineKind, type TaskContext } from '../../runtime/kind.js';
 import { policy } from '../../runtime/policy.js';
 

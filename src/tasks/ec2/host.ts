@@ -1,4 +1,4 @@
-import { findHost } from '../../runtime/ec2/instance.js';
+import { findHost } from '../../aws/instance.js';
 import { defineKind } from '../../runtime/kind.js';
 
 export const host = defineKind({

@@ -1,9 +1,9 @@
 import type { ArchitectureValues, BlockDeviceMapping, BootModeValues, Image, RegisterImageCommandInput } from '@aws-sdk/client-ec2';
-import type { Ec2 } from '../../runtime/ec2/client.js';
-import { deregisterImage, imageOf, imagesMadeBy, imagesNamed, registerImage, snapshotsOf, waitForImage } from '../../runtime/ec2/images.js';
-import { type Device, deviceName, deviceSchema, inheritedFrom, mappingsOf, uefiDataOf } from '../../runtime/ec2/registration.js';
-import { interimName, interimTask, noteOlder, type RetiredNote, replacedSchema, restore, retire } from '../../runtime/ec2/replace.js';
-import { ec2ByHand, type MadeNote, madeNow, makeNoted, removeMade, runTag, tagsOf } from '../../runtime/ec2/tags.js';
+import type { Ec2 } from '../../aws/client.js';
+import { deregisterImage, imageOf, imagesMadeBy, imagesNamed, registerImage, snapshotsOf, waitForImage } from '../../aws/images.js';
+import { ec2ByHand, type MadeNote, madeNow, makeNoted, removeMade, runTag, tagsOf } from '../../aws/ownership_tags.js';
+import { type Device, deviceName, deviceSchema, inheritedFrom, mappingsOf, uefiDataOf } from '../../aws/registration.js';
+import { interimName, interimTask, noteOlder, type RetiredNote, replacedSchema, restore, retire } from '../../aws/replace_image.js';
 import { defineKind } from '../../runtime/kind.js';
 
 export const image = defineKind({

@@ -1,8 +1,8 @@
 import type { LaunchPermission } from '@aws-sdk/client-ec2';
-import { type Ec2, inCall } from '../../runtime/ec2/client.js';
-import { deleteSnapshot } from '../../runtime/ec2/snapshots.js';
-import { ec2ByHand } from '../../runtime/ec2/tags.js';
-import { onceKnown, remove } from '../../runtime/ec2/wait.js';
+import { type Ec2, inCall } from '../../aws/client.js';
+import { ec2ByHand } from '../../aws/ownership_tags.js';
+import { deleteSnapshot } from '../../aws/snapshots.js';
+import { onceKnown, remove } from '../../aws/waiter.js';
 import { defineKind, type TaskContext } from '../../runtime/kind.js';
 
 /** Whose image was protected, and when. */

@@ -1,10 +1,10 @@
 import type { Image } from '@aws-sdk/client-ec2';
+import { type Ec2, inCall, isNotFound } from '../../aws/client.js';
+import { missingPermissions } from '../../aws/dry_run.js';
+import { imageOf, imagesNamed, rootVolumeOf } from '../../aws/images.js';
+import { findHost } from '../../aws/instance.js';
+import { deviceName, deviceSchema, faultsOfDevice } from '../../aws/registration.js';
 import type { Described } from '../../dsl/recipe/kind.js';
-import { type Ec2, inCall, isNotFound } from '../../runtime/ec2/client.js';
-import { missingPermissions } from '../../runtime/ec2/dry_run.js';
-import { imageOf, imagesNamed, rootVolumeOf } from '../../runtime/ec2/images.js';
-import { findHost } from '../../runtime/ec2/instance.js';
-import { deviceName, deviceSchema, faultsOfDevice } from '../../runtime/ec2/registration.js';
 import { defineKind } from '../../runtime/kind.js';
 
 /** Source: KMS API reference, "Key identifiers"; an ARN of any partition. */

@@ -1,6 +1,6 @@
 import type { CreateSnapshotCommandInput } from '@aws-sdk/client-ec2';
-import { createSnapshot, deleteSnapshot, snapshotsMadeBy, waitForSnapshot } from '../../runtime/ec2/snapshots.js';
-import { ec2ByHand, type MadeNote, madeNow, makeNoted, removeMade, runTag, tagsOf } from '../../runtime/ec2/tags.js';
+import { ec2ByHand, type MadeNote, madeNow, makeNoted, removeMade, runTag, tagsOf } from '../../aws/ownership_tags.js';
+import { createSnapshot, deleteSnapshot, snapshotsMadeBy, waitForSnapshot } from '../../aws/snapshots.js';
 import { defineKind } from '../../runtime/kind.js';
 
 export const snapshot = defineKind({

@@ -1,5 +1,5 @@
 import type { Image } from '@aws-sdk/client-ec2';
-import { findImages, rootVolumeOf } from '../../runtime/ec2/images.js';
+import { findImages, rootVolumeOf } from '../../aws/images.js';
 import { defineKind } from '../../runtime/kind.js';
 
 export const sourceImage = defineKind({

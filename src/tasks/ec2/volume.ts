@@ -1,7 +1,7 @@
 import type { CreateVolumeCommandInput, Volume } from '@aws-sdk/client-ec2';
-import { findHost } from '../../runtime/ec2/instance.js';
-import { ec2ByHand, type MadeNote, madeNow, makeNoted, removeMade, runTag, tagsOf, tokenOf } from '../../runtime/ec2/tags.js';
-import { createVolume, deleteVolume, volumesMadeBy, waitForVolume } from '../../runtime/ec2/volumes.js';
+import { findHost } from '../../aws/instance.js';
+import { ec2ByHand, type MadeNote, madeNow, makeNoted, removeMade, runTag, tagsOf, tokenOf } from '../../aws/ownership_tags.js';
+import { createVolume, deleteVolume, volumesMadeBy, waitForVolume } from '../../aws/volumes.js';
 import { defineKind } from '../../runtime/kind.js';
 
 export const volume = defineKind({

@@ -1,9 +1,9 @@
 import type { CreateSnapshotCommandInput, Snapshot } from '@aws-sdk/client-ec2';
-import { policy } from '../policy.js';
+import { policy } from '../runtime/policy.js';
 import type { Ec2 } from './client.js';
-import { sendOnce } from './send_once.js';
-import { type MadeNote, madeBy, type Search } from './tags.js';
-import { type Progress, remove, waitFor } from './wait.js';
+import { sendOnce } from './create_once.js';
+import { type MadeNote, madeBy, type Search } from './ownership_tags.js';
+import { type Progress, remove, waitFor } from './waiter.js';
 
 /** Asks for a snapshot; gives its id. EC2 takes no token here: a lost answer is looked for before it is sent again. */
 export function createSnapshot(ec2: Ec2, want: CreateSnapshotCommandInput, note: MadeNote, signal: AbortSignal, progress: Progress): Promise<string> {

@@ -1,8 +1,8 @@
 import type { CreateVolumeCommandInput, Volume, VolumeAttachment } from '@aws-sdk/client-ec2';
-import { policy } from '../policy.js';
+import { policy } from '../runtime/policy.js';
 import { changedNothing, codeOf, type Ec2, inCall } from './client.js';
-import { type MadeNote, madeBy, type Search } from './tags.js';
-import { onceKnown, remove, waitFor } from './wait.js';
+import { type MadeNote, madeBy, type Search } from './ownership_tags.js';
+import { onceKnown, remove, waitFor } from './waiter.js';
 
 /** Asks for a volume; gives it as it is at once. */
 export async function createVolume(ec2: Ec2, want: CreateVolumeCommandInput, signal: AbortSignal): Promise<Volume> {

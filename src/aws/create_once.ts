@@ -1,7 +1,7 @@
-import { policy } from '../policy.js';
+import { policy } from '../runtime/policy.js';
 import { type Ec2, inCall, isLost, isThrottling, notSure } from './client.js';
-import { firstIdOf, type MadeNote, type Search } from './tags.js';
-import { onceAllowed, onceKnown, type Progress, pause } from './wait.js';
+import { firstIdOf, type MadeNote, type Search } from './ownership_tags.js';
+import { onceAllowed, onceKnown, type Progress, pause } from './waiter.js';
 
 /**
  * Sends what makes something and takes no token against doubles: never again before it was looked for. What EC2

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { Tag } from '@aws-sdk/client-ec2';
-import { shellWord } from '../../linux/shell_quote.js';
-import { shortName } from '../../linux/short_name.js';
-import type { Artifact, ByHand, NoteHandle, TaskContext, World } from '../kind.js';
-import { policy } from '../policy.js';
+import { shellWord } from '../linux/shell_quote.js';
+import { shortName } from '../linux/short_name.js';
+import type { Artifact, ByHand, NoteHandle, TaskContext, World } from '../runtime/kind.js';
+import { policy } from '../runtime/policy.js';
 import { changedNothing, type Ec2, inCall, isNotFound } from './client.js';
 import { hostName } from './metadata.js';
-import { onceAllowed, onceKnown, unknownForMs, waitFor } from './wait.js';
+import { onceAllowed, onceKnown, unknownForMs, waitFor } from './waiter.js';
 
 /** The tags of everything a run makes, by which it is found again. */
 export const runTag = 'chrootfile:run';

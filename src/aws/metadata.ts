@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import type { Cloud } from '../../dsl/recipe/types.js';
+import type { Cloud } from '../dsl/recipe/types.js';
 
 /**
  * The id of the instance we run on.

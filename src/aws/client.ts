@@ -1,9 +1,9 @@
 import type { EC2Client, EC2ClientConfig } from '@aws-sdk/client-ec2';
 import type { STSClientConfig } from '@aws-sdk/client-sts';
-import type { Cloud } from '../../dsl/recipe/types.js';
+import type { Cloud } from '../dsl/recipe/types.js';
+import { Usage } from './api_metrics.js';
 import { type Credentials, credentialsOf, nowhere, type ServedKeys } from './credentials.js';
 import { ownRegion } from './metadata.js';
-import { Usage } from './usage.js';
 
 /** What stands below the SDK's serializer instead of the network. */
 export type RequestHandler = NonNullable<EC2ClientConfig['requestHandler']>;

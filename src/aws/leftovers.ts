@@ -1,8 +1,8 @@
 import type { Tag } from '@aws-sdk/client-ec2';
 import { codeOf, type Ec2, inCall } from './client.js';
 import { deregisterImage, findImages } from './images.js';
+import { hostTag, runTag, stateTag, taskTag } from './ownership_tags.js';
 import { deleteSnapshot } from './snapshots.js';
-import { hostTag, runTag, stateTag, taskTag } from './tags.js';
 import { deleteVolume, detachVolume } from './volumes.js';
 
 /** Something that a run has made and that is not marked as kept. */

@@ -1,4 +1,4 @@
-import type { Cloud } from '../../dsl/recipe/types.js';
+import type { Cloud } from '../dsl/recipe/types.js';
 import type { RequestHandler } from './client.js';
 
 /** Keys to sign with. Source: the SDK's AwsCredentialIdentity. */
