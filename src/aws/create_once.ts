@@ -1,4 +1,4 @@
-import { policy } from '../runtime/policy.js';
+import { policy } from '../runtime/engine/policy.js';
 import { type Ec2, inCall, isLost, isThrottling, notSure } from './client.js';
 import { firstIdOf, type MadeNote, type Search } from './ownership_tags.js';
 import { onceAllowed, onceKnown, type Progress, pause } from './waiter.js';

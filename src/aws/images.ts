@@ -1,5 +1,5 @@
 import type { CopyImageCommandInput, DescribeImagesCommandInput, EbsBlockDevice, Image, RegisterImageCommandInput } from '@aws-sdk/client-ec2';
-import { policy } from '../runtime/policy.js';
+import { policy } from '../runtime/engine/policy.js';
 import { type Ec2, inCall } from './client.js';
 import { sendOnce } from './create_once.js';
 import { type MadeNote, madeBy, type Search } from './ownership_tags.js';

@@ -1,5 +1,5 @@
 import type { CreateVolumeCommandInput, Volume, VolumeAttachment } from '@aws-sdk/client-ec2';
-import { policy } from '../runtime/policy.js';
+import { policy } from '../runtime/engine/policy.js';
 import { changedNothing, codeOf, type Ec2, inCall } from './client.js';
 import { type MadeNote, madeBy, type Search } from './ownership_tags.js';
 import { onceKnown, remove, waitFor } from './waiter.js';

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { policy } from '../runtime/policy.js';
+import { policy } from '../runtime/engine/policy.js';
 import { codeOf, type Ec2, inCall, isNotFound, isPassingLimit, isRefusal, isThrottling } from './client.js';
 
 /** What is waited for, and how it looks. */

@@ -1,6 +1,6 @@
 import type { Command, Option } from 'commander';
 import type { InputDeclaration } from '../dsl/recipe/inputs.js';
-import { listRuns } from '../runtime/runs.js';
+import { listRuns } from '../runtime/runs/run_folder.js';
 import { kinds } from '../tasks/index.js';
 import { fileAndTasks, loadRecipe, outlineOf } from './load.js';
 import { print } from './output.js';

@@ -1,6 +1,6 @@
-import { artifactsOf } from '../runtime/artifacts.js';
-import { Journal } from '../runtime/journal.js';
-import { endUndo, undoersOf, undoNotes } from '../runtime/undo.js';
+import { artifactsOf } from '../runtime/runs/artifacts.js';
+import { Journal } from '../runtime/runs/journal.js';
+import { endUndo, undoersOf, undoNotes } from '../runtime/runs/undo.js';
 import { kinds } from '../tasks/index.js';
 import { asked } from './debug.js';
 import { ExitError, exits } from './exits.js';

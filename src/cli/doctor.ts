@@ -2,7 +2,7 @@ import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs
 import { dirname } from 'node:path';
 import { hostShell } from '../linux/command.js';
 import { hasPool } from '../local/pool.js';
-import { isUnfinished, listRuns } from '../runtime/runs.js';
+import { isUnfinished, listRuns } from '../runtime/runs/run_folder.js';
 import { kinds } from '../tasks/index.js';
 import { exits } from './exits.js';
 import { localFolder, openLocalEc2 } from './local_ec2.js';

@@ -1,7 +1,7 @@
 import type { Ec2 } from '../aws/client.js';
 import { findLeftovers, isTerminated, type Leftover, removeLeftover } from '../aws/leftovers.js';
 import type { Cloud } from '../dsl/recipe/types.js';
-import { listRuns, type RunState } from '../runtime/runs.js';
+import { listRuns, type RunState } from '../runtime/runs/run_folder.js';
 import { ExitError, exits } from './exits.js';
 import { print, printError, printJson, table } from './output.js';
 import { toldOf } from './session.js';

@@ -1,5 +1,5 @@
 import { hintFor } from '../dsl/diagnostics/suggest.js';
-import type { AnyKind } from '../runtime/kind.js';
+import type { AnyKind } from '../runtime/engine/kind.js';
 import { kinds as all } from '../tasks/index.js';
 import { ExitError, exits } from './exits.js';
 import { exampleOf, type ManualRow, rowsOf, undoOf } from './manual.js';

@@ -10,7 +10,7 @@ import { devicesIn } from '../local/disks.js';
 import { LocalEc2, type LocalOptions } from '../local/ec2.js';
 import { openPool } from '../local/pool.js';
 import { regionsIn } from '../local/store.js';
-import { tendReserve } from '../runtime/reserve.js';
+import { tendReserve } from '../runtime/runs/reserve.js';
 import { ExitError, exits } from './exits.js';
 import { printError } from './output.js';
 

@@ -1,5 +1,5 @@
 import { stringify } from 'yaml';
-import type { AnyKind } from '../runtime/kind.js';
+import type { AnyKind } from '../runtime/engine/kind.js';
 
 type Schema = Readonly<Record<string, unknown>>;
 

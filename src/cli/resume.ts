@@ -1,7 +1,7 @@
 import { makePlan } from '../dsl/plan/plan.js';
 import { isWith, keeperOf } from '../linux/namespace_holder.js';
-import { type KeptRun, nodesDone, readKept } from '../runtime/kept.js';
-import type { RunFolder } from '../runtime/runs.js';
+import { type KeptRun, nodesDone, readKept } from '../runtime/runs/resume_state.js';
+import type { RunFolder } from '../runtime/runs/run_folder.js';
 import { ExitError, exits } from './exits.js';
 import { inputsOf, loadRecipe, mustBePlaced, pair } from './load.js';
 import type { PreparedRun, RunOptions } from './run.js';

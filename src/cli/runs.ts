@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { listRuns, RunFolder } from '../runtime/runs.js';
+import { listRuns, RunFolder } from '../runtime/runs/run_folder.js';
 import { ExitError, exits } from './exits.js';
 import { harmless, print, printError, printJson, table } from './output.js';
 import { stateFolder } from './state.js';

@@ -6,11 +6,11 @@ import { unmountTree } from '../linux/mounts.js';
 import { ownIdentity } from '../linux/process_identity.js';
 import { localRegion } from '../local/caller.js';
 import { regionsIn } from '../local/store.js';
-import type { Left } from '../runtime/events.js';
-import { currentFormat } from '../runtime/format.js';
-import { type JournalContent, JournalError, type JournalHead, readJournal } from '../runtime/journal.js';
-import type { RunFolder } from '../runtime/runs.js';
-import type { UndoOptions } from '../runtime/undo.js';
+import type { Left } from '../runtime/engine/events.js';
+import { currentFormat } from '../runtime/runs/format.js';
+import { type JournalContent, JournalError, type JournalHead, readJournal } from '../runtime/runs/journal.js';
+import type { RunFolder } from '../runtime/runs/run_folder.js';
+import type { UndoOptions } from '../runtime/runs/undo.js';
 import { localFolder } from './local_ec2.js';
 
 /** How the journal of a run is damaged, and where it is kept as it was. */

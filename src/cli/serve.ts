@@ -6,7 +6,7 @@ import { plainJson } from '../linux/plain_text.js';
 import { shellWord } from '../linux/shell_quote.js';
 import { isRegion } from '../local/caller.js';
 import { type Ports, serve } from '../local/server.js';
-import { claimState } from '../runtime/format.js';
+import { claimState } from '../runtime/runs/format.js';
 import { ExitError, exits } from './exits.js';
 import { behaviourOf, inUse, logTo, makeRoom, openLocalEc2, serverLock } from './local_ec2.js';
 import { print, printError } from './output.js';

@@ -1,5 +1,5 @@
 import { killCancelled } from '../linux/command.js';
-import { policy } from '../runtime/policy.js';
+import { policy } from '../runtime/engine/policy.js';
 import { exits } from './exits.js';
 
 /** A wish to end, and where it came from. */

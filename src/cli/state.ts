@@ -1,7 +1,7 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { checkState } from '../runtime/format.js';
+import { checkState } from '../runtime/runs/format.js';
 
 /** Whether this process is root. */
 export function isRoot(): boolean {

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { policy } from '../runtime/policy.js';
+import { policy } from '../runtime/engine/policy.js';
 import type { Shell } from './command.js';
 
 /**

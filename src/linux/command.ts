@@ -1,7 +1,7 @@
 import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { policy } from '../runtime/policy.js';
+import { policy } from '../runtime/engine/policy.js';
 import { shellWord } from './shell_quote.js';
 
 /** Runs programs of the host. */

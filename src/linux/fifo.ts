@@ -1,9 +1,9 @@
 import { closeSync, constants, mkdirSync, openSync, rmSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
-import { policy } from '../runtime/policy.js';
-import type { Redactor } from '../runtime/redact.js';
-import { TaskOutput } from '../runtime/task_output.js';
+import { policy } from '../runtime/engine/policy.js';
+import type { Redactor } from '../runtime/output/redactor.js';
+import { TaskOutput } from '../runtime/output/task_output.js';
 import type { Shell } from './command.js';
 
 /** A real pipe: one end for a child, the other read here. */

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, st
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import lockfile from 'proper-lockfile';
-import { policy } from '../runtime/policy.js';
+import { policy } from '../runtime/engine/policy.js';
 import { draftEnding } from './atomic_write.js';
 import { removeMountPoint } from './mounts.js';
 import { ownIdentity, type ProcessIdentity, startTimeOf, stateOf } from './process_identity.js';

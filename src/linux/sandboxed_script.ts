@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, fstatSync, readSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { policy } from '../runtime/policy.js';
+import { policy } from '../runtime/engine/policy.js';
 import { foreignIn } from './architecture.js';
 import { commandIn, mountsIn } from './chroot_entry.js';
 import { cancelOn, systemProgram } from './command.js';

@@ -1,4 +1,4 @@
-import type { AnyKind } from '../runtime/kind.js';
+import type { AnyKind } from '../runtime/engine/kind.js';
 import { chroot } from './chroot/chroot.js';
 import { download } from './chroot/download.js';
 import { upload } from './chroot/upload.js';

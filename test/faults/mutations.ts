@@ -41,7 +41,7 @@ const notedAfter = (task: string, match: string): Mutation => ({
 const mutations: readonly Mutation[] = [
   {
     name: 'journal-without-fsync',
-    file: 'src/runtime/journal.ts',
+    file: 'src/runtime/runs/journal.ts',
     changes: [['      fdatasyncSync(this.fd);\n', '      void fdatasyncSync;\n']],
     shownBy: ['--recipe', 'power'],
   },
@@ -74,13 +74,13 @@ const mutations: readonly Mutation[] = [
   },
   {
     name: 'undo-oldest-first',
-    file: 'src/runtime/undo.ts',
+    file: 'src/runtime/runs/undo.ts',
     changes: [['for (const note of [...notes].reverse()) {', 'for (const note of [...notes]) {']],
     shownBy: ['--recipe', 'undo', '--faults', 'KILL', '--points', '1-3'],
   },
   {
     name: 'gate-skipped',
-    file: 'src/runtime/undo.ts',
+    file: 'src/runtime/runs/undo.ts',
     changes: [
       ["journal.open.find((open) => (options.gates === 'all' ? open.on : open.standsOn).includes(note.id))", 'journal.open.find(() => false && options.gates)'],
     ],
@@ -103,7 +103,7 @@ const mutations: readonly Mutation[] = [
   },
   {
     name: 'torn-line-joined',
-    file: 'src/runtime/journal.ts',
+    file: 'src/runtime/runs/journal.ts',
     changes: [['      ftruncateSync(this.fd, this.size);\n', '']],
     shownBy: ['--recipe', 'tiny', '--faults', 'SHORT', '--match', 'write.*journal'],
   },

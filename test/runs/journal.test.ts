@@ -3,8 +3,8 @@ import { appendFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSyn
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { ownIdentity } from '../../src/linux/process_identity.js';
-import { Journal } from '../../src/runtime/journal.js';
-import { endUndo, undoNotes } from '../../src/runtime/undo.js';
+import { Journal } from '../../src/runtime/runs/journal.js';
+import { endUndo, undoNotes } from '../../src/runtime/runs/undo.js';
 import { heldBy } from '../support/ec2.js';
 import { inFolder } from '../support/folder.js';
 import { differences, lookAtHost } from '../support/host.js';

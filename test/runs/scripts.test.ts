@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import { hostShell } from '../../src/linux/command.js';
 import { PipeMaker } from '../../src/linux/fifo.js';
 import { runScript } from '../../src/linux/sandboxed_script.js';
-import { Redactor } from '../../src/runtime/redact.js';
+import { Redactor } from '../../src/runtime/output/redactor.js';
 import { inFolder } from '../support/folder.js';
 import { differences, lookAtHost } from '../support/host.js';
 import { program, run } from '../support/program.js';

@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { Redactor } from '../../src/runtime/redact.js';
-import { TaskOutput } from '../../src/runtime/task_output.js';
+import { Redactor } from '../../src/runtime/output/redactor.js';
+import { TaskOutput } from '../../src/runtime/output/task_output.js';
 import { inFolder } from '../support/folder.js';
 import { run } from '../support/program.js';
 import { runRecipe } from '../support/recipe.js';

@@ -1,5 +1,5 @@
-import type { RunEvent } from '../../runtime/events.js';
-import { policy } from '../../runtime/policy.js';
+import type { RunEvent } from '../../runtime/engine/events.js';
+import { policy } from '../../runtime/engine/policy.js';
 import type { Report } from './index.js';
 
 /** A report that shows nothing while a task has the terminal, and then what happened meanwhile. */

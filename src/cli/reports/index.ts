@@ -1,4 +1,4 @@
-import type { EventSink } from '../../runtime/events.js';
+import type { EventSink } from '../../runtime/engine/events.js';
 import { holding } from './holding.js';
 import { jsonReport } from './json.js';
 import { plainReport } from './plain.js';

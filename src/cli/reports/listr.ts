@@ -1,7 +1,7 @@
 import { Listr, type ListrTaskWrapper } from 'listr2';
 import { plainText } from '../../linux/plain_text.js';
-import type { RunEvent } from '../../runtime/events.js';
-import { policy } from '../../runtime/policy.js';
+import type { RunEvent } from '../../runtime/engine/events.js';
+import { policy } from '../../runtime/engine/policy.js';
 import { print, printError, styled } from '../output.js';
 import type { Report } from './index.js';
 import { Screen } from './screen.js';

@@ -1,4 +1,4 @@
-import type { RunEvent } from '../../runtime/events.js';
+import type { RunEvent } from '../../runtime/engine/events.js';
 import { print, printError, styled } from '../output.js';
 import type { Report } from './index.js';
 import { duration, interruptedText, leftBehindText, printSummary } from './summary.js';

@@ -1,4 +1,4 @@
-import type { Left, RunEvent } from '../../runtime/events.js';
+import type { Left, RunEvent } from '../../runtime/engine/events.js';
 import { print, printError, styled } from '../output.js';
 
 type Finished = Extract<RunEvent, { type: 'run.finished' }>;

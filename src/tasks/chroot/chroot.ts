@@ -5,8 +5,8 @@ import { claimRoot, unclaimRoot } from '../../linux/root_claim.js';
 import { makeInside } from '../../linux/rooted_path.js';
 import { shellWord } from '../../linux/shell_quote.js';
 import { idOf, isThere } from '../../linux/stand_in_files.js';
-import { defineKind } from '../../runtime/kind.js';
-import { placeStandIns, restoreStandIns, type StandInNote, standInsByHand, standInsFor } from '../../runtime/stand_ins.js';
+import { defineKind } from '../../runtime/engine/kind.js';
+import { placeStandIns, restoreStandIns, type StandInNote, standInsByHand, standInsFor } from '../../runtime/engine/stand_ins.js';
 
 interface Note extends StandInNote {
   /** How many mounts were at the root and below it before. */

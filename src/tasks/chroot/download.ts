@@ -4,7 +4,7 @@ import { copyTools, copyTree } from '../../linux/copy_tree.js';
 import { makeNotedFolder, removeNotedFolder } from '../../linux/mounts.js';
 import { openInside } from '../../linux/rooted_path.js';
 import { shellWord } from '../../linux/shell_quote.js';
-import { defineKind } from '../../runtime/kind.js';
+import { defineKind } from '../../runtime/engine/kind.js';
 
 interface Note {
   readonly path: string;

@@ -2,7 +2,7 @@ import { lstatSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { copyTools, copyTree } from '../../linux/copy_tree.js';
 import { idInside, makeInside } from '../../linux/rooted_path.js';
-import { defineKind } from '../../runtime/kind.js';
+import { defineKind } from '../../runtime/engine/kind.js';
 
 export const upload = defineKind({
   name: 'chroot.upload',

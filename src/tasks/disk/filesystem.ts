@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { defineKind } from '../../runtime/kind.js';
+import { defineKind } from '../../runtime/engine/kind.js';
 
 type Type = 'ext4' | 'xfs' | 'btrfs' | 'vfat';
 type Command = (want: { readonly device: string; readonly label: string | undefined; readonly uuid: string; readonly options: readonly string[] }) => string[];

@@ -4,7 +4,7 @@ import { diskOf, fileSystemOn, partitionOf, partitionsOf } from '../../linux/blo
 import type { Shell } from '../../linux/command.js';
 import { guardsFor } from '../../linux/mount_device.js';
 import { mounts } from '../../linux/mounts.js';
-import { defineKind } from '../../runtime/kind.js';
+import { defineKind } from '../../runtime/engine/kind.js';
 
 export const grow = defineKind({
   name: 'disk.grow',

@@ -1,5 +1,5 @@
 import { partitionOf, partitionsOf, rootTypes } from '../../linux/block_devices.js';
-import { defineKind } from '../../runtime/kind.js';
+import { defineKind } from '../../runtime/engine/kind.js';
 
 const linux = '0FC63DAF-8483-4772-8E79-3D69D8477DE4';
 

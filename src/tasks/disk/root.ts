@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import { diskOf, type ProbedFacts, partitionOf, partitionsOf, probeDevices, rootTypes } from '../../linux/block_devices.js';
 import type { Shell } from '../../linux/command.js';
 import { guardsFor } from '../../linux/mount_device.js';
-import { defineKind } from '../../runtime/kind.js';
+import { defineKind } from '../../runtime/engine/kind.js';
 
 export const root = defineKind({
   name: 'disk.root',

@@ -5,7 +5,7 @@ import { devicesTaken, findHost } from '../../aws/instance.js';
 import { ec2ByHand } from '../../aws/ownership_tags.js';
 import { type Attached, attachVolume, detachVolume, waitForAttachment } from '../../aws/volumes.js';
 import { deviceNames, deviceOfVolume } from '../../linux/block_devices.js';
-import { defineKind, type TaskContext } from '../../runtime/kind.js';
+import { defineKind, type TaskContext } from '../../runtime/engine/kind.js';
 
 export const attachment = defineKind({
   name: 'ec2.attachment',

@@ -4,8 +4,8 @@ import { allIdsOf, ec2ByHand, type MadeNote, madeNow, makeNoted, runTag, tagsOf,
 import { registrationOf, uefiDataOf } from '../../aws/registration.js';
 import { interimName, interimTask, noteOlder, type RetiredNote, replacedSchema, restore, retire } from '../../aws/replace_image.js';
 import { deleteSnapshot, snapshotsMadeBy } from '../../aws/snapshots.js';
-import { defineKind, type TaskContext } from '../../runtime/kind.js';
-import { policy } from '../../runtime/policy.js';
+import { defineKind, type TaskContext } from '../../runtime/engine/kind.js';
+import { policy } from '../../runtime/engine/policy.js';
 
 export const copy = defineKind({
   name: 'ec2.copy',

@@ -1,5 +1,5 @@
 import { findHost } from '../../aws/instance.js';
-import { defineKind } from '../../runtime/kind.js';
+import { defineKind } from '../../runtime/engine/kind.js';
 
 export const host = defineKind({
   name: 'ec2.host',

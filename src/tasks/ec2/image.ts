@@ -4,7 +4,7 @@ import { deregisterImage, imageOf, imagesMadeBy, imagesNamed, registerImage, sna
 import { ec2ByHand, type MadeNote, madeNow, makeNoted, removeMade, runTag, tagsOf } from '../../aws/ownership_tags.js';
 import { type Device, deviceName, deviceSchema, inheritedFrom, mappingsOf, uefiDataOf } from '../../aws/registration.js';
 import { interimName, interimTask, noteOlder, type RetiredNote, replacedSchema, restore, retire } from '../../aws/replace_image.js';
-import { defineKind } from '../../runtime/kind.js';
+import { defineKind } from '../../runtime/engine/kind.js';
 
 export const image = defineKind({
   name: 'ec2.image',

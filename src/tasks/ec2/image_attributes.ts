@@ -3,7 +3,7 @@ import { type Ec2, inCall } from '../../aws/client.js';
 import { ec2ByHand } from '../../aws/ownership_tags.js';
 import { deleteSnapshot } from '../../aws/snapshots.js';
 import { onceKnown, remove } from '../../aws/waiter.js';
-import { defineKind, type TaskContext } from '../../runtime/kind.js';
+import { defineKind, type TaskContext } from '../../runtime/engine/kind.js';
 
 /** Whose image was protected, and when. */
 interface ProtectedNote {

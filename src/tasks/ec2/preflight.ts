@@ -5,7 +5,7 @@ import { imageOf, imagesNamed, rootVolumeOf } from '../../aws/images.js';
 import { findHost } from '../../aws/instance.js';
 import { deviceName, deviceSchema, faultsOfDevice } from '../../aws/registration.js';
 import type { Described } from '../../dsl/recipe/kind.js';
-import { defineKind } from '../../runtime/kind.js';
+import { defineKind } from '../../runtime/engine/kind.js';
 
 /** Source: KMS API reference, "Key identifiers"; an ARN of any partition. */
 const keyPattern = '^(arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:)?(key/)?((mrk-)?[a-f0-9][a-f0-9-]*|alias/[A-Za-z0-9:/_-]+)$';

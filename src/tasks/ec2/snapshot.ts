@@ -1,7 +1,7 @@
 import type { CreateSnapshotCommandInput } from '@aws-sdk/client-ec2';
 import { ec2ByHand, type MadeNote, madeNow, makeNoted, removeMade, runTag, tagsOf } from '../../aws/ownership_tags.js';
 import { createSnapshot, deleteSnapshot, snapshotsMadeBy, waitForSnapshot } from '../../aws/snapshots.js';
-import { defineKind } from '../../runtime/kind.js';
+import { defineKind } from '../../runtime/engine/kind.js';
 
 export const snapshot = defineKind({
   name: 'ec2.snapshot',

@@ -1,6 +1,6 @@
 import type { Image } from '@aws-sdk/client-ec2';
 import { findImages, rootVolumeOf } from '../../aws/images.js';
-import { defineKind } from '../../runtime/kind.js';
+import { defineKind } from '../../runtime/engine/kind.js';
 
 export const sourceImage = defineKind({
   name: 'ec2.source_image',

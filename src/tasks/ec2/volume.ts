@@ -2,7 +2,7 @@ import type { CreateVolumeCommandInput, Volume } from '@aws-sdk/client-ec2';
 import { findHost } from '../../aws/instance.js';
 import { ec2ByHand, type MadeNote, madeNow, makeNoted, removeMade, runTag, tagsOf, tokenOf } from '../../aws/ownership_tags.js';
 import { createVolume, deleteVolume, volumesMadeBy, waitForVolume } from '../../aws/volumes.js';
-import { defineKind } from '../../runtime/kind.js';
+import { defineKind } from '../../runtime/engine/kind.js';
 
 export const volume = defineKind({
   name: 'ec2.volume',

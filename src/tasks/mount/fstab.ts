@@ -6,7 +6,7 @@ import { mountDevice } from '../../linux/mount_device.js';
 import { mountsUnder, unmountTree } from '../../linux/mounts.js';
 import { makeInside, readInside } from '../../linux/rooted_path.js';
 import { shellWord } from '../../linux/shell_quote.js';
-import { defineKind } from '../../runtime/kind.js';
+import { defineKind } from '../../runtime/engine/kind.js';
 
 interface Note {
   /** Where something is mounted, the outer ones first, and how many mounts were there and below before: those are not ours. */

@@ -5,7 +5,7 @@ import { mountDevice } from '../../linux/mount_device.js';
 import { makeNotedFolder, mounts, mountsUnder, removeNotedFolder, unmountTree } from '../../linux/mounts.js';
 import { makeInside } from '../../linux/rooted_path.js';
 import { shellWord } from '../../linux/shell_quote.js';
-import { defineKind } from '../../runtime/kind.js';
+import { defineKind } from '../../runtime/engine/kind.js';
 
 interface Note {
   readonly path: string;

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { makeFolder, writeWhole } from '../linux/atomic_write.js';
+import { makeFolder, writeWhole } from '../../linux/atomic_write.js';
 
 /**
  * The format of what is kept on disk: the state folder as a whole, and each journal, carry its number. This version

@@ -1,7 +1,7 @@
-import { evaluate } from '../dsl/evaluate.js';
-import type { LinkedTask } from '../dsl/resolve/link.js';
-import type { Value } from '../dsl/syntax/values.js';
-import { runScript, ScriptError } from '../linux/sandboxed_script.js';
+import { evaluate } from '../../dsl/evaluate.js';
+import type { LinkedTask } from '../../dsl/resolve/link.js';
+import type { Value } from '../../dsl/syntax/values.js';
+import { runScript, ScriptError } from '../../linux/sandboxed_script.js';
 import type { Execution } from './execution.js';
 import { policy } from './policy.js';
 import { surroundingsOf } from './user_script.js';

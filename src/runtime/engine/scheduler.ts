@@ -1,4 +1,4 @@
-import { Heap } from '../dsl/plan/graph.js';
+import { Heap } from '../../dsl/plan/graph.js';
 import { endedWell, type NodeOutcome } from './events.js';
 
 /** Something to be done after other things. */

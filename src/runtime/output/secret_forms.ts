@@ -1,5 +1,5 @@
-import { leastSecret } from '../dsl/recipe/inputs.js';
-import { plainText } from '../linux/plain_text.js';
+import { leastSecret } from '../../dsl/recipe/inputs.js';
+import { plainText } from '../../linux/plain_text.js';
 
 /** A character of a secret, or a run of one, in every way it may be written; longer ways first. */
 export type Unit = readonly string[];

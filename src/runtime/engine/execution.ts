@@ -1,16 +1,16 @@
-import type { Plan } from '../dsl/plan/plan.js';
-import type { Language } from '../dsl/recipe/kind.js';
-import type { LinkedTask } from '../dsl/resolve/link.js';
-import type { PipeMaker } from '../linux/fifo.js';
-import type { ShellPlace } from '../linux/interactive_shell.js';
+import type { Plan } from '../../dsl/plan/plan.js';
+import type { Language } from '../../dsl/recipe/kind.js';
+import type { LinkedTask } from '../../dsl/resolve/link.js';
+import type { PipeMaker } from '../../linux/fifo.js';
+import type { ShellPlace } from '../../linux/interactive_shell.js';
+import type { Redactor } from '../output/redactor.js';
+import type { Journal } from '../runs/journal.js';
+import type { Ended } from '../runs/resume_state.js';
+import type { RunFolder } from '../runs/run_folder.js';
+import type { Undoer } from '../runs/undo.js';
+import type { RunFacts } from './evaluation_context.js';
 import type { EventSink } from './events.js';
-import type { RunFacts } from './facts.js';
-import type { Journal } from './journal.js';
-import type { Ended } from './kept.js';
 import type { AnyKind, World } from './kind.js';
-import type { Redactor } from './redact.js';
-import type { RunFolder } from './runs.js';
-import type { Undoer } from './undo.js';
 import type { RenderedUndo } from './user_script.js';
 
 /** What a run needs. */

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import type { Facts } from '../dsl/evaluate.js';
-import type { Plan } from '../dsl/plan/plan.js';
-import type { LinkedTask } from '../dsl/resolve/link.js';
-import { removeForGood, writeWhole } from '../linux/atomic_write.js';
-import { readJson } from '../linux/read_json.js';
-import type { NodeOutcome } from './events.js';
-import type { Redactor } from './redact.js';
-import type { RunFolder } from './runs.js';
-import { holdsSecrets } from './user_script.js';
+import type { Facts } from '../../dsl/evaluate.js';
+import type { Plan } from '../../dsl/plan/plan.js';
+import type { LinkedTask } from '../../dsl/resolve/link.js';
+import { removeForGood, writeWhole } from '../../linux/atomic_write.js';
+import { readJson } from '../../linux/read_json.js';
+import type { NodeOutcome } from '../engine/events.js';
+import { holdsSecrets } from '../engine/user_script.js';
+import type { Redactor } from '../output/redactor.js';
+import type { RunFolder } from './run_folder.js';
 
 /** How a node of the plan ended before, and what it gave. */
 export interface Ended {

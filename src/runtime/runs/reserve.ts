@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
-import { removeFile, writeWhole } from '../linux/atomic_write.js';
+import { removeFile, writeWhole } from '../../linux/atomic_write.js';
 
 /** What undo writes before it frees anything: some lines of a journal, records, folders of locks. */
 const reserveBytes = 2 * 2 ** 20;

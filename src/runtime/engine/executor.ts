@@ -1,14 +1,14 @@
-import { evaluate } from '../dsl/evaluate.js';
-import type { PlanNode } from '../dsl/plan/plan.js';
-import type { LinkedTask } from '../dsl/resolve/link.js';
-import { tasksIn } from '../dsl/resolve/names.js';
+import { evaluate } from '../../dsl/evaluate.js';
+import type { PlanNode } from '../../dsl/plan/plan.js';
+import type { LinkedTask } from '../../dsl/resolve/link.js';
+import { tasksIn } from '../../dsl/resolve/names.js';
+import type { Ended } from '../runs/resume_state.js';
+import { endUndo, leftOf, undoNotes } from '../runs/undo.js';
 import { endedWell, type Left, type NodeOutcome } from './events.js';
 import type { Execution, FailedTask } from './execution.js';
-import type { Ended } from './kept.js';
 import { type Job, runJobs } from './scheduler.js';
 import { renewStandInsIfPossible } from './stand_ins.js';
 import { TaskRunner } from './task_runner.js';
-import { endUndo, leftOf, undoNotes } from './undo.js';
 import { runCommandVariables } from './variables.js';
 
 /** How a run ended. */

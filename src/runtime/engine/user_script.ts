@@ -1,19 +1,19 @@
 import { resolve } from 'node:path';
-import { evaluate, type Facts, type Sealed, seal, unseal } from '../dsl/evaluate.js';
-import { fromText } from '../dsl/recipe/inputs.js';
-import { folderOf } from '../dsl/recipe/module.js';
-import type { Action } from '../dsl/recipe/types.js';
-import type { LinkedTask } from '../dsl/resolve/link.js';
-import type { Value } from '../dsl/syntax/values.js';
-import { systemPath } from '../linux/command.js';
-import type { PipeMaker } from '../linux/fifo.js';
-import { runScript, type Script } from '../linux/sandboxed_script.js';
-import { shellWord } from '../linux/shell_quote.js';
-import type { RunFacts } from './facts.js';
-import type { Note } from './journal.js';
+import { evaluate, type Facts, type Sealed, seal, unseal } from '../../dsl/evaluate.js';
+import { fromText } from '../../dsl/recipe/inputs.js';
+import { folderOf } from '../../dsl/recipe/module.js';
+import type { Action } from '../../dsl/recipe/types.js';
+import type { LinkedTask } from '../../dsl/resolve/link.js';
+import type { Value } from '../../dsl/syntax/values.js';
+import { systemPath } from '../../linux/command.js';
+import type { PipeMaker } from '../../linux/fifo.js';
+import { runScript, type Script } from '../../linux/sandboxed_script.js';
+import { shellWord } from '../../linux/shell_quote.js';
+import type { Note } from '../runs/journal.js';
+import type { Undoer } from '../runs/undo.js';
+import type { RunFacts } from './evaluation_context.js';
 import type { ByHand, World } from './kind.js';
 import { policy } from './policy.js';
-import type { Undoer } from './undo.js';
 
 type RunAction = Extract<Action, { type: 'run' }>;
 

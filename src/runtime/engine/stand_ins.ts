@@ -1,11 +1,11 @@
 import { accessSync, type BigIntStats, constants, readlinkSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { removeFile } from '../linux/atomic_write.js';
-import { isUsualRun } from '../linux/chroot_mounts.js';
-import { mounts } from '../linux/mounts.js';
-import { claimRoot, type RootClaim } from '../linux/root_claim.js';
-import { insideRoot, MissingInside, openInside } from '../linux/rooted_path.js';
-import { shellWord } from '../linux/shell_quote.js';
+import { removeFile } from '../../linux/atomic_write.js';
+import { isUsualRun } from '../../linux/chroot_mounts.js';
+import { mounts } from '../../linux/mounts.js';
+import { claimRoot, type RootClaim } from '../../linux/root_claim.js';
+import { insideRoot, MissingInside, openInside } from '../../linux/rooted_path.js';
+import { shellWord } from '../../linux/shell_quote.js';
 import {
   type Content,
   contentOf,
@@ -23,8 +23,8 @@ import {
   sumOf,
   sumOfFile,
   withPlaces,
-} from '../linux/stand_in_files.js';
-import type { Journal } from './journal.js';
+} from '../../linux/stand_in_files.js';
+import type { Journal } from '../runs/journal.js';
 import type { ByHand } from './kind.js';
 
 /** What the note of a chroot says of its root and of what stands in there. */

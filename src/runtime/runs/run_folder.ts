@@ -1,10 +1,10 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { removeDrafts, removeFile, syncFolder, writeWhole } from '../linux/atomic_write.js';
-import { isHeld, LockedError, lock, type Release, removeDeadLocks } from '../linux/lock.js';
-import { removeMountPoint } from '../linux/mounts.js';
-import { readJson } from '../linux/read_json.js';
-import { shortName } from '../linux/short_name.js';
+import { removeDrafts, removeFile, syncFolder, writeWhole } from '../../linux/atomic_write.js';
+import { isHeld, LockedError, lock, type Release, removeDeadLocks } from '../../linux/lock.js';
+import { removeMountPoint } from '../../linux/mounts.js';
+import { readJson } from '../../linux/read_json.js';
+import { shortName } from '../../linux/short_name.js';
 import { FormatError } from './format.js';
 import { Journal, type JournalContent, JournalError, type JournalHead, readJournal } from './journal.js';
 

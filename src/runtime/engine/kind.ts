@@ -1,7 +1,7 @@
-import type { Ec2 } from '../aws/client.js';
-import type { Described, KindDeclaration, ObjectSchema } from '../dsl/recipe/kind.js';
-import type { Cloud } from '../dsl/recipe/types.js';
-import type { Shell } from '../linux/command.js';
+import type { Ec2 } from '../../aws/client.js';
+import type { Described, KindDeclaration, ObjectSchema } from '../../dsl/recipe/kind.js';
+import type { Cloud } from '../../dsl/recipe/types.js';
+import type { Shell } from '../../linux/command.js';
 
 /** What a task, or the undo of one, works with. */
 export interface World {

@@ -1,5 +1,5 @@
+import type { AnyKind, Artifact } from '../engine/kind.js';
 import type { Note } from './journal.js';
-import type { AnyKind, Artifact } from './kind.js';
 
 /** What a run has made and keeps, as its open notes say. */
 export function artifactsOf(notes: readonly Note[], kinds: Iterable<AnyKind>): Artifact[] {

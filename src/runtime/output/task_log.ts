@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync } from 'node:fs';
-import { writeAll } from '../linux/atomic_write.js';
-import { policy } from './policy.js';
+import { writeAll } from '../../linux/atomic_write.js';
+import { policy } from '../engine/policy.js';
 
 /** The log of a task on disk. Of one that grows over its limit the beginning is kept, and the end of what came. */
 export class TaskLog {

@@ -1,8 +1,8 @@
 import { closeSync, constants, fdatasyncSync, fstatSync, fsyncSync, ftruncateSync, openSync, readFileSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Cloud } from '../dsl/recipe/types.js';
-import { syncFolder, writeAll } from '../linux/atomic_write.js';
-import type { ProcessIdentity } from '../linux/process_identity.js';
+import type { Cloud } from '../../dsl/recipe/types.js';
+import { syncFolder, writeAll } from '../../linux/atomic_write.js';
+import type { ProcessIdentity } from '../../linux/process_identity.js';
 import { checkFormat } from './format.js';
 
 /** Facts of a run that its undo needs. No secrets: only names. */

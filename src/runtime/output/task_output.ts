@@ -1,7 +1,7 @@
 import { StringDecoder } from 'node:string_decoder';
-import { plainText } from '../linux/plain_text.js';
-import { policy } from './policy.js';
-import type { Redactor } from './redact.js';
+import { plainText } from '../../linux/plain_text.js';
+import { policy } from '../engine/policy.js';
+import type { Redactor } from './redactor.js';
 import { longestForm } from './secret_forms.js';
 
 /** By a line with this a script names a secret. Source: GitHub Actions, "Workflow commands", "Masking a value in a log". */

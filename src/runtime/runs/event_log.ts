@@ -1,10 +1,10 @@
 import { closeSync, openSync } from 'node:fs';
-import { writeAll } from '../linux/atomic_write.js';
-import type { EventSink, RunEvent } from './events.js';
-import { policy } from './policy.js';
-import type { Redactor } from './redact.js';
-import type { RunFolder } from './runs.js';
-import { TaskLog } from './task_log.js';
+import { writeAll } from '../../linux/atomic_write.js';
+import type { EventSink, RunEvent } from '../engine/events.js';
+import { policy } from '../engine/policy.js';
+import type { Redactor } from '../output/redactor.js';
+import { TaskLog } from '../output/task_log.js';
+import type { RunFolder } from './run_folder.js';
 
 /** Keeps a run's events and the output of its tasks on disk, secrets taken out. */
 export class RunRecord {

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import type { Facts } from '../dsl/evaluate.js';
-import { type Module, taskId } from '../dsl/recipe/module.js';
-import type { KeptRun } from './kept.js';
-import type { Redactor } from './redact.js';
-import type { RunFolder } from './runs.js';
+import type { Facts } from '../../dsl/evaluate.js';
+import { type Module, taskId } from '../../dsl/recipe/module.js';
+import type { Redactor } from '../output/redactor.js';
+import type { KeptRun } from '../runs/resume_state.js';
+import type { RunFolder } from '../runs/run_folder.js';
 
 /** How a run began. */
 export interface RunStart {

@@ -1,6 +1,6 @@
-import { leastSecret } from '../dsl/recipe/inputs.js';
+import { leastSecret } from '../../dsl/recipe/inputs.js';
+import { policy } from '../engine/policy.js';
 import { type Ends, FormTree } from './form_tree.js';
-import { policy } from './policy.js';
 import { type Form, formsOf, startLength, startsOf } from './secret_forms.js';
 
 /**

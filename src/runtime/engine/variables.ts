@@ -1,9 +1,9 @@
-import { placeOf } from '../dsl/diagnostics/diagnostic.js';
-import { evaluate } from '../dsl/evaluate.js';
-import type { Plan } from '../dsl/plan/plan.js';
-import { folderOf, type Module } from '../dsl/recipe/module.js';
-import { type CommandVariable, commandVariablesIn } from '../dsl/resolve/scope_rules.js';
-import type { Value } from '../dsl/syntax/values.js';
+import { placeOf } from '../../dsl/diagnostics/diagnostic.js';
+import { evaluate } from '../../dsl/evaluate.js';
+import type { Plan } from '../../dsl/plan/plan.js';
+import { folderOf, type Module } from '../../dsl/recipe/module.js';
+import { type CommandVariable, commandVariablesIn } from '../../dsl/resolve/scope_rules.js';
+import type { Value } from '../../dsl/syntax/values.js';
 import type { Execution } from './execution.js';
 import { definedOf } from './user_script.js';
 
