@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { latencies } from '../src/local/behaviour.js';
+import { latencies } from '../src/local/fault_injection.js';
 import { type Contender, type Figure, inTurn, median, peakMemory, program, type Row, timed } from './measure.js';
 
 const recipes = import.meta.dirname;

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { removeFile } from '../linux/atomic_write.js';
 import { hostShell } from '../linux/command.js';
 import { isHeld, lock, ownerOf } from '../linux/lock.js';
-import { deviceOf } from '../local/disks.js';
+import { deviceOf } from '../local/loop_devices.js';
 import { draftPool, hasPool, openPool, type PoolType, removePool, takePool } from '../local/pool.js';
 import { type Image, type Resources, regionsIn, type Snapshot, type Store, type Volume } from '../local/store.js';
 import { claimState } from '../runtime/runs/format.js';

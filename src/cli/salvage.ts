@@ -4,7 +4,7 @@ import { findLeftovers, removeLeftover } from '../aws/leftovers.js';
 import { syncFile, writeWhole } from '../linux/atomic_write.js';
 import { unmountTree } from '../linux/mounts.js';
 import { ownIdentity } from '../linux/process_identity.js';
-import { localRegion } from '../local/caller.js';
+import { localRegion } from '../local/request_identity.js';
 import { regionsIn } from '../local/store.js';
 import type { Left } from '../runtime/engine/events.js';
 import { currentFormat } from '../runtime/runs/format.js';

@@ -1,7 +1,7 @@
 import { type Ec2, openEc2 } from '../aws/client.js';
 import type { Cloud } from '../dsl/recipe/types.js';
 import { hostShell } from '../linux/command.js';
-import { localRegion } from '../local/caller.js';
+import { localRegion } from '../local/request_identity.js';
 import type { World } from '../runtime/engine/kind.js';
 import { makeRoom, openLocalEc2 } from './local_ec2.js';
 import { servedAt } from './served.js';

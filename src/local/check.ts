@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, renameSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { draftEnding, removeForGood, syncFolder } from '../linux/atomic_write.js';
-import { danglingLinks, deviceOf } from './disks.js';
-import { machine } from './machine.js';
+import { machine } from './instance_identity.js';
+import { danglingLinks, deviceOf } from './loop_devices.js';
 import { hasDied } from './owner_process.js';
 import { brokenEnding, type Image, kinds, type Store, type Tag } from './store.js';
 

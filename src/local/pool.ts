@@ -1,7 +1,7 @@
 import { existsSync, lstatSync, mkdirSync, renameSync, rmdirSync, rmSync, statfsSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { removeFile, syncFile, syncFolder } from '../linux/atomic_write.js';
-import type { RunCommand } from './disks.js';
+import type { RunCommand } from './loop_devices.js';
 
 /** File systems that share blocks between files, with the command that makes one in a file. */
 const makers = {

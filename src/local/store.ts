@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { makeFolder, removeDrafts, removeFile, removeForGood, syncFolder, writeWhole } from '../linux/atomic_write.js';
-import { isRegion } from './caller.js';
+import { isRegion } from './request_identity.js';
 
 export interface Tag {
   readonly Key: string;

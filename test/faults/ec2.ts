@@ -1,6 +1,6 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type FaultRule, faults } from '../../src/local/behaviour.js';
+import { type FaultRule, faults } from '../../src/local/fault_injection.js';
 import { base, heldBy, misbehaving, pipeline } from '../support/ec2.js';
 import { freshPlace, type Outcome, placeOf, preparedFolder, tidy } from './cases.js';
 import { leftOnHost, lookAtHost } from './host.js';

@@ -53,7 +53,7 @@ const mutations: readonly Mutation[] = [
   },
   {
     name: 'disk-without-fsync',
-    file: 'src/local/disks.ts',
+    file: 'src/local/loop_devices.ts',
     changes: [['giB) truncateSync(to, sizeGiB * giB);\n  await syncFile(to);', 'giB) truncateSync(to, sizeGiB * giB);']],
     shownBy: ['--recipe', 'power'],
   },
@@ -109,7 +109,7 @@ const mutations: readonly Mutation[] = [
   },
   {
     name: 'half-made-volume-kept',
-    file: 'src/local/actions/volumes.ts',
+    file: 'src/local/api/volumes.ts',
     changes: [["        await discard(here, 'volumes', volume.id, error);\n", '        void discard;\n']],
     shownBy: ['--recipe', 'serve', '--faults', 'ENOSPC', '--match', 'disks/vol'],
   },

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { stsActions } from '../../src/local/api/sts.js';
 import { ec2Actions } from '../../src/local/ec2.js';
-import { stsActions } from '../../src/local/sts.js';
 import { repository } from '../support/program.js';
 import { deviceNamesFor, runProgram, type Server, withServer } from '../support/served.js';
 import { suite } from '../support/suite.js';

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { parse } from 'yaml';
-import type { FaultRule } from '../../src/local/behaviour.js';
+import type { FaultRule } from '../../src/local/fault_injection.js';
 import { base, heldBy, library, misbehaving, pipeline, recordsOf } from '../support/ec2.js';
 import { inFolder } from '../support/folder.js';
 import { differences, lookAtHost } from '../support/host.js';

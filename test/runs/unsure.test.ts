@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { isNotFound } from '../../src/aws/client.js';
 import { tokenOf } from '../../src/aws/ownership_tags.js';
 import { openWorld } from '../../src/cli/world.js';
-import type { FaultRule } from '../../src/local/behaviour.js';
+import type { FaultRule } from '../../src/local/fault_injection.js';
 import { base, heldBy, misbehaving, pipeline } from '../support/ec2.js';
 import { inFolder } from '../support/folder.js';
 import { differences, lookAtHost } from '../support/host.js';

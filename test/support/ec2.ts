@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { FaultRule, Latency } from '../../src/local/behaviour.js';
+import type { FaultRule, Latency } from '../../src/local/fault_injection.js';
 import { repository } from './program.js';
 
 /** The library with all there is. */

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Latency } from '../../src/local/behaviour.js';
+import type { Latency } from '../../src/local/fault_injection.js';
 import { inFolder } from './folder.js';
 import { type Ended, followed, program, repository, start } from './program.js';
 

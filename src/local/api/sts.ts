@@ -1,5 +1,5 @@
+import { roleCredentials } from '../request_identity.js';
 import { type Action, action, required } from './action.js';
-import { roleCredentials } from './caller.js';
 import { Ec2Error } from './errors.js';
 
 const getCallerIdentity = action({}, async (_, here) => ({

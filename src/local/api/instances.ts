@@ -1,6 +1,6 @@
-import { type Action, action, type Here, mustBeThisInstance, stopDryRun } from '../action.js';
-import { describeShape, filtered, page } from '../filters.js';
-import { machine } from '../machine.js';
+import { machine } from '../instance_identity.js';
+import { type Action, action, type Here, mustBeThisInstance, stopDryRun } from './action.js';
+import { describeShape, filtered, page } from './filters.js';
 import { attachedVolumes } from './volumes.js';
 
 const describeInstances = action({ ...describeShape, InstanceId: ['string'] }, async (request, here) => {

@@ -1,11 +1,11 @@
-import { type Action, action, discard, failureOf, finish, type Here, hasPassed, own, ownerOf, putNew, required, selected, stopDryRun } from '../action.js';
-import { copyDisk, deviceOf, removeDisk } from '../disks.js';
-import { Ec2Error } from '../errors.js';
-import { type Attributes, describeShape, filtered, page, tagSet, tagShape, tagsFor } from '../filters.js';
-import { keyOf } from '../keys.js';
+import { copyDisk, deviceOf, removeDisk } from '../loop_devices.js';
 import { thisMaker } from '../owner_process.js';
-import { changed, changeOf, ownedBy } from '../sharing.js';
 import type { Snapshot } from '../store.js';
+import { type Action, action, discard, failureOf, finish, type Here, hasPassed, own, ownerOf, putNew, required, selected, stopDryRun } from './action.js';
+import { Ec2Error } from './errors.js';
+import { type Attributes, describeShape, filtered, page, tagSet, tagShape, tagsFor } from './filters.js';
+import { keyOf } from './kms.js';
+import { changed, changeOf, ownedBy } from './permissions.js';
 
 const createSnapshot = action({ DryRun: 'boolean', VolumeId: 'string', Description: 'text', TagSpecification: tagShape }, async (request, here) => {
   const volume = own(here, 'volumes', required(request.VolumeId, 'VolumeId'));

@@ -1,5 +1,5 @@
+import type { Resource, Tag } from '../store.js';
 import { Ec2Error } from './errors.js';
-import type { Resource, Tag } from './store.js';
 import { wildcard } from './wildcard.js';
 
 /** `Filter.N` and paging, which all Describe actions share. */

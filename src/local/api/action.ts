@@ -1,10 +1,10 @@
-import type { Latency } from './behaviour.js';
-import { localAccount } from './caller.js';
-import { type RunCommand, removeDisk } from './disks.js';
+import type { Latency } from '../fault_injection.js';
+import { type RunCommand, removeDisk } from '../loop_devices.js';
+import { hasDied } from '../owner_process.js';
+import { localAccount } from '../request_identity.js';
+import type { Image, Kind, Resource, Resources, Snapshot, Store } from '../store.js';
 import { Ec2Error } from './errors.js';
-import { hasDied } from './owner_process.js';
 import type { Parsed, Shape } from './query.js';
-import type { Image, Kind, Resource, Resources, Snapshot, Store } from './store.js';
 import type { XmlValue } from './xml.js';
 
 /** What actions work with. */

@@ -1,8 +1,8 @@
-import { type Action, action, existing, type Here, own, required, stopDryRun } from '../action.js';
-import { Ec2Error } from '../errors.js';
-import { changed, changeOf } from '../sharing.js';
 import type { Image } from '../store.js';
-import type { XmlValue } from '../xml.js';
+import { type Action, action, existing, type Here, own, required, stopDryRun } from './action.js';
+import { Ec2Error } from './errors.js';
+import { changed, changeOf } from './permissions.js';
+import type { XmlValue } from './xml.js';
 
 const permissions = [{ UserId: 'string', Group: 'string', OrganizationArn: 'string', OrganizationalUnitArn: 'string' }] as const;
 

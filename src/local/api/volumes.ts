@@ -1,3 +1,7 @@
+import { aliasesTo, aliasOf, isAliasTaken, linkAlias } from '../device_links.js';
+import { attachDisk, copyDisk, createDisk, detachDisk, deviceOf, isBusy, linkDevice, removeDisk } from '../loop_devices.js';
+import { hasDied, thisMaker } from '../owner_process.js';
+import type { Attachment, Snapshot, Volume } from '../store.js';
 import {
   type Action,
   action,
@@ -15,14 +19,10 @@ import {
   required,
   selected,
   stopDryRun,
-} from '../action.js';
-import { aliasesTo, aliasOf, isAliasTaken, linkAlias } from '../aliases.js';
-import { attachDisk, copyDisk, createDisk, detachDisk, deviceOf, isBusy, linkDevice, removeDisk } from '../disks.js';
-import { Ec2Error } from '../errors.js';
-import { type Attributes, describeShape, filtered, page, tagSet, tagShape, tagsFor } from '../filters.js';
-import { keyOf } from '../keys.js';
-import { hasDied, thisMaker } from '../owner_process.js';
-import type { Attachment, Snapshot, Volume } from '../store.js';
+} from './action.js';
+import { Ec2Error } from './errors.js';
+import { type Attributes, describeShape, filtered, page, tagSet, tagShape, tagsFor } from './filters.js';
+import { keyOf } from './kms.js';
 import { isComplete } from './snapshots.js';
 
 /** Sizes in GiB by volume type. Source: EC2 API reference, CreateVolume. */

@@ -1,10 +1,10 @@
-import { type Action, action, discard, existing, finish, type Here, ownerOf, putNew, required, stopDryRun } from '../action.js';
-import { regions } from '../caller.js';
-import { copyDisk } from '../disks.js';
-import { Ec2Error } from '../errors.js';
-import { tagShape, tagsFor } from '../filters.js';
+import { copyDisk } from '../loop_devices.js';
 import { thisMaker } from '../owner_process.js';
+import { regions } from '../request_identity.js';
 import type { Image, Snapshot, Store, Tag } from '../store.js';
+import { type Action, action, discard, existing, finish, type Here, ownerOf, putNew, required, stopDryRun } from './action.js';
+import { Ec2Error } from './errors.js';
+import { tagShape, tagsFor } from './filters.js';
 import { checkedName, isAvailable, mustBeFree } from './images.js';
 import { isComplete } from './snapshots.js';
 

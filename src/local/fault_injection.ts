@@ -1,4 +1,4 @@
-import { Ec2Error } from './errors.js';
+import { Ec2Error } from './api/errors.js';
 
 /** How long things take, in milliseconds. */
 export interface Latency {

@@ -1,7 +1,7 @@
-import { type Action, action, stopDryRun } from '../action.js';
-import { regions } from '../caller.js';
-import { Ec2Error } from '../errors.js';
-import { describeShape, filtered } from '../filters.js';
+import { regions } from '../request_identity.js';
+import { type Action, action, stopDryRun } from './action.js';
+import { Ec2Error } from './errors.js';
+import { describeShape, filtered } from './filters.js';
 
 const describeRegions = action({ DryRun: 'boolean', AllRegions: 'boolean', Filter: describeShape.Filter, RegionName: ['string'] }, async (request) => {
   const unknown = (request.RegionName ?? []).filter((name) => !regions.includes(name));

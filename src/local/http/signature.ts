@@ -1,7 +1,7 @@
 import { createHash, createHmac, type Hash, type Hmac, timingSafeEqual } from 'node:crypto';
 import { SignatureV4 } from '@smithy/signature-v4';
-import { claimOf, partOf, secretFor } from './caller.js';
-import { Ec2Error } from './errors.js';
+import { Ec2Error } from '../api/errors.js';
+import { claimOf, partOf, secretFor } from '../request_identity.js';
 
 /** A request as it came over HTTP; names of headers in small letters. */
 export interface HttpRequest {

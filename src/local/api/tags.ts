@@ -1,7 +1,7 @@
-import { type Action, action, type Here, own, ownerOf, stopDryRun } from '../action.js';
-import { Ec2Error } from '../errors.js';
-import { checkedTags, describeShape, filtered, page } from '../filters.js';
 import type { Kind, Resource, Tag } from '../store.js';
+import { type Action, action, type Here, own, ownerOf, stopDryRun } from './action.js';
+import { Ec2Error } from './errors.js';
+import { checkedTags, describeShape, filtered, page } from './filters.js';
 
 const kinds: readonly { readonly kind: Kind; readonly type: string; readonly prefix: string }[] = [
   { kind: 'volumes', type: 'volume', prefix: 'vol-' },

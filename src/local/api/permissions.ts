@@ -1,6 +1,6 @@
+import type { Resource, Sharing } from '../store.js';
 import { type Here, ownerOf } from './action.js';
 import { Ec2Error } from './errors.js';
-import type { Resource, Sharing } from './store.js';
 
 interface Entry {
   readonly UserId?: string;

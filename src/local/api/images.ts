@@ -1,8 +1,8 @@
-import { type Action, action, existing, failureOf, type Here, hasPassed, mustBeId, own, ownerOf, putNew, required, selected, stopDryRun } from '../action.js';
-import { Ec2Error } from '../errors.js';
-import { type Attributes, describeShape, filtered, page, tagSet, tagShape, tagsFor } from '../filters.js';
-import { ownedBy } from '../sharing.js';
 import type { Image, Mapping } from '../store.js';
+import { type Action, action, existing, failureOf, type Here, hasPassed, mustBeId, own, ownerOf, putNew, required, selected, stopDryRun } from './action.js';
+import { Ec2Error } from './errors.js';
+import { type Attributes, describeShape, filtered, page, tagSet, tagShape, tagsFor } from './filters.js';
+import { ownedBy } from './permissions.js';
 import { isComplete } from './snapshots.js';
 
 const ebsShape = {

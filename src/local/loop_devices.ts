@@ -16,7 +16,7 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { makeFolder, removeFile, removeForGood, syncFile } from '../linux/atomic_write.js';
-import { aliasesTo } from './aliases.js';
+import { aliasesTo } from './device_links.js';
 
 /** Runs a program of the host and gives its standard output; fails when it does. `allow`: exit codes that are no failure. */
 export type RunCommand = (command: readonly string[], options?: { readonly allow?: readonly number[] }) => Promise<string>;

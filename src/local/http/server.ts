@@ -1,11 +1,11 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { type AddressInfo, isIPv6 } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { followPartitions } from './aliases.js';
-import { uncheckedKey } from './caller.js';
-import type { LocalEc2 } from './ec2.js';
+import { followPartitions } from '../device_links.js';
+import type { LocalEc2 } from '../ec2.js';
+import { uncheckedKey } from '../request_identity.js';
 import { answerApi, answerMetadata, refuseUnreadable } from './http.js';
-import { Metadata } from './metadata.js';
+import { Metadata } from './metadata_service.js';
 
 /** Where an embedded EC2 is served. */
 export interface Served {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import { localAccount } from './caller.js';
-import { machine } from './machine.js';
+import { machine } from '../instance_identity.js';
+import { localAccount } from '../request_identity.js';
 
 /** An answer of the metadata service: plain text. */
 export interface MetadataAnswer {

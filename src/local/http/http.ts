@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { type IncomingMessage, type RequestListener, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { LocalEc2, WireAnswer } from './ec2.js';
-import { Ec2Error } from './errors.js';
-import { Metadata } from './metadata.js';
+import { Ec2Error } from '../api/errors.js';
+import { refusal } from '../api/xml.js';
+import type { LocalEc2, WireAnswer } from '../ec2.js';
+import { Metadata } from './metadata_service.js';
 import { isFromOwner, otherMachine } from './peer.js';
 import { verifySignature } from './signature.js';
-import { refusal } from './xml.js';
 
 type Headers = Readonly<Record<string, string>>;
 
