@@ -72,7 +72,7 @@ const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { versio
 rmSync('dist', { recursive: true, force: true });
 const { metafile } = await build({
   entryPoints: {
-    main: 'src/cli/start.ts',
+    main: 'src/cli/bootstrap.ts',
     program: 'src/cli/main.ts',
     ...Object.fromEntries(['sdk', 'sdk_credentials', 'sdk_metadata', 'sdk_sts'].map((name) => [name, `src/runtime/ec2/${name}.ts`])),
   },

@@ -1,4 +1,4 @@
-import { outlineOf } from '../src/cli/load.js';
+import { outlineOf } from '../src/cli/recipe_file.js';
 import type { KindDeclaration } from '../src/dsl/recipe/kind.js';
 import type { Module } from '../src/dsl/recipe/module.js';
 import { kinds } from '../src/tasks/index.js';

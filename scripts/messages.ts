@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { type GivenInputs, inputsOf, loadRecipe } from '../src/cli/load.js';
+import { type GivenInputs, inputsOf, loadRecipe } from '../src/cli/recipe_file.js';
 import { type CatalogueEntry, catalogue } from '../src/dsl/diagnostics/catalogue.js';
 import { type Diagnostic, formatDiagnostic, RecipeError, sortDiagnostics } from '../src/dsl/diagnostics/diagnostic.js';
 import { makePlan } from '../src/dsl/plan/plan.js';

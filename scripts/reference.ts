@@ -1,4 +1,4 @@
-import { exampleOf, type ManualRow, rowsOf, undoOf } from '../src/cli/manual.js';
+import { exampleOf, type ManualRow, rowsOf, undoOf } from '../src/cli/reference.js';
 import type { KindDeclaration } from '../src/dsl/recipe/kind.js';
 import { kinds } from '../src/tasks/index.js';
 import { schema } from '../src/tasks/validators.js';

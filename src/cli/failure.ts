@@ -1,5 +1,5 @@
-import { ExitError, exits } from './exits.js';
-import { printError } from './output.js';
+import { ExitError, exits } from './exit_codes.js';
+import { printError } from './terminal/output.js';
 
 /**
  * Prints why the program ends, each sort of error in its own words. Gives the exit code.
@@ -11,12 +11,12 @@ export async function reportFailure(error: unknown, version: string, words: read
     return error.code;
   }
   if (error instanceof Error && error.name === 'RecipeError') {
-    const { printFaults } = await import('./check.js');
+    const { printFaults } = await import('./commands/check.js');
     printFaults((error as Error & { diagnostics: [] }).diagnostics, faultFormat(words));
     return exits.invalid;
   }
   if (isOurs(error)) {
-    const { readableStack } = await import('./readable_stack.js');
+    const { readableStack } = await import('./terminal/readable_stack.js');
     printError(
       `chrootfile: ${readableStack(error)}`,
       `  help: this is an error of chrootfile itself (${version}, Node ${process.version}, ${process.platform} ${process.arch}).`,

@@ -1,7 +1,7 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { durationMs } from '../dsl/syntax/lexical.js';
-import { ExitError, exits } from './exits.js';
-import { printError } from './output.js';
+import { ExitError, exits } from './exit_codes.js';
+import { printError } from './terminal/output.js';
 
 // The SDK warns on standard error of Node versions it will no longer support.
 process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
@@ -94,15 +94,15 @@ program
     `\nExamples:\n  sudo chrootfile run recipes/base.yml -i size=8\n  sudo chrootfile run recipes/base.yml --format json | tail -n 1\n  sudo chrootfile run recipes/base.yml --on-failure shell\n  sudo chrootfile run --resume 20261122-0915\n  sudo chrootfile run tool.yml -- --verbose update`,
   )
   .action(async (words: string[], options) => {
-    const { fileAndTasks } = await import('./load.js');
+    const { fileAndTasks } = await import('./recipe_file.js');
     const { file, tasks } = fileAndTasks(words);
     if (options.resume !== undefined && words.length + passed.length > 0)
       throw new ExitError(exits.invalid, `--resume takes no recipe, no tasks and no arguments: the run has its own`);
     const [other] = ['dryRun', 'cloud', 'region', 'profile', 'endpoint'].filter((name) => options[name]);
     if (options.resume !== undefined && other !== undefined)
       throw new ExitError(exits.invalid, `--resume does not go with --${other === 'dryRun' ? 'dry-run' : other}`);
-    if (options.dryRun) return (await import('./plan.js')).plan(file, tasks, { ...options, arguments: passed, json: options.format === 'json' });
-    const { run } = await import('./run.js');
+    if (options.dryRun) return (await import('./commands/plan.js')).plan(file, tasks, { ...options, arguments: passed, json: options.format === 'json' });
+    const { run } = await import('./commands/run.js');
     exit(await run(file, tasks, { ...options, arguments: passed, sandbox, printKeeper }));
   });
 
@@ -114,7 +114,7 @@ program
   .addOption(inputs())
   .addOption(new Option('--format <format>', 'how to report').choices(['text', 'json', 'github']).default('text'))
   .addHelpText('after', '\nExamples:\n  chrootfile check recipes/*.yml\n  chrootfile check recipes/base.yml --format github')
-  .action(async (files: string[], options) => exit((await import('./check.js')).check(files.length > 0 ? files : ['chrootfile.yml'], options)));
+  .action(async (files: string[], options) => exit((await import('./commands/check.js')).check(files.length > 0 ? files : ['chrootfile.yml'], options)));
 
 program
   .command('plan')
@@ -125,9 +125,9 @@ program
   .addOption(json())
   .addHelpText('after', '\nExamples:\n  chrootfile plan recipes/base.yml\n  chrootfile plan recipes/base.yml image --json')
   .action(async (words: string[], options) => {
-    const { fileAndTasks } = await import('./load.js');
+    const { fileAndTasks } = await import('./recipe_file.js');
     const { file, tasks } = fileAndTasks(words);
-    (await import('./plan.js')).plan(file, tasks, { ...options, arguments: passed });
+    (await import('./commands/plan.js')).plan(file, tasks, { ...options, arguments: passed });
   });
 
 program
@@ -138,7 +138,7 @@ program
   .addOption(inputs())
   .addOption(json())
   .addHelpText('after', '\nExamples:\n  chrootfile list recipes/base.yml')
-  .action(async (file: string, options) => (await import('./list.js')).list(file, options));
+  .action(async (file: string, options) => (await import('./commands/list.js')).list(file, options));
 
 program
   .command('graph')
@@ -149,9 +149,9 @@ program
   .addOption(inputs())
   .addHelpText('after', '\nExamples:\n  chrootfile graph recipes/base.yml\n  chrootfile graph recipes/base.yml image --format dot | dot -Tsvg > base.svg')
   .action(async (words: string[], options) => {
-    const { fileAndTasks } = await import('./load.js');
+    const { fileAndTasks } = await import('./recipe_file.js');
     const { file, tasks } = fileAndTasks(words);
-    (await import('./graph.js')).graph(file, tasks, options);
+    (await import('./commands/graph.js')).graph(file, tasks, options);
   });
 
 program
@@ -159,7 +159,7 @@ program
   .description('make a recipe to start from, and what editors need')
   .argument('[folder]', 'where to', '.')
   .addHelpText('after', '\nExamples:\n  chrootfile init my-image')
-  .action(async (folder: string) => (await import('./init.js')).init(folder));
+  .action(async (folder: string) => (await import('./commands/init.js')).init(folder));
 
 program
   .command('undo')
@@ -170,7 +170,7 @@ program
   .addOption(json())
   .addOption(state())
   .addHelpText('after', '\nExamples:\n  sudo chrootfile undo --all\n  sudo chrootfile undo 20261122-0915')
-  .action(async (run: string | undefined, options) => exit(await (await import('./undo.js')).undo(run, options)));
+  .action(async (run: string | undefined, options) => exit(await (await import('./commands/undo.js')).undo(run, options)));
 
 program
   .command('runs')
@@ -178,7 +178,7 @@ program
   .addOption(json())
   .addOption(state())
   .addHelpText('after', '\nExamples:\n  sudo chrootfile runs --json')
-  .action(async (options) => (await import('./runs.js')).runs(options.state, options.json));
+  .action(async (options) => (await import('./commands/runs.js')).runs(options.state, options.json));
 
 program
   .command('logs')
@@ -187,7 +187,7 @@ program
   .argument('[task]', 'one task of it')
   .addOption(state())
   .addHelpText('after', '\nExamples:\n  sudo chrootfile logs\n  sudo chrootfile logs 20261122-0915 grub')
-  .action(async (run: string | undefined, task: string | undefined, options) => (await import('./runs.js')).logs(options.state, run, task));
+  .action(async (run: string | undefined, task: string | undefined, options) => (await import('./commands/runs.js')).logs(options.state, run, task));
 
 program
   .command('kinds')
@@ -195,7 +195,7 @@ program
   .argument('[kind]', 'e.g. mount')
   .addOption(json())
   .addHelpText('after', '\nExamples:\n  chrootfile kinds\n  chrootfile kinds ec2.volume')
-  .action(async (kind: string | undefined, options) => (await import('./kinds.js')).kinds(kind, options.json));
+  .action(async (kind: string | undefined, options) => (await import('./commands/kinds.js')).kinds(kind, options.json));
 
 program
   .command('schema')
@@ -204,18 +204,18 @@ program
   .addOption(new Option('--write', 'write .chrootfile/NAME.schema.json beside each (default chrootfile.yml)').default(false))
   .addOption(new Option('--watch', 'write it, and again whenever a recipe or a library of it changes').default(false))
   .addHelpText('after', '\nExamples:\n  chrootfile schema > recipe.schema.json\n  chrootfile schema --write recipes/*.yml')
-  .action(async (files: string[], options) => (await import('./schema.js')).schema(files, options));
+  .action(async (files: string[], options) => (await import('./commands/schema.js')).schema(files, options));
 
 program
   .command('completion')
   .description('print the script by which a shell completes tasks, inputs, runs and options')
   .addArgument(new Argument('<shell>').choices(['bash', 'zsh', 'fish']))
   .addHelpText('after', '\nExamples:\n  source <(chrootfile completion bash)\n  chrootfile completion fish > ~/.config/fish/completions/chrootfile.fish')
-  .action(async (shell: 'bash' | 'zsh' | 'fish') => (await import('./completion.js')).completion(shell));
+  .action(async (shell: 'bash' | 'zsh' | 'fish') => (await import('./commands/completion.js')).completion(shell));
 program
   .command('complete', { hidden: true })
   .argument('[words...]')
-  .action(async (words: string[]) => (await import('./complete.js')).complete(program, words));
+  .action(async (words: string[]) => (await import('./commands/complete.js')).complete(program, words));
 
 program
   .command('doctor')
@@ -223,7 +223,7 @@ program
   .addOption(json())
   .addOption(state())
   .addHelpText('after', '\nExamples:\n  sudo chrootfile doctor')
-  .action(async (options) => exit(await (await import('./doctor.js')).doctor(options.state, options.json)));
+  .action(async (options) => exit(await (await import('./commands/doctor.js')).doctor(options.state, options.json)));
 
 program
   .command('destroy')
@@ -233,7 +233,7 @@ program
   .addOption(json())
   .addOption(state())
   .addHelpText('after', '\nExamples:\n  sudo chrootfile destroy 20261122-0915\n  sudo chrootfile destroy 20261122-0915 --yes --json')
-  .action(async (id: string, options) => exit(await (await import('./destroy.js')).destroy(id, options)));
+  .action(async (id: string, options) => exit(await (await import('./commands/destroy.js')).destroy(id, options)));
 
 program
   .command('gc')
@@ -255,7 +255,7 @@ program
     '\nOnly what is tagged chrootfile:state=building is looked at. A run is taken when this machine knows that it is dead, when its\ninstance was terminated, when --run names it, or when it is older than --older; never one that goes on or is kept here.\n\nExamples:\n  chrootfile gc --cloud aws --regions eu-west-1,us-east-1\n  chrootfile gc --cloud aws --regions all --older 2d --delete\n  chrootfile gc --cloud aws --run 20261122-0915-web-x1y2 --delete',
   )
   .action(async (options) => {
-    const { gc, regionList } = await import('./gc.js');
+    const { gc, regionList } = await import('./commands/gc.js');
     exit(await gc({ ...options, ...(options.regions === undefined ? {} : { regions: regionList(options.regions) }) }));
   });
 
@@ -267,7 +267,7 @@ for (const what of ['images', 'volumes', 'snapshots'] as const) {
     .addOption(json())
     .addOption(state())
     .addHelpText('after', `\nExamples:\n  sudo chrootfile local ${what} --json`)
-    .action(async (options) => (await import('./local.js')).listLocal(what, options.state, options.json));
+    .action(async (options) => (await import('./commands/local.js')).listLocal(what, options.state, options.json));
 }
 local
   .command('serve')
@@ -287,14 +287,14 @@ local
     'after',
     '\nExamples:\n  sudo chrootfile local serve\n  sudo chrootfile local serve --latency ec2 --log requests.ndjson\n  sudo chrootfile local serve --port 0 --metadata-port 0 --json\n  sudo chrootfile local serve --listen 10.0.0.5 --host build1.example',
   )
-  .action(async ({ host, ...options }) => exit(await (await import('./serve.js')).serveLocal({ ...options, hosts: host })));
+  .action(async ({ host, ...options }) => exit(await (await import('./commands/serve.js')).serveLocal({ ...options, hosts: host })));
 local
   .command('env')
   .description('print what AWS clients need to use the served EC2: endpoint, access key, region')
   .addOption(json())
   .addOption(state())
   .addHelpText('after', '\nExamples:\n  eval "$(sudo chrootfile local env)"')
-  .action(async (options) => (await import('./served.js')).printServedEnvironment(options.state, options.json));
+  .action(async (options) => (await import('./served_ec2.js')).printServedEnvironment(options.state, options.json));
 local
   .command('check')
   .description('find what crashes and power cuts left: unreadable records, disks without a record, dead locks, dangling links')
@@ -306,7 +306,7 @@ local
     'after',
     '\nExamples:\n  sudo chrootfile local check\n  sudo chrootfile local check --repair\n  sudo chrootfile local check --delete-orphans snap-0123456789abcdef0',
   )
-  .action(async (options) => exit(await (await import('./local_check.js')).checkLocal(options)));
+  .action(async (options) => exit(await (await import('./commands/local_check.js')).checkLocal(options)));
 local
   .command('export')
   .description('write the disk of an image to a file')
@@ -314,7 +314,7 @@ local
   .argument('<file>', 'raw, or qcow2 by its ending')
   .addOption(state())
   .addHelpText('after', '\nExamples:\n  sudo chrootfile local export ami-0123456789abcdef0 base.img\n  sudo chrootfile local export base-1763799000 base.qcow2')
-  .action(async (image: string, file: string, options) => (await import('./local.js')).exportImage(image, file, options.state));
+  .action(async (image: string, file: string, options) => (await import('./commands/local.js')).exportImage(image, file, options.state));
 local
   .command('init')
   .description('keep it on a file system that shares blocks, in a file: volumes and snapshots are made at once then')
@@ -325,20 +325,20 @@ local
     'after',
     '\nExamples:\n  sudo chrootfile local init --size 50G --fs xfs\n\nWhat is there moves along; `local reset` takes the file system away again.',
   )
-  .action(async (options) => (await import('./local.js')).initLocal(options.state, options));
+  .action(async (options) => (await import('./commands/local.js')).initLocal(options.state, options));
 local
   .command('detach')
   .description('detach the volumes that a server left attached when it ended, because they were in use')
   .addOption(state())
   .addHelpText('after', '\nExamples:\n  sudo chrootfile local detach')
-  .action(async (options) => exit(await (await import('./local.js')).detachLocal(options.state)));
+  .action(async (options) => exit(await (await import('./commands/local.js')).detachLocal(options.state)));
 local
   .command('reset')
   .description('remove all its images, snapshots and volumes, and what init made')
   .addOption(new Option('--yes', 'do it').default(false))
   .addOption(state())
   .addHelpText('after', '\nExamples:\n  sudo chrootfile local reset --yes')
-  .action(async (options) => (await import('./local.js')).resetLocal(options.state, options.yes));
+  .action(async (options) => (await import('./commands/local.js')).resetLocal(options.state, options.yes));
 
 function count(text: string): number {
   if (!/^[1-9][0-9]*$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 1 on.');

@@ -11,7 +11,7 @@ import { currentFormat } from '../runtime/runs/format.js';
 import { type JournalContent, JournalError, type JournalHead, readJournal } from '../runtime/runs/journal.js';
 import type { RunFolder } from '../runtime/runs/run_folder.js';
 import type { UndoOptions } from '../runtime/runs/undo.js';
-import { localFolder } from './local_ec2.js';
+import { localFolder } from './embedded_ec2.js';
 
 /** How the journal of a run is damaged, and where it is kept as it was. */
 export interface Damage {

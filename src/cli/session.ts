@@ -24,15 +24,15 @@ import { listRuns, type RunFolder } from '../runtime/runs/run_folder.js';
 import { undoersOf } from '../runtime/runs/undo.js';
 import { kinds } from '../tasks/index.js';
 import { language } from '../tasks/language.js';
-import { ExitError, exits } from './exits.js';
-import { makeRoom } from './local_ec2.js';
-import { hasPerson, hideSecrets, printError } from './output.js';
-import { planJson } from './plan.js';
+import { planJson } from './commands/plan.js';
+import type { PreparedRun, RunOptions } from './commands/run.js';
+import { makeRoom } from './embedded_ec2.js';
+import { ExitError, exits } from './exit_codes.js';
+import { openWorld } from './host_context.js';
 import { openReport } from './reports/index.js';
-import type { PreparedRun, RunOptions } from './run.js';
-import { servedAt } from './served.js';
-import type { Interruption } from './signals.js';
-import { openWorld } from './world.js';
+import { servedAt } from './served_ec2.js';
+import { hasPerson, hideSecrets, printError } from './terminal/output.js';
+import type { Interruption } from './terminal/signals.js';
 
 /** Runs what was prepared, from its lock to its last line; gives the exit code. */
 export async function runSession(prepared: PreparedRun, options: RunOptions, interruption: Interruption): Promise<number> {
@@ -48,7 +48,7 @@ export async function runSession(prepared: PreparedRun, options: RunOptions, int
   const { cloud } = journal.head;
   const record = new RunRecord(folder, options.logLimit);
   const asks = options.step || options.onFailure === 'ask' || options.onFailure === 'shell';
-  const person = asks ? await import('./debug.js') : undefined;
+  const person = asks ? await import('./terminal/debugging.js') : undefined;
   const report = await openReport(asks && options.format === 'auto' ? 'plain' : options.format, options);
   const emit = redacting(redactor, [(event) => record.record(event), report.sink]);
   const pipes = new PipeMaker(folder.pipes, hostShell, redactor);

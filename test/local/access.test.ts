@@ -2,7 +2,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { servedAt } from '../../src/cli/served.js';
+import { servedAt } from '../../src/cli/served_ec2.js';
 import { recordsOf } from '../support/ec2.js';
 import { inFolder } from '../support/folder.js';
 import { run } from '../support/program.js';

@@ -18,7 +18,7 @@ import {
   RegisterImageCommand,
 } from '@aws-sdk/client-ec2';
 import * as assert from 'uvu/assert';
-import { localEc2 } from '../../src/cli/local_ec2.js';
+import { localEc2 } from '../../src/cli/embedded_ec2.js';
 import { hostShell } from '../../src/linux/command.js';
 import type { LocalEc2 } from '../../src/local/ec2.js';
 import { inFolder } from '../support/folder.js';

@@ -1,6 +1,6 @@
 import { CreateTagsCommand, CreateVolumeCommand, DescribeVolumesCommand, EC2Client } from '@aws-sdk/client-ec2';
 import * as assert from 'uvu/assert';
-import { localEc2 } from '../../src/cli/local_ec2.js';
+import { localEc2 } from '../../src/cli/embedded_ec2.js';
 import { inFolder } from '../support/folder.js';
 import { suite } from '../support/suite.js';
 

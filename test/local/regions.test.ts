@@ -25,7 +25,7 @@ import {
 } from '@aws-sdk/client-ec2';
 import { AssumeRoleCommand, DecodeAuthorizationMessageCommand, GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import * as assert from 'uvu/assert';
-import { localEc2 } from '../../src/cli/local_ec2.js';
+import { localEc2 } from '../../src/cli/embedded_ec2.js';
 import type { LocalEc2 } from '../../src/local/ec2.js';
 import { inFolder } from '../support/folder.js';
 import { suite } from '../support/suite.js';

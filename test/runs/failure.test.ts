@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { readableStack } from '../../src/cli/readable_stack.js';
+import { readableStack } from '../../src/cli/terminal/readable_stack.js';
 import { inFolder } from '../support/folder.js';
 import { run, start } from '../support/program.js';
 import { suite } from '../support/suite.js';

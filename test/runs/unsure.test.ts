@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { isNotFound } from '../../src/aws/client.js';
 import { tokenOf } from '../../src/aws/ownership_tags.js';
-import { openWorld } from '../../src/cli/world.js';
+import { openWorld } from '../../src/cli/host_context.js';
 import type { FaultRule } from '../../src/local/fault_injection.js';
 import { base, heldBy, misbehaving, pipeline } from '../support/ec2.js';
 import { inFolder } from '../support/folder.js';

@@ -1,5 +1,5 @@
 import { plainJson } from '../../linux/plain_text.js';
-import { print } from '../output.js';
+import { print } from '../terminal/output.js';
 import type { Report } from './index.js';
 
 /** One JSON object a line; the last is `run.finished`. */

@@ -1,5 +1,5 @@
 import type { RunEvent } from '../../runtime/engine/events.js';
-import { print, printError, styled } from '../output.js';
+import { print, printError, styled } from '../terminal/output.js';
 import type { Report } from './index.js';
 import { duration, interruptedText, leftBehindText, printSummary } from './summary.js';
 

@@ -1,5 +1,5 @@
 import type { Left, RunEvent } from '../../runtime/engine/events.js';
-import { print, printError, styled } from '../output.js';
+import { print, printError, styled } from '../terminal/output.js';
 
 type Finished = Extract<RunEvent, { type: 'run.finished' }>;
 

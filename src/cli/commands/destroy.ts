@@ -1,16 +1,16 @@
-import { artifactsOf } from '../runtime/runs/artifacts.js';
-import { Journal } from '../runtime/runs/journal.js';
-import { endUndo, undoersOf, undoNotes } from '../runtime/runs/undo.js';
-import { kinds } from '../tasks/index.js';
-import { asked } from './debug.js';
-import { ExitError, exits } from './exits.js';
-import { makeRoom } from './local_ec2.js';
-import { print, printError, printJson, styled } from './output.js';
-import { printLeft } from './reports/summary.js';
+import { artifactsOf } from '../../runtime/runs/artifacts.js';
+import { Journal } from '../../runtime/runs/journal.js';
+import { endUndo, undoersOf, undoNotes } from '../../runtime/runs/undo.js';
+import { kinds } from '../../tasks/index.js';
+import { makeRoom } from '../embedded_ec2.js';
+import { ExitError, exits } from '../exit_codes.js';
+import { openWorld } from '../host_context.js';
+import { printLeft } from '../reports/summary.js';
+import { stateFolder } from '../state.js';
+import { asked } from '../terminal/debugging.js';
+import { print, printError, printJson, styled } from '../terminal/output.js';
+import { watchSignals } from '../terminal/signals.js';
 import { findRun } from './runs.js';
-import { watchSignals } from './signals.js';
-import { stateFolder } from './state.js';
-import { openWorld } from './world.js';
 
 export interface DestroyOptions {
   readonly state?: string;

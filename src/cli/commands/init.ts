@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { ExitError, exits } from './exits.js';
-import { defaultFile } from './load.js';
-import { print } from './output.js';
+import { ExitError, exits } from '../exit_codes.js';
+import { defaultFile } from '../recipe_file.js';
+import { print } from '../terminal/output.js';
 import { editorLine, writeFor, writeGeneral } from './schema.js';
 
 /** A recipe that runs as it is, in a few seconds, on the embedded EC2. */

@@ -1,12 +1,12 @@
 import { existsSync, mkdirSync, readFileSync, watchFile, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
-import { RecipeError } from '../dsl/diagnostics/diagnostic.js';
-import type { Module } from '../dsl/recipe/module.js';
-import { expandMatrices } from '../dsl/resolve/matrix.js';
-import { schemaOfRecipe } from '../dsl/schema/for_recipe.js';
-import { schema as general } from '../tasks/validators.js';
-import { defaultFile, outlineOf } from './load.js';
-import { print, printError, printJson } from './output.js';
+import { RecipeError } from '../../dsl/diagnostics/diagnostic.js';
+import type { Module } from '../../dsl/recipe/module.js';
+import { expandMatrices } from '../../dsl/resolve/matrix.js';
+import { schemaOfRecipe } from '../../dsl/schema/for_recipe.js';
+import { schema as general } from '../../tasks/validators.js';
+import { defaultFile, outlineOf } from '../recipe_file.js';
+import { print, printError, printJson } from '../terminal/output.js';
 
 /** Where schemas of recipes are put: a folder beside each recipe. */
 const folderName = '.chrootfile';

@@ -11,8 +11,8 @@ import { openPool } from '../local/pool.js';
 import { localRegion } from '../local/request_identity.js';
 import { regionsIn } from '../local/store.js';
 import { tendReserve } from '../runtime/runs/reserve.js';
-import { ExitError, exits } from './exits.js';
-import { printError } from './output.js';
+import { ExitError, exits } from './exit_codes.js';
+import { printError } from './terminal/output.js';
 
 /** Opens the embedded EC2 of a state folder; its pool is mounted where there is one. */
 export async function openLocalEc2(state: string, region = localRegion, options: Partial<LocalOptions> = {}): Promise<LocalEc2> {

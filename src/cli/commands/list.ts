@@ -1,6 +1,6 @@
-import type { Module } from '../dsl/recipe/module.js';
-import { type GivenInputs, loadRecipe } from './load.js';
-import { print, printJson, styled, table } from './output.js';
+import type { Module } from '../../dsl/recipe/module.js';
+import { type GivenInputs, loadRecipe } from '../recipe_file.js';
+import { print, printJson, styled, table } from '../terminal/output.js';
 
 /** `chrootfile list`: the tasks of a recipe, then those each library shows, its outputs and its inputs. */
 export function list(file: string, options: GivenInputs & { readonly json: boolean }): void {

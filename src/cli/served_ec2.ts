@@ -6,10 +6,10 @@ import { isHeld } from '../linux/lock.js';
 import { readJson } from '../linux/read_json.js';
 import type { Served } from '../local/http/server.js';
 import { localAccount, uncheckedKey } from '../local/request_identity.js';
-import { ExitError, exits } from './exits.js';
-import { serverLock } from './local_ec2.js';
-import { print, printJson } from './output.js';
+import { serverLock } from './embedded_ec2.js';
+import { ExitError, exits } from './exit_codes.js';
 import { stateFolder } from './state.js';
+import { print, printJson } from './terminal/output.js';
 
 /** A served EC2, as it is printed and as the state folder keeps it for the programs of its owner. */
 export interface ServedNote extends Pick<Served, 'endpoint' | 'metadata' | 'hosts'> {

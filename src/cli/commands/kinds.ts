@@ -1,9 +1,9 @@
-import { hintFor } from '../dsl/diagnostics/suggest.js';
-import type { AnyKind } from '../runtime/engine/kind.js';
-import { kinds as all } from '../tasks/index.js';
-import { ExitError, exits } from './exits.js';
-import { exampleOf, type ManualRow, rowsOf, undoOf } from './manual.js';
-import { print, printJson, styled, table } from './output.js';
+import { hintFor } from '../../dsl/diagnostics/suggest.js';
+import type { AnyKind } from '../../runtime/engine/kind.js';
+import { kinds as all } from '../../tasks/index.js';
+import { ExitError, exits } from '../exit_codes.js';
+import { exampleOf, type ManualRow, rowsOf, undoOf } from '../reference.js';
+import { print, printJson, styled, table } from '../terminal/output.js';
 
 /** `chrootfile kinds`: the built-in kinds, or the manual page of one. */
 export function kinds(name: string | undefined, json: boolean): void {

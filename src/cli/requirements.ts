@@ -1,6 +1,6 @@
 import type { Plan } from '../dsl/plan/plan.js';
 import { systemProgram } from '../linux/command.js';
-import { ExitError, exits } from './exits.js';
+import { ExitError, exits } from './exit_codes.js';
 
 /** A program of the host, and the Debian package that has it. */
 export interface Tool {

@@ -1,19 +1,19 @@
 import { once } from 'node:events';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
-import { lock } from '../linux/lock.js';
-import { plainJson } from '../linux/plain_text.js';
-import { shellWord } from '../linux/shell_quote.js';
-import { type Ports, serve } from '../local/http/server.js';
-import { isRegion } from '../local/request_identity.js';
-import { claimState } from '../runtime/runs/format.js';
-import { ExitError, exits } from './exits.js';
-import { behaviourOf, inUse, logTo, makeRoom, openLocalEc2, serverLock } from './local_ec2.js';
-import { print, printError } from './output.js';
-import { keepNote, newSecretKey, noteOf, type ServedNote } from './served.js';
-import { watchSignals } from './signals.js';
-import { isRoot, stateFolder } from './state.js';
-import { localTools, mustHave } from './tools.js';
+import { lock } from '../../linux/lock.js';
+import { plainJson } from '../../linux/plain_text.js';
+import { shellWord } from '../../linux/shell_quote.js';
+import { type Ports, serve } from '../../local/http/server.js';
+import { isRegion } from '../../local/request_identity.js';
+import { claimState } from '../../runtime/runs/format.js';
+import { behaviourOf, inUse, logTo, makeRoom, openLocalEc2, serverLock } from '../embedded_ec2.js';
+import { ExitError, exits } from '../exit_codes.js';
+import { localTools, mustHave } from '../requirements.js';
+import { keepNote, newSecretKey, noteOf, type ServedNote } from '../served_ec2.js';
+import { isRoot, stateFolder } from '../state.js';
+import { print, printError } from '../terminal/output.js';
+import { watchSignals } from '../terminal/signals.js';
 
 export interface ServeOptions extends Ports {
   readonly state?: string;

@@ -1,6 +1,6 @@
-import { killCancelled } from '../linux/command.js';
-import { policy } from '../runtime/engine/policy.js';
-import { exits } from './exits.js';
+import { killCancelled } from '../../linux/command.js';
+import { policy } from '../../runtime/engine/policy.js';
+import { exits } from '../exit_codes.js';
 
 /** A wish to end, and where it came from. */
 export interface Interruption {

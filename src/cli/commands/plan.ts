@@ -1,8 +1,8 @@
-import type { Plan, PlanNode } from '../dsl/plan/plan.js';
-import { makePlan } from '../dsl/plan/plan.js';
+import type { Plan, PlanNode } from '../../dsl/plan/plan.js';
+import { makePlan } from '../../dsl/plan/plan.js';
+import { type GivenInputs, inputsOf, loadRecipe, mustBePlaced } from '../recipe_file.js';
+import { print, printJson, styled } from '../terminal/output.js';
 import { printFaults } from './check.js';
-import { type GivenInputs, inputsOf, loadRecipe, mustBePlaced } from './load.js';
-import { print, printJson, styled } from './output.js';
 
 export interface PlanOptions extends GivenInputs {
   readonly json: boolean;

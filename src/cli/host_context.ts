@@ -3,8 +3,8 @@ import type { Cloud } from '../dsl/recipe/types.js';
 import { hostShell } from '../linux/command.js';
 import { localRegion } from '../local/request_identity.js';
 import type { World } from '../runtime/engine/kind.js';
-import { makeRoom, openLocalEc2 } from './local_ec2.js';
-import { servedAt } from './served.js';
+import { makeRoom, openLocalEc2 } from './embedded_ec2.js';
+import { servedAt } from './served_ec2.js';
 
 /** What a run, or an undo, works with, and what EC2 it opened. The SDK is loaded when EC2 is first asked for. */
 export interface OpenedWorld extends World {

@@ -1,5 +1,5 @@
 import { styleText } from 'node:util';
-import { plainJson, plainText } from '../linux/plain_text.js';
+import { plainJson, plainText } from '../../linux/plain_text.js';
 
 type Style = Parameters<typeof styleText>[0];
 

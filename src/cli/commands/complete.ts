@@ -1,10 +1,10 @@
 import type { Command, Option } from 'commander';
-import type { InputDeclaration } from '../dsl/recipe/inputs.js';
-import { listRuns } from '../runtime/runs/run_folder.js';
-import { kinds } from '../tasks/index.js';
-import { fileAndTasks, loadRecipe, outlineOf } from './load.js';
-import { print } from './output.js';
-import { stateFolder } from './state.js';
+import type { InputDeclaration } from '../../dsl/recipe/inputs.js';
+import { listRuns } from '../../runtime/runs/run_folder.js';
+import { kinds } from '../../tasks/index.js';
+import { fileAndTasks, loadRecipe, outlineOf } from '../recipe_file.js';
+import { stateFolder } from '../state.js';
+import { print } from '../terminal/output.js';
 
 /** Something that may stand where the cursor is. */
 interface Candidate {

@@ -1,13 +1,13 @@
-import type { Ec2 } from '../aws/client.js';
-import { findLeftovers, isTerminated, type Leftover, removeLeftover } from '../aws/leftovers.js';
-import type { Cloud } from '../dsl/recipe/types.js';
-import { listRuns, type RunState } from '../runtime/runs/run_folder.js';
-import { ExitError, exits } from './exits.js';
-import { print, printError, printJson, table } from './output.js';
-import { toldOf } from './session.js';
-import { watchSignals } from './signals.js';
-import { stateFolder } from './state.js';
-import { openWorld } from './world.js';
+import type { Ec2 } from '../../aws/client.js';
+import { findLeftovers, isTerminated, type Leftover, removeLeftover } from '../../aws/leftovers.js';
+import type { Cloud } from '../../dsl/recipe/types.js';
+import { listRuns, type RunState } from '../../runtime/runs/run_folder.js';
+import { ExitError, exits } from '../exit_codes.js';
+import { openWorld } from '../host_context.js';
+import { toldOf } from '../session.js';
+import { stateFolder } from '../state.js';
+import { print, printError, printJson, table } from '../terminal/output.js';
+import { watchSignals } from '../terminal/signals.js';
 
 export interface GcOptions {
   readonly state?: string;

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { createInterface } from 'node:readline/promises';
-import type { LinkedTask } from '../dsl/resolve/link.js';
-import { openShell, type ShellPlace } from '../linux/interactive_shell.js';
-import type { FailedTask, FailureWish } from '../runtime/engine/execution.js';
+import type { LinkedTask } from '../../dsl/resolve/link.js';
+import { openShell, type ShellPlace } from '../../linux/interactive_shell.js';
+import type { FailedTask, FailureWish } from '../../runtime/engine/execution.js';
 import { harmless, print, styled } from './output.js';
 
 /** What `--on-failure` may say. */

@@ -1,19 +1,19 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { removeFile } from '../linux/atomic_write.js';
-import { hostShell } from '../linux/command.js';
-import { isHeld, lock, ownerOf } from '../linux/lock.js';
-import { deviceOf } from '../local/loop_devices.js';
-import { draftPool, hasPool, openPool, type PoolType, removePool, takePool } from '../local/pool.js';
-import { type Image, type Resources, regionsIn, type Snapshot, type Store, type Volume } from '../local/store.js';
-import { claimState } from '../runtime/runs/format.js';
-import { listRuns } from '../runtime/runs/run_folder.js';
-import { ExitError, exits } from './exits.js';
-import { inUse, localEc2, localFolder, makeRoom, openLocalEc2, runCommand, serverLock, whilePoolStays } from './local_ec2.js';
-import { print, printError, printJson, table } from './output.js';
-import { watchSignals } from './signals.js';
-import { isRoot, stateFolder } from './state.js';
-import { mustHave } from './tools.js';
+import { removeFile } from '../../linux/atomic_write.js';
+import { hostShell } from '../../linux/command.js';
+import { isHeld, lock, ownerOf } from '../../linux/lock.js';
+import { deviceOf } from '../../local/loop_devices.js';
+import { draftPool, hasPool, openPool, type PoolType, removePool, takePool } from '../../local/pool.js';
+import { type Image, type Resources, regionsIn, type Snapshot, type Store, type Volume } from '../../local/store.js';
+import { claimState } from '../../runtime/runs/format.js';
+import { listRuns } from '../../runtime/runs/run_folder.js';
+import { inUse, localEc2, localFolder, makeRoom, openLocalEc2, runCommand, serverLock, whilePoolStays } from '../embedded_ec2.js';
+import { ExitError, exits } from '../exit_codes.js';
+import { mustHave } from '../requirements.js';
+import { isRoot, stateFolder } from '../state.js';
+import { print, printError, printJson, table } from '../terminal/output.js';
+import { watchSignals } from '../terminal/signals.js';
 
 type Listed = 'images' | 'volumes' | 'snapshots';
 

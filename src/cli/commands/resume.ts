@@ -1,12 +1,12 @@
-import { makePlan } from '../dsl/plan/plan.js';
-import { isWith, keeperOf } from '../linux/namespace_holder.js';
-import { type KeptRun, nodesDone, readKept } from '../runtime/runs/resume_state.js';
-import type { RunFolder } from '../runtime/runs/run_folder.js';
-import { ExitError, exits } from './exits.js';
-import { inputsOf, loadRecipe, mustBePlaced, pair } from './load.js';
+import { makePlan } from '../../dsl/plan/plan.js';
+import { isWith, keeperOf } from '../../linux/namespace_holder.js';
+import { type KeptRun, nodesDone, readKept } from '../../runtime/runs/resume_state.js';
+import type { RunFolder } from '../../runtime/runs/run_folder.js';
+import { ExitError, exits } from '../exit_codes.js';
+import { inputsOf, loadRecipe, mustBePlaced, pair } from '../recipe_file.js';
+import { stateFolder } from '../state.js';
 import type { PreparedRun, RunOptions } from './run.js';
 import { findRun } from './runs.js';
-import { stateFolder } from './state.js';
 
 /** The kept run that `--resume` names. @throws ExitError when it is none, or cannot be gone on with. */
 export function findKept({ state, resume }: Pick<RunOptions, 'state' | 'resume'>): { folder: RunFolder; kept: KeptRun } {

@@ -1,4 +1,4 @@
-import { print } from './output.js';
+import { print } from '../terminal/output.js';
 
 /** Scripts that complete by asking the program itself: it knows recipes, inputs and runs. */
 const scripts = {

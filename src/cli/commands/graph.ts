@@ -1,6 +1,6 @@
-import { makePlan, type Plan, type PlanNode } from '../dsl/plan/plan.js';
-import { type GivenInputs, loadRecipe } from './load.js';
-import { print } from './output.js';
+import { makePlan, type Plan, type PlanNode } from '../../dsl/plan/plan.js';
+import { type GivenInputs, loadRecipe } from '../recipe_file.js';
+import { print } from '../terminal/output.js';
 
 /** `chrootfile graph`: the plan as a graph; links that follow from others are left out. */
 export function graph(file: string, goals: readonly string[], options: GivenInputs & { readonly format: 'text' | 'mermaid' | 'dot' }): void {

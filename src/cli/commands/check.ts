@@ -1,10 +1,10 @@
-import { type Diagnostic, formatDiagnostic, includesOf, placeOf, RecipeError, sortDiagnostics } from '../dsl/diagnostics/diagnostic.js';
-import { makePlan } from '../dsl/plan/plan.js';
-import { positionOf } from '../dsl/syntax/source.js';
-import { plainJson } from '../linux/plain_text.js';
-import { exits } from './exits.js';
-import { type GivenInputs, loadRecipe } from './load.js';
-import { print, printError, printJson } from './output.js';
+import { type Diagnostic, formatDiagnostic, includesOf, placeOf, RecipeError, sortDiagnostics } from '../../dsl/diagnostics/diagnostic.js';
+import { makePlan } from '../../dsl/plan/plan.js';
+import { positionOf } from '../../dsl/syntax/source.js';
+import { plainJson } from '../../linux/plain_text.js';
+import { exits } from '../exit_codes.js';
+import { type GivenInputs, loadRecipe } from '../recipe_file.js';
+import { print, printError, printJson } from '../terminal/output.js';
 
 /** `event`: as the one line of NDJSON that stands for a run which could not begin. */
 export type FaultFormat = 'text' | 'json' | 'github' | 'event';

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { listRuns, RunFolder } from '../runtime/runs/run_folder.js';
-import { ExitError, exits } from './exits.js';
-import { harmless, print, printError, printJson, table } from './output.js';
-import { stateFolder } from './state.js';
+import { listRuns, RunFolder } from '../../runtime/runs/run_folder.js';
+import { ExitError, exits } from '../exit_codes.js';
+import { stateFolder } from '../state.js';
+import { harmless, print, printError, printJson, table } from '../terminal/output.js';
 
 /** `chrootfile runs`: what was run, and whether anything of it is left. */
 export function runs(state: string | undefined, json: boolean): void {

@@ -1,14 +1,14 @@
 import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { hostShell } from '../linux/command.js';
-import { hasPool } from '../local/pool.js';
-import { isUnfinished, listRuns } from '../runtime/runs/run_folder.js';
-import { kinds } from '../tasks/index.js';
-import { exits } from './exits.js';
-import { localFolder, openLocalEc2 } from './local_ec2.js';
-import { print, printJson, styled } from './output.js';
-import { isRoot, stateFolder } from './state.js';
-import { localTools, missingTools, runTools } from './tools.js';
+import { hostShell } from '../../linux/command.js';
+import { hasPool } from '../../local/pool.js';
+import { isUnfinished, listRuns } from '../../runtime/runs/run_folder.js';
+import { kinds } from '../../tasks/index.js';
+import { localFolder, openLocalEc2 } from '../embedded_ec2.js';
+import { exits } from '../exit_codes.js';
+import { localTools, missingTools, runTools } from '../requirements.js';
+import { isRoot, stateFolder } from '../state.js';
+import { print, printJson, styled } from '../terminal/output.js';
 
 interface Finding {
   readonly name: string;

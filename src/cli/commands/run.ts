@@ -1,21 +1,21 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { makePlan, type Plan } from '../dsl/plan/plan.js';
-import { mounts } from '../linux/mounts.js';
-import { keeperOf } from '../linux/namespace_holder.js';
-import { noTerminal } from '../runtime/engine/task_runner.js';
-import type { Ended, KeptRun } from '../runtime/runs/resume_state.js';
-import { newRunId, RunFolder } from '../runtime/runs/run_folder.js';
-import type { FailureMode } from './debug.js';
-import { ExitError, exits } from './exits.js';
-import { inputsOf, type LoadedRecipe, loadRecipe, mustBePlaced } from './load.js';
-import { hasPerson, print } from './output.js';
-import type { ReportFormat } from './reports/index.js';
+import { makePlan, type Plan } from '../../dsl/plan/plan.js';
+import { mounts } from '../../linux/mounts.js';
+import { keeperOf } from '../../linux/namespace_holder.js';
+import { noTerminal } from '../../runtime/engine/task_runner.js';
+import type { Ended, KeptRun } from '../../runtime/runs/resume_state.js';
+import { newRunId, RunFolder } from '../../runtime/runs/run_folder.js';
+import { ExitError, exits } from '../exit_codes.js';
+import { inputsOf, type LoadedRecipe, loadRecipe, mustBePlaced } from '../recipe_file.js';
+import type { ReportFormat } from '../reports/index.js';
+import { mustHave, toolsFor } from '../requirements.js';
+import { runSession } from '../session.js';
+import { isRoot, stateFolder, usualUmask } from '../state.js';
+import type { FailureMode } from '../terminal/debugging.js';
+import { hasPerson, print } from '../terminal/output.js';
+import { watchSignals } from '../terminal/signals.js';
 import { findKept, prepareResume } from './resume.js';
-import { runSession } from './session.js';
-import { watchSignals } from './signals.js';
-import { isRoot, stateFolder, usualUmask } from './state.js';
-import { mustHave, toolsFor } from './tools.js';
 
 export interface RunOptions {
   readonly state?: string;

@@ -1,17 +1,17 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { runTag, stateTag, taskTag } from '../aws/ownership_tags.js';
-import { deadLocksIn, removeDeadLocks } from '../linux/lock.js';
-import { danglingLinkFindings, type Finding, findingsIn, type Remembered, rebuild, removeOrphan, setAsideForGood } from '../local/check.js';
-import type { LocalEc2 } from '../local/ec2.js';
-import { artifactsOf } from '../runtime/runs/artifacts.js';
-import { readJournal } from '../runtime/runs/journal.js';
-import { listRuns, type RunFolder } from '../runtime/runs/run_folder.js';
-import { kinds } from '../tasks/index.js';
-import { ExitError, exits } from './exits.js';
-import { localFolder, openLocalEc2 } from './local_ec2.js';
-import { print, printJson, table } from './output.js';
-import { isRoot, stateFolder } from './state.js';
+import { runTag, stateTag, taskTag } from '../../aws/ownership_tags.js';
+import { deadLocksIn, removeDeadLocks } from '../../linux/lock.js';
+import { danglingLinkFindings, type Finding, findingsIn, type Remembered, rebuild, removeOrphan, setAsideForGood } from '../../local/check.js';
+import type { LocalEc2 } from '../../local/ec2.js';
+import { artifactsOf } from '../../runtime/runs/artifacts.js';
+import { readJournal } from '../../runtime/runs/journal.js';
+import { listRuns, type RunFolder } from '../../runtime/runs/run_folder.js';
+import { kinds } from '../../tasks/index.js';
+import { localFolder, openLocalEc2 } from '../embedded_ec2.js';
+import { ExitError, exits } from '../exit_codes.js';
+import { isRoot, stateFolder } from '../state.js';
+import { print, printJson, table } from '../terminal/output.js';
 
 export interface CheckOptions {
   readonly state?: string;
