@@ -1,6 +1,6 @@
-import { policy } from '../runtime/engine/policy.js';
 import { type Ec2, inCall, isLost, isThrottling, notSure } from './client.js';
 import { firstIdOf, type MadeNote, type Search } from './ownership_tags.js';
+import { ec2Policy } from './policy.js';
 import { onceAllowed, onceKnown, type Progress, pause } from './waiter.js';
 
 /**
@@ -16,13 +16,13 @@ export async function sendOnce(
   { send, search, progress }: { readonly send: () => Promise<string | undefined>; readonly search: Search; readonly progress: Progress },
 ): Promise<string> {
   let lost = false;
-  for (let attempt = 1, delay: number = policy.pollFirstMs; ; attempt += 1, delay = Math.min(delay * 2, policy.throttledMostMs)) {
+  for (let attempt = 1, delay: number = ec2Policy.pollFirstMs; ; attempt += 1, delay = Math.min(delay * 2, ec2Policy.throttledMostMs)) {
     try {
       return (await onceAllowed(signal, progress, () => onceKnown(signal, send))) ?? '';
     } catch (error) {
       const told = inCall(call, error);
       lost ||= isLost(error);
-      if (signal.aborted || attempt === policy.sendAttempts || !(isThrottling(error) || isLost(error))) throw lost ? notSure(told) : told;
+      if (signal.aborted || attempt === ec2Policy.sendAttempts || !(isThrottling(error) || isLost(error))) throw lost ? notSure(told) : told;
       if (isThrottling(error)) await pause(delay * (0.5 + Math.random()), signal);
       else {
         const found = await firstIdOf(ec2, { ...note, asked_at: new Date().toISOString() }, search, signal).catch((failed: Error) => {

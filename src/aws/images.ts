@@ -1,8 +1,8 @@
 import type { CopyImageCommandInput, DescribeImagesCommandInput, EbsBlockDevice, Image, RegisterImageCommandInput } from '@aws-sdk/client-ec2';
-import { policy } from '../runtime/engine/policy.js';
 import { type Ec2, inCall } from './client.js';
 import { sendOnce } from './create_once.js';
 import { type MadeNote, madeBy, type Search } from './ownership_tags.js';
+import { ec2Policy } from './policy.js';
 import { onceAllowed, onceKnown, type Progress, remove, waitFor } from './waiter.js';
 
 /** Registers an image; gives its id. EC2 takes no token here: a lost answer is looked for before it is sent again. */
@@ -48,7 +48,7 @@ export async function imageOf(ec2: Ec2, id: string): Promise<Image | undefined> 
 }
 
 /** Waits until an image can be used. */
-export async function waitForImage(ec2: Ec2, id: string, signal: AbortSignal, limitMs: number = policy.imageMs): Promise<Image> {
+export async function waitForImage(ec2: Ec2, id: string, signal: AbortSignal, limitMs: number = ec2Policy.imageMs): Promise<Image> {
   const image = (await waitFor<Image>({
     ec2,
     thing: 'image',

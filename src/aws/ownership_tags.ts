@@ -3,9 +3,9 @@ import type { Tag } from '@aws-sdk/client-ec2';
 import { shellWord } from '../linux/shell_quote.js';
 import { shortName } from '../linux/short_name.js';
 import type { Artifact, ByHand, NoteHandle, TaskContext, World } from '../runtime/engine/kind.js';
-import { policy } from '../runtime/engine/policy.js';
 import { changedNothing, type Ec2, inCall, isNotFound } from './client.js';
 import { hostName } from './metadata.js';
+import { ec2Policy } from './policy.js';
 import { onceAllowed, onceKnown, unknownForMs, waitFor } from './waiter.js';
 
 /** The tags of everything a run makes, by which it is found again. */
@@ -162,7 +162,7 @@ async function idsOf(
       for (const id of ids) found.add(id);
       return enough([...found]) || performance.now() >= until;
     },
-    limitMs: policy.eventualConsistencyMs + policy.searchMs,
+    limitMs: ec2Policy.eventualConsistencyMs + ec2Policy.searchMs,
     signal,
   });
   return [...found];

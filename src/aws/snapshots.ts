@@ -1,8 +1,8 @@
 import type { CreateSnapshotCommandInput, Snapshot } from '@aws-sdk/client-ec2';
-import { policy } from '../runtime/engine/policy.js';
 import type { Ec2 } from './client.js';
 import { sendOnce } from './create_once.js';
 import { type MadeNote, madeBy, type Search } from './ownership_tags.js';
+import { ec2Policy } from './policy.js';
 import { type Progress, remove, waitFor } from './waiter.js';
 
 /** Asks for a snapshot; gives its id. EC2 takes no token here: a lost answer is looked for before it is sent again. */
@@ -35,7 +35,7 @@ export async function waitForSnapshot(ec2: Ec2, id: string, signal: AbortSignal,
       if (seen.State === 'error') throw new Error(`snapshot ${id} failed: ${seen.StateMessage ?? 'EC2 gives no reason'}`);
       return seen.State === 'completed';
     },
-    limitMs: policy.snapshotMs,
+    limitMs: ec2Policy.snapshotMs,
     signal,
     progress: (seen) => progress(`snapshot ${seen.Progress || '0%'}`),
     fraction: (seen) => (Number.parseInt(seen.Progress ?? '', 10) || 0) / 100,

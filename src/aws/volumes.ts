@@ -1,7 +1,7 @@
 import type { CreateVolumeCommandInput, Volume, VolumeAttachment } from '@aws-sdk/client-ec2';
-import { policy } from '../runtime/engine/policy.js';
 import { changedNothing, codeOf, type Ec2, inCall } from './client.js';
 import { type MadeNote, madeBy, type Search } from './ownership_tags.js';
+import { ec2Policy } from './policy.js';
 import { onceKnown, remove, waitFor } from './waiter.js';
 
 /** Asks for a volume; gives it as it is at once. */
@@ -42,7 +42,7 @@ export async function waitForVolume(ec2: Ec2, made: Volume, signal: AbortSignal)
       if (seen.State === 'error' || seen.State === 'deleted' || seen.State === 'deleting') throw new Error(`volume ${id} is "${seen.State}"`);
       return seen.State === 'available' || seen.State === 'in-use';
     },
-    limitMs: policy.volumeReadyMs,
+    limitMs: ec2Policy.volumeReadyMs,
     signal,
   });
   return volume as Volume;
@@ -86,7 +86,7 @@ export async function attachVolume(ec2: Ec2, want: Attached, signal: AbortSignal
 /** The attachment as wanted, made since it was asked for: an older one is somebody else's. */
 async function attachedAsAsked(ec2: Ec2, want: Attached): Promise<VolumeAttachment | undefined> {
   const found = attachmentOf(await describeVolume(ec2, want.volume), want);
-  return (found?.AttachTime?.getTime() ?? 0) > Date.parse(want.asked_at) - policy.clockSkewMs ? found : undefined;
+  return (found?.AttachTime?.getTime() ?? 0) > Date.parse(want.asked_at) - ec2Policy.clockSkewMs ? found : undefined;
 }
 
 function attachmentOf(volume: Volume | undefined, { instance, device }: Attached): VolumeAttachment | undefined {
@@ -103,7 +103,7 @@ export async function waitForAttachment(ec2: Ec2, want: Attached, answered: Volu
     look: async (signal) => attachmentOf(await describeVolume(ec2, want.volume, signal), want),
     answered,
     done: (seen) => seen.State === 'attached',
-    limitMs: policy.attachMs,
+    limitMs: ec2Policy.attachMs,
     signal,
   });
 }
@@ -142,7 +142,7 @@ export async function detachVolume(ec2: Ec2, want: Attached, signal: AbortSignal
       return state === 'detached';
     },
     gone: true,
-    limitMs: policy.attachMs,
+    limitMs: ec2Policy.attachMs,
     signal,
   });
 }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { policy } from '../runtime/engine/policy.js';
 import { codeOf, type Ec2, inCall, isNotFound, isPassingLimit, isRefusal, isThrottling } from './client.js';
+import { ec2Policy } from './policy.js';
 
 /** What is waited for, and how it looks. */
 export interface Wait<T> {
@@ -61,7 +61,7 @@ async function watch<T>({ ec2, what, call, look, answered, done, gone = false, l
     if (seen !== undefined) lastSeen = performance.now();
     if (seen === undefined && last === '') {
       if (gone) return undefined;
-      if (performance.now() - lastSeen > policy.eventualConsistencyMs) throw new Error(`waited for ${what}: it does not exist`);
+      if (performance.now() - lastSeen > ec2Policy.eventualConsistencyMs) throw new Error(`waited for ${what}: it does not exist`);
     } else if (seen !== undefined) {
       if (done(seen)) return seen;
       progress?.(seen);
@@ -79,8 +79,8 @@ export async function pause(ms: number, signal: AbortSignal): Promise<void> {
 
 /** When to look again: often at first, later in proportion to what it took so far, and by EC2's own word where it has one. */
 function pauseAfter(waitedMs: number, done = 0): number {
-  const wanted = done > 0 ? ((waitedMs * (1 - done)) / done) * policy.pollOfRest : Math.max(policy.pollSteadyMs, waitedMs * policy.pollOfWaited);
-  return Math.min(Math.max(wanted, policy.pollFirstMs), policy.pollMostMs);
+  const wanted = done > 0 ? ((waitedMs * (1 - done)) / done) * ec2Policy.pollOfRest : Math.max(ec2Policy.pollSteadyMs, waitedMs * ec2Policy.pollOfWaited);
+  return Math.min(Math.max(wanted, ec2Policy.pollFirstMs), ec2Policy.pollMostMs);
 }
 
 /** Faults that pass by themselves: throttling and faults of the server. On this machine it is a disk that fails, at every try. */
@@ -96,12 +96,12 @@ function isPassing(error: unknown, { cloud }: Ec2): boolean {
  */
 export async function onceKnown<T>(signal: AbortSignal, action: () => Promise<T>): Promise<T> {
   const started = performance.now();
-  for (let delay: number = policy.pollFirstMs; ; delay = Math.min(delay * policy.pollBackoff, policy.pollMostMs)) {
+  for (let delay: number = ec2Policy.pollFirstMs; ; delay = Math.min(delay * ec2Policy.pollBackoff, ec2Policy.pollMostMs)) {
     try {
       // To its end also when the run is cancelled: what is taken back must not be still in the making.
       return await action();
     } catch (error) {
-      if (!isNotFound(error) || performance.now() - started > policy.eventualConsistencyMs) throw error;
+      if (!isNotFound(error) || performance.now() - started > ec2Policy.eventualConsistencyMs) throw error;
       await pause(delay, signal);
     }
   }
@@ -115,7 +115,7 @@ export type Progress = (text: string) => void;
  * @throws the signal's reason when it aborts, as by the timeout of the task; every other error at once.
  */
 export async function onceAllowed<T>(signal: AbortSignal, progress: Progress, action: () => Promise<T>): Promise<T> {
-  for (let delay: number = policy.limitFirstMs; ; delay = Math.min(delay * 2, policy.limitMostMs)) {
+  for (let delay: number = ec2Policy.limitFirstMs; ; delay = Math.min(delay * 2, ec2Policy.limitMostMs)) {
     try {
       return await action();
     } catch (error) {
@@ -151,7 +151,7 @@ async function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>): Promi
  */
 export function unknownForMs({ consistent }: Ec2, askedAt: string): number {
   const since = Date.now() - Date.parse(askedAt);
-  return consistent || Number.isNaN(since) ? 0 : Math.min(Math.max(policy.eventualConsistencyMs - since, 0), policy.eventualConsistencyMs);
+  return consistent || Number.isNaN(since) ? 0 : Math.min(Math.max(ec2Policy.eventualConsistencyMs - since, 0), ec2Policy.eventualConsistencyMs);
 }
 
 /**
@@ -167,7 +167,7 @@ export async function remove(ec2: Ec2, call: string, madeAt: string, signal: Abo
     } catch (error) {
       if (!isNotFound(error)) throw inCall(call, error);
       if (performance.now() >= known) return;
-      await pause(policy.pollFirstMs * 4, signal);
+      await pause(ec2Policy.pollFirstMs * 4, signal);
     }
   }
 }

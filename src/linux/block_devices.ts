@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { policy } from '../runtime/engine/policy.js';
 import type { Shell } from './command.js';
+import { hostPolicy } from './policy.js';
 
 /**
  * Device names EC2 recommends for EBS volumes on HVM instances: /dev/sdf to /dev/sdp.
@@ -78,7 +78,7 @@ async function appears(what: string, signal: AbortSignal, look: () => string | u
   for (let waited = 0; ; waited += 20) {
     const found = look();
     if (found !== undefined) return found;
-    if (waited > policy.deviceNodeMs) throw new Error(`${what} does not appear`);
+    if (waited > hostPolicy.deviceNodeMs) throw new Error(`${what} does not appear`);
     await sleep(20, undefined, { signal });
   }
 }

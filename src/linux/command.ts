@@ -1,7 +1,7 @@
 import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { policy } from '../runtime/engine/policy.js';
+import { hostPolicy } from './policy.js';
 import { shellWord } from './shell_quote.js';
 
 /** Runs programs of the host. */
@@ -36,7 +36,7 @@ export class CommandError extends Error {
     const tail = output
       .trimEnd()
       .split('\n')
-      .slice(-policy.tailLines)
+      .slice(-hostPolicy.tailLines)
       .filter((line) => line !== '');
     super([`${shown(command)}: ${how}`, ...tail.map((line) => `  ${line}`)].join('\n'));
     this.name = 'CommandError';
@@ -90,7 +90,7 @@ export const hostShell: Shell = {
 };
 
 /**
- * Ends a process group when a signal aborts: TERM, and KILL after `policy.termToKillMs`, or at once when the
+ * Ends a process group when a signal aborts: TERM, and KILL after `hostPolicy.termToKillMs`, or at once when the
  * abort's reason says so. Gives a function that stops watching.
  */
 export function cancelOn(signal: AbortSignal, pid: number | undefined): () => void {
@@ -98,7 +98,7 @@ export function cancelOn(signal: AbortSignal, pid: number | undefined): () => vo
   let timer: NodeJS.Timeout | undefined;
   const cancel = () => {
     killGroup(pid, 'SIGTERM');
-    timer = setTimeout(() => killGroup(pid, 'SIGKILL'), policy.termToKillMs);
+    timer = setTimeout(() => killGroup(pid, 'SIGKILL'), hostPolicy.termToKillMs);
     hurry.add(pid);
   };
   if (signal.aborted) cancel();

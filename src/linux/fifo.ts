@@ -1,10 +1,10 @@
 import { closeSync, constants, mkdirSync, openSync, rmSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
-import { policy } from '../runtime/engine/policy.js';
 import type { Redactor } from '../runtime/output/redactor.js';
 import { TaskOutput } from '../runtime/output/task_output.js';
 import type { Shell } from './command.js';
+import { hostPolicy } from './policy.js';
 
 /** A real pipe: one end for a child, the other read here. */
 export interface Pipe {
@@ -39,7 +39,7 @@ export class PipeMaker {
     const output = new TaskOutput(this.redactor, onLines, learn);
     // In parts: of all lines of a chunk at once, the garbage collector would make room for thousands.
     socket.on('data', (chunk: Buffer) => {
-      for (let at = 0; at < chunk.length; at += policy.outputPart) output.write(chunk.subarray(at, at + policy.outputPart));
+      for (let at = 0; at < chunk.length; at += hostPolicy.outputPart) output.write(chunk.subarray(at, at + hostPolicy.outputPart));
     });
     const drained = new Promise<void>((resolve) => {
       socket.on('error', () => {});

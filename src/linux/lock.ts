@@ -2,9 +2,9 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, st
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import lockfile from 'proper-lockfile';
-import { policy } from '../runtime/engine/policy.js';
 import { draftEnding } from './atomic_write.js';
 import { removeMountPoint } from './mounts.js';
+import { hostPolicy } from './policy.js';
 import { ownIdentity, type ProcessIdentity, startTimeOf, stateOf } from './process_identity.js';
 import { shortName } from './short_name.js';
 
@@ -39,7 +39,7 @@ export interface Patience {
 
 /**
  * Takes the lock of a path, for all processes of the host. An owner that died is thrown out at once; one that
- * cannot be asked, when it has not renewed the lock for `policy.lockStaleMs`.
+ * cannot be asked, when it has not renewed the lock for `hostPolicy.lockStaleMs`.
  *
  * A lock is a folder with one file in it, which says whose it is, under a name that nobody else ever uses. Both come
  * into being by one rename, which the kernel refuses while another file is in the folder; and the lock is given back,
@@ -65,7 +65,7 @@ export async function lock(path: string, purpose: string, patience: Patience = {
 
 /** Runs something while holding a lock that others hold for moments only. */
 export async function withLock<T>(path: string, purpose: string, action: () => T | Promise<T>): Promise<T> {
-  const release = await lock(path, purpose, { ms: policy.lockWaitMs });
+  const release = await lock(path, purpose, { ms: hostPolicy.lockWaitMs });
   try {
     return await action();
   } finally {
@@ -185,7 +185,7 @@ const held = new Set<string>();
 /** A time that lies ahead is of a clock that was set back since. */
 function isFresh(path: string): boolean {
   const renewed = statSync(lockFolder(path), { throwIfNoEntry: false })?.mtimeMs;
-  return renewed !== undefined && Math.abs(Date.now() - renewed) < policy.lockStaleMs;
+  return renewed !== undefined && Math.abs(Date.now() - renewed) < hostPolicy.lockStaleMs;
 }
 
 /** Takes a lock away from an owner that is over. @throws Error where that cannot be done, e.g. on a read-only file system. */
@@ -227,7 +227,7 @@ async function tryLock(path: string, purpose: string): Promise<Release | undefin
   try {
     const release = await lockfile.lock(path, {
       realpath: false,
-      stale: policy.lockStaleMs,
+      stale: hostPolicy.lockStaleMs,
       lockfilePath: lockFolder(path),
       // The library's default throws out of a timer. A lock lost to a suspended machine is no reason to die in mid-run.
       onCompromised: () => {},

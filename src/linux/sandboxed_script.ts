@@ -2,13 +2,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, fstatSync, readSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { policy } from '../runtime/engine/policy.js';
 import { foreignIn } from './architecture.js';
 import { commandIn, mountsIn } from './chroot_entry.js';
 import { cancelOn, systemProgram } from './command.js';
 import type { Pipe, PipeMaker } from './fifo.js';
 import { memoryFile } from './memory_file.js';
 import { onTerminal } from './on_terminal.js';
+import { hostPolicy } from './policy.js';
 
 /** A script of a recipe, ready to run. */
 export interface Script {
@@ -101,7 +101,7 @@ export async function runScript(script: Script, pipes: PipeMaker): Promise<Scrip
   const timer = script.timeoutMs === undefined ? undefined : setTimeout(() => timeout.abort(), script.timeoutMs);
   try {
     const ended = await endOf(script, command, pipe, files, signal).catch((cause: Error) => cause);
-    await Promise.race([pipe.drained, sleep(policy.outputAfterEndMs, undefined, { ref: false })]);
+    await Promise.race([pipe.drained, sleep(hostPolicy.outputAfterEndMs, undefined, { ref: false })]);
     pipe.destroy();
     // Its last line may still come, and look at the files.
     await pipe.drained;

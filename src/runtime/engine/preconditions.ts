@@ -1,9 +1,9 @@
 import { evaluate } from '../../dsl/evaluate.js';
 import type { LinkedTask } from '../../dsl/resolve/link.js';
 import type { Value } from '../../dsl/syntax/values.js';
+import { hostPolicy } from '../../linux/policy.js';
 import { runScript, ScriptError } from '../../linux/sandboxed_script.js';
 import type { Execution } from './execution.js';
-import { policy } from './policy.js';
 import { surroundingsOf } from './user_script.js';
 
 /** Why a command of a check failed: how it ended, and its last lines. */
@@ -28,11 +28,11 @@ export async function checkCommand(
   const lines: string[] = [];
   const script = { ...surroundingsOf(task, x.facts, root), text, shell: ['/bin/sh', '-e'], keepsMounts: false, timeoutMs: task.task.timeoutMs, signal };
   try {
-    await runScript({ ...script, onLines: (more) => lines.push(...more.slice(-policy.tailLines)) }, x.pipes);
+    await runScript({ ...script, onLines: (more) => lines.push(...more.slice(-hostPolicy.tailLines)) }, x.pipes);
     return undefined;
   } catch (error) {
     if (!(error instanceof ScriptError) || signal.aborted) throw error;
-    return { command: text, how: error.how, lines: lines.slice(-policy.tailLines) };
+    return { command: text, how: error.how, lines: lines.slice(-hostPolicy.tailLines) };
   }
 }
 

@@ -10,13 +10,13 @@ import { outputsOf } from '../../dsl/resolve/names.js';
 import { longestTimerMs } from '../../dsl/syntax/lexical.js';
 import type { ShellPlace } from '../../linux/interactive_shell.js';
 import { type LockOwner, withHostLocks, withLock } from '../../linux/lock.js';
+import { hostPolicy } from '../../linux/policy.js';
 import { type LeftBehind, runScript, ScriptError } from '../../linux/sandboxed_script.js';
 import { fileNameOf } from '../runs/run_folder.js';
 import { undoNotes } from '../runs/undo.js';
 import type { Left, NodeOutcome } from './events.js';
 import type { Execution } from './execution.js';
 import type { AnyKind, TaskContext } from './kind.js';
-import { policy } from './policy.js';
 import { checkPreconditions } from './preconditions.js';
 import { renewStandIns } from './stand_ins.js';
 import type { FreshTask } from './up_to_date.js';
@@ -153,8 +153,8 @@ export class TaskRunner {
     }
     const tail: string[] = [];
     const onLines = (lines: readonly string[]) => {
-      tail.push(...lines.slice(-policy.tailLines));
-      tail.splice(0, tail.length - policy.tailLines);
+      tail.push(...lines.slice(-hostPolicy.tailLines));
+      tail.splice(0, tail.length - hostPolicy.tailLines);
       emit({ type: 'task.output', task: task.id, lines });
     };
     if (action.interactive) emit({ type: 'terminal.lent', task: task.id });

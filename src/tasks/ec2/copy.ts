@@ -1,11 +1,11 @@
 import type { Ec2 } from '../../aws/client.js';
 import { copyImage, deregisterImage, imageOf, imagesMadeBy, imagesNamed, registerImage, snapshotsOf, waitForImage } from '../../aws/images.js';
 import { allIdsOf, ec2ByHand, type MadeNote, madeNow, makeNoted, runTag, tagsOf, tokenOf } from '../../aws/ownership_tags.js';
+import { ec2Policy } from '../../aws/policy.js';
 import { registrationOf, uefiDataOf } from '../../aws/registration.js';
 import { interimName, interimTask, noteOlder, type RetiredNote, replacedSchema, restore, retire } from '../../aws/replace_image.js';
 import { deleteSnapshot, snapshotsMadeBy } from '../../aws/snapshots.js';
 import { defineKind, type TaskContext } from '../../runtime/engine/kind.js';
-import { policy } from '../../runtime/engine/policy.js';
 
 export const copy = defineKind({
   name: 'ec2.copy',
@@ -85,7 +85,7 @@ export const copy = defineKind({
         }
       }
     };
-    await Promise.all(Array.from({ length: Math.min(policy.copiesAtOnce, regions.length) }, worker));
+    await Promise.all(Array.from({ length: Math.min(ec2Policy.copiesAtOnce, regions.length) }, worker));
     if (ended.signal.aborted) throw ended.signal.reason;
     context.signal.throwIfAborted();
     const ordered = [from.region, ...regions].map((region) => [region, done.get(region)] as const);
@@ -179,7 +179,7 @@ async function copyTo(ec2: Ec2, what: Copying, context: TaskContext): Promise<Co
   };
   await noteOlder(ec2, old, context);
   const copied = await makeNoted(context, { ...made, ...(replacing ? { replacing } : {}) }, () => copyImage(ec2, wanted, context.signal, context.progress));
-  const image = await waitForImage(ec2, copied.made.id, context.signal, policy.copyMs);
+  const image = await waitForImage(ec2, copied.made.id, context.signal, ec2Policy.copyMs);
   const snapshots = snapshotsOf(image);
   copied.note.update({ ...copied.made, snapshots } satisfies CopyNote);
   if (!replacing) return { id: copied.made.id, snapshots, replaced: [] };
