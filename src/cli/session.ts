@@ -15,6 +15,7 @@ import { execute, type Outcome } from '../runtime/engine/executor.js';
 import type { Artifact } from '../runtime/engine/kind.js';
 import { type RenderedUndo, scriptUndoer } from '../runtime/engine/user_script.js';
 import { Redactor } from '../runtime/output/redactor.js';
+import { redactedOutput } from '../runtime/output/task_output.js';
 import { artifactsOf } from '../runtime/runs/artifacts.js';
 import { RunRecord, redacting } from '../runtime/runs/event_log.js';
 import { claimState, currentFormat } from '../runtime/runs/format.js';
@@ -51,7 +52,7 @@ export async function runSession(prepared: PreparedRun, options: RunOptions, int
   const person = asks ? await import('./terminal/debugging.js') : undefined;
   const report = await openReport(asks && options.format === 'auto' ? 'plain' : options.format, options);
   const emit = redacting(redactor, [(event) => record.record(event), report.sink]);
-  const pipes = new PipeMaker(folder.pipes, hostShell, redactor);
+  const pipes = new PipeMaker(folder.pipes, hostShell, redactedOutput(redactor));
   try {
     emit({
       type: 'run.started',

@@ -1,8 +1,6 @@
 import { closeSync, constants, mkdirSync, openSync, rmSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
-import type { Redactor } from '../runtime/output/redactor.js';
-import { TaskOutput } from '../runtime/output/task_output.js';
 import type { Shell } from './command.js';
 import { hostPolicy } from './policy.js';
 
@@ -17,6 +15,16 @@ export interface Pipe {
   destroy(): void;
 }
 
+/** What becomes of what comes out of a pipe. */
+export interface PipeOutput {
+  write(chunk: Buffer): void;
+  /** Nothing more comes. */
+  end(): void;
+}
+
+/** Makes the output of a pipe, which gives its lines to `onLines`; `learn` is called before it looks at them. */
+export type OutputMaker = (onLines: (lines: string[]) => void, learn?: () => void) => PipeOutput;
+
 /**
  * Pipes by way of named ones. Node gives children sockets, and a socket cannot be opened again by its name:
  * `echo x > /dev/stderr` in a script would fail with ENXIO.
@@ -28,15 +36,15 @@ export class PipeMaker {
   constructor(
     private readonly folder: string,
     private readonly shell: Shell,
-    private readonly redactor: Redactor,
+    private readonly makeOutput: OutputMaker,
   ) {}
 
-  /** Opens a pipe whose lines, as {@link TaskOutput} makes them, are given to `onLines` as they come; `learn` as there. */
+  /** Opens a pipe; `onLines` and `learn` as in {@link OutputMaker}. */
   async open(onLines: (lines: string[]) => void, learn?: () => void): Promise<Pipe> {
     const path = this.free.pop() ?? (await this.make());
     const [readEnd, writeEnd] = endsOf(path);
     const socket = new Socket({ fd: readEnd, readable: true, writable: false });
-    const output = new TaskOutput(this.redactor, onLines, learn);
+    const output = this.makeOutput(onLines, learn);
     // In parts: of all lines of a chunk at once, the garbage collector would make room for thousands.
     socket.on('data', (chunk: Buffer) => {
       for (let at = 0; at < chunk.length; at += hostPolicy.outputPart) output.write(chunk.subarray(at, at + hostPolicy.outputPart));

@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import { hostShell } from '../../src/linux/command.js';
 import { PipeMaker } from '../../src/linux/fifo.js';
 import { Redactor } from '../../src/runtime/output/redactor.js';
-import { TaskOutput } from '../../src/runtime/output/task_output.js';
+import { redactedOutput, TaskOutput } from '../../src/runtime/output/task_output.js';
 import { RunRecord } from '../../src/runtime/runs/event_log.js';
 import { RunFolder } from '../../src/runtime/runs/run_folder.js';
 import { inFolder } from '../support/folder.js';
@@ -147,7 +147,7 @@ outputs: {o: "{{ inputs.i }}"}
 suite('the pipe of a task', (test) => {
   test('is not left half open where it cannot be opened', () =>
     inFolder({}, async (folder) => {
-      const pipes = new PipeMaker(join(folder, 'pipes'), hostShell, new Redactor());
+      const pipes = new PipeMaker(join(folder, 'pipes'), hostShell, redactedOutput(new Redactor()));
       const pipe = await pipes.open(() => {});
       // A folder can be opened for reading only.
       for (const name of ['1', '2', '3']) {

@@ -6,6 +6,7 @@ import { hostShell } from '../../src/linux/command.js';
 import { PipeMaker } from '../../src/linux/fifo.js';
 import { runScript } from '../../src/linux/sandboxed_script.js';
 import { Redactor } from '../../src/runtime/output/redactor.js';
+import { redactedOutput } from '../../src/runtime/output/task_output.js';
 import { inFolder } from '../support/folder.js';
 import { differences, lookAtHost } from '../support/host.js';
 import { program, run } from '../support/program.js';
@@ -19,7 +20,7 @@ suite('shell tasks', (test) => {
       const seen: string[] = [];
       const text = 'echo a=1 > $CHROOTFILE_OUTPUT; for i in 1 2 3 4 5 6 7 8 9; do echo $i; sleep 0.05; done; echo a=2 > $CHROOTFILE_OUTPUT; echo end';
       const script = { text, shell: ['/bin/sh'], env: { PATH: '/usr/bin:/bin' }, dir: folder, privileged: false, keepsMounts: false };
-      const pipes = new PipeMaker(join(folder, 'pipes'), hostShell, new Redactor());
+      const pipes = new PipeMaker(join(folder, 'pipes'), hostShell, redactedOutput(new Redactor()));
       const lines: string[] = [];
       const onLines = (more: string[]) => lines.push(...more);
       await runScript({ ...script, signal: new AbortController().signal, onLines, onOutput: (output) => seen.push(output) }, pipes);

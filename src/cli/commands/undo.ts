@@ -8,6 +8,7 @@ import { letNamespaceGo } from '../../linux/namespace_holder.js';
 import type { Left, RunEvent } from '../../runtime/engine/events.js';
 import { scriptUndoer } from '../../runtime/engine/user_script.js';
 import { Redactor } from '../../runtime/output/redactor.js';
+import { redactedOutput } from '../../runtime/output/task_output.js';
 import { RunRecord, redacting } from '../../runtime/runs/event_log.js';
 import { FormatError } from '../../runtime/runs/format.js';
 import { Journal } from '../../runtime/runs/journal.js';
@@ -102,7 +103,7 @@ async function undoRun(
   const record = new RunRecord(folder);
   const redactor = new Redactor();
   hideSecrets(redactor);
-  const pipes = new PipeMaker(folder.pipes, hostShell, redactor);
+  const pipes = new PipeMaker(folder.pipes, hostShell, redactedOutput(redactor));
   try {
     const damage = await salvage(folder);
     if (damage !== undefined) printError(`chrootfile: ${damage.message}`);

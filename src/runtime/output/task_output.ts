@@ -1,4 +1,5 @@
 import { StringDecoder } from 'node:string_decoder';
+import type { OutputMaker } from '../../linux/fifo.js';
 import { plainText } from '../../linux/plain_text.js';
 import { policy } from '../engine/policy.js';
 import type { Redactor } from './redactor.js';
@@ -7,6 +8,12 @@ import { longestForm } from './secret_forms.js';
 /** By a line with this a script names a secret. Source: GitHub Actions, "Workflow commands", "Masking a value in a log". */
 const maskCommand = '::add-mask::';
 const tooManyMasks = `chrootfile: a script may name ${policy.mostMasks} secrets, of ${policy.mostMaskChars} characters together; the others are not hidden`;
+
+/** Has pipes give lines that may be shown. */
+export const redactedOutput =
+  (redactor: Redactor): OutputMaker =>
+  (onLines, learn) =>
+    new TaskOutput(redactor, onLines, learn);
 
 /**
  * Makes lines that may be shown of what a script prints: without control characters, of lines that were written over
