@@ -1,4 +1,5 @@
-import { type Ec2, inCall, isLost, isThrottling, notSure } from './client.js';
+import type { Ec2 } from './client.js';
+import { inCall, isLost, isThrottling, notSure } from './errors.js';
 import { firstIdOf, type MadeNote, type Search } from './ownership_tags.js';
 import { ec2Policy } from './policy.js';
 import { onceAllowed, onceKnown, type Progress, pause } from './waiter.js';

@@ -1,5 +1,8 @@
+import type { EC2ClientConfig } from '@aws-sdk/client-ec2';
 import type { Cloud } from '../dsl/recipe/types.js';
-import type { RequestHandler } from './client.js';
+
+/** What stands below the SDK's serializer instead of the network. */
+export type RequestHandler = NonNullable<EC2ClientConfig['requestHandler']>;
 
 /** Keys to sign with. Source: the SDK's AwsCredentialIdentity. */
 export interface Keys {

@@ -1,5 +1,6 @@
 import type { Image } from '@aws-sdk/client-ec2';
-import { codeOf, type Ec2 } from './client.js';
+import type { Ec2 } from './client.js';
+import { codeOf } from './errors.js';
 import { rootVolumeOf } from './images.js';
 import type { Host } from './instance.js';
 

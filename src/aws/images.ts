@@ -1,6 +1,7 @@
 import type { CopyImageCommandInput, DescribeImagesCommandInput, EbsBlockDevice, Image, RegisterImageCommandInput } from '@aws-sdk/client-ec2';
-import { type Ec2, inCall } from './client.js';
+import type { Ec2 } from './client.js';
 import { sendOnce } from './create_once.js';
+import { inCall } from './errors.js';
 import { type MadeNote, madeBy, type Search } from './ownership_tags.js';
 import { ec2Policy } from './policy.js';
 import { onceAllowed, onceKnown, type Progress, remove, waitFor } from './waiter.js';

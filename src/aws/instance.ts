@@ -1,5 +1,6 @@
 import type { Instance } from '@aws-sdk/client-ec2';
-import { type Ec2, inCall, isNotFound, isRefusal } from './client.js';
+import type { Ec2 } from './client.js';
+import { inCall, isNotFound, isRefusal } from './errors.js';
 import { ownInstanceId, ownRegion } from './metadata.js';
 
 /** The machine we are on, as EC2 sees it. */

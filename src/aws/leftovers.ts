@@ -1,5 +1,6 @@
 import type { Tag } from '@aws-sdk/client-ec2';
-import { codeOf, type Ec2, inCall } from './client.js';
+import type { Ec2 } from './client.js';
+import { codeOf, inCall } from './errors.js';
 import { deregisterImage, findImages } from './images.js';
 import { hostTag, runTag, stateTag, taskTag } from './ownership_tags.js';
 import { deleteSnapshot } from './snapshots.js';

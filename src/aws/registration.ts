@@ -1,5 +1,6 @@
 import type { BlockDeviceMapping, Image, RegisterImageCommandInput, VolumeType } from '@aws-sdk/client-ec2';
-import { codeOf, type Ec2, inCall } from './client.js';
+import type { Ec2 } from './client.js';
+import { codeOf, inCall } from './errors.js';
 
 /** A block device as a recipe names it. */
 export interface Device {

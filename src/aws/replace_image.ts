@@ -1,6 +1,7 @@
 import type { Image, RegisterImageCommandInput } from '@aws-sdk/client-ec2';
 import type { TaskContext, World } from '../runtime/engine/kind.js';
-import { type Ec2, inCall } from './client.js';
+import type { Ec2 } from './client.js';
+import { inCall } from './errors.js';
 import { deregisterImage, imagesNamed } from './images.js';
 import { registrationOf, uefiDataOf } from './registration.js';
 

@@ -1,5 +1,6 @@
 import type { CreateVolumeCommandInput, Volume, VolumeAttachment } from '@aws-sdk/client-ec2';
-import { changedNothing, codeOf, type Ec2, inCall } from './client.js';
+import type { Ec2 } from './client.js';
+import { changedNothing, codeOf, inCall } from './errors.js';
 import { type MadeNote, madeBy, type Search } from './ownership_tags.js';
 import { ec2Policy } from './policy.js';
 import { onceKnown, remove, waitFor } from './waiter.js';

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { codeOf, type Ec2, inCall, isNotFound, isPassingLimit, isRefusal, isThrottling } from './client.js';
+import type { Ec2 } from './client.js';
+import { codeOf, inCall, isNotFound, isPassingLimit, isRefusal, isThrottling } from './errors.js';
 import { ec2Policy } from './policy.js';
 
 /** What is waited for, and how it looks. */

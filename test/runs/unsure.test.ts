@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { isNotFound } from '../../src/aws/client.js';
+import { isNotFound } from '../../src/aws/errors.js';
 import { tokenOf } from '../../src/aws/ownership_tags.js';
 import { openWorld } from '../../src/cli/host_context.js';
 import type { FaultRule } from '../../src/local/fault_injection.js';

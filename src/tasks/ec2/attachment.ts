@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { VolumeAttachment } from '@aws-sdk/client-ec2';
-import { changedNothing, type Ec2 } from '../../aws/client.js';
+import type { Ec2 } from '../../aws/client.js';
+import { changedNothing } from '../../aws/errors.js';
 import { devicesTaken, findHost } from '../../aws/instance.js';
 import { ec2ByHand } from '../../aws/ownership_tags.js';
 import { type Attached, attachVolume, detachVolume, waitForAttachment } from '../../aws/volumes.js';

@@ -1,5 +1,6 @@
 import type { LaunchPermission } from '@aws-sdk/client-ec2';
-import { type Ec2, inCall } from '../../aws/client.js';
+import type { Ec2 } from '../../aws/client.js';
+import { inCall } from '../../aws/errors.js';
 import { ec2ByHand } from '../../aws/ownership_tags.js';
 import { deleteSnapshot } from '../../aws/snapshots.js';
 import { onceKnown, remove } from '../../aws/waiter.js';

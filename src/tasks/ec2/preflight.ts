@@ -1,6 +1,7 @@
 import type { Image } from '@aws-sdk/client-ec2';
-import { type Ec2, inCall, isNotFound } from '../../aws/client.js';
+import type { Ec2 } from '../../aws/client.js';
 import { missingPermissions } from '../../aws/dry_run.js';
+import { inCall, isNotFound } from '../../aws/errors.js';
 import { imageOf, imagesNamed, rootVolumeOf } from '../../aws/images.js';
 import { findHost } from '../../aws/instance.js';
 import { deviceName, deviceSchema, faultsOfDevice } from '../../aws/registration.js';

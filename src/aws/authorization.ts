@@ -1,0 +1,34 @@
+import type { EC2ClientConfig } from '@aws-sdk/client-ec2';
+import type { STSClientConfig } from '@aws-sdk/client-sts';
+import type { Cloud } from '../dsl/recipe/types.js';
+import { nowhere } from './credentials.js';
+import { codeOf } from './errors.js';
+
+/** Puts in words what EC2 says in code of why something is not allowed; whoever may not have it decoded sees it as it is. */
+export async function decodeRefusal(
+  error: unknown,
+  { credentials, region, requestHandler, endpoint }: EC2ClientConfig,
+  { sts_endpoint }: Cloud,
+): Promise<void> {
+  if (!(error instanceof Error) || codeOf(error) !== 'UnauthorizedOperation') return;
+  const [whole, encoded] = /\s*Encoded authorization failure message:\s*(\S+)/.exec(error.message) ?? [];
+  if (whole === undefined) return;
+  try {
+    const { STSClient, DecodeAuthorizationMessageCommand } = await import('./sdk_sts.js');
+    // A custom endpoint is EC2's own; only the embedded one is known to answer for STS too.
+    const here = endpoint === nowhere ? { endpoint } : sts_endpoint === undefined ? {} : { endpoint: sts_endpoint };
+    const handler = requestHandler === undefined ? {} : { requestHandler };
+    const sts = new STSClient({ credentials, region, ...here, ...handler } as STSClientConfig);
+    const { DecodedMessage: text } = await sts.send(new DecodeAuthorizationMessageCommand({ EncodedMessage: encoded }));
+    const { explicitDeny, context } = JSON.parse(text ?? '{}') as Decoded;
+    const why = explicitDeny ? 'a policy denies it' : 'no policy allows it';
+    error.message = error.message.replace(whole, ` ${context?.principal?.arn} may not ${context?.action} on ${context?.resource}: ${why}.`);
+  } catch {
+    error.message = error.message.replace(whole, ' (to read why, allow sts:DecodeAuthorizationMessage)');
+  }
+}
+
+interface Decoded {
+  readonly explicitDeny?: boolean;
+  readonly context?: { readonly principal?: { readonly arn?: string }; readonly action?: string; readonly resource?: string };
+}

@@ -1,0 +1,53 @@
+import type { EC2Client, EC2ClientConfig } from '@aws-sdk/client-ec2';
+import type { Cloud } from '../dsl/recipe/types.js';
+import type { Usage } from './api_metrics.js';
+import { decodeRefusal } from './authorization.js';
+import type { Credentials } from './credentials.js';
+import { codeOf, hasNoKeys, isExpiry, isLost, markWithoutEffect } from './errors.js';
+
+/** What a client has around it. */
+export interface Surroundings {
+  readonly usage: Usage;
+  readonly credentials: Credentials;
+  readonly config: EC2ClientConfig;
+  readonly cloud: Cloud;
+}
+
+/** Requests of which a try was lost, so that nobody knows what it did. */
+const unsure = new WeakSet<object>();
+
+/** Counts what is sent, renews credentials that EC2 calls too old, and decodes why something is not allowed. */
+export function prepare(client: EC2Client, { usage, credentials, config, cloud }: Surroundings): EC2Client {
+  client.middlewareStack.add(
+    (next, context) => async (args) => {
+      usage.called(String(context.commandName).replace(/Command$/, ''));
+      try {
+        return await next(args);
+      } catch (error) {
+        if (isLost(error)) unsure.add(context);
+        throw error;
+      }
+    },
+    // High: outside of the SDK's own deserializer, which makes an error of an answer such as HTTP 500.
+    { step: 'deserialize', priority: 'high', name: 'countCalls' },
+  );
+  client.middlewareStack.add(
+    (next, context) => async (args) => {
+      try {
+        try {
+          return await next(args);
+        } catch (error) {
+          if (!isExpiry(error)) throw error;
+          credentials.renew();
+          return await next(args);
+        }
+      } catch (error) {
+        await decodeRefusal(error, config, cloud);
+        if (!unsure.has(context) && (hasNoKeys(error) || (codeOf(error) !== undefined && !isLost(error)))) markWithoutEffect(error as Error);
+        throw error;
+      }
+    },
+    { step: 'initialize', name: 'renewAndDecode' },
+  );
+  return client;
+}
