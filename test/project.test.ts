@@ -15,7 +15,7 @@ const layers: Record<string, readonly string[]> = {
   dsl: [],
   linux: [],
   local: ['linux'],
-  aws: ['linux'],
+  aws: ['dsl', 'linux'],
   runtime: ['aws', 'dsl', 'linux'],
   tasks: ['aws', 'dsl', 'runtime', 'linux'],
   cli: ['aws', 'dsl', 'runtime', 'tasks', 'local', 'linux'],

@@ -21,6 +21,13 @@ export interface Ec2 {
   in(region: string | undefined): Ec2;
 }
 
+/** What opens the EC2 of a region, for work that ends when a signal aborts. */
+export interface Ec2Opener {
+  readonly signal: AbortSignal;
+  /** The recipe's EC2, opened when first asked for; in another region where one is named. */
+  readonly ec2: (region?: string) => Promise<Ec2>;
+}
+
 /** The embedded EC2: its handler, and the region where none is named. */
 export interface LocalHandler {
   readonly handler: RequestHandler;

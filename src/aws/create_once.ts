@@ -1,6 +1,7 @@
 import type { Ec2 } from './client.js';
 import { inCall, isLost, isThrottling, notSure } from './errors.js';
-import { firstIdOf, type MadeNote, type Search } from './ownership_tags.js';
+import { firstIdOf, type Search } from './find_created.js';
+import type { MadeNote } from './journaled_create.js';
 import { ec2Policy } from './policy.js';
 import { onceAllowed, onceKnown, type Progress, pause } from './waiter.js';
 

@@ -2,7 +2,9 @@ import type { CopyImageCommandInput, DescribeImagesCommandInput, EbsBlockDevice,
 import type { Ec2 } from './client.js';
 import { sendOnce } from './create_once.js';
 import { inCall } from './errors.js';
-import { type MadeNote, madeBy, type Search } from './ownership_tags.js';
+import type { Search } from './find_created.js';
+import type { MadeNote } from './journaled_create.js';
+import { madeBy } from './ownership_tags.js';
 import { ec2Policy } from './policy.js';
 import { onceAllowed, onceKnown, type Progress, remove, waitFor } from './waiter.js';
 

@@ -1,8 +1,8 @@
 import type { Image, RegisterImageCommandInput } from '@aws-sdk/client-ec2';
-import type { TaskContext, World } from '../runtime/engine/kind.js';
-import type { Ec2 } from './client.js';
+import type { Ec2, Ec2Opener } from './client.js';
 import { inCall } from './errors.js';
 import { deregisterImage, imagesNamed } from './images.js';
+import type { NoteWriter } from './journaled_create.js';
 import { registrationOf, uefiDataOf } from './registration.js';
 
 /**
@@ -30,12 +30,12 @@ export interface RetiredNote {
  * Writes down how the older images of a name are registered again, should the run fail once they are gone; under other
  * ids. Before what replaces them is asked for: it is taken back first.
  */
-export async function noteOlder(ec2: Ec2, old: readonly Image[], context: TaskContext): Promise<void> {
+export async function noteOlder(ec2: Ec2, old: readonly Image[], writer: NoteWriter): Promise<void> {
   for (const image of old) {
     const again = registrationOf(image, await uefiDataOf(ec2, image));
     const Tags = (image.Tags ?? []).filter(({ Key }) => !Key?.startsWith('aws:'));
     const tagged = Tags.length === 0 ? again : { ...again, TagSpecifications: [{ ResourceType: 'image' as const, Tags }] };
-    context.note({ region: ec2.region, retired: image.ImageId ?? '', again: tagged } satisfies RetiredNote);
+    writer.note({ region: ec2.region, retired: image.ImageId ?? '', again: tagged } satisfies RetiredNote);
   }
 }
 
@@ -46,8 +46,8 @@ export async function retire(ec2: Ec2, old: readonly Image[], signal: AbortSigna
 }
 
 /** Registers an image again that gave way, unless it never did, or was registered again already. */
-export async function restore({ region, again }: RetiredNote, world: World): Promise<void> {
-  const ec2 = await world.ec2(region);
+export async function restore({ region, again }: RetiredNote, { ec2: open }: Ec2Opener): Promise<void> {
+  const ec2 = await open(region);
   if ((await imagesNamed(ec2, again.Name ?? '')).length > 0) return;
   try {
     await ec2.client.send(new ec2.sdk.RegisterImageCommand(again));

@@ -1,7 +1,9 @@
 import type { CreateSnapshotCommandInput, Snapshot } from '@aws-sdk/client-ec2';
 import type { Ec2 } from './client.js';
 import { sendOnce } from './create_once.js';
-import { type MadeNote, madeBy, type Search } from './ownership_tags.js';
+import type { Search } from './find_created.js';
+import type { MadeNote } from './journaled_create.js';
+import { madeBy } from './ownership_tags.js';
 import { ec2Policy } from './policy.js';
 import { type Progress, remove, waitFor } from './waiter.js';
 

@@ -1,7 +1,9 @@
 import type { CreateVolumeCommandInput, Volume, VolumeAttachment } from '@aws-sdk/client-ec2';
 import type { Ec2 } from './client.js';
 import { changedNothing, codeOf, inCall } from './errors.js';
-import { type MadeNote, madeBy, type Search } from './ownership_tags.js';
+import type { Search } from './find_created.js';
+import type { MadeNote } from './journaled_create.js';
+import { madeBy } from './ownership_tags.js';
 import { ec2Policy } from './policy.js';
 import { onceKnown, remove, waitFor } from './waiter.js';
 

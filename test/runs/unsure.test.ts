@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { isNotFound } from '../../src/aws/errors.js';
-import { tokenOf } from '../../src/aws/ownership_tags.js';
+import { tokenOf } from '../../src/aws/journaled_create.js';
 import { openWorld } from '../../src/cli/host_context.js';
 import type { FaultRule } from '../../src/local/fault_injection.js';
 import { base, heldBy, misbehaving, pipeline } from '../support/ec2.js';

@@ -1,13 +1,13 @@
-import type { Ec2 } from '../../aws/client.js';
+import type { Ec2Opener } from '../../aws/client.js';
+import type { NoteWriter } from '../../aws/journaled_create.js';
+import type { Maker } from '../../aws/ownership_tags.js';
 import type { Described, KindDeclaration, ObjectSchema } from '../../dsl/recipe/kind.js';
 import type { Cloud } from '../../dsl/recipe/types.js';
 import type { Shell } from '../../linux/command.js';
 
 /** What a task, or the undo of one, works with. */
-export interface World {
+export interface World extends Ec2Opener {
   readonly shell: Shell;
-  /** Aborts when the work shall end. */
-  readonly signal: AbortSignal;
   /** Whether the mounts of the run went with its last process: then what is mounted at its paths is somebody else's. */
   readonly mountsGone: boolean;
   /** Whether the root that is worked on is on a disk that is deleted next: then nothing in it needs to be put back. */
@@ -18,16 +18,10 @@ export interface World {
   makeRoom(): Promise<void>;
   /** Reports what the person should know, though it keeps nothing from being done. */
   warn(message: string): void;
-  /** The recipe's EC2, opened when first asked for; in another region where one is named. */
-  ec2(region?: string): Promise<Ec2>;
 }
 
 /** What a task works with while it runs. */
-export interface TaskContext extends World {
-  /** The id of the run. */
-  readonly run: string;
-  /** The id of the task. */
-  readonly task: string;
+export interface TaskContext extends World, Maker, NoteWriter {
   /** An empty place on the host where the task may mount something; it need not exist. */
   readonly mountPoint: string;
   /** The folder of the recipe: host paths in `with` are relative to it. */
@@ -39,15 +33,6 @@ export interface TaskContext extends World {
   progress(text: string): void;
   /** Does something once the run has ended well; what goes wrong then is a warning. */
   atCommit(action: () => Promise<void>): void;
-  /** Writes down, durably, what undo needs to know. Before the change is made. */
-  note(data: object): NoteHandle;
-}
-
-/** A note that was written and may be made more exact. */
-export interface NoteHandle {
-  update(data: object): void;
-  /** The change was taken back, or never made. */
-  remove(): void;
 }
 
 /** Something a run made and keeps. */

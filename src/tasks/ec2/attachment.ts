@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import type { VolumeAttachment } from '@aws-sdk/client-ec2';
+import { ec2ByHand } from '../../aws/by_hand.js';
 import type { Ec2 } from '../../aws/client.js';
 import { changedNothing } from '../../aws/errors.js';
 import { devicesTaken, findHost } from '../../aws/instance.js';
-import { ec2ByHand } from '../../aws/ownership_tags.js';
 import { type Attached, attachVolume, detachVolume, waitForAttachment } from '../../aws/volumes.js';
 import { deviceNames, deviceOfVolume } from '../../linux/block_devices.js';
 import { defineKind, type TaskContext } from '../../runtime/engine/kind.js';

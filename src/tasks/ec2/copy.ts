@@ -1,6 +1,9 @@
+import { ec2ByHand } from '../../aws/by_hand.js';
 import type { Ec2 } from '../../aws/client.js';
+import { allIdsOf } from '../../aws/find_created.js';
 import { copyImage, deregisterImage, imageOf, imagesMadeBy, imagesNamed, registerImage, snapshotsOf, waitForImage } from '../../aws/images.js';
-import { allIdsOf, ec2ByHand, type MadeNote, madeNow, makeNoted, runTag, tagsOf, tokenOf } from '../../aws/ownership_tags.js';
+import { journaledCreate, type MadeNote, madeNow, tokenOf } from '../../aws/journaled_create.js';
+import { runTag, tagsOf } from '../../aws/ownership_tags.js';
 import { ec2Policy } from '../../aws/policy.js';
 import { registrationOf, uefiDataOf } from '../../aws/registration.js';
 import { interimName, interimTask, noteOlder, type RetiredNote, replacedSchema, restore, retire } from '../../aws/replace_image.js';
@@ -178,7 +181,9 @@ async function copyTo(ec2: Ec2, what: Copying, context: TaskContext): Promise<Co
     ],
   };
   await noteOlder(ec2, old, context);
-  const copied = await makeNoted(context, { ...made, ...(replacing ? { replacing } : {}) }, () => copyImage(ec2, wanted, context.signal, context.progress));
+  const copied = await journaledCreate(context, { ...made, ...(replacing ? { replacing } : {}) }, () =>
+    copyImage(ec2, wanted, context.signal, context.progress),
+  );
   const image = await waitForImage(ec2, copied.made.id, context.signal, ec2Policy.copyMs);
   const snapshots = snapshotsOf(image);
   copied.note.update({ ...copied.made, snapshots } satisfies CopyNote);

@@ -1,7 +1,10 @@
 import type { ArchitectureValues, BlockDeviceMapping, BootModeValues, Image, RegisterImageCommandInput } from '@aws-sdk/client-ec2';
+import { ec2ByHand } from '../../aws/by_hand.js';
 import type { Ec2 } from '../../aws/client.js';
+import { removeMade } from '../../aws/find_created.js';
 import { deregisterImage, imageOf, imagesMadeBy, imagesNamed, registerImage, snapshotsOf, waitForImage } from '../../aws/images.js';
-import { ec2ByHand, type MadeNote, madeNow, makeNoted, removeMade, runTag, tagsOf } from '../../aws/ownership_tags.js';
+import { journaledCreate, type MadeNote, madeNow } from '../../aws/journaled_create.js';
+import { runTag, tagsOf } from '../../aws/ownership_tags.js';
 import { type Device, deviceName, deviceSchema, inheritedFrom, mappingsOf, uefiDataOf } from '../../aws/registration.js';
 import { interimName, interimTask, noteOlder, type RetiredNote, replacedSchema, restore, retire } from '../../aws/replace_image.js';
 import { defineKind } from '../../runtime/engine/kind.js';
@@ -74,7 +77,7 @@ export const image = defineKind({
     const register = async (task: string, name: string) => {
       const tags = await tagsOf(ec2, { run: context.run, task }, name, params.tags ?? {});
       const its = { ...made, task };
-      return makeNoted(context, its, () =>
+      return journaledCreate(context, its, () =>
         registerImage(ec2, { ...want, Name: name, TagSpecifications: [{ ResourceType: 'image', Tags: tags }] }, its, signal, context.progress),
       );
     };

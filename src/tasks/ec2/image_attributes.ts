@@ -1,7 +1,7 @@
 import type { LaunchPermission } from '@aws-sdk/client-ec2';
+import { ec2ByHand } from '../../aws/by_hand.js';
 import type { Ec2 } from '../../aws/client.js';
 import { inCall } from '../../aws/errors.js';
-import { ec2ByHand } from '../../aws/ownership_tags.js';
 import { deleteSnapshot } from '../../aws/snapshots.js';
 import { onceKnown, remove } from '../../aws/waiter.js';
 import { defineKind, type TaskContext } from '../../runtime/engine/kind.js';

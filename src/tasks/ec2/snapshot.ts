@@ -1,5 +1,8 @@
 import type { CreateSnapshotCommandInput } from '@aws-sdk/client-ec2';
-import { ec2ByHand, type MadeNote, madeNow, makeNoted, removeMade, runTag, tagsOf } from '../../aws/ownership_tags.js';
+import { ec2ByHand } from '../../aws/by_hand.js';
+import { removeMade } from '../../aws/find_created.js';
+import { journaledCreate, type MadeNote, madeNow } from '../../aws/journaled_create.js';
+import { runTag, tagsOf } from '../../aws/ownership_tags.js';
 import { createSnapshot, deleteSnapshot, snapshotsMadeBy, waitForSnapshot } from '../../aws/snapshots.js';
 import { defineKind } from '../../runtime/engine/kind.js';
 
@@ -38,7 +41,7 @@ export const snapshot = defineKind({
       Description: params.description,
       TagSpecifications: [{ ResourceType: 'snapshot', Tags: await tagsOf(ec2, context, `chrootfile ${context.task}`, params.tags ?? {}) }],
     };
-    const { made: known } = await makeNoted(context, made, () => createSnapshot(ec2, wanted, made, context.signal, context.progress));
+    const { made: known } = await journaledCreate(context, made, () => createSnapshot(ec2, wanted, made, context.signal, context.progress));
     const { id } = known;
     await waitForSnapshot(ec2, id, context.signal, context.progress);
     return { id };

@@ -1,6 +1,9 @@
 import type { CreateVolumeCommandInput, Volume } from '@aws-sdk/client-ec2';
+import { ec2ByHand } from '../../aws/by_hand.js';
+import { removeMade } from '../../aws/find_created.js';
 import { findHost } from '../../aws/instance.js';
-import { ec2ByHand, type MadeNote, madeNow, makeNoted, removeMade, runTag, tagsOf, tokenOf } from '../../aws/ownership_tags.js';
+import { journaledCreate, type MadeNote, madeNow, tokenOf } from '../../aws/journaled_create.js';
+import { runTag, tagsOf } from '../../aws/ownership_tags.js';
 import { createVolume, deleteVolume, volumesMadeBy, waitForVolume } from '../../aws/volumes.js';
 import { defineKind } from '../../runtime/engine/kind.js';
 
@@ -57,7 +60,7 @@ export const volume = defineKind({
       TagSpecifications: [{ ResourceType: 'volume', Tags: await tagsOf(ec2, context, `chrootfile ${context.task}`, params.tags ?? {}) }],
     };
     let volume: Volume = {};
-    const { made: known } = await makeNoted(context, made, async () => {
+    const { made: known } = await journaledCreate(context, made, async () => {
       volume = await createVolume(ec2, wanted, context.signal);
       return volume.VolumeId ?? '';
     });
