@@ -6,8 +6,8 @@ import type { Ended } from '../runs/resume_state.js';
 import { endUndo, leftOf, undoNotes } from '../runs/undo.js';
 import { endedWell, type Left, type NodeOutcome } from './events.js';
 import type { Execution, FailedTask } from './execution.js';
+import { renewStandInsIfPossible } from './renew_stand_ins.js';
 import { type Job, runJobs } from './scheduler.js';
-import { renewStandInsIfPossible } from './stand_ins.js';
 import { TaskRunner } from './task_runner.js';
 import { runCommandVariables } from './variables.js';
 

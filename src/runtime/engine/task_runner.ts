@@ -18,7 +18,7 @@ import type { Left, NodeOutcome } from './events.js';
 import type { Execution } from './execution.js';
 import type { AnyKind, TaskContext } from './kind.js';
 import { checkPreconditions } from './preconditions.js';
-import { renewStandIns } from './stand_ins.js';
+import { renewStandIns } from './renew_stand_ins.js';
 import type { FreshTask } from './up_to_date.js';
 import { definedOf, holdsSecrets, noteOfUndo, outputsIn, scriptOf, secretsIn, surroundingsOf } from './user_script.js';
 

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { NotPutBackError } from '../../linux/stand_ins.js';
 import type { EventSink, Left } from '../engine/events.js';
 import type { AnyKind, ByHand, World } from '../engine/kind.js';
 import { policy } from '../engine/policy.js';
-import { NotPutBackError, renewStandInsIfPossible } from '../engine/stand_ins.js';
+import { renewStandInsIfPossible } from '../engine/renew_stand_ins.js';
 import type { Journal, Note } from './journal.js';
 
 /** How the notes of one kind are undone; user scripts are one of them. */

@@ -5,8 +5,9 @@ import { claimRoot, unclaimRoot } from '../../linux/root_claim.js';
 import { makeInside } from '../../linux/rooted_path.js';
 import { shellWord } from '../../linux/shell_quote.js';
 import { idOf, isThere } from '../../linux/stand_in_files.js';
+import { placeStandIns, restoreStandIns, type StandInNote, standInsFor } from '../../linux/stand_ins.js';
+import { standInsByHand } from '../../linux/stand_ins_by_hand.js';
 import { defineKind } from '../../runtime/engine/kind.js';
-import { placeStandIns, restoreStandIns, type StandInNote, standInsByHand, standInsFor } from '../../runtime/engine/stand_ins.js';
 
 interface Note extends StandInNote {
   /** How many mounts were at the root and below it before. */
@@ -107,7 +108,7 @@ export const chroot = defineKind({
   byHand: (note: Note, at) => {
     const paths = at.mountsGone ? [] : mountsUnder(note.root).map(({ path }) => path);
     const own = paths.slice(0, Math.max(0, paths.length - note.before));
-    return [...(own.length > 0 ? [`umount -- ${own.map(shellWord).join(' ')}`] : []), ...standInsByHand(note, at)];
+    return [...(own.length > 0 ? [`umount -- ${own.map(shellWord).join(' ')}`] : []), ...standInsByHand(note, at.mounts)];
   },
 });
 

@@ -1,11 +1,9 @@
-import { accessSync, type BigIntStats, constants, readlinkSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { type BigIntStats, readlinkSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { removeFile } from '../../linux/atomic_write.js';
-import { isUsualRun } from '../../linux/chroot_mounts.js';
-import { mounts } from '../../linux/mounts.js';
-import { claimRoot, type RootClaim } from '../../linux/root_claim.js';
-import { insideRoot, MissingInside, openInside } from '../../linux/rooted_path.js';
-import { shellWord } from '../../linux/shell_quote.js';
+import { removeFile } from './atomic_write.js';
+import { isUsualRun } from './chroot_mounts.js';
+import { claimRoot, type RootClaim } from './root_claim.js';
+import { insideRoot, MissingInside, openInside } from './rooted_path.js';
 import {
   type Content,
   contentOf,
@@ -23,9 +21,7 @@ import {
   sumOf,
   sumOfFile,
   withPlaces,
-} from '../../linux/stand_in_files.js';
-import type { Journal } from '../runs/journal.js';
-import type { ByHand } from './kind.js';
+} from './stand_in_files.js';
 
 /** What the note of a chroot says of its root and of what stands in there. */
 export interface StandInNote extends RootClaim {
@@ -88,43 +84,6 @@ export function placeStandIns({ root, replaced }: StandInNote, note: (placed: re
 }
 
 /**
- * Has stand-ins in their places again before something runs in a chroot: a script that ran there may have replaced,
- * removed or changed them. What it put in the place of one is set aside and comes back at the end; where that is a link to
- * a file in the chroot's own /run, that file is written instead. Never by a mount, which nothing could be renamed over.
- * @param chroot the task that holds the chroot. @throws Error where the image cannot be written, or a folder was swapped.
- */
-export async function renewStandIns(journal: Journal, chroot: string, warn: (message: string) => void): Promise<void> {
-  for (const { id, data: claim } of journal.open.filter((each) => each.kind === 'chroot' && each.task === chroot)) {
-    // Of a run that was kept, nobody holds it.
-    if ((claim as StandInNote).replaced.length > 0) await claimRoot(claim as StandInNote);
-    // What the note says now: other tasks in the chroot renew them too, and from here on nothing comes between.
-    const data = journal.open.find((each) => each.id === id)?.data as StandInNote | undefined;
-    const standIns = [...(data?.replaced ?? [])];
-    for (const [i, standIn] of standIns.entries()) {
-      const { root } = claim as StandInNote;
-      renew(
-        root,
-        standIn,
-        (message) => warn(`${chroot}: ${message}`),
-        (next) => {
-          standIns[i] = next;
-          journal.update(id, { ...data, replaced: standIns });
-        },
-      );
-    }
-  }
-}
-
-/** As {@link renewStandIns}, before what can do without: what goes wrong is a warning. */
-export async function renewStandInsIfPossible(journal: Journal, chroot: string, warn: (message: string) => void): Promise<void> {
-  try {
-    await renewStandIns(journal, chroot, warn);
-  } catch (error) {
-    warn(`${chroot}: ${(error as Error).message}`);
-  }
-}
-
-/**
  * Takes stand-ins out of an image and puts back what they stood in for. What the build itself put in the place of one, or
  * removed, stays so. Works twice.
  * @throws NotPutBackError with all that could not be done; Error where another chroot's stand in there.
@@ -165,8 +124,11 @@ function standInAt(root: string, file: string): StandIn | undefined {
   return { file, had, folder: idOf(folder) };
 }
 
-/** Has one stand-in in its place again. @param note is given it where another file is to stand in. */
-function renew(root: string, standIn: StandIn, warn: (message: string) => void, note: (next: StandIn) => void): void {
+/**
+ * Has one stand-in in its place again, after scripts that may have replaced, removed or changed it.
+ * @param note is given it where another file is to stand in. @throws Error where the image cannot be written, or a folder was swapped.
+ */
+export function renewStandIn(root: string, standIn: StandIn, warn: (message: string) => void, note: (next: StandIn) => void): void {
   const content = contentOf(standIn);
   // What a run of an older version put there is not known again; what the host has no more stays as it is.
   const { put: before } = standIn;
@@ -268,45 +230,4 @@ function replacedBy({ file }: StandIn, path: string, seen: BigIntStats | undefin
 function writtenInto({ file, isPolicy }: StandIn): string {
   const whose = isPolicy ? 'it only stood in' : 'that file was a copy of the one of this machine';
   return `what the build wrote into ${file} is dropped: ${whose}\n  help: put another file in its place, e.g. by mv or chroot.upload; the image keeps that`;
-}
-
-/** What a person would type to take out of an image what still stands in there. */
-export function standInsByHand({ root, id, replaced }: StandInNote, { mounts: own }: ByHand): string[] {
-  const mount = mounts().findLast(({ path }) => root === path || root.startsWith(path === '/' ? path : `${path}/`));
-  if (mount === undefined || !isThere(root, id)) return [];
-  // What the run has mounted is not there any more when the person begins.
-  const isMounted = !own.includes(mount.path);
-  const base = isMounted ? root : join('/mnt', root.slice(mount.path.length));
-  const lines = replaced.flatMap((standIn) => linesFor(root, standIn, (path) => shellWord(base + path.slice(root.length))));
-  if (lines.length === 0) return [];
-  if (!isMounted) return [`mount -- ${shellWord(mount.source)} /mnt`, ...lines, 'umount /mnt'];
-  return [...(isReadOnly(root) ? [`mount -o remount,rw -- ${shellWord(mount.path)}`] : []), ...lines];
-}
-
-/** @param at gives the path as a word of the shell. */
-function linesFor(root: string, standIn: StandIn, at: (path: string) => string): string[] {
-  const { file, had, put } = standIn;
-  try {
-    return withPlaces(root, standIn, ({ path, kept, inside }) => {
-      const [pathWord, keptWord] = [basename(file), keptName(file)].map((name) => at(join(root, inside, name))) as [string, string];
-      const seen = lookAt(path);
-      const isOurs = seen !== undefined && (put === undefined ? !had : fileId(seen) === put.id);
-      const isKept = lookAt(kept) !== undefined;
-      if (isKept && seen !== undefined && !isOurs && put !== undefined) return [`rm -r -- ${keptWord}`];
-      return [...(isOurs ? [`rm -f -- ${pathWord}`] : []), ...(isKept ? [`mv -T -- ${keptWord} ${pathWord}`] : [])];
-    });
-  } catch {
-    // They are where its folder is now.
-    const test = had ? `-name ${shellWord(keptName(file))}` : `-inum ${put?.id.split(':')[1]}`;
-    return had || put !== undefined ? [`find ${at(root)} -xdev ${test}`] : [];
-  }
-}
-
-function isReadOnly(folder: string): boolean {
-  try {
-    accessSync(folder, constants.W_OK);
-    return false;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EROFS';
-  }
 }
