@@ -4,51 +4,39 @@ import { missingPermissions } from '../../aws/dry_run.js';
 import { inCall, isNotFound } from '../../aws/errors.js';
 import { imageOf, imagesNamed, rootVolumeOf } from '../../aws/images.js';
 import { findHost } from '../../aws/instance.js';
-import { deviceName, deviceSchema, faultsOfDevice } from '../../aws/registration.js';
+import { deviceName, faultsOfDevice } from '../../aws/registration.js';
 import type { Described } from '../../dsl/recipe/kind.js';
 import { defineKind } from '../../runtime/engine/kind.js';
+import { copy } from './copy.js';
+import { image } from './image.js';
+import { imageAttributes } from './image_attributes.js';
+import { volume } from './volume.js';
 
 /** Source: KMS API reference, "Key identifiers"; an ARN of any partition. */
 const keyPattern = '^(arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:)?(key/)?((mrk-)?[a-f0-9][a-f0-9-]*|alias/[A-Za-z0-9:/_-]+)$';
 
+const { name, source, force_deregister, volume_size, volume_type, iops, throughput, block_device_mappings, root_device_name } = image.params.properties;
+const { architecture, virtualization_type, boot_mode, uefi_data, tpm_support, ena_support, sriov_support } = image.params.properties;
+const { users, groups, organizations, organizational_units, product_codes, snapshot_users, snapshot_groups } = imageAttributes.params.properties;
+const { deprecate_at, deregistration_protection } = imageAttributes.params.properties;
+
+/** What the kinds it stands before take, by the same rules. */
 const params = {
   type: 'object',
   additionalProperties: false,
   required: ['name'],
   properties: {
-    name: { type: 'string', pattern: "^[A-Za-z0-9()\\[\\] ./\\-'@_]{3,128}$", description: 'Name of the image' },
-    source: { type: 'string', pattern: '^ami-[0-9a-f]+$', description: 'The image it is made from; none for one from scratch' },
-    regions: { type: 'array', items: { type: 'string' }, description: 'Where it is copied to' },
-    force_deregister: { type: 'boolean', default: false, description: 'Whether the name may be taken' },
-    volume_size: { type: 'integer', description: 'Size of the root volume in GiB' },
-    volume_type: { type: 'string', description: 'Its type' },
-    iops: { type: 'integer', description: 'Its I/O operations a second' },
-    throughput: { type: 'integer', description: 'Its throughput in MiB/s' },
-    encrypted: { type: 'boolean', description: 'Whether the root volume is encrypted' },
-    kms_key_id: { type: 'string', pattern: keyPattern, description: 'Its key' },
+    ...{ name, source, force_deregister, volume_size, volume_type, iops, throughput, block_device_mappings, root_device_name },
+    ...{ architecture, virtualization_type, boot_mode, uefi_data, tpm_support, ena_support, sriov_support },
+    regions: copy.params.properties.regions,
+    encrypted: volume.params.properties.encrypted,
+    kms_key_id: { ...volume.params.properties.kms_key_id, pattern: keyPattern },
     kms_key_ids: {
-      type: 'object',
-      description: 'Keys of the copies by region',
-      additionalProperties: { type: 'string', pattern: `^$|${keyPattern}`, description: 'A key, or nothing for the one of the account' },
+      ...copy.params.properties.kms_key_ids,
+      additionalProperties: { type: 'string', pattern: `^$|${keyPattern}`, description: 'A key' },
     },
-    users: { type: 'array', items: { type: 'string', pattern: '^[0-9]{12}$' }, description: 'Accounts it is shared with' },
-    organizations: { type: 'array', items: { type: 'string' }, description: 'Organizations it is shared with' },
-    organizational_units: { type: 'array', items: { type: 'string' }, description: 'Organizational units it is shared with' },
-    groups: { type: 'array', items: { enum: ['all'] }, description: '`all`: everybody' },
-    product_codes: { type: 'array', items: { type: 'string' }, description: 'Its product codes' },
-    snapshot_users: { type: 'array', items: { type: 'string', pattern: '^[0-9]{12}$' }, description: 'Accounts its snapshots are shared with' },
-    snapshot_groups: { type: 'array', items: { enum: ['all'] }, description: '`all`: everybody' },
-    block_device_mappings: { type: 'array', description: 'Its block devices', items: deviceSchema },
-    root_device_name: { type: 'string', pattern: '^(/dev/)?[a-z0-9]+$', description: 'Name of its root device' },
-    architecture: { type: 'string', description: 'Its architecture' },
-    virtualization_type: { type: 'string', description: 'Its virtualization' },
-    boot_mode: { type: 'string', description: 'Its boot mode' },
-    uefi_data: { type: 'string', description: 'Its UEFI variables' },
-    tpm_support: { type: 'string', description: 'Its NitroTPM' },
-    ena_support: { type: 'boolean', description: 'Whether it has ENA' },
-    sriov_support: { type: 'boolean', description: 'Whether it has SR-IOV' },
-    deprecate_at: { type: 'string', pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?Z$', description: 'When it is deprecated' },
-    deregistration_protection: { type: 'string', description: 'Its protection' },
+    ...{ users, groups, organizations, organizational_units, product_codes, snapshot_users, snapshot_groups },
+    ...{ deprecate_at, deregistration_protection },
     validate_regions: { type: 'boolean', default: true, description: 'Whether the regions are looked up' },
     dry_run: {
       type: 'boolean',
@@ -127,7 +115,7 @@ function* faultsOfParams(wanted: Wanted, region: string): Generator<string> {
   const keys = Object.keys(wanted.kms_key_ids ?? {}).filter((name) => name !== region);
   for (const name of keys) if (!wanted.regions.includes(name)) yield `a key is given for ${name}, to which nothing is copied`;
   if (keys.length > 0) for (const name of wanted.regions) if (!keys.includes(name)) yield `no key is given for ${name}, and there is one for other regions`;
-  const { volume_size, volume_type = 'gp3', iops, throughput } = wanted;
+  const { volume_size, volume_type, iops, throughput } = wanted;
   const root = Object.entries({ volume_size, iops, throughput }).filter(([, value]) => value !== undefined);
   for (const fault of faultsOfDevice({ device_name: 'root', volume_type, ...Object.fromEntries(root) })) yield `root volume: ${fault}`;
   const names = (wanted.block_device_mappings ?? []).map((device) => deviceName(device.device_name));
