@@ -59,13 +59,13 @@ const unfit: readonly [title: string, given: string, said: RegExp, change?: Read
     'a source that is larger',
     'root_volume_size: 1',
     /has 4 GiB: 1 GiB are less/,
-    { mappings: [{ device: '/dev/xvda', snapshot: 'snap-00000000000000001', size: 4, encrypted: false, deleteOnTermination: true }] },
+    { mappings: [{ device: '/dev/xvda', snapshot: 'snap-00000000000000001', size: 4, type: 'gp3', encrypted: false, deleteOnTermination: true }] },
   ],
   [
     'a snapshot that cannot be read',
     'ami_regions: []',
     /the snapshot snap-0+1 of ami-\w+ cannot be read/,
-    { mappings: [{ device: '/dev/xvda', snapshot: 'snap-00000000000000001', size: 1, encrypted: false, deleteOnTermination: true }] },
+    { mappings: [{ device: '/dev/xvda', snapshot: 'snap-00000000000000001', size: 1, type: 'gp3', encrypted: false, deleteOnTermination: true }] },
   ],
   ["sharing with the account's own key", 'encrypt_boot: true, ami_users: ["123456789012"]', /cannot be shared: name a key for local-1/],
   [
