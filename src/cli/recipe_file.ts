@@ -21,7 +21,7 @@ export interface LoadedRecipe {
   readonly module: Module;
   readonly tasks: ReadonlyMap<string, LinkedTask>;
   /** The values of its inputs, as far as they are known, and what is wrong with them. */
-  readonly inputs: { readonly values: Map<string, unknown>; readonly faults: readonly Diagnostic[] };
+  readonly inputs: { readonly values: Map<string, unknown>; readonly diagnostics: readonly Diagnostic[] };
 }
 
 /** What the command line says of inputs: `-i name=value`, and files; and what it passes to the recipe. */
@@ -34,11 +34,11 @@ export interface GivenInputs {
   readonly kept?: ReadonlyMap<string, unknown>;
 }
 
-/** Loads and checks a recipe. @throws RecipeError with all faults, ExitError when the file cannot be read. */
+/** Loads and checks a recipe. @throws RecipeError with all diagnostics, ExitError when the file cannot be read. */
 export function loadRecipe(file: string, given: GivenInputs = {}): LoadedRecipe {
-  const { module, faults } = outlineOf(file);
+  const { module, diagnostics } = outlineOf(file);
   if (given.arguments?.length && !module.recipe.document.source.text.includes('run.arguments'))
-    faults.push({
+    diagnostics.push({
       code: 'command-line',
       message: `words behind "--" are "run.arguments", which ${file} does not use`,
       help: 'tasks and options stand before "--"',
@@ -46,12 +46,12 @@ export function loadRecipe(file: string, given: GivenInputs = {}): LoadedRecipe 
   const inputs = inputsFor(module, given);
   const known = { inputs: inputs.values, environment: (name: string) => process.env[name] };
   // What must be given is asked for when something runs; what was given must fit at once.
-  const unfit = inputs.faults.filter(({ code }) => code !== 'missing-input');
-  return { file, module, tasks: linkModule(module, [...faults, ...unfit], known), inputs };
+  const unfit = inputs.diagnostics.filter(({ code }) => code !== 'missing-input');
+  return { file, module, tasks: linkModule(module, [...diagnostics, ...unfit], known), inputs };
 }
 
 /** Loads a recipe and its libraries, without looking for the names in them. */
-export function outlineOf(file: string): { module: Module; faults: Diagnostic[] } {
+export function outlineOf(file: string): { module: Module; diagnostics: Diagnostic[] } {
   try {
     return loadModule(file, language, { read, resolvePackage, show: shown });
   } catch (error) {
@@ -92,7 +92,7 @@ function inputsFor(module: Module, { input = [], inputs = [], kept = new Map() }
 
 /** The values of a recipe's inputs. @throws RecipeError with what is missing or unfit. */
 export function inputsOf({ inputs }: LoadedRecipe): Map<string, unknown> {
-  if (inputs.faults.length > 0) throw new RecipeError(inputs.faults);
+  if (inputs.diagnostics.length > 0) throw new RecipeError(inputs.diagnostics);
   return inputs.values;
 }
 
@@ -100,13 +100,13 @@ export function inputsOf({ inputs }: LoadedRecipe): Map<string, unknown> {
 export function mustBePlaced(plan: Plan): void {
   const open = [...plan.tasks.values()].filter(({ task, in: chroot }) => task.in !== undefined && chroot === undefined);
   if (open.length === 0) return;
-  const faults = open.map(({ id, task }) => ({
+  const diagnostics = open.map(({ id, task }) => ({
     code: 'in' as const,
     message: `task "${id}" runs in a chroot that only a recipe which includes this one can give`,
     span: task.at.document.spanOf(`${task.at.pointer}/in`),
     help: `include this recipe, with: {${task.in?.name.split('.')[1]}: "{{ CHROOT.path }}"}`,
   }));
-  throw new RecipeError(faults);
+  throw new RecipeError(diagnostics);
 }
 
 /** The name and the value of `name=value`, as given to `-i`. */

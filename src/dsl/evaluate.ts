@@ -1,7 +1,7 @@
 import { placeOf } from './diagnostics/diagnostic.js';
-import { asType, faultOfInput, type InputDeclaration, placed } from './recipe/inputs.js';
+import { asType, errorOfInput, type InputDeclaration, placed } from './recipe/inputs.js';
 import { folderOf, type Module } from './recipe/module.js';
-import { type Meaning, meaningOf, type RunFact } from './resolve/names.js';
+import { type Binding, bindingOf, type RunFact } from './resolve/names.js';
 import { isSecret } from './resolve/scope_rules.js';
 import { limits, limitText } from './syntax/limits.js';
 import { parseTemplate, pathText, type Reference } from './syntax/template.js';
@@ -35,9 +35,9 @@ export function nullOutputsIn(value: Value, module: Module, facts: Facts, seen =
   if (seen.has(value)) return [];
   seen.add(value);
   return referencesIn(value).flatMap((reference) => {
-    const meaning = meaningOf(reference, module);
-    if (meaning.type === 'task') return meaning.ids.filter((id) => facts.output(id, meaning.output) === null);
-    return meaning.type === 'expression' ? nullOutputsIn(meaning.value, meaning.module, facts, seen) : [];
+    const binding = bindingOf(reference, module);
+    if (binding.type === 'task') return binding.ids.filter((id) => facts.output(id, binding.output) === null);
+    return binding.type === 'expression' ? nullOutputsIn(binding.value, binding.module, facts, seen) : [];
   });
 }
 
@@ -118,23 +118,23 @@ class Evaluation {
   private reference(reference: Reference, module: Module): unknown {
     this.reads += 1;
     if (this.reads > limits.reads) throw new Error(`more than ${limitText(limits.reads)} values are read for it`);
-    const meaning = meaningOf(reference, module);
-    if (meaning.type === 'fault') throw new Error(meaning.message);
-    const value = into(this.meaning(meaning, module), meaning.rest, reference);
+    const binding = bindingOf(reference, module);
+    if (binding.type === 'unresolved') throw new Error(binding.message);
+    const value = into(this.binding(binding, module), binding.rest, reference);
     if (value === undefined && !reference.optional) throw new Error(`"${pathText(reference.path)}" has no value`);
     return value;
   }
 
-  private meaning(meaning: Meaning, module: Module): unknown {
+  private binding(binding: Binding, module: Module): unknown {
     const { facts } = this;
-    switch (meaning.type) {
+    switch (binding.type) {
       case 'run':
-        return facts.run[meaning.fact];
+        return facts.run[binding.fact];
       case 'env': {
-        const declared = module.recipe.env.get(meaning.name);
+        const declared = module.recipe.env.get(binding.name);
         const inside = declared !== undefined && this.openEnv.has(declared);
         if (inside) this.own.add(declared);
-        if (declared === undefined || inside) return facts.environment(meaning.name);
+        if (declared === undefined || inside) return facts.environment(binding.name);
         this.openEnv.add(declared);
         try {
           return this.shared(declared, module);
@@ -143,26 +143,26 @@ class Evaluation {
         }
       }
       case 'input': {
-        const declared = meaning.module.recipe.inputs.get(meaning.name);
-        const value = meaning.module.parent === undefined ? facts.inputs.get(meaning.name) : ownDefault(declared, meaning.module);
+        const declared = binding.module.recipe.inputs.get(binding.name);
+        const value = binding.module.parent === undefined ? facts.inputs.get(binding.name) : ownDefault(declared, binding.module);
         if (declared?.secret) this.markSecret(value);
         return value;
       }
       case 'var': {
-        if (!meaning.variable.sh) return this.shared(meaning.variable.value, meaning.module);
-        const output = facts.commandOutput(meaning.module, meaning.name);
-        if (isSecret(meaning)) this.markSecret(output);
+        if (!binding.variable.sh) return this.shared(binding.variable.value, binding.module);
+        const output = facts.commandOutput(binding.module, binding.name);
+        if (isSecret(binding)) this.markSecret(output);
         return output;
       }
       case 'expression':
-        return this.given(this.shared(meaning.value, meaning.module), meaning);
+        return this.given(this.shared(binding.value, binding.module), binding);
       case 'matrix':
-        return meaning.value;
+        return binding.value;
       case 'task': {
-        const all = meaning.ids.map((id) => facts.output(id, meaning.output));
-        const value = meaning.list ? all : all[0];
-        const { action } = meaning.task;
-        if (action.type === 'run' && action.outputs.get(meaning.output)?.secret) this.markSecret(value);
+        const all = binding.ids.map((id) => facts.output(id, binding.output));
+        const value = binding.list ? all : all[0];
+        const { action } = binding.task;
+        if (action.type === 'run' && action.outputs.get(binding.output)?.secret) this.markSecret(value);
         return value;
       }
     }
@@ -171,14 +171,14 @@ class Evaluation {
   private readonly openEnv: Set<Value>;
 
   /** What an include gives for an input, checked against the library's declaration. */
-  private given(value: unknown, { input, module, value: { at } }: Extract<Meaning, { type: 'expression' }>): unknown {
+  private given(value: unknown, { input, module, value: { at } }: Extract<Binding, { type: 'expression' }>): unknown {
     const declared = input?.module.recipe.inputs.get(input.name);
     if (input === undefined || declared === undefined || value === null) return value;
     const typed = asType(value, declared.type);
     if (declared.secret) this.markSecret(typed);
-    const fault = faultOfInput(typed, declared);
-    if (fault !== undefined) {
-      throw new PlacedError(`${placeOf(at.document.spanOf(at.pointer))}: input "${input.name}" of "${input.module.namespace}" ${fault}`);
+    const error = errorOfInput(typed, declared);
+    if (error !== undefined) {
+      throw new PlacedError(`${placeOf(at.document.spanOf(at.pointer))}: input "${input.name}" of "${input.module.namespace}" ${error}`);
     }
     return placed(typed, declared, folderOf(module));
   }
@@ -267,14 +267,14 @@ export function unseal(sealed: Sealed, secret: (input: string) => string | undef
 
 /** The secret input of the outermost recipe that a reference comes down to, by plain names alone. */
 function secretInput(reference: Reference, module: Module): string | undefined {
-  const meaning = meaningOf(reference, module);
-  if (meaning.type === 'fault' || meaning.rest.length > 0) return undefined;
-  if (meaning.type === 'input' && meaning.module.parent === undefined) {
-    return meaning.module.recipe.inputs.get(meaning.name)?.secret ? meaning.name : undefined;
+  const binding = bindingOf(reference, module);
+  if (binding.type === 'unresolved' || binding.rest.length > 0) return undefined;
+  if (binding.type === 'input' && binding.module.parent === undefined) {
+    return binding.module.recipe.inputs.get(binding.name)?.secret ? binding.name : undefined;
   }
-  const value = meaning.type === 'expression' ? meaning.value : meaning.type === 'var' && !meaning.variable.sh ? meaning.variable.value : undefined;
+  const value = binding.type === 'expression' ? binding.value : binding.type === 'var' && !binding.variable.sh ? binding.variable.value : undefined;
   const single = value && onlyReferenceIn(value);
-  return single && secretInput(single, (meaning as { module: Module }).module);
+  return single && secretInput(single, (binding as { module: Module }).module);
 }
 
 function only(reference: Reference, value: Value): Value {

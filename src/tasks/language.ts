@@ -1,4 +1,4 @@
-import type { Language, SchemaFault } from '../dsl/recipe/kind.js';
+import type { Language, SchemaError } from '../dsl/recipe/kind.js';
 import { kinds } from './index.js';
 import { validatorFor } from './validators.js';
 
@@ -9,7 +9,7 @@ export const language: Language = {
   validateParams: (kind, value) => faultsOf(kind, value),
 };
 
-function faultsOf(name: string, value: unknown): readonly SchemaFault[] {
+function faultsOf(name: string, value: unknown): readonly SchemaError[] {
   const validate = validatorFor(name);
-  return validate(value) ? [] : ((validate.errors ?? []) as readonly SchemaFault[]);
+  return validate(value) ? [] : ((validate.errors ?? []) as readonly SchemaError[]);
 }

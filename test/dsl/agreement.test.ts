@@ -151,9 +151,9 @@ const libraries = {
 /** What the checker says of a text, each as `code: message`. */
 function said(text: string): string[] {
   try {
-    const { module, faults } = loadModule('/r.yml', language, { ...libraries, read: (path) => (path === '/r.yml' ? text : libraries.read(path)) });
+    const { module, diagnostics } = loadModule('/r.yml', language, { ...libraries, read: (path) => (path === '/r.yml' ? text : libraries.read(path)) });
     const inputs = new Map([...module.recipe.inputs].map(([name, input]) => [name, input.default]));
-    makePlan(module, linkModule(module, faults, { inputs, environment: () => undefined }), []);
+    makePlan(module, linkModule(module, diagnostics, { inputs, environment: () => undefined }), []);
     return [];
   } catch (error) {
     if (!(error instanceof RecipeError)) throw error;

@@ -15,8 +15,8 @@ const values: Record<string, unknown> = {
 };
 
 function render(text: string): unknown {
-  const { template, faults } = parseTemplate(text);
-  if (template === undefined) throw new Error(faults.map((fault) => fault.message).join('; '));
+  const { template, diagnostics } = parseTemplate(text);
+  if (template === undefined) throw new Error(diagnostics.map((fault) => fault.message).join('; '));
   return template.render((reference) => values[reference.path.join('.')]);
 }
 

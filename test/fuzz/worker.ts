@@ -33,9 +33,9 @@ function faultOf(text: string): string | undefined {
     const resolvePackage = (name: string) => {
       throw new Error(`no package ${name}`);
     };
-    const { module, faults } = loadModule(file, language, { read, resolvePackage, show: (path) => path });
+    const { module, diagnostics } = loadModule(file, language, { read, resolvePackage, show: (path) => path });
     const inputs = new Map([...module.recipe.inputs].map(([name, input]) => [name, input.default]));
-    makePlan(module, linkModule(module, faults, { inputs, environment: (name) => (name === 'HOME' ? '/root' : undefined) }), []);
+    makePlan(module, linkModule(module, diagnostics, { inputs, environment: (name) => (name === 'HOME' ? '/root' : undefined) }), []);
     return undefined;
   } catch (error) {
     if (!(error instanceof RecipeError)) return error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -19,8 +19,8 @@ export function linked(
   inputs: Readonly<Record<string, unknown>> = {},
   libraries: Libraries = onDisk,
 ): { module: Module; tasks: ReadonlyMap<string, LinkedTask> } {
-  const { module, faults } = loadModule(file, language, libraries);
-  return { module, tasks: linkModule(module, faults, { inputs: new Map(Object.entries(inputs)), environment: () => undefined }) };
+  const { module, diagnostics } = loadModule(file, language, libraries);
+  return { module, tasks: linkModule(module, diagnostics, { inputs: new Map(Object.entries(inputs)), environment: () => undefined }) };
 }
 
 /** As {@link linked}, of recipe texts by file name, without their first line; `r.yml` is run. */

@@ -1,15 +1,15 @@
 import { limits, limitText } from '../syntax/limits.js';
 
-/** What a fault is: for the manual, with a recipe that has it and one that does not. */
+/** What an error is: for the manual, with a recipe that has it and one that does not. */
 export interface CatalogueEntry {
   readonly means: string;
   /** Whether it is a warning: the recipe runs all the same. */
   readonly warning?: true;
-  /** A recipe with the fault; `version: 1` is part of it unless it has another. */
+  /** A recipe with the error; `version: 1` is part of it unless it has another. */
   readonly wrong: string;
   /** The same, put right. */
   readonly right: string;
-  /** For faults of the command line: what is typed after `chrootfile plan r.yml`, wrong and right. */
+  /** For errors of the command line: what is typed after `chrootfile plan r.yml`, wrong and right. */
   readonly typed?: readonly [wrong: string, right: string];
   /** Other files they need. */
   readonly files?: Readonly<Record<string, string>>;
@@ -29,7 +29,7 @@ tasks:
 outputs: {image_id: "{{ image.id }}"}
 `;
 
-/** Every fault that is told of recipes and of the command line, by the word at the end of its message. */
+/** Every error that is told of recipes and of the command line, by the word at the end of its message. */
 export const catalogue = {
   'command-line': {
     means: 'What is typed cannot be understood, or names a file that cannot be read.',

@@ -1,23 +1,23 @@
 import { isShown, lineOf, positionOf, type Source, type Span } from '../syntax/source.js';
 import type { catalogue } from './catalogue.js';
 
-/** What a fault is called: a word of the catalogue. */
+/** What an error is called: a word of the catalogue. */
 export type DiagnosticCode = keyof typeof catalogue;
 
-/** A fault in a recipe or in what was said on the command line: what, where, and what would help. */
+/** An error in a recipe or in what was said on the command line: what, where, and what would help. */
 export interface Diagnostic {
   readonly code: DiagnosticCode;
   readonly message: string;
   /** An error unless it says so: the recipe runs all the same. */
   readonly severity?: 'warning';
-  /** Absent for faults of the command line. */
+  /** Absent for errors of the command line. */
   readonly span?: Span | undefined;
   readonly help?: string | undefined;
   /** Other places that matter, each with what is said there. */
   readonly notes?: readonly { readonly message: string; readonly span: Span }[];
 }
 
-/** Thrown by a stage of the language when it found faults; carries all of them. */
+/** Thrown by a stage of the language when it found errors; carries all of them. */
 export class RecipeError extends Error {
   constructor(readonly diagnostics: readonly Diagnostic[]) {
     super(sortDiagnostics(diagnostics).slice(0, 20).map(formatDiagnostic).join('\n'));
@@ -25,10 +25,10 @@ export class RecipeError extends Error {
   }
 }
 
-/** The faults in the order a reader meets them: the command line, then by file and place; doubles are dropped. */
+/** The errors in the order a reader meets them: the command line, then by file and place; doubles are dropped. */
 export function sortDiagnostics(diagnostics: readonly Diagnostic[]): Diagnostic[] {
   const key = (d: Diagnostic) => `${d.span?.source.file ?? ''}:${d.span?.start ?? ''}:${d.message}`;
-  // Of a fault in a library that is included twice, the first way to it is told.
+  // Of an error in a library that is included twice, the first way to it is told.
   const unique = [...new Map(diagnostics.toReversed().map((d) => [key(d), d])).values()];
   const sorted = unique.sort((a, b) => {
     const byFile = compare(a.span?.source.file ?? '', b.span?.source.file ?? '');
@@ -37,7 +37,7 @@ export function sortDiagnostics(diagnostics: readonly Diagnostic[]): Diagnostic[
   return sorted.map((d) => ({ ...d, message: shortened(d.message), help: d.help && shortened(d.help) }));
 }
 
-/** One fault as text: `file:line:column: message [code]`, a warning with that word before its message; the line with carets, other places, the include stack, help. */
+/** One error as text: `file:line:column: message [code]`, a warning with that word before its message; the line with carets, other places, the include stack, help. */
 export function formatDiagnostic(diagnostic: Diagnostic): string {
   const lines: string[] = [];
   const message = `${diagnostic.severity === undefined ? '' : `${diagnostic.severity}: `}${diagnostic.message} [${diagnostic.code}]`;
@@ -54,7 +54,7 @@ export function formatDiagnostic(diagnostic: Diagnostic): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** For a fault in a library: where it was included, and where that was, up to the recipe itself. */
+/** For an error in a library: where it was included, and where that was, up to the recipe itself. */
 export function includesOf({ span }: Diagnostic): Span[] {
   const stack: Span[] = [];
   for (let source: Source | undefined = span?.source; source?.includedAt !== undefined; source = source.includedAt.source) stack.push(source.includedAt);

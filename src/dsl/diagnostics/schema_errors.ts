@@ -1,5 +1,5 @@
 import { article } from '../recipe/inputs.js';
-import type { SchemaFault } from '../recipe/kind.js';
+import type { SchemaError } from '../recipe/kind.js';
 import { type ParsedDocument, pointerStep } from '../syntax/document.js';
 import { axisValueHelp, axisValuePattern, durationPattern, namePattern, taskPattern, templatePattern } from '../syntax/lexical.js';
 import { limits } from '../syntax/limits.js';
@@ -8,53 +8,53 @@ import { hintFor, nearest } from './suggest.js';
 
 type Schema = Readonly<Record<string, unknown>>;
 
-/** The faults a schema found in a document, in the words of the language and with their places. */
-export function diagnosticsOf(faults: readonly SchemaFault[], document: ParsedDocument): Diagnostic[] {
-  return thoseThatMatter(faults).map((fault) => diagnosticOf(fault, document));
+/** The errors a schema found in a document, in the words of the language and with their places. */
+export function diagnosticsOf(errors: readonly SchemaError[], document: ParsedDocument): Diagnostic[] {
+  return thoseThatMatter(errors).map((error) => diagnosticOf(error, document));
 }
 
-/** The faults a schema found in a value that has no place, e.g. rendered parameters: `size: must be an integer`. */
-export function messagesOf(faults: readonly SchemaFault[]): string[] {
-  return thoseThatMatter(faults).map(
-    (fault) => `${fault.instancePath.slice(1).replaceAll('/', '.')}${fault.instancePath === '' ? '' : ': '}${messageOf(fault)}`,
+/** The errors a schema found in a value that has no place, e.g. rendered parameters: `size: must be an integer`. */
+export function messagesOf(errors: readonly SchemaError[]): string[] {
+  return thoseThatMatter(errors).map(
+    (error) => `${error.instancePath.slice(1).replaceAll('/', '.')}${error.instancePath === '' ? '' : ': '}${messageOf(error)}`,
   );
 }
 
 /** Without those that only say that another one, which is told too, made a whole fail; so many that nobody reads them are cut. */
-function thoseThatMatter(all: readonly SchemaFault[]): SchemaFault[] {
-  const faults = all.slice(0, limits.errors);
-  const byPath = new Map<string, SchemaFault[]>();
-  for (const fault of faults) {
-    const others = byPath.get(fault.instancePath);
-    if (others === undefined) byPath.set(fault.instancePath, [fault]);
-    else others.push(fault);
+function thoseThatMatter(all: readonly SchemaError[]): SchemaError[] {
+  const errors = all.slice(0, limits.errors);
+  const byPath = new Map<string, SchemaError[]>();
+  for (const error of errors) {
+    const others = byPath.get(error.instancePath);
+    if (others === undefined) byPath.set(error.instancePath, [error]);
+    else others.push(error);
   }
-  return faults.filter((fault) => matters(fault, byPath));
+  return errors.filter((error) => matters(error, byPath));
 }
 
-function matters(fault: SchemaFault, byPath: ReadonlyMap<string, readonly SchemaFault[]>): boolean {
-  if (fault.keyword === 'if' || fault.keyword === 'propertyNames') return false;
-  const here = byPath.get(fault.instancePath) ?? [];
+function matters(error: SchemaError, byPath: ReadonlyMap<string, readonly SchemaError[]>): boolean {
+  if (error.keyword === 'if' || error.keyword === 'propertyNames') return false;
+  const here = byPath.get(error.instancePath) ?? [];
   // Where the values are told, their type is of no interest.
-  if (fault.keyword === 'type' && here.some((other) => other.keyword === 'enum')) return false;
+  if (error.keyword === 'type' && here.some((other) => other.keyword === 'enum')) return false;
   // A key that is misspelt is not missing.
-  if (fault.keyword === 'required' && here.some((other) => isMisspelt(other, String(fault.params['missingProperty'])))) return false;
+  if (error.keyword === 'required' && here.some((other) => isMisspelt(other, String(error.params['missingProperty'])))) return false;
   // What a key may not hold is of no interest where the key may not stand at all.
-  for (let path = fault.instancePath; path !== ''; ) {
+  for (let path = error.instancePath; path !== ''; ) {
     path = path.slice(0, path.lastIndexOf('/'));
     if (byPath.get(path)?.some((other) => other.keyword === 'false schema')) return false;
   }
   return true;
 }
 
-function isMisspelt({ keyword, params }: SchemaFault, name: string): boolean {
+function isMisspelt({ keyword, params }: SchemaError, name: string): boolean {
   return keyword === 'additionalProperties' && nearest(String(params['additionalProperty']), [name]) === name;
 }
 
-function diagnosticOf(fault: SchemaFault, document: ParsedDocument): Diagnostic {
-  const { instancePath: pointer, keyword, params } = fault;
-  const message = messageOf(fault);
-  const parent = fault.parentSchema as Schema | undefined;
+function diagnosticOf(error: SchemaError, document: ParsedDocument): Diagnostic {
+  const { instancePath: pointer, keyword, params } = error;
+  const message = messageOf(error);
+  const parent = error.parentSchema as Schema | undefined;
   if (keyword === 'additionalProperties') {
     const name = String(params['additionalProperty']);
     const known = Object.keys((parent?.['properties'] as Schema | undefined) ?? {});
@@ -75,8 +75,8 @@ function diagnosticOf(fault: SchemaFault, document: ParsedDocument): Diagnostic 
   if (keyword === 'false schema') {
     return { code: 'exclusive', message, span: document.keySpanOf(pointer), help: undefined };
   }
-  if (fault.propertyName !== undefined) {
-    return { code: 'name', message, span: document.keySpanOf(pointer + pointerStep(fault.propertyName)), help: nameHelp(fault) };
+  if (error.propertyName !== undefined) {
+    return { code: 'name', message, span: document.keySpanOf(pointer + pointerStep(error.propertyName)), help: nameHelp(error) };
   }
   const span = document.spanOf(pointer);
   const written = valueAt(document.value, pointer);
@@ -113,10 +113,10 @@ function diagnosticOf(fault: SchemaFault, document: ParsedDocument): Diagnostic 
   };
 }
 
-function messageOf(fault: SchemaFault): string {
-  const { keyword, params } = fault;
-  const parent = fault.parentSchema as Schema | undefined;
-  const key = fault.instancePath.split('/').at(-1) ?? '';
+function messageOf(error: SchemaError): string {
+  const { keyword, params } = error;
+  const parent = error.parentSchema as Schema | undefined;
+  const key = error.instancePath.split('/').at(-1) ?? '';
   switch (keyword) {
     case 'additionalProperties':
       return `unknown key "${String(params['additionalProperty'])}"`;
@@ -135,7 +135,7 @@ function messageOf(fault: SchemaFault): string {
         .map((value) => JSON.stringify(value))
         .join(', ')}`;
     case 'pattern': {
-      if (fault.propertyName !== undefined) return `"${fault.propertyName}" is not a name`;
+      if (error.propertyName !== undefined) return `"${error.propertyName}" is not a name`;
       if (params['pattern'] === templatePattern) return `must be ${typesOf(parent)}, or a template`;
       if (params['pattern'] === durationPattern) return 'this is not a duration';
       if (params['pattern'] === taskPattern) return 'this is not the name of a task';
@@ -156,7 +156,7 @@ function messageOf(fault: SchemaFault): string {
     case 'maxLength':
       return `must have at most ${String(params['limit'])} characters`;
     default:
-      return fault.message ?? keyword;
+      return error.message ?? keyword;
   }
 }
 
@@ -209,8 +209,8 @@ function plainInYaml(text: string): boolean {
   return /^[\w./][\w./ -]*$/.test(text);
 }
 
-function nameHelp(fault: SchemaFault): string {
-  return fault.params['pattern'] === namePattern ? 'lower-case letters, digits and _, a letter first' : 'letters, digits and _, no digit first';
+function nameHelp(error: SchemaError): string {
+  return error.params['pattern'] === namePattern ? 'lower-case letters, digits and _, a letter first' : 'letters, digits and _, no digit first';
 }
 
 function taskNameHelp(written: string, parent: Schema | undefined): string | undefined {

@@ -72,8 +72,8 @@ function goalsNamed(goals: readonly string[], module: Module): string[] {
   const ids = goals.flatMap((goal) => {
     const found = taskNamed(goal, module);
     if (found.type === 'task' && !found.released) return found.ids;
-    const message = found.type === 'fault' ? found.message : `"${goal}" is a release, not a task`;
-    diagnostics.push({ code: 'goal', message, help: found.type === 'fault' ? found.help : undefined });
+    const message = found.type === 'unresolved' ? found.message : `"${goal}" is a release, not a task`;
+    diagnostics.push({ code: 'goal', message, help: found.type === 'unresolved' ? found.help : undefined });
     return [];
   });
   if (diagnostics.length > 0) throw new RecipeError(diagnostics);
@@ -85,7 +85,7 @@ function defaultGoals(module: Module): string[] {
   const named = recipe.goals?.map((goal) => goal.name) ?? [...recipe.tasks.values()].filter((task) => !task.internal).map((task) => task.name);
   const ids = [...new Set(named)].flatMap((name) => {
     const found = taskNamed(name, module);
-    return found.type === 'fault' ? [name] : found.ids;
+    return found.type === 'unresolved' ? [name] : found.ids;
   });
   if (recipe.goals === undefined) {
     for (const value of recipe.outputs.values()) for (const { id } of tasksIn(value, module)) ids.push(id);

@@ -2,7 +2,7 @@ import { dirname, resolve } from 'node:path';
 import type { Diagnostic } from '../diagnostics/diagnostic.js';
 import { hintFor } from '../diagnostics/suggest.js';
 import { type ParsedDocument, pointerStep } from '../syntax/document.js';
-import { faultOfMatch } from '../syntax/linear_pattern.js';
+import { errorOfMatch } from '../syntax/linear_pattern.js';
 import type { Span } from '../syntax/source.js';
 
 /** Types of inputs and of the outputs of shell tasks. */
@@ -53,14 +53,14 @@ export function asType(value: unknown, type: ValueType): unknown {
 }
 
 /** What is wrong with a value for an input, in words that follow `input "size" `; undefined when nothing is. */
-export function faultOfInput(value: unknown, declared: InputDeclaration): string | undefined {
-  // A type that is none has its own fault.
+export function errorOfInput(value: unknown, declared: InputDeclaration): string | undefined {
+  // A type that is none has its own error.
   if (!['string', 'path', 'integer', 'number', 'boolean', 'list', 'map'].includes(declared.type)) return undefined;
   if (!isOfType(value, declared.type)) return `must be ${article(declared.type)}`;
   if (declared.enum !== undefined && !declared.enum.some((allowed) => JSON.stringify(allowed) === JSON.stringify(value))) {
     return `must be one of ${declared.enum.map((allowed) => JSON.stringify(allowed)).join(', ')}`;
   }
-  const unmatched = typeof value === 'string' && declared.pattern !== undefined ? faultOfMatch(declared.pattern, value) : undefined;
+  const unmatched = typeof value === 'string' && declared.pattern !== undefined ? errorOfMatch(declared.pattern, value) : undefined;
   if (unmatched !== undefined) return unmatched;
   if (typeof value === 'number' && declared.minimum !== undefined && value < declared.minimum) return `must be at least ${declared.minimum}`;
   if (typeof value === 'number' && declared.maximum !== undefined && value > declared.maximum) return `must be at most ${declared.maximum}`;
@@ -119,16 +119,19 @@ export interface InputSources {
 }
 
 /**
- * The values of a recipe's inputs; one that was not given and need not be is null, one with a fault is absent. Paths
+ * The values of a recipe's inputs; one that was not given and need not be is null, one with an error is absent. Paths
  * in a file are relative to it.
  */
-export function resolveInputs(declared: ReadonlyMap<string, InputDeclaration>, sources: InputSources): { values: Map<string, unknown>; faults: Diagnostic[] } {
+export function resolveInputs(
+  declared: ReadonlyMap<string, InputDeclaration>,
+  sources: InputSources,
+): { values: Map<string, unknown>; diagnostics: Diagnostic[] } {
   const values = new Map<string, unknown>();
-  const faults = [...unknownInputs(declared, sources)];
+  const diagnostics = [...unknownInputs(declared, sources)];
   for (const [name, input] of declared) {
     const given = givenFor(name, input, sources);
     if (given === undefined && input.required && !sources.kept.has(name)) {
-      faults.push({
+      diagnostics.push({
         code: 'missing-input',
         message: `input "${name}" needs a value`,
         help: `-i ${name}=…${input.description ? `   ${input.description}` : ''}`,
@@ -136,14 +139,14 @@ export function resolveInputs(declared: ReadonlyMap<string, InputDeclaration>, s
     } else if (given === undefined) {
       values.set(name, null);
     } else {
-      const fault = faultOfInput(given.value, input);
-      if (fault === undefined) values.set(name, placed(given.value, input, given.folder));
-      // An unfit default is a fault of the recipe, told with it.
+      const error = errorOfInput(given.value, input);
+      if (error === undefined) values.set(name, placed(given.value, input, given.folder));
+      // An unfit default is an error of the recipe, told with it.
       else if (!given.preset)
-        faults.push({ code: 'input', message: `input "${name}" ${fault}${given.origin ?? ''}`, span: given.span, help: input.description });
+        diagnostics.push({ code: 'input', message: `input "${name}" ${error}${given.origin ?? ''}`, span: given.span, help: input.description });
     }
   }
-  return { values, faults };
+  return { values, diagnostics };
 }
 
 function* unknownInputs(declared: ReadonlyMap<string, InputDeclaration>, { commandLine, files }: InputSources): Generator<Diagnostic> {
@@ -159,8 +162,8 @@ function* unknownInputs(declared: ReadonlyMap<string, InputDeclaration>, { comma
     if (!isOfType(document.value, 'map')) yield { code: 'input', message: 'a file of inputs is a map of names and values', span: document.spanOf('') };
     else {
       for (const name of Object.keys(document.value as object).filter((each) => !declared.has(each))) {
-        const fault = unknown(name, document.keySpanOf(pointerStep(name)));
-        yield texts ? { ...fault, message: 'the recipe has no input of the name on this line' } : fault;
+        const diagnostic = unknown(name, document.keySpanOf(pointerStep(name)));
+        yield texts ? { ...diagnostic, message: 'the recipe has no input of the name on this line' } : diagnostic;
       }
     }
   }

@@ -41,8 +41,8 @@ export interface KindDeclaration {
 /** The TypeScript type of the values a schema describes; properties with a default are always there. */
 export type Described<S> = S extends JSONSchema ? FromSchema<S> : never;
 
-/** A fault a compiled JSON Schema found, as ajv tells it (with `verbose`). */
-export interface SchemaFault {
+/** An error a compiled JSON Schema found, as ajv tells it (with `verbose`). */
+export interface SchemaError {
   readonly instancePath: string;
   readonly keyword: string;
   readonly params: Readonly<Record<string, unknown>>;
@@ -51,8 +51,8 @@ export interface SchemaFault {
   readonly propertyName?: string;
 }
 
-/** A compiled JSON Schema: gives the faults of a value and, where it says so, fills in defaults. */
-export type Validate = (value: unknown) => readonly SchemaFault[];
+/** A compiled JSON Schema: gives the errors of a value and, where it says so, fills in defaults. */
+export type Validate = (value: unknown) => readonly SchemaError[];
 
 /** The words a recipe may use: given to the language, which knows none by itself. */
 export interface Language {
@@ -60,5 +60,5 @@ export interface Language {
   /** Checks a whole recipe, templates still unrendered. */
   readonly validateRecipe: Validate;
   /** Checks the rendered `with` of one kind and fills in defaults. */
-  validateParams(kind: string, value: unknown): readonly SchemaFault[];
+  validateParams(kind: string, value: unknown): readonly SchemaError[];
 }

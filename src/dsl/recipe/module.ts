@@ -5,7 +5,7 @@ import { parseDocument } from '../syntax/document.js';
 import { limits, limitText } from '../syntax/limits.js';
 import { hasKeys, type Source, type Span, unixText } from '../syntax/source.js';
 import { referencesIn, render } from '../syntax/values.js';
-import { faultOfInput } from './inputs.js';
+import { errorOfInput } from './inputs.js';
 import type { Language } from './kind.js';
 import { readRecipe } from './read_recipe.js';
 import type { Include, Recipe } from './types.js';
@@ -31,7 +31,7 @@ export interface Instance {
   readonly values: Readonly<Record<string, unknown>>;
   /** The names that tell the instances apart. */
   readonly axes: readonly string[];
-  /** Whether it stands for instances that are not known, because of a fault in the matrix. */
+  /** Whether it stands for instances that are not known, because of an error in the matrix. */
   readonly unknown?: boolean;
 }
 
@@ -49,19 +49,19 @@ export interface Libraries {
 }
 
 /**
- * Loads a recipe and all it includes, each checked by itself; gives the faults of every file too.
+ * Loads a recipe and all it includes, each checked by itself; gives the errors of every file too.
  * @param file as it was named by the user; it is shown in messages.
  * @throws RecipeError when it is not even the outline of a recipe.
  * @throws what `libraries.read` throws for the file itself.
  */
-export function loadModule(file: string, language: Language, libraries: Libraries): { module: Module; faults: Diagnostic[] } {
+export function loadModule(file: string, language: Language, libraries: Libraries): { module: Module; diagnostics: Diagnostic[] } {
   const diagnostics: Diagnostic[] = [];
   const path = resolve(file);
   const source = { file, path, text: libraries.read(path, true) };
   const loader = new Loader(language, libraries, diagnostics);
   const module = loader.module(source, '', [path]);
   if (module === undefined || loader.unreadable) throw new RecipeError(diagnostics);
-  return { module, faults: diagnostics };
+  return { module, diagnostics };
 }
 
 /** The folder of a recipe: relative paths in it are relative to this. */
@@ -154,7 +154,7 @@ class Loader {
       diagnostics.push({ code: 'include', message: `cannot read "${include.recipe}": ${reason}`, span, help: `looked for ${libraries.show(path)}` });
       return undefined;
     }
-    // Not parsed: nothing of a file that is no recipe may be shown, as in the message of a fault in it.
+    // Not parsed: nothing of a file that is no recipe may be shown, as in the message of an error in it.
     if (!hasKeys(text, 'version', 'tasks')) {
       const help = 'a library has the keys "version" and "tasks"';
       diagnostics.push({ code: 'include', message: `"${include.recipe}" is not a recipe`, span, help });
@@ -208,8 +208,8 @@ class Loader {
         });
       } else if (referencesIn(value).length === 0) {
         const plain = render(value, () => null);
-        const fault = plain === null ? undefined : faultOfInput(plain, declared);
-        if (fault !== undefined) this.diagnostics.push({ code: 'input', message: `input "${name}" ${fault}`, span: document.spanOf(at) });
+        const error = plain === null ? undefined : errorOfInput(plain, declared);
+        if (error !== undefined) this.diagnostics.push({ code: 'input', message: `input "${name}" ${error}`, span: document.spanOf(at) });
       }
     }
     for (const [name, declared] of library.inputs) {

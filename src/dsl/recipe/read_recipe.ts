@@ -3,20 +3,20 @@ import type { Diagnostic } from '../diagnostics/diagnostic.js';
 import { diagnosticsOf } from '../diagnostics/schema_errors.js';
 import { type ParsedDocument, pointerStep } from '../syntax/document.js';
 import { reservedNames } from '../syntax/lexical.js';
-import { faultOfPattern } from '../syntax/linear_pattern.js';
+import { errorOfPattern } from '../syntax/linear_pattern.js';
 import { helperNames } from '../syntax/template.js';
 import { below, checkTexts, type Place, readUntyped, readValue, readValues } from '../syntax/values.js';
-import { faultOfInput, type InputDeclaration } from './inputs.js';
+import { errorOfInput, type InputDeclaration } from './inputs.js';
 import type { Language } from './kind.js';
 import { checkShell, type DefaultsText, type ReadText, TaskReader, type TaskText } from './read_task.js';
 import type { Cloud, Recipe, Variable } from './types.js';
 
-/** Checks a document against the language and gives the recipe in it; all faults are added to `diagnostics`. */
+/** Checks a document against the language and gives the recipe in it; all errors are added to `diagnostics`. */
 export function readRecipe(document: ParsedDocument, language: Language, read: ReadText, diagnostics: Diagnostic[]): Recipe | undefined {
-  const faults = language.validateRecipe(document.value);
-  diagnostics.push(...diagnosticsOf(faults, document));
-  // What is not a map of maps cannot be read further; other faults leave enough to look for more.
-  const broken = faults.some(({ keyword, instancePath }) => keyword === 'type' && outline.test(instancePath));
+  const errors = language.validateRecipe(document.value);
+  diagnostics.push(...diagnosticsOf(errors, document));
+  // What is not a map of maps cannot be read further; other errors leave enough to look for more.
+  const broken = errors.some(({ keyword, instancePath }) => keyword === 'type' && outline.test(instancePath));
   if (broken || typeof document.value !== 'object' || document.value === null) return undefined;
   const reader = new Reader(document, language, read, diagnostics, document.value as RecipeText);
   return reader.recipe();
@@ -109,15 +109,15 @@ class Reader {
     const inputs = new Map(Object.entries(this.text.inputs ?? {}));
     for (const [name, declared] of inputs) {
       const pointer = `/inputs/${name}`;
-      const wrong = declared.pattern === undefined ? undefined : faultOfPattern(declared.pattern);
+      const wrong = declared.pattern === undefined ? undefined : errorOfPattern(declared.pattern);
       if (wrong !== undefined) {
         this.diagnostics.push({ code: 'pattern', message: wrong, span: this.document.spanOf(`${pointer}/pattern`) });
         const { pattern: _, ...rest } = declared;
         inputs.set(name, rest);
       } else if (declared.default !== undefined && declared.type !== undefined) {
-        const fault = faultOfInput(declared.default, declared);
-        if (fault !== undefined) {
-          this.diagnostics.push({ code: 'input', message: `the default of input "${name}" ${fault}`, span: this.document.spanOf(`${pointer}/default`) });
+        const error = errorOfInput(declared.default, declared);
+        if (error !== undefined) {
+          this.diagnostics.push({ code: 'input', message: `the default of input "${name}" ${error}`, span: this.document.spanOf(`${pointer}/default`) });
         }
       }
     }

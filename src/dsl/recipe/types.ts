@@ -85,7 +85,7 @@ export type Action =
       readonly undo?: { readonly script: Value; readonly when: 'failure' | 'always' } | undefined;
     }
   | { readonly type: 'group' }
-  /** It has faults of its own; others may refer to it as they like. */
+  /** It has errors of its own; others may refer to it as they like. */
   | { readonly type: 'unknown' };
 
 /** A value a shell task gives on. */

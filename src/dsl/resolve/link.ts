@@ -44,12 +44,12 @@ export interface Link {
 
 /**
  * Finds every name in a recipe and its libraries.
- * @param faults those found in the recipe before: more are looked for all the same.
+ * @param found the errors found in the recipe before: more are looked for all the same.
  * @param known what the plan may know before the run.
- * @throws RecipeError with all faults, or with a cycle where there is one.
+ * @throws RecipeError with all errors, or with a cycle where there is one.
  */
-export function linkModule(root: Module, faults: readonly Diagnostic[], known: KnownBefore): ReadonlyMap<string, LinkedTask> {
-  const linker = new Linker(known, [...faults]);
+export function linkModule(root: Module, found: readonly Diagnostic[], known: KnownBefore): ReadonlyMap<string, LinkedTask> {
+  const linker = new Linker(known, [...found]);
   expandMatrices(root, known, linker.diagnostics);
   linker.module(root);
   linker.addReverseLinks();
@@ -106,7 +106,7 @@ class Linker {
     }
     for (const goal of recipe.goals?.filter(isTaskName) ?? []) {
       const found = taskNamed(goal.name, module);
-      if (found.type === 'fault') this.diagnostics.push({ ...found, span: spanOf(goal) });
+      if (found.type === 'unresolved') this.diagnostics.push({ ...found, span: spanOf(goal) });
       else if (found.released) this.diagnostics.push({ code: 'goal', message: `"${goal.name}" is a release, not a task`, span: spanOf(goal) });
     }
   }
@@ -164,7 +164,7 @@ class Linker {
   private named(draft: Draft, name: Name, key: string): void {
     if (!isTaskName(name)) return;
     const found = taskNamed(name.name, draft.module);
-    if (found.type === 'fault') this.diagnostics.push({ ...found, span: spanOf(name) });
+    if (found.type === 'unresolved') this.diagnostics.push({ ...found, span: spanOf(name) });
     else {
       const [because, span] = [`${key} ${name.name}`, spanOf(name)];
       for (const to of found.ids) draft.links.push({ to, released: found.released, because, span });
@@ -176,7 +176,7 @@ class Linker {
     if (!isTaskName(name)) return;
     const found = chrootNamed(name.name, draft.module);
     const span = spanOf(name);
-    if (found.type === 'fault') {
+    if (found.type === 'unresolved') {
       this.diagnostics.push({ ...found, span: found.span ?? span });
       return;
     }
@@ -190,7 +190,7 @@ class Linker {
     for (const { id, name, module } of this.reverse.filter((each) => isTaskName(each.name))) {
       const found = taskNamed(name.name, module);
       const span = spanOf(name);
-      if (found.type === 'fault') this.diagnostics.push({ ...found, span });
+      if (found.type === 'unresolved') this.diagnostics.push({ ...found, span });
       else if (found.released) this.diagnostics.push({ code: 'release', message: '"before" names tasks, not releases', span });
       else {
         const because = `"${id}" says before: ${name.name}`;
@@ -263,7 +263,7 @@ class Linker {
     if (this.names > limits.names) this.stop(`the tasks have more than ${limitText(limits.names)} names in all, instances counted`, where);
   }
 
-  /** Ends the work on a recipe that would go on too long; with the faults found so far. */
+  /** Ends the work on a recipe that would go on too long; with the errors found so far. */
   private stop(message: string, { at }: { readonly at: Place }): never {
     throw new RecipeError([...this.diagnostics, { code: 'limit', message, span: at.document.keySpanOf(at.pointer) }]);
   }

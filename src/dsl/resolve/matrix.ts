@@ -1,6 +1,6 @@
 import type { Diagnostic } from '../diagnostics/diagnostic.js';
 import { evaluate, type Facts } from '../evaluate.js';
-import { asType, faultOfInput } from '../recipe/inputs.js';
+import { asType, errorOfInput } from '../recipe/inputs.js';
 import { type Instance, instanceKey, type Module } from '../recipe/module.js';
 import type { Strategy, Task } from '../recipe/types.js';
 import { axisValueHelp, axisValuePattern } from '../syntax/lexical.js';
@@ -42,12 +42,12 @@ export function* unfitValues({ recipe, parent }: Module, known: KnownBefore): Ge
     } catch {
       continue;
     }
-    const fault = plain === null ? undefined : faultOfInput(asType(plain, declared.type), declared);
-    if (fault !== undefined) yield { code: 'input', message: `input "${name}" ${fault}`, span: value.at.document.spanOf(value.at.pointer) };
+    const error = plain === null ? undefined : errorOfInput(asType(plain, declared.type), declared);
+    if (error !== undefined) yield { code: 'input', message: `input "${name}" ${error}`, span: value.at.document.spanOf(value.at.pointer) };
   }
 }
 
-/** Finds the instances of every task with a matrix, in a recipe and its libraries; faults are added to `diagnostics`. */
+/** Finds the instances of every task with a matrix, in a recipe and its libraries; errors are added to `diagnostics`. */
 export function expandMatrices(module: Module, known: KnownBefore, diagnostics: Diagnostic[]): void {
   for (const child of module.children.values()) expandMatrices(child, known, diagnostics);
   for (const task of module.recipe.tasks.values()) {

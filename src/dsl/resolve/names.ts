@@ -11,7 +11,7 @@ export const runFacts = ['id', 'timestamp', 'started', 'dir', 'isotime', 'uuid',
 export type RunFact = (typeof runFacts)[number];
 
 /** What a reference means in the module it stands in. `rest` is the way into the value, e.g. of a map. */
-export type Meaning =
+export type Binding =
   | { readonly type: 'run'; readonly fact: RunFact; readonly rest: readonly string[] }
   | { readonly type: 'env'; readonly module: Module; readonly name: string; readonly rest: readonly string[] }
   /** An input of the recipe that is run, or of a library that was left to its default. */
@@ -39,26 +39,26 @@ export type Meaning =
     };
 
 /** Why a reference means nothing. */
-export interface Meaningless {
-  readonly type: 'fault';
+export interface Unresolved {
+  readonly type: 'unresolved';
   readonly code: Diagnostic['code'];
   readonly message: string;
   readonly help?: string | undefined;
 }
 
 /** Finds what a reference means in a module. */
-export function meaningOf(reference: Reference, module: Module): Meaning | Meaningless {
+export function bindingOf(reference: Reference, module: Module): Binding | Unresolved {
   const [first = '', second, ...rest] = reference.path;
   const { recipe } = module;
   switch (first) {
     case 'run':
-      if (second === undefined) return fault('unknown-name', '"run" needs a name after it', `run.${runFacts.join(', run.')}`);
-      if (!runFacts.includes(second as RunFact)) return fault('unknown-name', `there is no "run.${second}"`, hintFor(second, runFacts));
+      if (second === undefined) return unresolved('unknown-name', '"run" needs a name after it', `run.${runFacts.join(', run.')}`);
+      if (!runFacts.includes(second as RunFact)) return unresolved('unknown-name', `there is no "run.${second}"`, hintFor(second, runFacts));
       if (second === 'arguments' && module.parent !== undefined)
-        return fault('unknown-name', '"run.arguments" is for the recipe that is run, not for its libraries', 'declare an input of type list');
+        return unresolved('unknown-name', '"run.arguments" is for the recipe that is run, not for its libraries', 'declare an input of type list');
       return { type: 'run', fact: second as RunFact, rest };
     case 'env':
-      if (second === undefined) return fault('unknown-name', '"env" needs a name after it', 'e.g. env.HOME');
+      if (second === undefined) return unresolved('unknown-name', '"env" needs a name after it', 'e.g. env.HOME');
       return { type: 'env', module, name: second, rest };
     case 'inputs': {
       const declared = second === undefined ? undefined : recipe.inputs.get(second);
@@ -75,17 +75,18 @@ export function meaningOf(reference: Reference, module: Module): Meaning | Meani
       return { type: 'var', module, name: second, variable, rest };
     }
     case 'matrix':
-      return matrixMeaning(second, rest, module);
+      return matrixBinding(second, rest, module);
     default:
-      return taskMeaning(reference.path, module, module, false);
+      return taskBinding(reference.path, module, module, false);
   }
 }
 
-function matrixMeaning(name: string | undefined, rest: readonly string[], { instance }: Module): Meaning | Meaningless {
-  if (instance === undefined) return fault('matrix', '"matrix" means something in tasks with "strategy" only', 'strategy: {matrix: {arch: [amd64, arm64]}}');
+function matrixBinding(name: string | undefined, rest: readonly string[], { instance }: Module): Binding | Unresolved {
+  if (instance === undefined)
+    return unresolved('matrix', '"matrix" means something in tasks with "strategy" only', 'strategy: {matrix: {arch: [amd64, arm64]}}');
   const known = Object.keys(instance.values);
-  if (name === undefined) return fault('unknown-name', '"matrix" needs a name after it', `matrix.${known.join(', matrix.')}`);
-  if (!known.includes(name) && !instance.unknown) return fault('unknown-name', `there is no "matrix.${name}"`, hintFor(name, known));
+  if (name === undefined) return unresolved('unknown-name', '"matrix" needs a name after it', `matrix.${known.join(', matrix.')}`);
+  if (!known.includes(name) && !instance.unknown) return unresolved('unknown-name', `there is no "matrix.${name}"`, hintFor(name, known));
   return { type: 'matrix', value: instance.values[name] ?? null, rest };
 }
 
@@ -99,7 +100,7 @@ export interface NamedTask {
 }
 
 /** Finds the task a name in `needs`, `before`, `in` or `goals` means; an instance's key and `released` are cut off and told. */
-export function taskNamed(name: string, module: Module): NamedTask | Meaningless {
+export function taskNamed(name: string, module: Module): NamedTask | Unresolved {
   const [, dotted = '', key, release] = /^(.*?)(\[[^[\]]*\])?(\.released)?$/.exec(name) ?? [];
   const path = dotted.split('.');
   let at = module;
@@ -110,9 +111,9 @@ export function taskNamed(name: string, module: Module): NamedTask | Meaningless
   }
   const task = at.recipe.tasks.get(path.at(-1) ?? '');
   if (task === undefined) return unknownTask(name, module);
-  if (task.internal && at.namespace !== module.namespace) return fault('internal', `"${name}" is internal to its library`);
+  if (task.internal && at.namespace !== module.namespace) return unresolved('internal', `"${name}" is internal to its library`);
   if (release !== undefined && lifetimeOf(task) !== 'hold' && task.action.type !== 'unknown')
-    return fault('release', `"${dotted}" is not a hold, so it is never released`);
+    return unresolved('release', `"${dotted}" is not a hold, so it is never released`);
   const meant = instancesMeant(task, at, module, key);
   if ('type' in meant) return meant;
   return { type: 'task', module: at, task, ids: meant.ids, released: release !== undefined };
@@ -122,17 +123,17 @@ export function taskNamed(name: string, module: Module): NamedTask | Meaningless
  * Those instances of a task that its name means: the one whose key is given; the one with the same values, in a task
  * with the same axes; else all.
  */
-function instancesMeant(task: Task, module: Module, asker: Module, key: string | undefined): { ids: readonly string[]; list: boolean } | Meaningless {
+function instancesMeant(task: Task, module: Module, asker: Module, key: string | undefined): { ids: readonly string[]; list: boolean } | Unresolved {
   const all = module.instances.get(task.name);
   const one = (instance?: Instance) => ({ ids: [taskId(module, task.name, instance)], list: false });
-  if (all === undefined) return key === undefined ? one() : fault('instance', `"${task.name}" has no matrix, so there is no "${task.name}${key}"`);
+  if (all === undefined) return key === undefined ? one() : unresolved('instance', `"${task.name}" has no matrix, so there is no "${task.name}${key}"`);
   const [first] = all;
   if (first === undefined || first.unknown || asker.instance?.unknown) return one(first);
   const named = (wanted: string) => {
     const found = all.find((instance) => instance.key === wanted);
     if (found !== undefined) return one(found);
     const known = all.map((instance) => `${task.name}${instance.key}`);
-    return fault('instance', `there is no "${task.name}${wanted}"`, hintFor(`${task.name}${wanted}`, known));
+    return unresolved('instance', `there is no "${task.name}${wanted}"`, hintFor(`${task.name}${wanted}`, known));
   };
   if (key !== undefined) return named(key);
   const same = asker.instance !== undefined && [...asker.instance.axes].sort().join() === [...first.axes].sort().join();
@@ -180,35 +181,35 @@ export function tasksIn(value: Value, module: Module): TaskReference[] {
     if (seen.has(inner)) return;
     seen.add(inner);
     for (const reference of referencesIn(inner)) {
-      const meaning = meaningOf(reference, at);
+      const binding = bindingOf(reference, at);
       const written = outer ?? reference;
-      if (meaning.type === 'task') {
-        const { task, module: owner, ids, list } = meaning;
+      if (binding.type === 'task') {
+        const { task, module: owner, ids, list } = binding;
         if (list && lists.has(ids)) continue;
         if (list) lists.add(ids);
         const text = pathText(written.path);
         for (const id of ids) found.push({ id, task, module: owner, span: written.span, text });
-      } else if (meaning.type === 'expression') visit(meaning.value, meaning.module, written);
+      } else if (binding.type === 'expression') visit(binding.value, binding.module, written);
     }
   };
   visit(value, module);
   return found;
 }
 
-function taskMeaning(path: readonly string[], module: Module, asker: Module, inside: boolean): Meaning | Meaningless {
+function taskBinding(path: readonly string[], module: Module, asker: Module, inside: boolean): Binding | Unresolved {
   const [first = '', second, ...rest] = path;
   const child = module.children.get(first);
   if (child !== undefined) {
-    if (second === undefined) return fault('unknown-name', `"${first}" is an include; name a task or an output of it`, hintFor('', publicNames(child)));
-    return taskMeaning([second, ...rest], child, asker, true);
+    if (second === undefined) return unresolved('unknown-name', `"${first}" is an include; name a task or an output of it`, hintFor('', publicNames(child)));
+    return taskBinding([second, ...rest], child, asker, true);
   }
   const output = inside ? module.recipe.outputs.get(first) : undefined;
   if (output !== undefined) return { type: 'expression', module, value: output, rest: path.slice(1) };
   const task = module.recipe.tasks.get(first);
   if (task === undefined || (inside && task.internal)) {
     const known = inside ? publicNames(module) : [...module.recipe.tasks.keys(), ...module.children.keys(), 'inputs', 'vars', 'env', 'run'];
-    if (task?.internal) return fault('internal', `"${first}" is internal to its library`);
-    return fault('unknown-name', `nothing is called "${first}" here`, hintForPath(path) ?? hintFor(first, known));
+    if (task?.internal) return unresolved('internal', `"${first}" is internal to its library`);
+    return unresolved('unknown-name', `nothing is called "${first}" here`, hintForPath(path) ?? hintFor(first, known));
   }
   const key = second?.includes('=') ? `[${second}]` : undefined;
   const meant = instancesMeant(task, module, asker, key);
@@ -216,17 +217,12 @@ function taskMeaning(path: readonly string[], module: Module, asker: Module, ins
   return outputMeant(task, module, meant, key === undefined ? path.slice(1) : rest);
 }
 
-function outputMeant(
-  task: Task,
-  module: Module,
-  meant: { ids: readonly string[]; list: boolean },
-  [second, ...rest]: readonly string[],
-): Meaning | Meaningless {
+function outputMeant(task: Task, module: Module, meant: { ids: readonly string[]; list: boolean }, [second, ...rest]: readonly string[]): Binding | Unresolved {
   if (task.action.type === 'unknown') return { type: 'task', ...meant, module, task, output: second ?? '', rest };
   const outputs = outputsOf(task);
   if (second === undefined || !outputs.includes(second)) {
     const message = second === undefined ? `"${task.name}" is a task; name one of its outputs` : `task "${task.name}" has no output "${second}"`;
-    return fault(
+    return unresolved(
       'unknown-output',
       message,
       outputs.length === 0 ? 'it has none' : second === undefined ? `outputs: ${outputs.join(', ')}` : hintFor(second, outputs),
@@ -234,7 +230,7 @@ function outputMeant(
   }
   if (meant.list && rest.length > 0) {
     const key = module.instances.get(task.name)?.[0]?.key ?? '';
-    return fault('instance', `"${task.name}.${second}" is the list of what all instances gave`, `name one: ${task.name}.${key}.${second}`);
+    return unresolved('instance', `"${task.name}.${second}" is the list of what all instances gave`, `name one: ${task.name}.${key}.${second}`);
   }
   return { type: 'task', ...meant, module, task, output: second, rest };
 }
@@ -243,19 +239,19 @@ function publicNames(module: Module): string[] {
   return [...module.recipe.outputs.keys(), ...[...module.recipe.tasks.values()].filter((task) => !task.internal).map((task) => task.name)];
 }
 
-function unknownTask(name: string, module: Module): Meaningless {
+function unknownTask(name: string, module: Module): Unresolved {
   const known = [...module.recipe.tasks.keys()];
   for (const [namespace, child] of module.children) {
     for (const task of child.recipe.tasks.values()) if (!task.internal) known.push(`${namespace}.${task.name}`);
   }
-  return fault('unknown-task', `there is no task "${name}"`, hintFor(name, known));
+  return unresolved('unknown-task', `there is no task "${name}"`, hintFor(name, known));
 }
 
-function missing(what: string, name: string | undefined, known: readonly string[]): Meaningless {
+function missing(what: string, name: string | undefined, known: readonly string[]): Unresolved {
   const message = name === undefined ? `"${what === 'input' ? 'inputs' : 'vars'}" needs a name after it` : `there is no ${what} "${name}"`;
-  return fault('unknown-name', message, name === undefined ? hintFor('', known) : (hintFor(name, known) ?? `this recipe declares no ${what}s`));
+  return unresolved('unknown-name', message, name === undefined ? hintFor('', known) : (hintFor(name, known) ?? `this recipe declares no ${what}s`));
 }
 
-function fault(code: Diagnostic['code'], message: string, help?: string): Meaningless {
-  return { type: 'fault', code, message, help };
+function unresolved(code: Diagnostic['code'], message: string, help?: string): Unresolved {
+  return { type: 'unresolved', code, message, help };
 }

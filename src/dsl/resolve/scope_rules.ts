@@ -3,7 +3,7 @@ import type { Module } from '../recipe/module.js';
 import { limits } from '../syntax/limits.js';
 import { type ArgumentShape, pathText, type Reference } from '../syntax/template.js';
 import { onlyReferenceIn, referencesIn, type Value } from '../syntax/values.js';
-import { type Meaning, meaningOf } from './names.js';
+import { type Binding, bindingOf } from './names.js';
 
 /** What may be used in a place of a recipe. */
 export interface Allowed {
@@ -23,38 +23,38 @@ export function checkValue(
   known: KnownTraits = new Map(),
 ): void {
   for (const reference of referencesIn(value)) {
-    const meaning = meaningOf(reference, module);
+    const binding = bindingOf(reference, module);
     const say = (code: Diagnostic['code'], message: string, help?: string) => diagnostics.push({ code, message, span: reference.span, help });
-    if (meaning.type === 'fault') say(meaning.code, meaning.message, meaning.help);
-    else if (meaning.type === 'env' && !reference.optional && !env(meaning.name)) {
-      say('not-set', `"env.${meaning.name}" is not set`, `set it, or write {{ default env.${meaning.name} "…" }}`);
+    if (binding.type === 'unresolved') say(binding.code, binding.message, binding.help);
+    else if (binding.type === 'env' && !reference.optional && !env(binding.name)) {
+      say('not-set', `"env.${binding.name}" is not set`, `set it, or write {{ default env.${binding.name} "…" }}`);
     } else {
-      const outcome = traits(meaning, known);
+      const outcome = traits(binding, known);
       if (outcome.depth > limits.chain) say('limit', `at most ${limits.chain} names refer to each other in a row`);
       else if (outcome.cycle) say('cycle', `"${pathText(reference.path)}" refers to itself`);
       else if (outcome.tasks && !allowed.tasks) say('too-early', `${allowed.place} cannot use tasks: it must be known before the first one runs`);
       else if (outcome.secret && !allowed.secrets)
         say('secret', `a secret cannot be used in ${allowed.place}`, 'use it in "run", "env" or the "with" of an include');
-      else checkShape(meaning, reference, say);
+      else checkShape(binding, reference, say);
     }
   }
 }
 
 function checkShape(
-  meaning: Meaning,
+  binding: Binding,
   { path, inText, argument }: Reference,
   say: (code: 'type' | 'unknown-name', message: string, help?: string) => void,
 ): void {
-  const shape = shapeOf(meaning);
+  const shape = shapeOf(binding);
   const name = pathText(path);
-  if (shape === 'text' && meaning.rest.length > 0) say('unknown-name', `"${name}": there is no "${meaning.rest[0]}" in it`, 'it is one value, not a map');
-  else if ((shape === 'list' || shape === 'map') && meaning.rest.length === 0 && inText) {
+  if (shape === 'text' && binding.rest.length > 0) say('unknown-name', `"${name}": there is no "${binding.rest[0]}" in it`, 'it is one value, not a map');
+  else if ((shape === 'list' || shape === 'map') && binding.rest.length === 0 && inText) {
     say(
       'type',
       `"${name}" is a ${shape}, which cannot stand inside text`,
       shape === 'list' ? `write {{ quote ${name} }} for words of a shell; or {{ join ${name} " " }}, {{ json ${name} }}` : `write {{ json ${name} }}`,
     );
-  } else if (shape !== undefined && meaning.rest.length === 0 && argument !== undefined && !fits[argument.takes].includes(shape)) {
+  } else if (shape !== undefined && binding.rest.length === 0 && argument !== undefined && !fits[argument.takes].includes(shape)) {
     const { helper, takes } = argument;
     say(
       'type',
@@ -74,29 +74,29 @@ const fits: Readonly<Record<ArgumentShape, readonly Shape[]>> = {
 type Shape = 'text' | 'list' | 'map';
 
 /** What can be told of a value before it is known, without `rest`; undefined where nothing can. */
-function shapeOf(meaning: Meaning, depth = 0): Shape | undefined {
-  // Variables that refer to each other without end have a fault of their own.
+function shapeOf(binding: Binding, depth = 0): Shape | undefined {
+  // Variables that refer to each other without end have an error of their own.
   if (depth > 20) return undefined;
   const declared = (type: unknown) =>
     type === 'list' || type === 'array' ? 'list' : type === 'map' || type === 'object' ? 'map' : typeof type === 'string' ? 'text' : undefined;
-  switch (meaning.type) {
+  switch (binding.type) {
     case 'run':
-      return meaning.fact === 'arguments' ? 'list' : 'text';
+      return binding.fact === 'arguments' ? 'list' : 'text';
     case 'env':
       return 'text';
     case 'input':
-      return declared(meaning.module.recipe.inputs.get(meaning.name)?.type);
+      return declared(binding.module.recipe.inputs.get(binding.name)?.type);
     case 'var':
-      return meaning.variable.sh ? 'text' : shapeOfValue(meaning.variable.value, meaning.module, depth);
+      return binding.variable.sh ? 'text' : shapeOfValue(binding.variable.value, binding.module, depth);
     case 'expression':
-      return meaning.input ? declared(meaning.input.module.recipe.inputs.get(meaning.input.name)?.type) : shapeOfValue(meaning.value, meaning.module, depth);
+      return binding.input ? declared(binding.input.module.recipe.inputs.get(binding.input.name)?.type) : shapeOfValue(binding.value, binding.module, depth);
     case 'matrix':
-      return Array.isArray(meaning.value) ? 'list' : undefined;
+      return Array.isArray(binding.value) ? 'list' : undefined;
     case 'task': {
-      const { action } = meaning.task;
-      if (meaning.list) return 'list';
-      if (action.type === 'run') return declared(action.outputs.get(meaning.output)?.type ?? 'string');
-      return action.type === 'kind' ? declared((action.kind.outputs.properties[meaning.output] as { type?: unknown } | undefined)?.type) : undefined;
+      const { action } = binding.task;
+      if (binding.list) return 'list';
+      if (action.type === 'run') return declared(action.outputs.get(binding.output)?.type ?? 'string');
+      return action.type === 'kind' ? declared((action.kind.outputs.properties[binding.output] as { type?: unknown } | undefined)?.type) : undefined;
     }
   }
 }
@@ -104,13 +104,13 @@ function shapeOf(meaning: Meaning, depth = 0): Shape | undefined {
 function shapeOfValue(value: Value, module: Module, depth: number): Shape | undefined {
   if (value.type === 'list' || value.type === 'map') return value.type;
   const reference = onlyReferenceIn(value);
-  const meaning = reference && meaningOf(reference, module);
-  return meaning === undefined || meaning.type === 'fault' || meaning.rest.length > 0 ? undefined : shapeOf(meaning, depth + 1);
+  const binding = reference && bindingOf(reference, module);
+  return binding === undefined || binding.type === 'unresolved' || binding.rest.length > 0 ? undefined : shapeOf(binding, depth + 1);
 }
 
 /** Whether what a name means comes from a secret. */
-export function isSecret(meaning: Meaning): boolean {
-  return traits(meaning).secret;
+export function isSecret(binding: Binding): boolean {
+  return traits(binding).secret;
 }
 
 /** A `{sh: …}` variable, and the module it stands in. */
@@ -125,18 +125,18 @@ export function commandVariablesIn(value: Value, module: Module, seen = new Set<
   if (seen.has(value)) return [];
   seen.add(value);
   return referencesIn(value).flatMap((reference) => {
-    const meaning = meaningOf(reference, module);
-    switch (meaning.type) {
+    const binding = bindingOf(reference, module);
+    switch (binding.type) {
       case 'expression':
-        return commandVariablesIn(meaning.value, meaning.module, seen);
+        return commandVariablesIn(binding.value, binding.module, seen);
       case 'env': {
-        const inner = meaning.module.recipe.env.get(meaning.name);
-        return inner === undefined ? [] : commandVariablesIn(inner, meaning.module, seen);
+        const inner = binding.module.recipe.env.get(binding.name);
+        return inner === undefined ? [] : commandVariablesIn(inner, binding.module, seen);
       }
       case 'var': {
-        const { variable, name } = meaning;
-        const inner = commandVariablesIn(variable.value, meaning.module, seen);
-        return variable.sh ? [...inner, { module: meaning.module, name, command: variable.value }] : inner;
+        const { variable, name } = binding;
+        const inner = commandVariablesIn(variable.value, binding.module, seen);
+        return variable.sh ? [...inner, { module: binding.module, name, command: variable.value }] : inner;
       }
       default:
         return [];
@@ -156,8 +156,8 @@ interface Traits {
 export type KnownTraits = Map<Value, Traits>;
 
 /** What a name means, with all that this refers to in turn. */
-function traits(meaning: Meaning, known: KnownTraits = new Map()): Traits {
-  return new Search(known).follow(meaning, 0).traits;
+function traits(binding: Binding, known: KnownTraits = new Map()): Traits {
+  return new Search(known).follow(binding, 0).traits;
 }
 
 /** Tarjan's search for circles among values. */
@@ -168,10 +168,10 @@ class Search {
 
   constructor(private readonly known: KnownTraits) {}
 
-  /** `low`: the first of the open values that the meaning leads back to. */
-  follow(meaning: Meaning, depth: number): { traits: Traits; low: number } {
-    const found: Traits = { tasks: meaning.type === 'task', secret: isDeclaredSecret(meaning), cycle: false, depth: 0 };
-    const behind = valueBehind(meaning);
+  /** `low`: the first of the open values that the binding leads back to. */
+  follow(binding: Binding, depth: number): { traits: Traits; low: number } {
+    const found: Traits = { tasks: binding.type === 'task', secret: isDeclaredSecret(binding), cycle: false, depth: 0 };
+    const behind = valueBehind(binding);
     if (behind === undefined) return { traits: found, low: Infinity };
     const { value, module } = behind;
     const before = this.known.get(value);
@@ -179,13 +179,13 @@ class Search {
     const opened = this.places.get(value);
     if (opened !== undefined) return { traits: found, low: opened };
     if (depth > limits.chain) return { traits: { ...found, depth: Infinity }, low: Infinity };
-    const self = this.open.push({ value, env: meaning.type === 'env' }) - 1;
+    const self = this.open.push({ value, env: binding.type === 'env' }) - 1;
     this.places.set(value, self);
     let inside: Traits = { tasks: false, secret: false, cycle: false, depth: 0 };
     let low = Infinity;
     for (const reference of referencesIn(value)) {
-      const next = meaningOf(reference, module);
-      if (next.type === 'fault') continue;
+      const next = bindingOf(reference, module);
+      if (next.type === 'unresolved') continue;
       const followed = this.follow(next, depth + 1);
       inside = together(inside, { ...followed.traits, depth: followed.traits.depth + 1 });
       low = Math.min(low, followed.low);
@@ -206,16 +206,16 @@ function together(a: Traits, b: Traits): Traits {
   return { tasks: a.tasks || b.tasks, secret: a.secret || b.secret, cycle: a.cycle || b.cycle, depth: Math.max(a.depth, b.depth) };
 }
 
-function isDeclaredSecret(meaning: Meaning): boolean {
-  if (meaning.type === 'task') return meaning.task.action.type === 'run' && (meaning.task.action.outputs.get(meaning.output)?.secret ?? false);
-  const input = meaning.type === 'input' ? meaning : meaning.type === 'expression' ? meaning.input : undefined;
+function isDeclaredSecret(binding: Binding): boolean {
+  if (binding.type === 'task') return binding.task.action.type === 'run' && (binding.task.action.outputs.get(binding.output)?.secret ?? false);
+  const input = binding.type === 'input' ? binding : binding.type === 'expression' ? binding.input : undefined;
   return input?.module.recipe.inputs.get(input.name)?.secret ?? false;
 }
 
 /** The value of a recipe that a name stands for, and where the names in it are looked up. */
-function valueBehind(meaning: Meaning): { value: Value; module: Module } | undefined {
-  if (meaning.type !== 'var' && meaning.type !== 'env' && meaning.type !== 'expression') return undefined;
-  const { module } = meaning;
-  const value = meaning.type === 'var' ? meaning.variable.value : meaning.type === 'env' ? module.recipe.env.get(meaning.name) : meaning.value;
+function valueBehind(binding: Binding): { value: Value; module: Module } | undefined {
+  if (binding.type !== 'var' && binding.type !== 'env' && binding.type !== 'expression') return undefined;
+  const { module } = binding;
+  const value = binding.type === 'var' ? binding.variable.value : binding.type === 'env' ? module.recipe.env.get(binding.name) : binding.value;
   return value && { value, module };
 }

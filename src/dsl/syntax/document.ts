@@ -33,7 +33,7 @@ interface Place {
 }
 
 /**
- * Parses YAML 1.2 strictly: warnings are faults, there is one document, no merge keys, no tags.
+ * Parses YAML 1.2 strictly: warnings are errors, there is one document, no merge keys, no tags.
  * @param most how many values it may have.
  */
 export function parseDocument(source: Source, most: number = limits.values): { document?: ParsedDocument; diagnostics: Diagnostic[] } {
@@ -47,11 +47,11 @@ export function parseDocument(source: Source, most: number = limits.values): { d
   if (doc === undefined) {
     return { diagnostics: [{ code: 'yaml', message: 'the recipe is empty', span: startOf(source), help: 'begin with "version: 1"' }] };
   }
-  for (const fault of [...doc.errors, ...doc.warnings].slice(0, limits.errors)) {
-    const [start, end] = fault.pos;
+  for (const problem of [...doc.errors, ...doc.warnings].slice(0, limits.errors)) {
+    const [start, end] = problem.pos;
     // By its recursion, which ends with an error.
-    if (fault.code === 'RESOURCE_EXHAUSTION') diagnostics.push({ code: 'limit', message: tooDeep, span: { source, start, end: start + 1 } });
-    else diagnostics.push({ code: 'yaml', message: yamlMessage(fault.message), span: { source, start, end }, help: yamlHelp(source, start) });
+    if (problem.code === 'RESOURCE_EXHAUSTION') diagnostics.push({ code: 'limit', message: tooDeep, span: { source, start, end: start + 1 } });
+    else diagnostics.push({ code: 'yaml', message: yamlMessage(problem.message), span: { source, start, end }, help: yamlHelp(source, start) });
   }
   if (parsed.length > 1) {
     const second = parsed[1]?.range?.[0] ?? 0;
@@ -152,7 +152,7 @@ class Walker {
     this.size += 1;
     if (this.size > this.most) {
       const help = 'an alias counts as all that it repeats';
-      if (this.size === this.most + 1) this.fault(`a recipe and its libraries have at most ${limitText(limits.values)} values`, node, help, 'limit');
+      if (this.size === this.most + 1) this.report(`a recipe and its libraries have at most ${limitText(limits.values)} values`, node, help, 'limit');
       return null;
     }
     if (isAlias(node)) return this.alias(node, place);
@@ -163,11 +163,11 @@ class Walker {
     this.anchored.add(node);
     if (isScalar(node)) return this.scalar(node);
     if (this.open.has(node)) {
-      this.fault('an alias may not stand inside its own anchor', node);
+      this.report('an alias may not stand inside its own anchor', node);
       return null;
     }
     if (this.depth === limits.depth) {
-      this.fault(tooDeep, node, undefined, 'limit');
+      this.report(tooDeep, node, undefined, 'limit');
       return null;
     }
     this.open.add(node);
@@ -175,7 +175,7 @@ class Walker {
     try {
       if (isSeq(node)) return node.items.map((item, i) => this.value(item as Node, this.below(place, i)));
       if (isMap(node)) return this.map(node.items as Pair<Node, Node | null>[], place, node);
-      this.fault('this is not a value a recipe can hold', node);
+      this.report('this is not a value a recipe can hold', node);
       return null;
     } finally {
       this.depth -= 1;
@@ -194,12 +194,12 @@ class Walker {
   private alias(node: Alias, place: Place): unknown {
     const target = this.targets.get(node) ?? this.anchors.get(node.source);
     if (target === undefined) {
-      this.fault(`there is no anchor &${node.source}`, node);
+      this.report(`there is no anchor &${node.source}`, node);
       return null;
     }
     this.targets.set(node, target);
     if (this.open.has(target)) {
-      this.fault('an alias may not stand inside its own anchor', node);
+      this.report('an alias may not stand inside its own anchor', node);
       return null;
     }
     const value = this.value(target, place);
@@ -220,20 +220,20 @@ class Walker {
         return unquotedTemplate;
       }
       if (isAlias(key)) {
-        this.fault('a key is a text, not an alias', key);
+        this.report('a key is a text, not an alias', key);
         continue;
       }
       if (key?.anchor !== undefined) this.anchors.set(key.anchor, key);
       const name = isScalar(key) ? String(key.value) : '';
       if (name === '<<') {
-        this.fault('merge keys (<<) are not part of the language', key, 'use "defaults" or "includes" to share', 'merge-key');
+        this.report('merge keys (<<) are not part of the language', key, 'use "defaults" or "includes" to share', 'merge-key');
         continue;
       }
       if (name.length > limits.key) {
-        this.fault(`a key has at most ${limitText(limits.key)} characters`, key, undefined, 'limit');
+        this.report(`a key has at most ${limitText(limits.key)} characters`, key, undefined, 'limit');
         continue;
       }
-      if (Object.hasOwn(out, name)) this.fault('map keys must be unique', key, undefined, 'duplicate-key');
+      if (Object.hasOwn(out, name)) this.report('map keys must be unique', key, undefined, 'duplicate-key');
       // Defined, not assigned: a key called __proto__ is an ordinary (and then unknown) key.
       Object.defineProperty(out, name, {
         value: this.value(value, this.below(place, name, key)),
@@ -256,7 +256,7 @@ class Walker {
     });
   }
 
-  private fault(message: string, node: Node | null, help?: string, code: Diagnostic['code'] = 'yaml'): void {
+  private report(message: string, node: Node | null, help?: string, code: Diagnostic['code'] = 'yaml'): void {
     const [start, end] = node?.range ?? [0, 1];
     this.diagnostics.push({ code, message, span: { source: this.source, start, end }, help });
   }

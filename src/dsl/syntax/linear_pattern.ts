@@ -8,7 +8,7 @@
 const [mostStates, longestPattern, longestText, mostSteps, mostKnown] = [1000, 1000, 65_536, 5_000_000, 100];
 
 /** What is wrong with a pattern, as the end of a sentence; undefined where nothing is. */
-export function faultOfPattern(pattern: string): string | undefined {
+export function errorOfPattern(pattern: string): string | undefined {
   try {
     compiled(pattern);
     return undefined;
@@ -18,7 +18,7 @@ export function faultOfPattern(pattern: string): string | undefined {
 }
 
 /** Why a text is not taken for a pattern, in words that follow `input "name" `; undefined where the pattern stands in it. */
-export function faultOfMatch(pattern: string, text: string): string | undefined {
+export function errorOfMatch(pattern: string, text: string): string | undefined {
   try {
     return matchesPattern(pattern, text) ? undefined : `must match ${pattern}`;
   } catch (error) {
@@ -27,7 +27,7 @@ export function faultOfMatch(pattern: string, text: string): string | undefined 
   }
 }
 
-/** Whether a pattern stands somewhere in a text. @throws PatternError where it has a fault, and where the text is too long. */
+/** Whether a pattern stands somewhere in a text. @throws PatternError where it has an error, and where the text is too long. */
 export function matchesPattern(pattern: string, text: string): boolean {
   if (text.length > longestText) throw new PatternError(`has a pattern, and so at most ${longestText.toLocaleString('en-US')} characters`);
   const start = compiled(pattern);

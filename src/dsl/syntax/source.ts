@@ -36,7 +36,7 @@ export function lineOf(source: Source, line: number): string {
   return source.text.slice(starts[line - 1] ?? source.text.length, (starts[line] ?? source.text.length + 1) - 1);
 }
 
-/** The span of the whole source's first character, for faults that belong to no better place. */
+/** The span of the whole source's first character, for errors that belong to no better place. */
 export function startOf(source: Source): Span {
   return { source, start: 0, end: 0 };
 }

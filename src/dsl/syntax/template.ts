@@ -39,8 +39,8 @@ export interface Template {
   render(valueOf: (reference: Reference) => unknown, evaluated?: (value: unknown, references: readonly Reference[]) => void): unknown;
 }
 
-/** A fault in a template; `start` and `end` in characters of its text. */
-export interface TemplateFault {
+/** An error in a template; `start` and `end` in characters of its text. */
+export interface TemplateDiagnostic {
   /** `template`: it cannot be read; `template-word`: it uses what is not part of the language; `helper`; `limit`. */
   readonly code: 'template' | 'template-word' | 'helper' | 'limit';
   readonly message: string;
@@ -98,13 +98,15 @@ engine.registerHelper('__value', (value: unknown, expression: number) => {
   return '';
 });
 
-/** Reads a string with `{{ }}`; gives the template, or all its faults. */
-export function parseTemplate(text: string): { template?: Template; faults: TemplateFault[] } {
+/** Reads a string with `{{ }}`; gives the template, or all its errors. */
+export function parseTemplate(text: string): { template?: Template; diagnostics: TemplateDiagnostic[] } {
   const dollar = text.indexOf('${{');
   if (dollar >= 0) {
     const help = "GitHub Actions' ${{ x }} is {{ x }} here";
     return {
-      faults: [{ code: 'template-word', message: 'a "$" before "{{" would stay and make it a variable of the shell', start: dollar, end: dollar + 3, help }],
+      diagnostics: [
+        { code: 'template-word', message: 'a "$" before "{{" would stay and make it a variable of the shell', start: dollar, end: dollar + 3, help },
+      ],
     };
   }
   let program: hbs.AST.Program;
@@ -112,13 +114,13 @@ export function parseTemplate(text: string): { template?: Template; faults: Temp
     program = Handlebars.parse(text);
   } catch (error) {
     // By the recursion of the parser.
-    if (error instanceof RangeError) return { faults: [{ code: 'limit', message: tooDeep, start: 0, end: text.length }] };
-    return { faults: [syntaxFault(text, error as Error)] };
+    if (error instanceof RangeError) return { diagnostics: [{ code: 'limit', message: tooDeep, start: 0, end: text.length }] };
+    return { diagnostics: [syntaxDiagnostic(text, error as Error)] };
   }
   const single = program.body.length === 1 && program.body[0]?.type === 'MustacheStatement';
   const reader = new Reader(text, single);
   reader.program(program);
-  if (reader.faults.length > 0) return { faults: reader.faults };
+  if (reader.diagnostics.length > 0) return { diagnostics: reader.diagnostics };
   const { references } = reader;
   const [only] = references;
   // Most templates are one name. Compiling it would cost more than all else that is done with it.
@@ -150,7 +152,7 @@ export function parseTemplate(text: string): { template?: Template; faults: Temp
       return single ? last : rendered;
     },
   };
-  return { template, faults: [] };
+  return { template, diagnostics: [] };
 }
 
 function isName({ path, params }: hbs.AST.MustacheStatement): boolean {
@@ -162,7 +164,7 @@ class Reader {
   /** The references of each `{{ }}`, and its number by its node. */
   readonly expressions: Reference[][] = [];
   readonly numbers = new Map<hbs.AST.Node, number>();
-  readonly faults: TemplateFault[] = [];
+  readonly diagnostics: TemplateDiagnostic[] = [];
   private readonly lines: readonly number[];
   private depth = 0;
 
@@ -258,8 +260,8 @@ class Reader {
     Object.assign(path, { original: renamed, parts: [renamed] });
   }
 
-  private refuse(node: hbs.AST.Node, message: string, help?: string, code: TemplateFault['code'] = 'template-word'): void {
-    this.faults.push({ code, message, ...this.range(node), ...(help === undefined ? {} : { help }) });
+  private refuse(node: hbs.AST.Node, message: string, help?: string, code: TemplateDiagnostic['code'] = 'template-word'): void {
+    this.diagnostics.push({ code, message, ...this.range(node), ...(help === undefined ? {} : { help }) });
   }
 
   private range(node: hbs.AST.Node): { start: number; end: number } {
@@ -290,7 +292,7 @@ function wrapped(program: hbs.AST.Program, helper: string, reader: Reader): hbs.
 }
 
 /** The parser points behind what it could not read, if at all; so each expression is tried by itself. */
-function syntaxFault(text: string, error: Error): TemplateFault {
+function syntaxDiagnostic(text: string, error: Error): TemplateDiagnostic {
   const help = 'for literal braces write \\{{, or "template: false" on the task';
   const open = text.lastIndexOf('{{');
   if (!text.includes('}}', open)) return { code: 'template', message: 'this "{{" is never closed', start: open, end: open + 2, help };

@@ -21,7 +21,7 @@ export interface PlacedReference extends Reference {
   readonly span: Span;
 }
 
-/** Turns a plain value into one whose templates are read; faults in templates are added to `diagnostics`. */
+/** Turns a plain value into one whose templates are read; errors in templates are added to `diagnostics`. */
 export function readValue(plain: unknown, at: Place, diagnostics: Diagnostic[]): Value {
   if (typeof plain === 'string' && plain.includes('{{')) return readTemplate(plain, at, diagnostics);
   if (Array.isArray(plain)) {
@@ -38,7 +38,7 @@ export function readValues(plain: object | undefined | null, at: Place, diagnost
 
 /**
  * The entries of a map whose values have no declared type. `1.10` is the number 1.1 to YAML and `0755` is 755; where the
- * text may have been meant, as in an environment, that is a fault.
+ * text may have been meant, as in an environment, that is an error.
  */
 export function readUntyped(plain: object | undefined | null, at: Place, diagnostics: Diagnostic[]): Map<string, Value> {
   const values = readValues(plain, at, diagnostics);
@@ -114,8 +114,8 @@ export function below(at: Place, key: string | number): Place {
 }
 
 function readTemplate(text: string, at: Place, diagnostics: Diagnostic[]): Value {
-  const { template, faults } = parseTemplate(text);
-  for (const { code, message, start, end, help } of faults) {
+  const { template, diagnostics: found } = parseTemplate(text);
+  for (const { code, message, start, end, help } of found) {
     diagnostics.push({ code, message, span: at.document.spanInside(at.pointer, start, end), help });
   }
   return template === undefined ? { type: 'literal', value: text, at } : { type: 'template', template, at };
