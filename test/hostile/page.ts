@@ -53,8 +53,7 @@ ${table(
     ['recipes, changed at random', recipes.tried, recipes.wrong],
     ['bad requests', requests.tried, requests.wrong],
   ],
-)}
-`;
+)}`;
 
 const ending = `## What is not tried
 

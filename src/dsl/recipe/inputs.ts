@@ -52,10 +52,15 @@ export function asType(value: unknown, type: ValueType): unknown {
   return typeof value === 'string' ? (fromText(value, type) ?? value) : value;
 }
 
+/** Whether a type is one; the schema says where it is not. */
+export function isValueType(type: unknown): type is ValueType {
+  return ['string', 'path', 'integer', 'number', 'boolean', 'list', 'map'].includes(type as ValueType);
+}
+
 /** What is wrong with a value for an input, in words that follow `input "size" `; undefined when nothing is. */
 export function errorOfInput(value: unknown, declared: InputDeclaration): string | undefined {
   // A type that is none has its own error.
-  if (!['string', 'path', 'integer', 'number', 'boolean', 'list', 'map'].includes(declared.type)) return undefined;
+  if (!isValueType(declared.type)) return undefined;
   if (!isOfType(value, declared.type)) return `must be ${article(declared.type)}`;
   if (declared.enum !== undefined && !declared.enum.some((allowed) => JSON.stringify(allowed) === JSON.stringify(value))) {
     return `must be one of ${declared.enum.map((allowed) => JSON.stringify(allowed)).join(', ')}`;

@@ -1,4 +1,4 @@
-import { article } from '../recipe/inputs.js';
+import { article, isValueType } from '../recipe/inputs.js';
 import type { Module } from '../recipe/module.js';
 import type { Task } from '../recipe/types.js';
 import type { Span } from '../syntax/source.js';
@@ -32,7 +32,7 @@ function chrootGiven(name: string, path: readonly string[], module: Module): Nam
   const binding = bindingOf({ path, start: 0, end: 0, optional: false, inText: false }, module);
   if (binding.type === 'unresolved') return binding;
   const type = module.recipe.inputs.get(path[1] ?? '')?.type ?? 'string';
-  if (type !== 'string' && type !== 'path')
+  if (isValueType(type) && type !== 'string' && type !== 'path')
     return unresolved(`"${name}" is ${article(type)}, and the path of a chroot is a string`, 'e.g. chroot: {type: string}');
   const chroot = chrootMeant(binding, []);
   if (chroot !== undefined) return chroot;
