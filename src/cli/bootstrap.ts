@@ -23,10 +23,11 @@ function load(name: string): unknown {
   const bundle = readFileSync(file);
   const source = `(function (exports, require, module, __filename, __dirname) {${bundle.toString('latin1')}\n})`;
   const cachedData = cacheOf(bundle, cache);
-  const script = new Script(source, { filename: file, ...(cachedData === undefined ? {} : { cachedData }) });
+  // What V8 keeps names it: not by a folder of the machine that built it.
+  const script = new Script(source, { filename: `dist/${name}`, ...(cachedData === undefined ? {} : { cachedData }) });
   const made = { exports: {} };
   loaded.set(name, made);
-  script.runInThisContext()(made.exports, (wanted: string) => (wanted.startsWith('./') ? load(wanted) : ofNode(wanted)), made, file, folder);
+  script.runInThisContext()(made.exports, (wanted: string) => (wanted.startsWith('./') ? load(wanted.slice(2)) : ofNode(wanted)), made, file, folder);
   // At the end: then it holds all functions that were needed.
   if (writesCache) {
     process.on('exit', () => {
@@ -60,6 +61,6 @@ function sumsOf(bundle: Buffer, data: Buffer): Buffer {
   return sums;
 }
 
-load('./program.js');
+load('program.js');
 // These are needed only where there is an account.
-if (writesCache) for (const name of ['sdk_credentials', 'sdk_metadata', 'sdk_sts']) load(`./${name}.js`);
+if (writesCache) for (const name of ['sdk_credentials', 'sdk_metadata', 'sdk_sts']) load(`${name}.js`);

@@ -1,8 +1,9 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { readableStack } from '../../src/cli/terminal/readable_stack.js';
 import { inFolder } from '../support/folder.js';
-import { run, start } from '../support/program.js';
+import { repository, run, start } from '../support/program.js';
 import { suite } from '../support/suite.js';
 
 const recipe = 'version: 1\ntasks:\n  a: {run: "true"}\n';
@@ -14,7 +15,7 @@ suite('an error of the program itself', (test) => {
       assert.is(code, 1);
       assert.match(stderr, /^chrootfile: internal error: TypeError: a part broke\n/);
       assert.match(stderr, /^ +at readRegularFile \(src\/linux\/regular_file\.ts:\d+:\d+\)$/m);
-      assert.match(stderr, /^ +at (Object\.)?check \(src\/cli\/check\.ts:\d+:\d+\)$/m);
+      assert.match(stderr, /^ +at (Object\.)?check \(src\/cli\/commands\/check\.ts:\d+:\d+\)$/m);
       assert.match(stderr, /help: this is an error of chrootfile itself \(\d.*Please report it/s);
     }));
 
@@ -40,6 +41,13 @@ suite('an error of the program itself', (test) => {
       const error = Object.assign(new Error('internal error: x'), { stack: `Error\n    at f (${folder}/dist/x.js:1:5)` });
       assert.is(readableStack(error), `internal error: x\n    at f (${folder}/dist/x.js:1:5)`);
     }));
+
+  test('in dist, nothing names the folder it was built in', () => {
+    const dist = join(repository, 'dist');
+    const naming = readdirSync(dist).filter((file) => readFileSync(join(dist, file)).includes(repository));
+    assert.equal(naming, []);
+    assert.ok(existsSync(join(dist, 'program.js.map')));
+  });
 
   test('is none where a type is wrong in a recipe, or what the world refuses', () =>
     inFolder({ 'r.yml': 'version: 1\ntasks:\n  a: {run: "true", timeout: {toString: 1}, retries: {limit: {toString: 1}}}\n' }, async (folder) => {

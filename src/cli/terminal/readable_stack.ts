@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { SourceMap } from 'node:module';
+import { basename, isAbsolute, join } from 'node:path';
 import { inspect } from 'node:util';
 
 /**
@@ -11,7 +12,7 @@ export function readableStack(error: unknown): string {
   const maps = new Map<string, SourceMap | undefined>();
   const where = (error.stack ?? '').split('\n').filter((line) => /^ +at /.test(line));
   const readable = where.map((line) =>
-    line.replace(/(\/[^()]*\/dist\/\w+\.js):(\d+):(\d+)/, (written, bundle: string, row: string, column: string) => {
+    line.replace(/((?:\/[^()]*\/)?dist\/\w+\.js):(\d+):(\d+)/, (written, bundle: string, row: string, column: string) => {
       if (!maps.has(bundle)) maps.set(bundle, mapOf(bundle));
       const found = maps.get(bundle)?.findEntry(Number(row) - 1, Number(column) - 1);
       return found !== undefined && 'originalSource' in found && found.originalSource !== undefined
@@ -23,9 +24,11 @@ export function readableStack(error: unknown): string {
   return [message, ...readable].join('\n');
 }
 
+/** @param bundle its path, or `dist/NAME.js` for those this program was loaded from. */
 function mapOf(bundle: string): SourceMap | undefined {
+  const file = isAbsolute(bundle) ? bundle : join(import.meta.dirname, basename(bundle));
   try {
-    return new SourceMap(JSON.parse(readFileSync(`${bundle}.map`, 'utf8')));
+    return new SourceMap(JSON.parse(readFileSync(`${file}.map`, 'utf8')));
   } catch {
     // Without a map the places in the bundle are told.
     return undefined;
