@@ -6,6 +6,7 @@ import { messagesOf } from '../src/dsl/diagnostics/schema_errors.js';
 import { kinds } from '../src/tasks/index.js';
 import { language } from '../src/tasks/language.js';
 import { schema } from '../src/tasks/validators.js';
+import { mutations } from './faults/mutations.js';
 import { inFolder } from './support/folder.js';
 import { repository, run } from './support/program.js';
 import { suite } from './support/suite.js';
@@ -59,6 +60,14 @@ suite('the project', (test) => {
       done.add(file);
     };
     for (const file of graph.keys()) visit(file);
+  });
+
+  test('mutations of the harness change what the sources have', () => {
+    const stale = mutations.flatMap(({ name, file, changes }) => {
+      const text = readFileSync(join(repository, file), 'utf8');
+      return changes.filter(([find]) => text.split(find).length !== 2).map(([find]) => `${name}: ${find}`);
+    });
+    assert.equal(stale, []);
   });
 
   test('schemas/recipe.schema.json is what the kinds say (npm run generate)', () => {

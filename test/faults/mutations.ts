@@ -15,7 +15,7 @@ interface Mutation {
   readonly shownBy: readonly string[];
 }
 
-const note = `  const note = context.note(made);
+const note = `  const note = writer.note(made);
   try {
     const known = { ...made, id: await ask() };
     note.update(known);`;
@@ -23,12 +23,12 @@ const note = `  const note = context.note(made);
 /** Notes what one task makes only once it is made. */
 const notedAfter = (task: string, match: string): Mutation => ({
   name: `${task}-noted-after-its-effect`,
-  file: 'src/aws/ownership_tags.ts',
+  file: 'src/aws/journaled_create.ts',
   changes: [
     [
       note,
       `  const early = made.task === '${task}' ? await ask() : undefined;
-  const note = context.note(made);
+  const note = writer.note(made);
   try {
     const known = { ...made, id: early ?? (await ask()) };
     note.update(known);`,
@@ -38,7 +38,7 @@ const notedAfter = (task: string, match: string): Mutation => ({
 });
 
 /** The table: edit it when the source changes; a text that is not found once makes the mutation fail as out of date. */
-const mutations: readonly Mutation[] = [
+export const mutations: readonly Mutation[] = [
   {
     name: 'journal-without-fsync',
     file: 'src/runtime/runs/journal.ts',
@@ -82,7 +82,10 @@ const mutations: readonly Mutation[] = [
     name: 'gate-skipped',
     file: 'src/runtime/runs/undo.ts',
     changes: [
-      ["journal.open.find((open) => (options.gates === 'all' ? open.on : open.standsOn).includes(note.id))", 'journal.open.find(() => false && options.gates)'],
+      [
+        "journal.open.find((open) => !unused.has(open.id) && (options.gates === 'all' ? open.on : open.standsOn).includes(note.id))",
+        'journal.open.find(() => false && options.gates)',
+      ],
     ],
     shownBy: ['--recipe', 'ec2', '--match', 'backward DetachVolume denied$'],
   },
