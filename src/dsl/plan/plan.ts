@@ -1,6 +1,7 @@
+import { cycleDiagnostic } from '../diagnostics/cycle.js';
 import { type Diagnostic, RecipeError } from '../diagnostics/diagnostic.js';
 import type { Module } from '../recipe/module.js';
-import { cycleDiagnostic, type LinkedTask } from '../resolve/link.js';
+import type { LinkedTask } from '../resolve/link.js';
 import { taskNamed, tasksIn } from '../resolve/names.js';
 import type { Span } from '../syntax/source.js';
 import { cycleIn, sorted } from './graph.js';

@@ -4,7 +4,7 @@ import { diagnosticsOf } from '../diagnostics/schema_errors.js';
 import { type ParsedDocument, pointerStep } from '../syntax/document.js';
 import { reservedNames } from '../syntax/lexical.js';
 import { errorOfPattern } from '../syntax/linear_pattern.js';
-import { helperNames } from '../syntax/template.js';
+import { helperNames } from '../syntax/template_helpers.js';
 import { below, checkTexts, type Place, readUntyped, readValue, readValues } from '../syntax/values.js';
 import { errorOfInput, type InputDeclaration } from './inputs.js';
 import type { Language } from './kind.js';

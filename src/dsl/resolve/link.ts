@@ -1,3 +1,4 @@
+import { cycleDiagnostic } from '../diagnostics/cycle.js';
 import { type Diagnostic, RecipeError } from '../diagnostics/diagnostic.js';
 import { cycleIn } from '../plan/graph.js';
 import { type Instance, type Module, taskId } from '../recipe/module.js';
@@ -276,24 +277,6 @@ class Linker {
 function siblingsOf({ module, task }: Draft): LinkedTask['siblings'] {
   const limit = task.strategy?.maxParallel;
   return limit === undefined ? undefined : { of: taskId(module, task.name), limit };
-}
-
-/** A cycle told edge by edge, each at the place where it is written. `cycle[i]` waits for `cycle[i + 1]`. */
-export function cycleDiagnostic(cycle: readonly string[], linkOf: (from: string, to: string) => { because: string; span: Span } | undefined): Diagnostic {
-  const edges = cycle.map((from, i) => {
-    const to = cycle[(i + 1) % cycle.length] as string;
-    return { from, to, link: linkOf(from, to) };
-  });
-  const notes = edges.flatMap(({ from, to, link }) =>
-    link === undefined ? [] : [{ message: `"${from}" waits for "${to}": ${link.because}`, span: link.span }],
-  );
-  return {
-    code: 'cycle',
-    message: `tasks wait for each other: ${[...cycle, cycle[0]].join(' -> ')}`,
-    span: notes[0]?.span,
-    notes,
-    help: `take out one of these ${cycle.length === 1 ? 'links' : `${cycle.length} links`}`,
-  };
 }
 
 /** What cannot be the name of a task was told when the schema was checked. */

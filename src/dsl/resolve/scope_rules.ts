@@ -1,7 +1,8 @@
 import type { Diagnostic } from '../diagnostics/diagnostic.js';
 import type { Module } from '../recipe/module.js';
 import { limits } from '../syntax/limits.js';
-import { type ArgumentShape, pathText, type Reference } from '../syntax/template.js';
+import { pathText, type Reference } from '../syntax/template.js';
+import type { ArgumentShape } from '../syntax/template_helpers.js';
 import { onlyReferenceIn, referencesIn, type Value } from '../syntax/values.js';
 import { type Binding, bindingOf } from './names.js';
 

@@ -2,6 +2,7 @@ import { type Alias, Composer, type Document, isAlias, isMap, isScalar, isSeq, L
 import type { Diagnostic } from '../diagnostics/diagnostic.js';
 import { limits, limitText } from './limits.js';
 import { lineOf, positionOf, type Source, type Span, startOf } from './source.js';
+import { sourceOffsets } from './source_offsets.js';
 
 /** YAML turned into plain values, every one of which still knows its place. */
 export interface ParsedDocument {
@@ -266,33 +267,6 @@ const tooDeep = `lists and maps stand at most ${limits.depth} deep in each other
 
 /** Stands where an unquoted `{{ x }}` was, so that the same place is not blamed twice. */
 const unquotedTemplate = '{{ run.id }}';
-
-/** For each character of a scalar's value, the offset in the source it was read from. */
-function sourceOffsets(source: Source, node: Scalar<string>): number[] {
-  const text = source.text;
-  const start = node.range?.[0] ?? 0;
-  const block = node.type === 'BLOCK_LITERAL' || node.type === 'BLOCK_FOLDED';
-  const quoted = node.type === 'QUOTE_DOUBLE' || node.type === 'QUOTE_SINGLE';
-  let at = block ? text.indexOf('\n', start) + 1 : quoted ? start + 1 : start;
-  const offsets: number[] = [];
-  for (const char of node.value) {
-    const space = char === ' ' || char === '\n';
-    if (!space) while (text[at] === ' ' || text[at] === '\n' || text[at] === '\r') at += 1;
-    if (quoted && text[at] === '\\' && node.type === 'QUOTE_DOUBLE') {
-      offsets.push(at);
-      at += text[at + 1] === 'x' ? 4 : text[at + 1] === 'u' ? 6 : 2;
-    } else if (node.type === 'QUOTE_SINGLE' && char === "'") {
-      offsets.push(at);
-      at += 2;
-    } else {
-      offsets.push(at);
-      // A line that was folded into one space, or unfolded: the next visible character finds its place again.
-      if (!space || text[at] === char) at += 1;
-    }
-    for (let i = 1; i < char.length; i += 1) offsets.push(at++);
-  }
-  return offsets;
-}
 
 function yamlMessage(message: string): string {
   const first = message.split('\n')[0] ?? message;
