@@ -1,4 +1,5 @@
-import { hostLock, LockedError, lock, type Release } from './lock.js';
+import { hostLock } from './host_locks.js';
+import { LockedError, lock, type Release } from './lock.js';
 import type { FolderId } from './stand_in_files.js';
 
 /** Which folder is claimed, and by whom: `RUN TASK`; by nobody in notes of older versions. */
