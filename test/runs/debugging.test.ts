@@ -177,7 +177,7 @@ tasks:
         assert.match((await resume()).stderr, 'input "token" needs a value');
         assert.match((await resume('-i', 'size=8', '-i', 'token=hunter22')).stderr, 'it has its inputs: size\n  help: give only those that are secret');
         writeFileSync(join(folder, 'chrootfile.yml'), text('true').replace('echo "{{ run.uuid }}', 'echo  "{{ run.uuid }}'));
-        assert.match((await resume('-i', 'token=hunter22')).stderr, `task "first" was done, and is another one in the recipe now`);
+        assert.match((await resume('-i', 'token=hunter22')).stderr, `task "first" succeeded, and it or a value it reads has changed since`);
         assert.match((await run(['run', '-q', '--dry-run'], { folder })).stderr, 'input "token" needs a value');
         // Fails again, and is kept again; then it is mended in the recipe.
         writeFileSync(join(folder, 'chrootfile.yml'), text('exit 9'));
@@ -193,6 +193,55 @@ tasks:
       }),
     60_000,
   );
+
+  test('a kept run is refused when what a finished task reads has changed: vars, env, defaults, "with" of an include; other changes are not', () =>
+    inFolder({}, async (folder) => {
+      const files: Record<string, string> = {
+        'chrootfile.yml': `version: 1
+vars: {read: a, behind: "{{ vars.read }}", given: b, unread: c, more: f}
+env: {EVERY: d}
+defaults: {shell: [/bin/sh, -e], timeout: 1m}
+includes: {library: {recipe: library.yml, with: {word: "{{ vars.given }}"}}}
+tasks:
+  first: {run: "echo {{ vars.behind }}", undo: {run: {file: undo.sh}}}
+  axes: {run: "echo {{ matrix.size }} {{ matrix.more }}", strategy: {matrix: {size: [1], include: [{size: 1, more: "{{ vars.more }}"}]}}}
+  fails: {needs: [first, axes, library.task], run: "test {{ vars.unread }} = fixed"}
+`,
+        'library.yml': `version: 1
+inputs: {word: {type: string}, other: {type: string, default: e}}
+tasks: {task: {run: "echo {{ inputs.word }} {{ inputs.other }}"}}
+`,
+        'undo.sh': 'true\n',
+      };
+      const write = (name: string, text = '') => writeFileSync(join(folder, name), text);
+      for (const name of Object.keys(files)) write(name, files[name]);
+      assert.is((await run(['run', '--on-failure', 'keep'], { folder })).code, 1);
+      const [id = ''] = readdirSync(join(folder, 'state/runs'));
+      for (const [name, before, after, task] of [
+        ['chrootfile.yml', 'read: a', 'read: x', 'first'],
+        ['chrootfile.yml', 'EVERY: d', 'EVERY: x', 'first'],
+        ['chrootfile.yml', '[/bin/sh, -e]', '[/bin/sh]', 'first'],
+        ['chrootfile.yml', 'timeout: 1m', 'timeout: 2m', 'first'],
+        ['chrootfile.yml', 'more: f', 'more: x', 'axes[size=1]'],
+        ['chrootfile.yml', 'given: b', 'given: x', 'library.task'],
+        ['chrootfile.yml', '"{{ vars.given }}"', 'b', 'library.task'],
+        ['library.yml', 'default: e', 'default: x', 'library.task'],
+        ['undo.sh', 'true', 'false', 'first'],
+      ] as const) {
+        write(name, files[name]?.replace(before, after));
+        const { code, stderr } = await run(['run', '--resume', id], { folder });
+        assert.equal(
+          [code, stderr.split('\n')[0]],
+          [2, `chrootfile: run ${id} cannot be resumed: task "${task}" succeeded, and it or a value it reads has changed since`],
+          after,
+        );
+        write(name, files[name]);
+      }
+      write('chrootfile.yml', files['chrootfile.yml']?.replace('unread: c', 'unread: fixed'));
+      const resumed = await run(['run', '--resume', id], { folder });
+      assert.is(resumed.code, 0, resumed.stdout + resumed.stderr);
+      assert.equal(startedIn(folder).filter((task) => task === 'first').length, 1);
+    }));
 
   test(
     'a kept run that fails when gone on with takes all back; one that was killed then is undone, not resumed again',

@@ -2,6 +2,7 @@ import { placeOf } from '../../dsl/diagnostics/diagnostic.js';
 import { evaluate } from '../../dsl/evaluate.js';
 import type { Plan } from '../../dsl/plan/plan.js';
 import { folderOf, type Module } from '../../dsl/recipe/module.js';
+import { valuesOf } from '../../dsl/resolve/definition.js';
 import { type CommandVariable, commandVariablesIn } from '../../dsl/resolve/scope_rules.js';
 import type { Value } from '../../dsl/syntax/values.js';
 import type { Execution } from './execution.js';
@@ -10,7 +11,7 @@ import { definedOf } from './user_script.js';
 /** Runs the commands of `{sh: …}` variables that something planned uses, each after those it uses itself. */
 export async function runCommandVariables(execution: Execution, signal: AbortSignal): Promise<void> {
   const { plan, facts } = execution;
-  for (const [value, module] of valuesOf(plan)) {
+  for (const [value, module] of valuesIn(plan)) {
     for (const { module: owner, name, command } of commandVariablesIn(value, module)) {
       if (facts.commandOutput(owner, name) === undefined)
         facts.setCommandOutput(owner, name, await commandVariable(execution, { module: owner, name, command }, signal));
@@ -36,24 +37,7 @@ async function commandVariable({ facts, world }: Execution, { module, name, comm
 }
 
 /** Every value that a run of a plan may come to evaluate, with the module it stands in. */
-function valuesOf(plan: Plan): (readonly [Value, Module])[] {
-  const values: (readonly [Value, Module])[] = [...plan.module.recipe.outputs.values()].map((value) => [value, plan.module] as const);
-  for (const { task, module } of plan.tasks.values()) {
-    const { action } = task;
-    const own =
-      action.type === 'kind'
-        ? [...action.with.values(), ...(task.preconditions.length > 0 ? module.recipe.env.values() : [])]
-        : action.type === 'run'
-          ? [action.script, action.dir, action.undo?.script, ...action.env.values(), ...module.recipe.env.values()]
-          : [];
-    const { preconditions, freshness } = task;
-    const checks = [
-      ...preconditions.flatMap(({ sh, message }) => [sh, message]),
-      ...(freshness?.sources ?? []),
-      ...(freshness?.generates ?? []),
-      ...(freshness?.status ?? []),
-    ];
-    for (const value of [task.if, ...checks, ...own]) if (value !== undefined) values.push([value, module]);
-  }
-  return values;
+function valuesIn({ module, tasks }: Plan): (readonly [Value, Module])[] {
+  const outputs = [...module.recipe.outputs.values()].map((value) => [value, module] as const);
+  return [...outputs, ...[...tasks.values()].flatMap((task) => valuesOf(task).map((value) => [value, task.module] as const))];
 }

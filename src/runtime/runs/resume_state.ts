@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import type { Facts } from '../../dsl/evaluate.js';
 import type { Plan } from '../../dsl/plan/plan.js';
-import type { LinkedTask } from '../../dsl/resolve/link.js';
+import { definitionOf } from '../../dsl/resolve/definition.js';
 import { removeForGood, writeWhole } from '../../linux/atomic_write.js';
 import { readJson } from '../../linux/read_json.js';
 import type { NodeOutcome } from '../engine/events.js';
@@ -66,7 +65,7 @@ export function nodesDone(kept: KeptRun, plan: Plan): { done: Map<string, Ended>
   for (const [id, { definition, hasSecrets, ...ended }] of Object.entries(kept.nodes)) {
     const node = nodes.get(id);
     if (node === undefined) return { done, obstacle: `task "${id}" was done, and is not part of the recipe any more` };
-    if (definitionOf(node.task) !== definition) return { done, obstacle: `task "${id}" was done, and is another one in the recipe now` };
+    if (definitionOf(node.task) !== definition) return { done, obstacle: `task "${id}" succeeded, and it or a value it reads has changed since` };
     if (hasSecrets) return { done, obstacle: `task "${id}" gave a secret, which is not kept` };
     done.set(id, ended);
   }
@@ -75,14 +74,4 @@ export function nodesDone(kept: KeptRun, plan: Plan): { done: Map<string, Ended>
     if (gone !== undefined) return { done, obstacle: `task "${id}" stands on "${gone}", which is released already` };
   }
   return { done };
-}
-
-/** Tells whether a task is written as it was, a script in a file of its own too. */
-function definitionOf({ task }: LinkedTask): string {
-  const tasks = (task.at.document.value as { tasks?: Record<string, unknown> }).tasks;
-  const script = task.action.type === 'run' && task.action.script.type === 'literal' ? task.action.script.value : undefined;
-  return createHash('sha256')
-    .update(JSON.stringify([tasks?.[task.name], script]))
-    .digest('hex')
-    .slice(0, 16);
 }
