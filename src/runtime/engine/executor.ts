@@ -8,6 +8,7 @@ import { endedWell, type Left, type NodeOutcome } from './events.js';
 import type { Execution, FailedTask } from './execution.js';
 import { renewStandInsIfPossible } from './renew_stand_ins.js';
 import { type Job, runJobs } from './scheduler.js';
+import { TaskNotes } from './task_notes.js';
 import { TaskRunner } from './task_runner.js';
 import { runCommandVariables } from './variables.js';
 
@@ -30,34 +31,41 @@ export async function execute(execution: Execution): Promise<Outcome> {
 
 class Executor {
   private readonly outcomes = new Map<string, NodeOutcome>();
+  private readonly notes: TaskNotes;
   /** What failed in the last attempt. */
-  private failed: FailedTask[] = [];
+  private failed: readonly FailedTask[] = [];
 
-  constructor(private readonly x: Execution) {
-    for (const [id, { outcome, outputs }] of x.done) {
+  constructor(private readonly execution: Execution) {
+    this.notes = new TaskNotes(execution);
+    for (const [id, { outcome, outputs }] of execution.done) {
       this.outcomes.set(id, outcome);
-      x.facts.setOutputs(id, outputs);
+      execution.facts.setOutputs(id, outputs);
     }
   }
 
   async run(): Promise<Outcome> {
-    const { onFailure, world } = this.x;
+    const { onFailure, world, atCommit, keepsHolds } = this.execution;
     for (;;) {
       if ((await this.attempt()) && (await this.commit())) {
-        for (const action of this.x.atCommit) await this.atEnd(action);
+        for (const action of atCommit) await this.atEnd(action);
         return { ok: true, ...this.recipeOutputs(), left: [] };
       }
-      // Somebody may open a shell there.
-      if (this.x.keepsHolds) for (const { task } of this.failed) if (task.in !== undefined) await renewStandInsIfPossible(this.x.journal, task.in, world.warn);
+      if (keepsHolds) await this.renewStandIns();
       const wish = await onFailure(this.failed, world.signal.aborted);
       if (wish === 'keep') return { ok: false, outputs: {}, left: this.kept(), kept: this.endedWell() };
       if (wish === 'undo' || world.signal.aborted) return { ok: false, outputs: {}, left: await this.undoAll() };
     }
   }
 
+  /** Where tasks failed: somebody may open a shell there. */
+  private async renewStandIns(): Promise<void> {
+    const { journal, world } = this.execution;
+    for (const { task } of this.failed) if (task.in !== undefined) await renewStandInsIfPossible(journal, task.in, world.warn);
+  }
+
   /** From here on what was made is kept, whatever happens. @returns whether that could be written down. */
   private async commit(): Promise<boolean> {
-    const { journal, emit, beforeCommit } = this.x;
+    const { journal, emit, beforeCommit } = this.execution;
     try {
       await beforeCommit();
       if (!journal.isInPlace) throw new Error('the state folder was removed or moved during the run');
@@ -72,27 +80,27 @@ class Executor {
 
   /** Does what has not ended well yet; gives whether all has. */
   private async attempt(): Promise<boolean> {
-    const { plan, emit, world, journal } = this.x;
+    const { plan, emit, world, journal } = this.execution;
     // Aborts on the user's cancel and on the first failure.
     const cancel = new AbortController();
     const onCancel = () => cancel.abort(world.signal.reason);
     if (world.signal.aborted) onCancel();
     world.signal.addEventListener('abort', onCancel);
-    const runner = new TaskRunner(this.x, cancel.signal);
-    this.failed = [];
+    const runner = new TaskRunner(this.execution, this.notes, cancel.signal);
+    this.failed = runner.failed;
     try {
-      await runCommandVariables(this.x, cancel.signal);
+      await runCommandVariables(this.execution, cancel.signal);
       const done = this.endedWell();
       const noted = new Set(journal.open.map(({ task }) => task));
-      for (const task of plan.tasks.keys()) if (noted.has(task) && !done.has(task)) await this.takeBack(task, runner);
+      for (const task of plan.tasks.keys()) if (noted.has(task) && !done.has(task)) await this.takeBack(task);
       const outcomes = await runJobs(
         plan.nodes.map((node) => this.jobOf(node, runner, done.get(node.id)?.outcome)),
         {
-          places: this.x.places,
-          keepGoing: this.x.keepGoing,
+          places: this.execution.places,
+          keepGoing: this.execution.keepGoing,
           signal: cancel.signal,
           onFailure: () => {
-            if (!this.x.keepGoing) cancel.abort(new Error('another task failed'));
+            if (!this.execution.keepGoing) cancel.abort(new Error('another task failed'));
           },
           onUnreached: (id, reason) => {
             this.outcomes.set(id, 'unreached');
@@ -114,32 +122,31 @@ class Executor {
     try {
       await action();
     } catch (error) {
-      this.x.emit({ type: 'warning', message: (error as Error).message });
+      this.execution.emit({ type: 'warning', message: (error as Error).message });
     }
   }
 
   private endedWell(): Map<string, Ended> {
-    const { facts } = this.x;
+    const { facts } = this.execution;
     return new Map([...this.outcomes].filter(([, outcome]) => endedWell(outcome)).map(([id, outcome]) => [id, { outcome, outputs: facts.outputsOf(id) }]));
   }
 
   /** Undoes what an attempt that failed left of a task, before the next. */
-  private async takeBack(task: string, runner: TaskRunner): Promise<void> {
-    const [left] = await runner.undoNotesOf(task);
+  private async takeBack(task: string): Promise<void> {
+    const [left] = await this.notes.undo(task);
     if (left !== undefined) throw new Error(`task "${task}" cannot be run again: what it did could not be undone: ${left.error}`);
   }
 
   private async undoAll(): Promise<Left[]> {
-    const { journal, emit } = this.x;
+    const { journal, emit, world, undoers } = this.execution;
     const notes = journal.open;
-    if (notes.length > 0) emit({ type: 'undo.started', reason: this.x.world.signal.aborted ? 'interrupted' : 'a task failed', entries: notes.length });
-    const { world, undoers } = this.x;
-    const left = await this.x.inUndo((signal) => undoNotes(notes, { journal, emit, undoers, world: { ...world, signal }, gates: 'all' }));
+    if (notes.length > 0) emit({ type: 'undo.started', reason: world.signal.aborted ? 'interrupted' : 'a task failed', entries: notes.length });
+    const left = await this.execution.inUndo((signal) => undoNotes(notes, { journal, emit, undoers, world: { ...world, signal }, gates: 'all' }));
     return endUndo(journal, left);
   }
 
   private kept(): Left[] {
-    return [...this.x.journal.open].reverse().map((note) => leftOf(note, 'kept', this.x));
+    return [...this.execution.journal.open].reverse().map((note) => leftOf(note, 'kept', this.execution));
   }
 
   /** @param before how it ended well before: then there is nothing to do. */
@@ -148,18 +155,15 @@ class Executor {
     if (before !== undefined) return { id: node.id, after: node.after, takesPlace: false, limits: [], run: () => Promise.resolve(before) };
     const work = action.type === 'run' || (action.type === 'kind' && action.kind.name.startsWith('disk.'));
     // What may be gone on with needs its holds: they stay while something that stands on them has failed.
-    const stays = node.type === 'release' && this.x.keepsHolds;
+    const stays = node.type === 'release' && this.execution.keepsHolds;
     return {
       id: node.id,
       after: stays ? node.after.map(({ from }) => ({ from, requires: true })) : node.after,
       takesPlace: node.type === 'task' && work,
-      limits: [...(node.type === 'task' ? limitsOf(node.task) : []), ...(this.x.beforeTask === undefined ? [] : [{ name: 'step', most: 1 }])],
+      limits: [...(node.type === 'task' ? limitsOf(node.task) : []), ...(this.execution.beforeTask === undefined ? [] : [{ name: 'step', most: 1 }])],
       run: async () => {
         const outcome = await this.outcomeOf(node, runner);
         this.outcomes.set(node.id, outcome);
-        if (outcome === 'failed' && node.type === 'task') {
-          this.failed.push({ task: node.task, place: runner.placeOf(node.task), error: runner.errors.get(node.id) ?? '' });
-        }
         return outcome;
       },
     };
@@ -168,16 +172,16 @@ class Executor {
   /** Does what a node stands for. Never rejects: the undo must not begin while other tasks go on. */
   private async outcomeOf(node: PlanNode, runner: TaskRunner): Promise<NodeOutcome> {
     try {
-      return node.type === 'task' ? await runner.run(node.task) : await this.release(node, runner);
+      return node.type === 'task' ? await runner.run(node.task) : await this.release(node);
     } catch (error) {
-      this.x.emit({ type: 'task.finished', task: node.id, outcome: 'failed', seconds: 0, error: (error as Error).message });
+      this.execution.emit({ type: 'task.finished', task: node.id, outcome: 'failed', seconds: 0, error: (error as Error).message });
       return 'failed';
     }
   }
 
   /** Takes a hold back, now that nothing stands on it any more. */
-  private async release(node: PlanNode, runner: TaskRunner): Promise<NodeOutcome> {
-    const { emit } = this.x;
+  private async release(node: PlanNode): Promise<NodeOutcome> {
+    const { emit } = this.execution;
     const hold = node.task.id;
     const outcome = this.outcomes.get(hold);
     const started = performance.now();
@@ -186,7 +190,7 @@ class Executor {
       return 'skipped';
     }
     emit({ type: 'task.started', task: node.id, attempt: 1 });
-    const [left] = await runner.undoNotesOf(hold);
+    const [left] = await this.notes.undo(hold);
     const seconds = (performance.now() - started) / 1000;
     emit({ type: 'task.finished', task: node.id, outcome: left === undefined ? 'done' : 'failed', seconds, error: left?.error });
     return left === undefined ? 'done' : 'failed';
@@ -194,7 +198,7 @@ class Executor {
 
   /** The outputs of the recipe, as far as they can be computed. */
   private recipeOutputs(): Pick<Outcome, 'outputs' | 'outputsError'> {
-    const { plan, facts } = this.x;
+    const { plan, facts } = this.execution;
     const { module } = plan;
     const outputs: Record<string, unknown> = {};
     const errors: string[] = [];

@@ -2,18 +2,12 @@ import { createHash } from 'node:crypto';
 import { closeSync, fstatSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { globSync } from 'tinyglobby';
-import { evaluate } from '../../dsl/evaluate.js';
 import { folderOf } from '../../dsl/recipe/module.js';
-import type { Action, Freshness } from '../../dsl/recipe/types.js';
-import type { LinkedTask } from '../../dsl/resolve/link.js';
-import type { Value } from '../../dsl/syntax/values.js';
 import { removeFile, writeWhole } from '../../linux/atomic_write.js';
 import { insideRoot } from '../../linux/rooted_path.js';
 import type { Execution } from './execution.js';
 import { checkCommand } from './preconditions.js';
-import { scriptOf } from './user_script.js';
-
-type RunAction = Extract<Action, { type: 'run' }>;
+import type { PreparedScript } from './prepared_script.js';
 
 /** What a run wrote down of a task that ended well, for later runs. */
 interface Kept {
@@ -34,82 +28,68 @@ export type Verdict =
   /** `sources`: as they are before the task runs. */
   | { readonly fresh: false; readonly why: string; readonly sources: Kept['sources'] };
 
-/** A shell task that says when it is up to date, in its place. `root`: the chroot it runs in. */
-export interface FreshTask {
-  readonly task: LinkedTask;
-  readonly action: RunAction;
-  readonly freshness: Freshness;
-  readonly root: string | undefined;
-}
-
-/** Tells whether a task is up to date: its `sources`, script and results are those of a run that ended well, and its `status` commands succeed. */
-export async function isUpToDate(x: Execution, fresh: FreshTask, signal: AbortSignal): Promise<Verdict> {
-  const { task, action, freshness, root } = fresh;
-  const sources = sourcesOf(x, fresh);
+/** Tells whether a task is up to date: its `sources`, script and results are those of a run that succeeded, and its `status` commands succeed. */
+export async function isUpToDate(execution: Execution, task: PreparedScript, signal: AbortSignal): Promise<Verdict> {
+  const { sources: patterns, status } = task.freshness();
+  const hasSources = patterns.length > 0;
+  const sources = sourcesOf(task);
   const stale = (why: string): Verdict => ({ fresh: false, why, sources });
-  if (x.force) return stale('--force');
-  const kept = readKept(x, task);
-  if (kept === undefined && freshness.sources.length > 0) return stale('no run of it is known');
-  if ([...action.outputs.keys()].some((name) => kept?.outputs[name] === undefined)) return stale('no outputs of it are kept');
-  if (kept !== undefined && freshness.sources.length > 0) {
-    const change = changeSince(kept, { script: scriptHash(x, fresh), sources, generates: generatedBy(x, fresh) });
+  if (execution.force) return stale('--force');
+  const kept = readKept(execution, task);
+  if (kept === undefined && hasSources) return stale('no run of it is known');
+  if ([...task.action.outputs.keys()].some((name) => kept?.outputs[name] === undefined)) return stale('no outputs of it are kept');
+  if (kept !== undefined && hasSources) {
+    const change = changeSince(kept, { script: scriptHash(task), sources, generates: generatedBy(task) });
     if (change !== undefined) return stale(change);
   }
-  for (const command of freshness.status) {
-    const failure = await checkCommand(x, task, command, root, signal);
-    if (failure !== undefined) return stale(`status: ${failure.command.split('\n')[0]}: ${failure.how}`);
+  for (const command of status) {
+    const failure = await checkCommand(task, command, execution.pipes, signal);
+    if (failure !== undefined) return stale(`status: ${command.split('\n')[0]}: ${failure.how}`);
   }
-  const whys = [
-    ...(freshness.sources.length > 0 ? [`nothing changed since run ${kept?.run}`] : []),
-    ...(freshness.status.length > 0 ? ['its status commands succeed'] : []),
-  ];
+  const whys = [...(hasSources ? [`nothing changed since run ${kept?.run}`] : []), ...(status.length > 0 ? ['its status commands succeed'] : [])];
   return { fresh: true, why: whys.join(', and '), outputs: kept?.outputs ?? {} };
 }
 
 /**
- * Looks at a task that has just ended well; gives what writes it down, so that it may be up to date in a later run.
+ * Looks at a task that has just succeeded; gives what writes it down, so that it may be up to date in a later run.
  * Outputs that hold a secret are not kept.
  * @param sources as they were before it ran: one that was changed meanwhile is newer than the work.
  */
-export function keeperOf(x: Execution, fresh: FreshTask, sources: Kept['sources'], outputs: Readonly<Record<string, unknown>>): () => void {
-  const { task } = fresh;
-  if (JSON.stringify(x.redactor.redactValue(outputs)) !== JSON.stringify(outputs)) return () => {};
-  const { path } = x.plan.module.recipe.document.source;
-  const kept: Kept = { recipe: path, task: task.id, run: x.folder.id, script: scriptHash(x, fresh), sources, generates: generatedBy(x, fresh), outputs };
+export function recordUpToDate(execution: Execution, task: PreparedScript, sources: Kept['sources'], outputs: Readonly<Record<string, unknown>>): () => void {
+  const { redactor, folder } = execution;
+  if (JSON.stringify(redactor.redactValue(outputs)) !== JSON.stringify(outputs)) return () => {};
+  const kept: Kept = { recipe: recipeOf(execution), task: task.id, run: folder.id, script: scriptHash(task), sources, generates: generatedBy(task), outputs };
   return () => {
-    mkdirSync(dirname(fileOf(x, task)), { recursive: true, mode: 0o700 });
-    writeWhole(fileOf(x, task), JSON.stringify(kept));
+    const file = fileOf(execution, task);
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    writeWhole(file, JSON.stringify(kept));
   };
 }
 
 /** A task that failed, or was undone, is not up to date. */
-export function forget(x: Execution, task: LinkedTask): void {
-  removeFile(fileOf(x, task));
+export function forget(execution: Execution, task: PreparedScript): void {
+  removeFile(fileOf(execution, task));
 }
 
-function scriptHash(x: Execution, { task, action, root }: FreshTask): string {
-  const { text, shell, dir } = scriptOf(task, action, x.facts, root);
-  const env = [...task.module.recipe.env, ...action.env].map(([name, value]) => [name, evaluate(value, task.module, x.facts)]);
+function scriptHash(task: PreparedScript): string {
+  const { text, shell, dir } = task.script();
   return createHash('sha256')
-    .update(JSON.stringify([text, shell, env, dir, [...action.outputs]]))
+    .update(JSON.stringify([text, shell, task.variables(), dir, [...task.action.outputs]]))
     .digest('hex');
 }
 
 /** @throws Error when a pattern matches no file: a typo would be up to date for ever. */
-function sourcesOf(x: Execution, { task, freshness }: FreshTask): Record<string, string> {
-  const found = hashes(rendered(freshness.sources, task, x), folderOf(task.module));
+function sourcesOf(task: PreparedScript): Record<string, string> {
+  const found = hashes(task.freshness().sources, folderOf(task.linked.module));
   const missing = Object.entries(found).find(([, hash]) => hash === 'missing');
   if (missing !== undefined) throw new Error(`sources: no file matches ${JSON.stringify(missing[0])}`);
   return found;
 }
 
 /** What a chroot holds is told by paths inside it; on the host they are relative to where the script runs. */
-function generatedBy(x: Execution, { task, action, freshness, root }: FreshTask): Record<string, string> {
-  return hashes(rendered(freshness.generates, task, x), root ?? scriptOf(task, action, x.facts, root).dir, root);
-}
-
-function rendered(values: readonly Value[], task: LinkedTask, x: Execution): string[] {
-  return values.map((value) => String(evaluate(value, task.module, x.facts)));
+function generatedBy(task: PreparedScript): Record<string, string> {
+  const { root, dir } = task.place();
+  return hashes(task.freshness().generates, root ?? dir, root);
 }
 
 /**
@@ -200,18 +180,22 @@ function difference(what: string, before: Readonly<Record<string, string>>, now:
   return gone === undefined ? undefined : `the ${what} ${gone} is gone`;
 }
 
-function readKept(x: Execution, task: LinkedTask): Kept | undefined {
+function readKept(execution: Execution, task: PreparedScript): Kept | undefined {
   try {
-    return JSON.parse(readFileSync(fileOf(x, task), 'utf8')) as Kept;
+    return JSON.parse(readFileSync(fileOf(execution, task), 'utf8')) as Kept;
   } catch {
     // None, or one that was cut off: the task runs.
     return undefined;
   }
 }
 
-function fileOf(x: Execution, task: LinkedTask): string {
+function fileOf(execution: Execution, task: PreparedScript): string {
   const key = createHash('sha256')
-    .update(JSON.stringify([x.plan.module.recipe.document.source.path, task.id]))
+    .update(JSON.stringify([recipeOf(execution), task.id]))
     .digest('hex');
-  return join(x.folder.state, 'up_to_date', `${key.slice(0, 32)}.json`);
+  return join(execution.folder.state, 'up_to_date', `${key.slice(0, 32)}.json`);
+}
+
+function recipeOf({ plan }: Execution): string {
+  return plan.module.recipe.document.source.path;
 }

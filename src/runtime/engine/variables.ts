@@ -6,7 +6,7 @@ import { valuesOf } from '../../dsl/resolve/definition.js';
 import { type CommandVariable, commandVariablesIn } from '../../dsl/resolve/scope_rules.js';
 import type { Value } from '../../dsl/syntax/values.js';
 import type { Execution } from './execution.js';
-import { definedOf } from './user_script.js';
+import { definedOf } from './script_environment.js';
 
 /** Runs the commands of `{sh: …}` variables that something planned uses, each after those it uses itself. */
 export async function runCommandVariables(execution: Execution, signal: AbortSignal): Promise<void> {

@@ -5,7 +5,7 @@ import { definitionOf } from '../../dsl/resolve/definition.js';
 import { removeForGood, writeWhole } from '../../linux/atomic_write.js';
 import { readJson } from '../../linux/read_json.js';
 import type { NodeOutcome } from '../engine/events.js';
-import { holdsSecrets } from '../engine/user_script.js';
+import { holdsSecrets } from '../engine/script_outputs.js';
 import type { Redactor } from '../output/redactor.js';
 import type { RunFolder } from './run_folder.js';
 

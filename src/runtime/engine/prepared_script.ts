@@ -1,0 +1,65 @@
+import { seal } from '../../dsl/evaluate.js';
+import type { Action } from '../../dsl/recipe/types.js';
+import type { LinkedTask } from '../../dsl/resolve/link.js';
+import type { Value } from '../../dsl/syntax/values.js';
+import type { Script } from '../../linux/sandboxed_script.js';
+import type { RunFacts } from './evaluation_context.js';
+import { once, PreparedTask } from './prepared_task.js';
+import { shellFor } from './script_environment.js';
+import type { RenderedUndo, ScriptNote } from './user_script.js';
+
+export type RunAction = Extract<Action, { type: 'run' }>;
+
+/** A task with a script about to run. */
+export class PreparedScript extends PreparedTask {
+  constructor(
+    linked: LinkedTask,
+    facts: RunFacts,
+    readonly action: RunAction,
+  ) {
+    super(linked, facts);
+  }
+
+  readonly script = once((): Omit<Script, 'signal' | 'onLines'> => {
+    const text = this.text(this.action.script);
+    return {
+      ...this.place(),
+      text,
+      shell: shellFor(this.action.shell, text),
+      keepsMounts: this.keepsMounts(),
+      timeoutMs: this.linked.task.timeoutMs,
+      interactive: this.action.interactive,
+    };
+  });
+
+  /** What its undo needs: rendered, since undo runs when the recipe may have changed, and as it is written down. */
+  readonly undo = once((): { readonly rendered: RenderedUndo; readonly note: ScriptNote } | undefined => {
+    const { undo, env, shell } = this.action;
+    if (undo === undefined) return undefined;
+    const { module } = this.linked;
+    const sealed = (value: Value) => seal(value, module, this.facts);
+    const { env: rendered, ...place } = this.place();
+    return {
+      rendered: { text: this.text(undo.script), env: rendered },
+      note: {
+        script: sealed(undo.script),
+        env: Object.fromEntries([...module.recipe.env, ...env].map(([name, value]) => [name, sealed(value)])),
+        shell,
+        ...place,
+        keepsMounts: this.keepsMounts(),
+      },
+    };
+  });
+
+  /** What tells whether it is up to date: patterns of files, and commands. */
+  readonly freshness = once(() => {
+    const { sources = [], generates = [], status = [] } = this.linked.task.freshness ?? {};
+    const pattern = (value: Value) => String(this.value(value));
+    return { sources: sources.map(pattern), generates: generates.map(pattern), status: status.map((command) => this.text(command)) };
+  });
+
+  /** A resource on the host may mount something for those that use it; in a chroot, mounts end with the script. */
+  private keepsMounts(): boolean {
+    return this.action.undo?.when === 'always' && this.root() === undefined;
+  }
+}

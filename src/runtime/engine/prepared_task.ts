@@ -1,0 +1,114 @@
+import { resolve } from 'node:path';
+import { evaluate } from '../../dsl/evaluate.js';
+import { folderOf } from '../../dsl/recipe/module.js';
+import type { LinkedTask } from '../../dsl/resolve/link.js';
+import type { Value } from '../../dsl/syntax/values.js';
+import type { ShellPlace } from '../../linux/interactive_shell.js';
+import type { RunFacts } from './evaluation_context.js';
+import { baseEnvironment, definedOf } from './script_environment.js';
+
+/**
+ * A task about to run: what its expressions stand for. Nothing else evaluates them. Each part is rendered once, when it is
+ * first asked for: a task that is skipped, up to date, or kept from its work by a precondition does not need the values
+ * that only its work reads. The parts hold for every attempt, since all that expressions read (inputs, facts of the run,
+ * outputs of tasks that ended before) stays as it is while the task runs.
+ */
+export class PreparedTask {
+  constructor(
+    readonly linked: LinkedTask,
+    protected readonly facts: RunFacts,
+  ) {}
+
+  get id(): string {
+    return this.linked.id;
+  }
+
+  /** Whether `if` lets it run. */
+  readonly condition = once((): boolean => {
+    const written = this.linked.task.if;
+    if (written === undefined) return true;
+    const value = this.value(written);
+    if (value === true || value === 'true') return true;
+    if (value === false || value === 'false') return false;
+    throw new Error(`"if" must render to true or false, not ${JSON.stringify(value)}`);
+  });
+
+  /** The root of the chroot it runs in; undefined on the host. */
+  readonly root = once((): string | undefined => {
+    const { in: chroot } = this.linked;
+    if (chroot === undefined) return undefined;
+    const root = this.facts.output(chroot, 'path');
+    if (typeof root !== 'string') throw new Error(`it runs in "${chroot}", which was skipped or failed`);
+    return root;
+  });
+
+  /** The variables of the recipe's `env` and of its own; of two of one name the later counts. */
+  readonly variables = once((): (readonly [string, unknown])[] => {
+    const { task, module } = this.linked;
+    const own = task.action.type === 'run' ? task.action.env : [];
+    return [...module.recipe.env, ...own].map(([name, value]) => [name, this.value(value)]);
+  });
+
+  /** Where it runs, and with which environment. */
+  readonly place = once((): ShellPlace => {
+    const { in: chroot } = this.linked;
+    const root = this.root();
+    return {
+      env: this.environment(root !== undefined),
+      dir: this.dir(root !== undefined),
+      root,
+      privileged: chroot !== undefined && this.facts.output(chroot, 'privileged') === true,
+    };
+  });
+
+  /** The commands that must succeed before it, and what is reported when one does not. */
+  readonly preconditions = once(() =>
+    this.linked.task.preconditions.map(({ sh, message }) => ({
+      command: this.text(sh),
+      message: message === undefined ? undefined : String(this.value(message)),
+    })),
+  );
+
+  /** Where a person may look at it: on the host where its own place cannot be rendered. */
+  shellPlace(): ShellPlace {
+    try {
+      return this.place();
+    } catch {
+      return { env: definedOf(this.facts.variables), dir: folderOf(this.linked.module), root: undefined, privileged: false };
+    }
+  }
+
+  protected value(value: Value): unknown {
+    return evaluate(value, this.linked.module, this.facts);
+  }
+
+  protected text(value: Value): string {
+    return String(this.value(value) ?? '');
+  }
+
+  private environment(inChroot: boolean): Record<string, string> {
+    const env = baseEnvironment(this.facts.variables, inChroot);
+    for (const [name, value] of this.variables()) {
+      if (typeof value === 'object' && value !== null)
+        throw new Error(`"env.${name}" is a ${Array.isArray(value) ? 'list' : 'map'}; use "json"${Array.isArray(value) ? ' or "join"' : ''}`);
+      if (value !== null && value !== undefined) env[name] = String(value);
+    }
+    return env;
+  }
+
+  private dir(inChroot: boolean): string {
+    const { task, module } = this.linked;
+    const named = task.action.type === 'run' ? task.action.dir : undefined;
+    const dir = named === undefined ? undefined : this.text(named);
+    return inChroot ? (dir ?? '/') : resolve(folderOf(module), dir ?? '.');
+  }
+}
+
+/** Gives what a function makes, made when first asked for and never again; not where it throws. */
+export function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+}

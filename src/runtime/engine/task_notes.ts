@@ -1,0 +1,50 @@
+import type { LinkedTask } from '../../dsl/resolve/link.js';
+import { undoNotes } from '../runs/undo.js';
+import type { Left } from './events.js';
+import type { Execution } from './execution.js';
+
+/** The notes of a run's tasks in its journal: what each changed, and what that change stands on. */
+export class TaskNotes {
+  private readonly ancestors = new Map<string, ReadonlySet<string>>();
+
+  constructor(private readonly execution: Pick<Execution, 'plan' | 'journal' | 'undoers' | 'world' | 'inUndo'>) {}
+
+  /** Writes down how to undo something, before it is done; gives the number of the note. @param kind whose undo it is. */
+  add(task: LinkedTask, kind: string, data: object): number {
+    const { journal } = this.execution;
+    const { open } = journal;
+    const below = this.ancestorsOf(task.id);
+    return journal.add({
+      task: task.id,
+      kind,
+      on: open.filter((note) => note.task === task.id || below.has(note.task)).map((note) => note.id),
+      standsOn: task.lifetime === 'hold' ? open.filter((note) => task.standsOn.has(note.task)).map((note) => note.id) : [],
+      in: kind === 'script' ? task.in : undefined,
+      data,
+    }).id;
+  }
+
+  /** Undoes all that a task did; gives what could not be undone. */
+  undo(task: string): Promise<Left[]> {
+    const { journal, undoers, world } = this.execution;
+    const notes = journal.open.filter((note) => note.task === task);
+    return this.execution.inUndo((signal) => undoNotes(notes, { journal, undoers, world: { ...world, signal }, emit: () => {}, gates: 'holds' }));
+  }
+
+  /** The tasks a task relies on, directly or not. */
+  private ancestorsOf(id: string): ReadonlySet<string> {
+    const known = this.ancestors.get(id);
+    if (known !== undefined) return known;
+    const found = new Set<string>();
+    const open = [id];
+    for (let at = open.pop(); at !== undefined; at = open.pop()) {
+      for (const link of this.execution.plan.tasks.get(at)?.links ?? []) {
+        if (link.released || found.has(link.to)) continue;
+        found.add(link.to);
+        open.push(link.to);
+      }
+    }
+    this.ancestors.set(id, found);
+    return found;
+  }
+}
