@@ -13,7 +13,7 @@ import { RunFacts } from '../runtime/engine/evaluation_context.js';
 import type { RunEvent } from '../runtime/engine/events.js';
 import { execute, type Outcome } from '../runtime/engine/executor.js';
 import type { Artifact } from '../runtime/engine/kind.js';
-import { type RenderedUndo, scriptUndoer } from '../runtime/engine/user_script.js';
+import { type RenderedUndo, scriptUndoer } from '../runtime/engine/script_undo.js';
 import { Redactor } from '../runtime/output/redactor.js';
 import { redactedOutput } from '../runtime/output/task_output.js';
 import { artifactsOf } from '../runtime/runs/artifacts.js';

@@ -7,7 +7,7 @@ import { removeDeadHostLocks } from '../../linux/host_locks.js';
 import { LockedError, removeDeadLocks } from '../../linux/lock.js';
 import { letNamespaceGo } from '../../linux/namespace_holder.js';
 import type { Left, RunEvent } from '../../runtime/engine/events.js';
-import { scriptUndoer } from '../../runtime/engine/user_script.js';
+import { scriptUndoer } from '../../runtime/engine/script_undo.js';
 import { Redactor } from '../../runtime/output/redactor.js';
 import { redactedOutput } from '../../runtime/output/task_output.js';
 import { RunRecord, redacting } from '../../runtime/runs/event_log.js';

@@ -11,7 +11,7 @@ import type { Undoer } from '../runs/undo.js';
 import type { RunFacts } from './evaluation_context.js';
 import type { EventSink } from './events.js';
 import type { AnyKind, World } from './kind.js';
-import type { RenderedUndo } from './user_script.js';
+import type { RenderedUndo } from './script_undo.js';
 
 /** What a run needs. */
 export interface Execution {

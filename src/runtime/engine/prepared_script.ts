@@ -6,7 +6,7 @@ import type { Script } from '../../linux/sandboxed_script.js';
 import type { RunFacts } from './evaluation_context.js';
 import { once, PreparedTask } from './prepared_task.js';
 import { shellFor } from './script_environment.js';
-import type { RenderedUndo, ScriptNote } from './user_script.js';
+import type { RenderedUndo, ScriptNote } from './script_undo.js';
 
 export type RunAction = Extract<Action, { type: 'run' }>;
 

@@ -40,7 +40,7 @@ interface Ending {
 
 /** Runs tasks, one at a call: condition, checks, attempts, what the kind or the script does, and the notes of it. */
 export class TaskRunner {
-  /** What failed, and is not put up with. */
+  /** What failed, but for what `continue_on_error` allows. */
   readonly failed: FailedTask[] = [];
 
   /** @param cancelled aborts on the user's cancel and on the first failure. */
