@@ -4,13 +4,13 @@ import { endUndo, undoersOf, undoNotes } from '../../runtime/runs/undo.js';
 import { kinds } from '../../tasks/index.js';
 import { makeRoom } from '../embedded_ec2.js';
 import { ExitError, exits } from '../exit_codes.js';
+import { findRun } from '../find_run.js';
 import { openWorld } from '../host_context.js';
 import { printLeft } from '../reports/summary.js';
 import { stateFolder } from '../state.js';
 import { asked } from '../terminal/debugging.js';
 import { print, printError, printJson, styled } from '../terminal/output.js';
 import { watchSignals } from '../terminal/signals.js';
-import { findRun } from './runs.js';
 
 export interface DestroyOptions {
   readonly state?: string;

@@ -1,59 +1,15 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { makePlan, type Plan } from '../../dsl/plan/plan.js';
 import { mounts } from '../../linux/mounts.js';
 import { keeperOf } from '../../linux/namespace_holder.js';
 import { noTerminal } from '../../runtime/engine/task_runner.js';
-import type { Ended, KeptRun } from '../../runtime/runs/resume_state.js';
-import { newRunId, RunFolder } from '../../runtime/runs/run_folder.js';
 import { ExitError, exits } from '../exit_codes.js';
-import { inputsOf, type LoadedRecipe, loadRecipe, mustBePlaced } from '../recipe_file.js';
-import type { ReportFormat } from '../reports/index.js';
+import { findKept, type PreparedRun, prepareResume, prepareRun, type RunOptions } from '../prepared_run.js';
 import { mustHave, toolsFor } from '../requirements.js';
 import { runSession } from '../session.js';
-import { isRoot, stateFolder, usualUmask } from '../state.js';
-import type { FailureMode } from '../terminal/debugging.js';
+import { isRoot, usualUmask } from '../state.js';
 import { hasPerson, print } from '../terminal/output.js';
 import { watchSignals } from '../terminal/signals.js';
-import { findKept, prepareResume } from './resume.js';
-
-export interface RunOptions {
-  readonly state?: string;
-  readonly input: readonly string[];
-  readonly inputs: readonly string[];
-  readonly arguments: readonly string[];
-  readonly cloud?: 'local' | 'aws';
-  readonly region?: string;
-  readonly profile?: string;
-  readonly endpoint?: string;
-  readonly manifest?: string;
-  /** Bytes. */
-  readonly logLimit?: number;
-  readonly jobs?: number;
-  readonly keepGoing: boolean;
-  readonly force: boolean;
-  readonly onFailure: FailureMode;
-  readonly step: boolean;
-  readonly resume?: string;
-  /** Whether only the process that keeps the mounts of the run to resume is printed. */
-  readonly printKeeper: boolean;
-  readonly format: ReportFormat;
-  readonly verbose: boolean;
-  readonly quiet: boolean;
-  readonly timeout?: number;
-  readonly sandbox: boolean;
-}
-
-/** A run with everything checked, ready to begin or to go on. */
-export interface PreparedRun {
-  readonly loaded: LoadedRecipe;
-  readonly plan: Plan;
-  readonly inputs: ReadonlyMap<string, unknown>;
-  readonly folder: RunFolder;
-  /** Of a run that is gone on with: what is known of it, and what ended well. */
-  readonly kept?: KeptRun;
-  readonly done: ReadonlyMap<string, Ended>;
-}
 
 /** `chrootfile run`: plans a recipe and runs it, or goes on with a kept run; gives the exit code. */
 export async function run(file: string, goals: readonly string[], options: RunOptions): Promise<number> {
@@ -65,7 +21,7 @@ export async function run(file: string, goals: readonly string[], options: RunOp
   if (options.onFailure === 'ask' || options.onFailure === 'shell') mustHavePerson(`--on-failure ${options.onFailure}`);
   if (options.step) mustHavePerson('--step');
   if (options.manifest !== undefined) mustBeWritable(options.manifest);
-  const prepared = options.resume === undefined ? prepare(file, goals, options) : prepareResume(options);
+  const prepared = options.resume === undefined ? prepareRun(file, goals, options) : prepareResume(options);
   checkHost(file, prepared, options.sandbox);
   const interruption = watchSignals(options.timeout);
   try {
@@ -93,15 +49,6 @@ function mustHavePerson(what: string): void {
     exits.invalid,
     `${what} asks on a terminal, and there is none\n  help: --on-failure keep, then chrootfile run --resume RUN on a terminal`,
   );
-}
-
-function prepare(file: string, goals: readonly string[], options: RunOptions): PreparedRun {
-  const loaded = loadRecipe(file, options);
-  const plan = makePlan(loaded.module, loaded.tasks, goals);
-  mustBePlaced(plan);
-  const inputs = inputsOf(loaded);
-  const folder = new RunFolder(stateFolder(options.state), newRunId(loaded.module.recipe.name, new Date()));
-  return { loaded, plan, inputs, folder, done: new Map() };
 }
 
 function checkHost(file: string, { plan, done }: PreparedRun, sandbox: boolean): void {

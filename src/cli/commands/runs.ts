@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { listRuns, RunFolder } from '../../runtime/runs/run_folder.js';
+import { listRuns } from '../../runtime/runs/run_folder.js';
 import { ExitError, exits } from '../exit_codes.js';
+import { findRun } from '../find_run.js';
 import { stateFolder } from '../state.js';
 import { harmless, print, printError, printJson, table } from '../terminal/output.js';
 
@@ -28,18 +29,4 @@ export function logs(state: string | undefined, id: string | undefined, task: st
     if (task === undefined) print(`==> ${name} <==`);
     process.stdout.write(harmless(text));
   }
-}
-
-/** A run by its id or a beginning of it that only one has; the last one where none is named. */
-export function findRun(state: string, id: string | undefined): RunFolder {
-  const all = listRuns(state);
-  const last = all.at(-1);
-  if (last === undefined) throw new ExitError(exits.invalid, `there are no runs in ${state}`);
-  if (id === undefined) return last;
-  const found = all.filter((run) => run.id === id || run.id.startsWith(id));
-  const [single, second] = found;
-  if (single === undefined) throw new ExitError(exits.invalid, `there is no run ${id}\n  help: chrootfile runs`);
-  if (second !== undefined && single.id !== id)
-    throw new ExitError(exits.invalid, `${found.length} runs begin with ${id}: ${found.map((run) => run.id).join(', ')}`);
-  return new RunFolder(state, single.id);
 }

@@ -19,6 +19,7 @@ import { closeNotesIn, endUndo, undoersOf, undoNotes } from '../../runtime/runs/
 import { kinds } from '../../tasks/index.js';
 import { localFolder, makeRoom, openLocalEc2 } from '../embedded_ec2.js';
 import { ExitError, exits } from '../exit_codes.js';
+import { findRun } from '../find_run.js';
 import { openWorld } from '../host_context.js';
 import { pair } from '../recipe_file.js';
 import { interruptedText, printLeft } from '../reports/summary.js';
@@ -26,7 +27,6 @@ import { leftBy, salvage, undoByTag } from '../salvage.js';
 import { isRoot, stateFolder, usualUmask } from '../state.js';
 import { hideSecrets, print, printError, printJson, styled } from '../terminal/output.js';
 import { type Interruption, watchSignals } from '../terminal/signals.js';
-import { findRun } from './runs.js';
 
 export interface UndoOptions {
   readonly state?: string;

@@ -1,6 +1,6 @@
 import type { RunEvent } from '../../runtime/engine/events.js';
 import { policy } from '../../runtime/engine/policy.js';
-import type { Report } from './index.js';
+import type { Report } from './report.js';
 
 /** A report that shows nothing while a task has the terminal, and then what happened meanwhile. */
 export function holding({ sink, end }: Report): Report {

@@ -1,16 +1,9 @@
-import type { EventSink } from '../../runtime/engine/events.js';
 import { holding } from './holding.js';
 import { jsonReport } from './json.js';
 import { plainReport } from './plain.js';
+import type { Report } from './report.js';
 
 export type ReportFormat = 'auto' | 'plain' | 'json';
-
-/** Shows a run while it goes on. */
-export interface Report {
-  readonly sink: EventSink;
-  /** Waits until everything is on the screen. */
-  end(): Promise<void>;
-}
 
 /** The report for a format: listr2 on a terminal, plain lines elsewhere and with `-v`, NDJSON where asked for. */
 export async function openReport(format: ReportFormat, { verbose, quiet }: { readonly verbose: boolean; readonly quiet: boolean }): Promise<Report> {

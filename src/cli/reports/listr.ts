@@ -4,7 +4,7 @@ import type { RunEvent } from '../../runtime/engine/events.js';
 import { policy } from '../../runtime/engine/policy.js';
 import { print, printError, styled } from '../terminal/output.js';
 import { Screen } from '../terminal/screen.js';
-import type { Report } from './index.js';
+import type { Report } from './report.js';
 import { duration, interruptedText, leftBehindText, printSummary } from './summary.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: the wrapper's types differ by renderer, and ours is chosen at run time

@@ -1,6 +1,6 @@
 import type { RunEvent } from '../../runtime/engine/events.js';
 import { print, printError, styled } from '../terminal/output.js';
-import type { Report } from './index.js';
+import type { Report } from './report.js';
 import { duration, interruptedText, leftBehindText, printSummary } from './summary.js';
 
 /** One line for each thing that happens; the output of tasks behind their names. Quiet: only what went wrong, and the outputs. */

@@ -1,0 +1,96 @@
+import { makePlan, type Plan } from '../dsl/plan/plan.js';
+import { isWith, keeperOf } from '../linux/namespace_holder.js';
+import { type Ended, type KeptRun, nodesDone, readKept } from '../runtime/runs/resume_state.js';
+import { newRunId, RunFolder } from '../runtime/runs/run_folder.js';
+import { ExitError, exits } from './exit_codes.js';
+import { findRun } from './find_run.js';
+import { inputsOf, type LoadedRecipe, loadRecipe, mustBePlaced, pair } from './recipe_file.js';
+import type { ReportFormat } from './reports/index.js';
+import { stateFolder } from './state.js';
+import type { FailureMode } from './terminal/debugging.js';
+
+/** What the command line says of a run. */
+export interface RunOptions {
+  readonly state?: string;
+  readonly input: readonly string[];
+  readonly inputs: readonly string[];
+  readonly arguments: readonly string[];
+  readonly cloud?: 'local' | 'aws';
+  readonly region?: string;
+  readonly profile?: string;
+  readonly endpoint?: string;
+  readonly manifest?: string;
+  /** Bytes. */
+  readonly logLimit?: number;
+  readonly jobs?: number;
+  readonly keepGoing: boolean;
+  readonly force: boolean;
+  readonly onFailure: FailureMode;
+  readonly step: boolean;
+  readonly resume?: string;
+  /** Whether only the process that keeps the mounts of the run to resume is printed. */
+  readonly printKeeper: boolean;
+  readonly format: ReportFormat;
+  readonly verbose: boolean;
+  readonly quiet: boolean;
+  readonly timeout?: number;
+  readonly sandbox: boolean;
+}
+
+/** A run with everything checked, ready to begin or to go on. */
+export interface PreparedRun {
+  readonly loaded: LoadedRecipe;
+  readonly plan: Plan;
+  readonly inputs: ReadonlyMap<string, unknown>;
+  readonly folder: RunFolder;
+  /** Of a run that is gone on with: what is known of it, and what ended well. */
+  readonly kept?: KeptRun;
+  readonly done: ReadonlyMap<string, Ended>;
+}
+
+/** Makes ready to run a recipe, or some goals of it. */
+export function prepareRun(file: string, goals: readonly string[], options: RunOptions): PreparedRun {
+  const loaded = loadRecipe(file, options);
+  const plan = makePlan(loaded.module, loaded.tasks, goals);
+  mustBePlaced(plan);
+  const inputs = inputsOf(loaded);
+  const folder = new RunFolder(stateFolder(options.state), newRunId(loaded.module.recipe.name, new Date()));
+  return { loaded, plan, inputs, folder, done: new Map() };
+}
+
+/** Makes ready to go on with a kept run: the recipe as it is now, the values and results of then. */
+export function prepareResume(options: RunOptions): PreparedRun {
+  const { folder, kept } = findKept(options);
+  const keeper = keeperOf(folder.keeper);
+  if (keeper !== undefined && !isWith(keeper))
+    throw refusal(folder, 'this program is not where its mounts are', 'leave out --no-sandbox, and start it by bin/chrootfile');
+  const given = options.input.map(pair).filter(([name]) => name in kept.inputs);
+  if (given.length > 0 || options.inputs.length > 0)
+    throw refusal(folder, `it has its inputs: ${Object.keys(kept.inputs).join(', ')}`, 'give only those that are secret');
+  process.chdir(kept.folder);
+  const loaded = loadRecipe(kept.recipe, { ...options, kept: new Map(Object.entries(kept.inputs)) });
+  const plan = makePlan(loaded.module, loaded.tasks, kept.goals);
+  mustBePlaced(plan);
+  const inputs = inputsOf(loaded);
+  const { done, obstacle } = nodesDone(kept, plan);
+  if (obstacle !== undefined) throw refusal(folder, obstacle, `take the change back, or chrootfile undo ${folder.id} and begin anew`);
+  return { loaded, plan, inputs, folder, kept, done };
+}
+
+/** The kept run that `--resume` names. @throws ExitError when it is none, or cannot be gone on with. */
+export function findKept({ state, resume }: Pick<RunOptions, 'state' | 'resume'>): { folder: RunFolder; kept: KeptRun } {
+  const folder = findRun(stateFolder(state), resume);
+  const kept = readKept(folder);
+  if (kept === undefined) {
+    const how = folder.summary()?.state;
+    const help = how === 'dead' || how === 'left' ? `chrootfile undo ${folder.id}` : 'chrootfile runs; a run is kept by run --on-failure keep';
+    throw new ExitError(exits.invalid, `run ${folder.id} was not kept, so it cannot be resumed: it is ${how}\n  help: ${help}`);
+  }
+  if (kept.sandbox && keeperOf(folder.keeper) === undefined)
+    throw refusal(folder, 'its mounts are gone, as after a restart of the machine', `chrootfile undo ${folder.id}`);
+  return { folder, kept };
+}
+
+function refusal(folder: RunFolder, why: string, help: string): ExitError {
+  return new ExitError(exits.invalid, `run ${folder.id} cannot be resumed: ${why}\n  help: ${help}`);
+}
