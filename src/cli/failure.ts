@@ -1,4 +1,5 @@
 import { ExitError, exits } from './exit_codes.js';
+import type { DiagnosticFormat } from './reports/diagnostics.js';
 import { printError } from './terminal/output.js';
 
 /**
@@ -11,8 +12,8 @@ export async function reportFailure(error: unknown, version: string, words: read
     return error.code;
   }
   if (error instanceof Error && error.name === 'RecipeError') {
-    const { printFaults } = await import('./commands/check.js');
-    printFaults((error as Error & { diagnostics: [] }).diagnostics, faultFormat(words));
+    const { printDiagnostics } = await import('./reports/diagnostics.js');
+    printDiagnostics((error as Error & { diagnostics: [] }).diagnostics, formatFor(words));
     return exits.invalid;
   }
   if (isOurs(error)) {
@@ -33,8 +34,8 @@ export async function reportFailure(error: unknown, version: string, words: read
   return ofHost ? exits.host : exits.failed;
 }
 
-/** Whoever asked for JSON gets the faults of the recipe as JSON too. */
-function faultFormat([verb = '', ...words]: readonly string[]): 'text' | 'json' | 'event' {
+/** Whoever asked for JSON gets what is wrong with the recipe as JSON too. */
+function formatFor([verb = '', ...words]: readonly string[]): DiagnosticFormat {
   if (words.includes('--json')) return 'json';
   return verb === 'run' && / --format[ =]json/.test(` ${words.join(' ')}`) ? 'event' : 'text';
 }
