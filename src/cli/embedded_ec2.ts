@@ -2,15 +2,16 @@ import { appendFileSync, existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { limits } from '../dsl/syntax/limits.js';
 import { hostShell } from '../linux/command.js';
-import { withLock } from '../linux/lock.js';
+import { isHeld, ownerOf, withLock } from '../linux/lock.js';
 import { readRegularFile } from '../linux/regular_file.js';
 import { LocalEc2, type LocalOptions } from '../local/ec2.js';
 import { Behaviour, latencies, latencyFrom, rulesFrom } from '../local/fault_injection.js';
-import { devicesIn } from '../local/loop_devices.js';
+import { deviceOf, devicesIn } from '../local/loop_devices.js';
 import { openPool } from '../local/pool.js';
 import { localRegion } from '../local/request_identity.js';
 import { regionsIn } from '../local/store.js';
 import { tendReserve } from '../runtime/runs/reserve.js';
+import { listRuns } from '../runtime/runs/run_folder.js';
 import { ExitError, exits } from './exit_codes.js';
 import { printError } from './terminal/output.js';
 
@@ -92,6 +93,20 @@ export async function makeRoom(state: string): Promise<void> {
   };
   await tendReserve(state, settle);
   if (own !== undefined && own.dev !== statSync(state).dev) await tendReserve(pool, settle);
+}
+
+/** @throws ExitError when a run uses the state of the embedded EC2, it is served, or a volume of any region is attached. */
+export function mustBeIdle(state: string): void {
+  const busy = listRuns(state).find((run) => run.busy);
+  if (busy !== undefined) throw new ExitError(exits.locked, `run ${busy.id} goes on`);
+  if (isHeld(serverLock(state))) throw new ExitError(exits.locked, `it is being served by process ${ownerOf(serverLock(state))?.pid}\n  help: end that first`);
+  const attached = regionsIn(localFolder(state)).flatMap((region) => {
+    const { store } = localEc2(state, region);
+    return store.list('volumes').filter((volume) => deviceOf(store.diskOf(volume.id)) !== undefined);
+  });
+  if (attached.length > 0) {
+    throw new ExitError(exits.invalid, `attached: ${attached.map((volume) => volume.id).join(', ')}\n  help: chrootfile undo --all`);
+  }
 }
 
 /** That a volume which was attached for a client of a server stays so. */

@@ -7,9 +7,6 @@ import { readJson } from '../linux/read_json.js';
 import type { Served } from '../local/http/server.js';
 import { localAccount, uncheckedKey } from '../local/request_identity.js';
 import { serverLock } from './embedded_ec2.js';
-import { ExitError, exits } from './exit_codes.js';
-import { stateFolder } from './state.js';
-import { print, printJson } from './terminal/output.js';
 
 /** A served EC2, as it is printed and as the state folder keeps it for the programs of its owner. */
 export interface ServedNote extends Pick<Served, 'endpoint' | 'metadata' | 'hosts'> {
@@ -52,15 +49,6 @@ export function keepNote(note: ServedNote): () => void {
   return () => removeFile(fileIn(note.state));
 }
 
-/** `chrootfile local env`: what a shell evaluates to have clients of AWS use the EC2 that is served here. */
-export function printServedEnvironment(told: string | undefined, json: boolean): void {
-  const state = stateFolder(told);
-  const note = liveNote(state);
-  if (note === undefined) throw new ExitError(exits.invalid, `no EC2 is served from ${state}\n  help: sudo chrootfile local serve`);
-  if (json) printJson(note.env);
-  else print(...Object.entries(note.env).map(([name, value]) => `export ${name}=${value}`));
-}
-
 /**
  * How to speak to the EC2 at an endpoint, where it is served from a state folder, by whatever name it answers to. The access key id of the environment goes on choosing the account.
  */
@@ -79,7 +67,7 @@ function isAt(note: ServedNote, endpoint: string): boolean {
 }
 
 /** The note of the server that has a state folder now: one that was killed leaves its own. */
-function liveNote(state: string): ServedNote | undefined {
+export function liveNote(state: string): ServedNote | undefined {
   const note = noteIn(state);
   return note !== undefined && isHeld(serverLock(state)) ? note : undefined;
 }

@@ -1,12 +1,28 @@
+import { Option } from 'commander';
 import { type Diagnostic, RecipeError } from '../../dsl/diagnostics/diagnostic.js';
 import { makePlan } from '../../dsl/plan/plan.js';
 import { exits } from '../exit_codes.js';
-import { type GivenInputs, loadRecipe } from '../recipe_file.js';
+import { inputOption, inputsOption } from '../options.js';
+import { defaultFile, type GivenInputs, loadRecipe } from '../recipe_file.js';
 import { type DiagnosticFormat, printDiagnostics } from '../reports/diagnostics.js';
 import { print } from '../terminal/output.js';
+import type { Verb } from '../verbs.js';
+
+/** Declares `chrootfile check`. */
+export const verb: Verb = (program, { exit }) => {
+  program
+    .command('check')
+    .description('find all faults of recipes, without running anything')
+    .argument('[files...]', 'recipe files (default chrootfile.yml)')
+    .addOption(inputOption())
+    .addOption(inputsOption())
+    .addOption(new Option('--format <format>', 'how to report').choices(['text', 'json', 'github']).default('text'))
+    .addHelpText('after', '\nExamples:\n  chrootfile check recipes/*.yml\n  chrootfile check recipes/base.yml --format github')
+    .action((files: string[], options) => exit(check(files.length > 0 ? files : [defaultFile], options)));
+};
 
 /** `chrootfile check`: all that is wrong with recipes and their libraries, and warnings, without running anything. */
-export function check(files: readonly string[], { format, ...given }: GivenInputs & { readonly format: DiagnosticFormat }): number {
+function check(files: readonly string[], { format, ...given }: GivenInputs & { readonly format: DiagnosticFormat }): number {
   const found: Diagnostic[] = [];
   for (const file of files) {
     try {

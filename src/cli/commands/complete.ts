@@ -5,6 +5,15 @@ import { kinds } from '../../tasks/index.js';
 import { fileAndTasks, loadRecipe, outlineOf } from '../recipe_file.js';
 import { stateFolder } from '../state.js';
 import { print } from '../terminal/output.js';
+import type { Verb } from '../verbs.js';
+
+/** Declares `chrootfile complete`, which the scripts of `chrootfile completion` call. */
+export const verb: Verb = (program, { programFor }) => {
+  program
+    .command('complete', { hidden: true })
+    .argument('[words...]')
+    .action(async (words: string[]) => complete(await programFor(words.slice(0, -1)), words));
+};
 
 /** Something that may stand where the cursor is. */
 interface Candidate {
@@ -17,9 +26,9 @@ const files: Candidate = { value: ':files' };
 
 /**
  * What may stand in place of the last of these words, for the completion scripts: lines of a value, a tab and what it
- * is; `:files` for names of files. A recipe with faults offers nothing.
+ * is; `:files` for names of files. A recipe with errors offers nothing.
  */
-export function complete(program: Command, words: readonly string[]): void {
+function complete(program: Command, words: readonly string[]): void {
   const found = candidates(program, words.slice(0, -1), words.at(-1) ?? '');
   for (const { value, text = '' } of found) print(`${value}\t${text.replace(/\s+/g, ' ')}`);
 }

@@ -1,4 +1,16 @@
+import { Argument } from 'commander';
 import { print } from '../terminal/output.js';
+import type { Verb } from '../verbs.js';
+
+/** Declares `chrootfile completion`. */
+export const verb: Verb = (program) => {
+  program
+    .command('completion')
+    .description('print the script by which a shell completes tasks, inputs, runs and options')
+    .addArgument(new Argument('<shell>').choices(Object.keys(scripts)))
+    .addHelpText('after', '\nExamples:\n  source <(chrootfile completion bash)\n  chrootfile completion fish > ~/.config/fish/completions/chrootfile.fish')
+    .action(completion);
+};
 
 /** Scripts that complete by asking the program itself: it knows recipes, inputs and runs. */
 const scripts = {
@@ -51,6 +63,6 @@ complete -c chrootfile -f -a '(__chrootfile_complete)'`,
 } as const;
 
 /** `chrootfile completion`: a script for a shell to source. */
-export function completion(shell: keyof typeof scripts): void {
+function completion(shell: keyof typeof scripts): void {
   print(scripts[shell]);
 }

@@ -1,3 +1,4 @@
+import { Option } from 'commander';
 import { artifactsOf } from '../../runtime/runs/artifacts.js';
 import { Journal } from '../../runtime/runs/journal.js';
 import { endUndo, undoersOf, undoNotes } from '../../runtime/runs/undo.js';
@@ -6,20 +7,35 @@ import { makeRoom } from '../embedded_ec2.js';
 import { ExitError, exits } from '../exit_codes.js';
 import { findRun } from '../find_run.js';
 import { openWorld } from '../host_context.js';
+import { jsonOption, stateOption } from '../options.js';
 import { printLeft } from '../reports/summary.js';
 import { stateFolder } from '../state.js';
 import { asked } from '../terminal/debugging.js';
 import { print, printError, printJson, styled } from '../terminal/output.js';
 import { watchSignals } from '../terminal/signals.js';
+import type { Verb } from '../verbs.js';
 
-export interface DestroyOptions {
+/** Declares `chrootfile destroy`. */
+export const verb: Verb = (program, { exit }) => {
+  program
+    .command('destroy')
+    .description('deregister the images of a run that ended well, and delete their snapshots, in every region')
+    .argument('<run>', 'id of the run, or the beginning of it')
+    .addOption(new Option('--yes', 'do not ask').default(false))
+    .addOption(jsonOption())
+    .addOption(stateOption())
+    .addHelpText('after', '\nExamples:\n  sudo chrootfile destroy 20261122-0915\n  sudo chrootfile destroy 20261122-0915 --yes --json')
+    .action(async (id: string, options) => exit(await destroy(id, options)));
+};
+
+interface DestroyOptions {
   readonly state?: string;
   readonly yes: boolean;
   readonly json: boolean;
 }
 
 /** `chrootfile destroy`: takes away the images and snapshots that a run which ended well has made, in every region. */
-export async function destroy(id: string, options: DestroyOptions): Promise<number> {
+async function destroy(id: string, options: DestroyOptions): Promise<number> {
   const folder = findRun(stateFolder(options.state), id);
   await makeRoom(folder.state);
   const release = await folder.lock('destroy');

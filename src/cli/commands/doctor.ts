@@ -6,9 +6,23 @@ import { isUnfinished, listRuns } from '../../runtime/runs/run_folder.js';
 import { kinds } from '../../tasks/index.js';
 import { localFolder, openLocalEc2 } from '../embedded_ec2.js';
 import { exits } from '../exit_codes.js';
+import { jsonOption, stateOption } from '../options.js';
 import { localTools, missingTools, runTools } from '../requirements.js';
 import { isRoot, stateFolder } from '../state.js';
+import { storeFindings } from '../store_findings.js';
 import { print, printJson, styled } from '../terminal/output.js';
+import type { Verb } from '../verbs.js';
+
+/** Declares `chrootfile doctor`. */
+export const verb: Verb = (program, { exit }) => {
+  program
+    .command('doctor')
+    .description('check whether this host can do the work')
+    .addOption(jsonOption())
+    .addOption(stateOption())
+    .addHelpText('after', '\nExamples:\n  sudo chrootfile doctor')
+    .action(async (options) => exit(await doctor(options.state, options.json)));
+};
 
 interface Finding {
   readonly name: string;
@@ -18,7 +32,7 @@ interface Finding {
 }
 
 /** `chrootfile doctor`: whether this host can do the work, and what to install where it cannot. */
-export async function doctor(told: string | undefined, json: boolean): Promise<number> {
+async function doctor(told: string | undefined, json: boolean): Promise<number> {
   const state = stateFolder(told);
   const findings = [root(), node(), tools(), ...(await kernel()), stateIs(state), copies(state), deadRuns(state), ...(await store(state))];
   const ok = findings.every((finding) => finding.ok);
@@ -109,8 +123,7 @@ function copies(state: string): Finding {
 /** What crashes and power cuts left of the embedded EC2. */
 async function store(state: string): Promise<Finding[]> {
   if (!isRoot() || !existsSync(localFolder(state))) return [];
-  const { findings } = await import('./local_check.js');
-  const found = await findings(await openLocalEc2(state), state);
+  const found = await storeFindings(await openLocalEc2(state), state);
   const kinds = [...new Set(found.map(({ type }) => type))].map((type) => `${found.filter((each) => each.type === type).length} × ${type}`);
   return [
     {

@@ -1,15 +1,42 @@
+import { Option } from 'commander';
 import type { Ec2 } from '../../aws/client.js';
 import { findLeftovers, isTerminated, type Leftover, removeLeftover } from '../../aws/leftovers.js';
 import type { Cloud } from '../../dsl/recipe/types.js';
 import { listRuns, type RunState } from '../../runtime/runs/run_folder.js';
 import { ExitError, exits } from '../exit_codes.js';
 import { openWorld } from '../host_context.js';
+import { duration, jsonOption, stateOption } from '../options.js';
 import { toldOf } from '../session.js';
 import { stateFolder } from '../state.js';
 import { print, printError, printJson, table } from '../terminal/output.js';
 import { watchSignals } from '../terminal/signals.js';
+import type { Verb } from '../verbs.js';
 
-export interface GcOptions {
+/** Declares `chrootfile gc`. */
+export const verb: Verb = (program, { exit }) => {
+  program
+    .command('gc')
+    .description('find by tag what runs of lost machines left in an account, and delete it with --delete')
+    .addOption(new Option('--delete', 'delete it; without this it is only listed').default(false))
+    .addOption(new Option('--run <run>', 'only what this run has made, whatever its age'))
+    .addOption(
+      new Option('--older <duration>', 'age from which a run that nobody knows counts as lost, e.g. 12h, 7d').argParser(age).default(7 * 86_400_000, '7d'),
+    )
+    .addOption(new Option('--regions <names>', 'where to look, with commas between; all for every region (default: that of --region or the environment)'))
+    .addOption(new Option('--cloud <provider>', 'where to look').choices(['local', 'aws']).default('local'))
+    .addOption(new Option('--region <region>', 'region to begin with, instead of what the environment says'))
+    .addOption(new Option('--profile <profile>', 'profile of the shared AWS configuration'))
+    .addOption(new Option('--endpoint <url>', 'another EC2 endpoint'))
+    .addOption(jsonOption())
+    .addOption(stateOption())
+    .addHelpText(
+      'after',
+      '\nOnly what is tagged chrootfile:state=building is looked at. A run is taken when this machine knows that it is dead, when its\ninstance was terminated, when --run names it, or when it is older than --older; never one that goes on or is kept here.\n\nExamples:\n  chrootfile gc --cloud aws --regions eu-west-1,us-east-1\n  chrootfile gc --cloud aws --regions all --older 2d --delete\n  chrootfile gc --cloud aws --run 20261122-0915-web-x1y2 --delete',
+    )
+    .action(async (options) => exit(await gc({ ...options, ...(options.regions === undefined ? {} : { regions: regionList(options.regions) }) })));
+};
+
+interface GcOptions {
   readonly state?: string;
   readonly cloud?: 'local' | 'aws';
   readonly region?: string;
@@ -32,7 +59,7 @@ interface Row extends Omit<Leftover, 'attachments'> {
 }
 
 /** `chrootfile gc`: finds by tag what runs of lost machines left in an account, and deletes it with `--delete`; gives the exit code. */
-export async function gc(options: GcOptions): Promise<number> {
+async function gc(options: GcOptions): Promise<number> {
   const state = stateFolder(options.state);
   const cloud: Cloud = { provider: 'local', ...toldOf(options) };
   const interruption = watchSignals();
@@ -131,9 +158,15 @@ function printRows(rows: readonly Row[], options: GcOptions): void {
 }
 
 /** @throws ExitError for what is no list of regions. */
-export function regionList(text: string): string[] {
+function regionList(text: string): string[] {
   const names = text.split(',').map((name) => name.trim());
   if (names.some((name) => !/^[a-z0-9-]+$/.test(name)))
     throw new ExitError(exits.invalid, `--regions ${text}: give names with commas, e.g. eu-west-1,us-east-1, or all`);
   return names;
+}
+
+/** A duration that may be in days. */
+function age(text: string): number {
+  const [, days] = /^([0-9]+)d$/.exec(text) ?? [];
+  return days === undefined ? duration(text) : Number(days) * 86_400_000;
 }

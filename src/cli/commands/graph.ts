@@ -1,9 +1,28 @@
+import { Option } from 'commander';
 import { makePlan, type Plan, type PlanNode } from '../../dsl/plan/plan.js';
-import { type GivenInputs, loadRecipe } from '../recipe_file.js';
+import { inputOption, inputsOption } from '../options.js';
+import { fileAndTasks, type GivenInputs, loadRecipe } from '../recipe_file.js';
 import { print } from '../terminal/output.js';
+import type { Verb } from '../verbs.js';
+
+/** Declares `chrootfile graph`. */
+export const verb: Verb = (program) => {
+  program
+    .command('graph')
+    .description('draw what a run would do, and what waits for what')
+    .argument('[words...]', 'recipe file (default chrootfile.yml), then tasks')
+    .addOption(new Option('--format <format>', 'how to draw').choices(['text', 'mermaid', 'dot']).default('text'))
+    .addOption(inputOption())
+    .addOption(inputsOption())
+    .addHelpText('after', '\nExamples:\n  chrootfile graph recipes/base.yml\n  chrootfile graph recipes/base.yml image --format dot | dot -Tsvg > base.svg')
+    .action((words: string[], options) => {
+      const { file, tasks } = fileAndTasks(words);
+      graph(file, tasks, options);
+    });
+};
 
 /** `chrootfile graph`: the plan as a graph; links that follow from others are left out. */
-export function graph(file: string, goals: readonly string[], options: GivenInputs & { readonly format: 'text' | 'mermaid' | 'dot' }): void {
+function graph(file: string, goals: readonly string[], options: GivenInputs & { readonly format: 'text' | 'mermaid' | 'dot' }): void {
   const { module, tasks } = loadRecipe(file, options);
   const plan = makePlan(module, tasks, goals);
   const links = reduced(plan);

@@ -3,7 +3,18 @@ import { dirname, join } from 'node:path';
 import { ExitError, exits } from '../exit_codes.js';
 import { defaultFile } from '../recipe_file.js';
 import { print } from '../terminal/output.js';
+import type { Verb } from '../verbs.js';
 import { editorLine, writeFor, writeGeneral } from './schema.js';
+
+/** Declares `chrootfile init`. */
+export const verb: Verb = (program) => {
+  program
+    .command('init')
+    .description('make a recipe to start from, and what editors need')
+    .argument('[folder]', 'where to', '.')
+    .addHelpText('after', '\nExamples:\n  chrootfile init my-image')
+    .action(init);
+};
 
 /** A recipe that runs as it is, in a few seconds, on the embedded EC2. */
 const starter = `version: 1
@@ -52,7 +63,7 @@ const settings = { 'yaml.schemas': { './.chrootfile/recipe.schema.json': ['chroo
 const extensions = { recommendations: ['redhat.vscode-yaml'] };
 
 /** `chrootfile init`: a recipe to start from, and what editors need, in a folder; what is there already stays. */
-export function init(folder: string): void {
+function init(folder: string): void {
   const recipe = join(folder, defaultFile);
   if (existsSync(recipe))
     throw new ExitError(exits.invalid, `there is a recipe already: ${recipe}\n  help: its schema for editors: chrootfile schema --write ${recipe}`);

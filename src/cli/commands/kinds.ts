@@ -2,11 +2,24 @@ import { hintFor } from '../../dsl/diagnostics/suggest.js';
 import type { AnyKind } from '../../runtime/engine/kind.js';
 import { kinds as all } from '../../tasks/index.js';
 import { ExitError, exits } from '../exit_codes.js';
+import { jsonOption } from '../options.js';
 import { exampleOf, type ManualRow, rowsOf, undoOf } from '../reference.js';
 import { print, printJson, styled, table } from '../terminal/output.js';
+import type { Verb } from '../verbs.js';
+
+/** Declares `chrootfile kinds`. */
+export const verb: Verb = (program) => {
+  program
+    .command('kinds')
+    .description('list the built-in kinds of tasks, or show the manual of one')
+    .argument('[kind]', 'e.g. mount')
+    .addOption(jsonOption())
+    .addHelpText('after', '\nExamples:\n  chrootfile kinds\n  chrootfile kinds ec2.volume')
+    .action((kind: string | undefined, options) => kinds(kind, options.json));
+};
 
 /** `chrootfile kinds`: the built-in kinds, or the manual page of one. */
-export function kinds(name: string | undefined, json: boolean): void {
+function kinds(name: string | undefined, json: boolean): void {
   if (name === undefined) {
     if (json) return printJson(all.map(recordOf));
     return print(...table([['KIND', 'LIFETIME', 'SUMMARY'], ...all.map((kind) => [kind.name, kind.lifetime, kind.summary])]));

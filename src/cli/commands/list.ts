@@ -1,9 +1,24 @@
 import type { Module } from '../../dsl/recipe/module.js';
-import { type GivenInputs, loadRecipe } from '../recipe_file.js';
+import { inputOption, inputsOption, jsonOption } from '../options.js';
+import { defaultFile, type GivenInputs, loadRecipe } from '../recipe_file.js';
 import { print, printJson, styled, table } from '../terminal/output.js';
+import type { Verb } from '../verbs.js';
+
+/** Declares `chrootfile list`. */
+export const verb: Verb = (program) => {
+  program
+    .command('list')
+    .description('list the tasks, outputs and inputs of a recipe')
+    .argument('[file]', 'recipe file', defaultFile)
+    .addOption(inputOption())
+    .addOption(inputsOption())
+    .addOption(jsonOption())
+    .addHelpText('after', '\nExamples:\n  chrootfile list recipes/base.yml')
+    .action((file: string, options) => list(file, options));
+};
 
 /** `chrootfile list`: the tasks of a recipe, then those each library shows, its outputs and its inputs. */
-export function list(file: string, options: GivenInputs & { readonly json: boolean }): void {
+function list(file: string, options: GivenInputs & { readonly json: boolean }): void {
   const { module, tasks } = loadRecipe(file, options);
   const rows = [...tasks.values()]
     .filter(({ task }) => !task.internal)

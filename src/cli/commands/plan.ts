@@ -1,10 +1,28 @@
 import { makePlan } from '../../dsl/plan/plan.js';
-import { type GivenInputs, inputsOf, loadRecipe, mustBePlaced } from '../recipe_file.js';
+import { inputOption, inputsOption, jsonOption } from '../options.js';
+import { fileAndTasks, type GivenInputs, inputsOf, loadRecipe, mustBePlaced } from '../recipe_file.js';
 import { printDiagnostics } from '../reports/diagnostics.js';
 import { planJson, printPlan } from '../reports/plan.js';
 import { printJson } from '../terminal/output.js';
+import type { Verb } from '../verbs.js';
 
-export interface PlanOptions extends GivenInputs {
+/** Declares `chrootfile plan`. */
+export const verb: Verb = (program, { passed }) => {
+  program
+    .command('plan')
+    .description('show what a run would do, in which order and why, and what its undo would be')
+    .argument('[words...]', 'recipe file (default chrootfile.yml), then tasks')
+    .addOption(inputOption())
+    .addOption(inputsOption())
+    .addOption(jsonOption())
+    .addHelpText('after', '\nExamples:\n  chrootfile plan recipes/base.yml\n  chrootfile plan recipes/base.yml image --json')
+    .action((words: string[], options) => {
+      const { file, tasks } = fileAndTasks(words);
+      plan(file, tasks, { ...options, arguments: passed });
+    });
+};
+
+interface PlanOptions extends GivenInputs {
   readonly json: boolean;
 }
 

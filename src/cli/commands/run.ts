@@ -1,18 +1,86 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { InvalidArgumentError, Option } from 'commander';
 import { mounts } from '../../linux/mounts.js';
 import { keeperOf } from '../../linux/namespace_holder.js';
 import { noTerminal } from '../../runtime/engine/task_runner.js';
 import { ExitError, exits } from '../exit_codes.js';
+import { bytes, duration, inputOption, inputsOption, stateOption } from '../options.js';
 import { findKept, type PreparedRun, prepareResume, prepareRun, type RunOptions } from '../prepared_run.js';
+import { fileAndTasks } from '../recipe_file.js';
 import { mustHave, toolsFor } from '../requirements.js';
 import { runSession } from '../session.js';
 import { isRoot, usualUmask } from '../state.js';
 import { hasPerson, print } from '../terminal/output.js';
 import { watchSignals } from '../terminal/signals.js';
+import type { Verb } from '../verbs.js';
+import { plan } from './plan.js';
+
+/** Declares `chrootfile run`. */
+export const verb: Verb = (program, { passed, exit }) => {
+  program
+    .command('run')
+    .description('run a recipe, or some of its tasks and what they need')
+    .usage('[options] [words...] [-- arguments...]')
+    .argument('[words...]', 'recipe file (default chrootfile.yml), then tasks; what stands behind -- is run.arguments in the recipe')
+    .addOption(inputOption())
+    .addOption(inputsOption())
+    .addOption(new Option('--cloud <provider>', 'where to build, instead of what the recipe says').choices(['local', 'aws']))
+    .addOption(new Option('--region <region>', 'region, instead of what the recipe or the environment says'))
+    .addOption(new Option('--profile <profile>', 'profile of the shared AWS configuration, likewise'))
+    .addOption(new Option('--endpoint <url>', 'another EC2 endpoint'))
+    .addOption(new Option('-j, --jobs <n>', 'how many scripts and disk tasks run at once (default: number of CPUs)').argParser(count))
+    .addOption(new Option('-k, --keep-going', 'after a failure, go on with what does not depend on it').default(false))
+    .addOption(new Option('-f, --force', 'run tasks that are up to date, too').default(false))
+    .addOption(
+      new Option('--on-failure <what>', 'undo what was made, keep it for --resume, ask, or open a shell and ask')
+        .choices(['undo', 'keep', 'ask', 'shell'])
+        .default('undo'),
+    )
+    .addOption(new Option('--step', 'ask before each task').default(false))
+    .addOption(new Option('--resume <run>', 'go on with a run that was kept, from the task that failed'))
+    .addOption(new Option('--timeout <duration>', 'longest time for all, e.g. 90s, 20m, 2h').argParser(duration))
+    .addOption(
+      new Option(
+        '--log-limit <size>',
+        'how much of the output of each task is kept in its log, e.g. 10M (default: 100M): the beginning, and the last lines',
+      ).argParser(bytes),
+    )
+    .addOption(new Option('--manifest <file>', 'write the outputs, images and snapshots of a run that ended well, as JSON'))
+    .addOption(new Option('--format <format>', 'how to report').choices(['auto', 'plain', 'json']).default('auto'))
+    .addOption(new Option('-v, --verbose', 'print the output of tasks, on a terminal too').default(false))
+    .addOption(new Option('-q, --quiet', 'print only what went wrong, and the outputs').default(false))
+    .addOption(new Option('--no-sandbox', 'mount in the namespace of the host'))
+    .addOption(new Option('-n, --dry-run', 'show the plan instead, as the verb plan does').default(false))
+    .addOption(stateOption())
+    .addHelpText(
+      'after',
+      `\nExamples:\n  sudo chrootfile run recipes/base.yml -i size=8\n  sudo chrootfile run recipes/base.yml --format json | tail -n 1\n  sudo chrootfile run recipes/base.yml --on-failure shell\n  sudo chrootfile run --resume 20261122-0915\n  sudo chrootfile run tool.yml -- --verbose update`,
+    )
+    .action(async (words: string[], options) => {
+      const launched = fromLauncher();
+      const { file, tasks } = fileAndTasks(words);
+      if (options.resume !== undefined && words.length + passed.length > 0)
+        throw new ExitError(exits.invalid, `--resume takes no recipe, no tasks and no arguments: the run has its own`);
+      const [other] = ['dryRun', 'cloud', 'region', 'profile', 'endpoint'].filter((name) => options[name]);
+      if (options.resume !== undefined && other !== undefined)
+        throw new ExitError(exits.invalid, `--resume does not go with --${other === 'dryRun' ? 'dry-run' : other}`);
+      if (options.dryRun) return plan(file, tasks, { ...options, arguments: passed, json: options.format === 'json' });
+      exit(await run(file, tasks, { ...options, arguments: passed, ...launched }));
+    });
+};
+
+/** What the launcher says: not for the tasks' environment. */
+function fromLauncher(): Pick<RunOptions, 'sandbox' | 'printKeeper'> {
+  const { CHROOTFILE_SANDBOX, CHROOTFILE_PRINT_KEEPER } = process.env;
+  delete process.env['CHROOTFILE_SANDBOX'];
+  // It must enter a kept run's namespace before this program can.
+  delete process.env['CHROOTFILE_PRINT_KEEPER'];
+  return { sandbox: CHROOTFILE_SANDBOX === '1', printKeeper: CHROOTFILE_PRINT_KEEPER === '1' };
+}
 
 /** `chrootfile run`: plans a recipe and runs it, or goes on with a kept run; gives the exit code. */
-export async function run(file: string, goals: readonly string[], options: RunOptions): Promise<number> {
+async function run(file: string, goals: readonly string[], options: RunOptions): Promise<number> {
   if (options.printKeeper) {
     print(String(keeperOf(findKept(options).folder.keeper)?.pid ?? ''));
     return exits.done;
@@ -64,4 +132,9 @@ function checkHost(file: string, { plan, done }: PreparedRun, sandbox: boolean):
   );
   if (asks !== undefined && !hasPerson()) throw new ExitError(exits.host, `task "${asks.id}": ${noTerminal}`);
   mustHave(toolsFor(plan));
+}
+
+function count(text: string): number {
+  if (!/^[1-9][0-9]*$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 1 on.');
+  return Number(text);
 }

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, watchFile, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
+import { Option } from 'commander';
 import { RecipeError } from '../../dsl/diagnostics/diagnostic.js';
 import type { Module } from '../../dsl/recipe/module.js';
 import { expandMatrices } from '../../dsl/resolve/matrix.js';
@@ -7,12 +8,25 @@ import { schemaOfRecipe } from '../../dsl/schema/for_recipe.js';
 import { schema as general } from '../../tasks/validators.js';
 import { defaultFile, outlineOf } from '../recipe_file.js';
 import { print, printError, printJson } from '../terminal/output.js';
+import type { Verb } from '../verbs.js';
+
+/** Declares `chrootfile schema`. */
+export const verb: Verb = (program) => {
+  program
+    .command('schema')
+    .description('print the JSON Schema of recipes, or of one recipe with its own names; or write it for editors')
+    .argument('[files...]', 'recipe files')
+    .addOption(new Option('--write', 'write .chrootfile/NAME.schema.json beside each (default chrootfile.yml)').default(false))
+    .addOption(new Option('--watch', 'write it, and again whenever a recipe or a library of it changes').default(false))
+    .addHelpText('after', '\nExamples:\n  chrootfile schema > recipe.schema.json\n  chrootfile schema --write recipes/*.yml')
+    .action(schema);
+};
 
 /** Where schemas of recipes are put: a folder beside each recipe. */
 const folderName = '.chrootfile';
 
 /** `chrootfile schema`: the JSON Schema of recipes, for editors; with `--write`, one of this version for each recipe beside it. */
-export function schema(files: readonly string[], { write, watch }: { readonly write: boolean; readonly watch: boolean }): void {
+function schema(files: readonly string[], { write, watch }: { readonly write: boolean; readonly watch: boolean }): void {
   if (!write && !watch) return printJson(files[0] === undefined ? general : schemaOfRecipe(general, expanded(outlineOf(files[0]).module)));
   const wanted = files.length > 0 ? files : existsSync(defaultFile) ? [defaultFile] : [];
   if (wanted.length === 0) print(writeGeneral('.'));

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { Option } from 'commander';
 import { removeDrafts } from '../../linux/atomic_write.js';
 import { hostShell } from '../../linux/command.js';
 import { PipeMaker } from '../../linux/fifo.js';
@@ -21,14 +22,30 @@ import { localFolder, makeRoom, openLocalEc2 } from '../embedded_ec2.js';
 import { ExitError, exits } from '../exit_codes.js';
 import { findRun } from '../find_run.js';
 import { openWorld } from '../host_context.js';
+import { inputOption, jsonOption, stateOption } from '../options.js';
 import { pair } from '../recipe_file.js';
 import { interruptedText, printLeft } from '../reports/summary.js';
 import { leftBy, salvage, undoByTag } from '../salvage.js';
 import { isRoot, stateFolder, usualUmask } from '../state.js';
 import { hideSecrets, print, printError, printJson, styled } from '../terminal/output.js';
 import { type Interruption, watchSignals } from '../terminal/signals.js';
+import type { Verb } from '../verbs.js';
 
-export interface UndoOptions {
+/** Declares `chrootfile undo`. */
+export const verb: Verb = (program, { exit }) => {
+  program
+    .command('undo')
+    .description('take back what a run that died, or could not undo everything, left behind')
+    .argument('[run]', 'the run, or a beginning of its id')
+    .addOption(new Option('--all', 'all such runs').default(false))
+    .addOption(inputOption())
+    .addOption(jsonOption())
+    .addOption(stateOption())
+    .addHelpText('after', '\nExamples:\n  sudo chrootfile undo --all\n  sudo chrootfile undo 20261122-0915')
+    .action(async (run: string | undefined, options) => exit(await undo(run, options)));
+};
+
+interface UndoOptions {
   readonly state?: string;
   readonly all: boolean;
   readonly json: boolean;
@@ -44,7 +61,7 @@ interface Result {
 }
 
 /** `chrootfile undo`: takes back what a run that died, or could not undo all, left behind. */
-export async function undo(id: string | undefined, options: UndoOptions): Promise<number> {
+async function undo(id: string | undefined, options: UndoOptions): Promise<number> {
   if (!isRoot()) throw new ExitError(exits.host, `undo needs root\n  help: sudo chrootfile undo ${options.all ? '--all' : (id ?? '')}`);
   process.umask(usualUmask);
   const state = stateFolder(options.state);

@@ -1,39 +1,46 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { runTag, stateTag, taskTag } from '../../aws/ownership_tags.js';
-import { deadLocksIn, removeDeadLocks } from '../../linux/lock.js';
-import { danglingLinkFindings, type Finding, findingsIn, type Remembered, rebuild, removeOrphan, setAsideForGood } from '../../local/check.js';
-import type { LocalEc2 } from '../../local/ec2.js';
-import { artifactsOf } from '../../runtime/runs/artifacts.js';
-import { readJournal } from '../../runtime/runs/journal.js';
-import { listRuns, type RunFolder } from '../../runtime/runs/run_folder.js';
-import { kinds } from '../../tasks/index.js';
-import { localFolder, openLocalEc2 } from '../embedded_ec2.js';
-import { ExitError, exits } from '../exit_codes.js';
-import { isRoot, stateFolder } from '../state.js';
-import { print, printJson, table } from '../terminal/output.js';
+import { Option } from 'commander';
+import { runTag, stateTag, taskTag } from '../../../aws/ownership_tags.js';
+import { removeDeadLocks } from '../../../linux/lock.js';
+import { findingsIn, type Remembered, rebuild, removeOrphan, setAsideForGood } from '../../../local/check.js';
+import type { LocalEc2 } from '../../../local/ec2.js';
+import { artifactsOf } from '../../../runtime/runs/artifacts.js';
+import { readJournal } from '../../../runtime/runs/journal.js';
+import { listRuns, type RunFolder } from '../../../runtime/runs/run_folder.js';
+import { kinds } from '../../../tasks/index.js';
+import { localFolder, openLocalEc2 } from '../../embedded_ec2.js';
+import { ExitError, exits } from '../../exit_codes.js';
+import { jsonOption, stateOption } from '../../options.js';
+import { isRoot, stateFolder } from '../../state.js';
+import { type Found, lockFolders, storeFindings } from '../../store_findings.js';
+import { print, printJson, table } from '../../terminal/output.js';
+import type { Verb } from '../../verbs.js';
 
-export interface CheckOptions {
+/** Declares `chrootfile local env`. */
+export const verb: Verb = (local, { exit }) => {
+  local
+    .command('check')
+    .description('find what crashes and power cuts left: unreadable records, disks without a record, dead locks, dangling links')
+    .addOption(new Option('--repair', 'rebuild records as far as runs tell, and remove drafts, dead locks and dangling links; disks stay').default(false))
+    .addOption(new Option('--delete-orphans <ids...>', 'delete these disks, which no record has'))
+    .addOption(jsonOption())
+    .addOption(stateOption())
+    .addHelpText(
+      'after',
+      '\nExamples:\n  sudo chrootfile local check\n  sudo chrootfile local check --repair\n  sudo chrootfile local check --delete-orphans snap-0123456789abcdef0',
+    )
+    .action(async (options) => exit(await checkLocal(options)));
+};
+
+interface CheckOptions {
   readonly state?: string;
   readonly repair: boolean;
   readonly deleteOrphans?: readonly string[];
   readonly json: boolean;
 }
 
-type Found = Omit<Finding, 'type'> & { readonly type: Finding['type'] | 'dead lock'; readonly help: string };
-
-const help: Readonly<Record<Found['type'], string>> = {
-  'unreadable record': '--repair rebuilds it where a run tells what it said; --delete-orphans ID deletes it',
-  'disk without a record': '--delete-orphans ID deletes it',
-  'record without a disk': '--repair sets it aside',
-  unfinished: 'chrootfile undo --all; where another client asked for it: chrootfile local serve, then its delete-volume or delete-snapshot',
-  draft: '--repair removes it',
-  'dangling link': '--repair removes it',
-  'dead lock': '--repair removes it',
-};
-
 /** `chrootfile local check`: what crashes and power cuts left of the embedded EC2; gives the exit code. */
-export async function checkLocal(options: CheckOptions): Promise<number> {
+async function checkLocal(options: CheckOptions): Promise<number> {
   const state = stateFolder(options.state);
   const changes = options.repair || options.deleteOrphans !== undefined;
   if (changes && !isRoot()) throw new ExitError(exits.host, 'this needs root\n  help: sudo chrootfile local check --repair');
@@ -45,24 +52,11 @@ export async function checkLocal(options: CheckOptions): Promise<number> {
   const ec2 = await openLocalEc2(state);
   for (const id of options.deleteOrphans ?? []) await deleteOrphan(ec2, id);
   if (options.repair) await repair(ec2, state);
-  const found = await findings(ec2, state);
+  const found = await storeFindings(ec2, state);
   if (options.json) printJson(found);
   else if (found.length === 0) print('everything is as it should be');
   else print(...table([['WHAT', 'REGION', 'SIZE', 'WRITTEN', 'WHERE', 'HELP'], ...found.map(rowOf)]));
   return found.length === 0 ? exits.done : exits.failed;
-}
-
-/** What is not as it should be in the store of a state folder. Records that cannot be read are set aside. */
-export async function findings(ec2: LocalEc2, state: string): Promise<Found[]> {
-  for (const region of ec2.regions) findingsIn(ec2.storeOf(region));
-  await ec2.setUnreadableAside();
-  const found = [...ec2.regions.flatMap((region) => findingsIn(ec2.storeOf(region))), ...danglingLinkFindings()];
-  const locks = lockFolders(state).flatMap((folder) => deadLocksIn(folder));
-  return [...found, ...locks.map((path) => ({ type: 'dead lock' as const, region: '', path }))].map((each) => ({ ...each, help: help[each.type] }));
-}
-
-function lockFolders(state: string): string[] {
-  return [join(state, 'locks'), localFolder(state)];
 }
 
 async function repair(ec2: LocalEc2, state: string): Promise<void> {

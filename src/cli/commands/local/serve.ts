@@ -1,21 +1,47 @@
 import { once } from 'node:events';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
-import { lock } from '../../linux/lock.js';
-import { plainJson } from '../../linux/plain_text.js';
-import { shellWord } from '../../linux/shell_quote.js';
-import { type Ports, serve } from '../../local/http/server.js';
-import { isRegion } from '../../local/request_identity.js';
-import { claimState } from '../../runtime/runs/format.js';
-import { behaviourOf, inUse, logTo, makeRoom, openLocalEc2, serverLock } from '../embedded_ec2.js';
-import { ExitError, exits } from '../exit_codes.js';
-import { localTools, mustHave } from '../requirements.js';
-import { keepNote, newSecretKey, noteOf, type ServedNote } from '../served_ec2.js';
-import { isRoot, stateFolder } from '../state.js';
-import { print, printError } from '../terminal/output.js';
-import { watchSignals } from '../terminal/signals.js';
+import { InvalidArgumentError, Option } from 'commander';
+import { lock } from '../../../linux/lock.js';
+import { plainJson } from '../../../linux/plain_text.js';
+import { shellWord } from '../../../linux/shell_quote.js';
+import { type Ports, serve } from '../../../local/http/server.js';
+import { isRegion } from '../../../local/request_identity.js';
+import { claimState } from '../../../runtime/runs/format.js';
+import { behaviourOf, inUse, logTo, makeRoom, openLocalEc2, serverLock } from '../../embedded_ec2.js';
+import { ExitError, exits } from '../../exit_codes.js';
+import { jsonOption, stateOption } from '../../options.js';
+import { localTools, mustHave } from '../../requirements.js';
+import { keepNote, newSecretKey, noteOf, type ServedNote } from '../../served_ec2.js';
+import { isRoot, stateFolder } from '../../state.js';
+import { print, printError } from '../../terminal/output.js';
+import { watchSignals } from '../../terminal/signals.js';
+import type { Verb } from '../../verbs.js';
 
-export interface ServeOptions extends Ports {
+/** Declares `chrootfile local serve`. */
+export const verb: Verb = (local, { exit }) => {
+  local
+    .command('serve')
+    .description('serve it to other programs over HTTP, with block devices and instance metadata')
+    .addOption(new Option('--port <n>', 'port of EC2 and STS; 0 is any that is free').argParser(port).default(7780))
+    .addOption(new Option('--metadata-port <n>', 'port of the instance metadata service, likewise').argParser(port).default(7781))
+    .addOption(new Option('--listen <address>', 'serve EC2 and STS, never metadata, on another address than 127.0.0.1; needs --host'))
+    .addOption(new Option('--host <names...>', 'names that clients may call this machine by'))
+    .addOption(new Option('--no-auth', 'do not verify signatures: whoever can connect may use it'))
+    .addOption(new Option('--region <region>', 'the region this machine says it is in').default('local-1'))
+    .addOption(new Option('--latency <profile>', 'how long things take: instant, ec2, or a file (default: instant)'))
+    .addOption(new Option('--faults <file>', 'what goes wrong'))
+    .addOption(new Option('--log <file>', 'write all requests with their answers, as lines of JSON'))
+    .addOption(jsonOption())
+    .addOption(stateOption())
+    .addHelpText(
+      'after',
+      '\nExamples:\n  sudo chrootfile local serve\n  sudo chrootfile local serve --latency ec2 --log requests.ndjson\n  sudo chrootfile local serve --port 0 --metadata-port 0 --json\n  sudo chrootfile local serve --listen 10.0.0.5 --host build1.example',
+    )
+    .action(async ({ host, ...options }) => exit(await serveLocal({ ...options, hosts: host })));
+};
+
+interface ServeOptions extends Ports {
   readonly state?: string;
   readonly region: string;
   readonly latency?: string;
@@ -26,7 +52,7 @@ export interface ServeOptions extends Ports {
 }
 
 /** `chrootfile local serve`: serves the embedded EC2 to other programs until a signal ends it; gives the exit code. */
-export async function serveLocal({ json, ...options }: ServeOptions): Promise<number> {
+async function serveLocal({ json, ...options }: ServeOptions): Promise<number> {
   if (!isRoot()) throw new ExitError(exits.host, `serve needs root: it attaches block devices\n  help: sudo chrootfile local serve`);
   mustHave(localTools);
   const state = stateFolder(options.state);
@@ -91,4 +117,9 @@ function greeting({ endpoint, metadata, region, state }: ServedNote, { listen, a
     '',
     'Ctrl-C ends it.',
   ];
+}
+
+function port(text: string): number {
+  if (!/^[0-9]{1,5}$/.test(text) || Number(text) > 65_535) throw new InvalidArgumentError('It must be a port, 0 to 65535.');
+  return Number(text);
 }

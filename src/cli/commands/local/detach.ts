@@ -1,0 +1,33 @@
+import { existsSync } from 'node:fs';
+import { lock } from '../../../linux/lock.js';
+import { inUse, localFolder, openLocalEc2, serverLock } from '../../embedded_ec2.js';
+import { ExitError, exits } from '../../exit_codes.js';
+import { stateOption } from '../../options.js';
+import { isRoot, stateFolder } from '../../state.js';
+import { printError } from '../../terminal/output.js';
+import type { Verb } from '../../verbs.js';
+
+/** Declares `chrootfile local detach`. */
+export const verb: Verb = (local, { exit }) => {
+  local
+    .command('detach')
+    .description('detach the volumes that a server left attached when it ended, because they were in use')
+    .addOption(stateOption())
+    .addHelpText('after', '\nExamples:\n  sudo chrootfile local detach')
+    .action(async (options) => exit(await detachLocal(options.state)));
+};
+
+/** `chrootfile local detach`: detaches what a server that has ended left attached for its clients; gives the exit code. */
+async function detachLocal(told: string | undefined): Promise<number> {
+  if (!isRoot()) throw new ExitError(exits.host, 'detach needs root\n  help: sudo chrootfile local detach');
+  const state = stateFolder(told);
+  // A server detaches what its clients ask for, and at its end the rest.
+  const release = await lock(serverLock(state), 'local detach');
+  try {
+    const left = existsSync(localFolder(state)) ? await (await openLocalEc2(state)).detachServed() : [];
+    for (const { volume, device } of left) printError(inUse(volume, device));
+    return left.length === 0 ? exits.done : exits.left;
+  } finally {
+    await release();
+  }
+}

@@ -1,0 +1,26 @@
+import { ExitError, exits } from '../../exit_codes.js';
+import { jsonOption, stateOption } from '../../options.js';
+import { liveNote } from '../../served_ec2.js';
+import { stateFolder } from '../../state.js';
+import { print, printJson } from '../../terminal/output.js';
+import type { Verb } from '../../verbs.js';
+
+/** Declares `chrootfile local env`. */
+export const verb: Verb = (local) => {
+  local
+    .command('env')
+    .description('print what AWS clients need to use the served EC2: endpoint, access key, region')
+    .addOption(jsonOption())
+    .addOption(stateOption())
+    .addHelpText('after', '\nExamples:\n  eval "$(sudo chrootfile local env)"')
+    .action((options) => printServedEnvironment(options.state, options.json));
+};
+
+/** `chrootfile local env`: what a shell evaluates to have clients of AWS use the EC2 that is served here. */
+function printServedEnvironment(told: string | undefined, json: boolean): void {
+  const state = stateFolder(told);
+  const note = liveNote(state);
+  if (note === undefined) throw new ExitError(exits.invalid, `no EC2 is served from ${state}\n  help: sudo chrootfile local serve`);
+  if (json) printJson(note.env);
+  else print(...Object.entries(note.env).map(([name, value]) => `export ${name}=${value}`));
+}

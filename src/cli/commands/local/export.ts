@@ -1,0 +1,53 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { removeFile } from '../../../linux/atomic_write.js';
+import { hostShell } from '../../../linux/command.js';
+import { regionsIn } from '../../../local/store.js';
+import { localEc2, localFolder, openLocalEc2 } from '../../embedded_ec2.js';
+import { ExitError, exits } from '../../exit_codes.js';
+import { stateOption } from '../../options.js';
+import { stateFolder } from '../../state.js';
+import { print } from '../../terminal/output.js';
+import type { Verb } from '../../verbs.js';
+
+/** Declares `chrootfile local export`. */
+export const verb: Verb = (local) => {
+  local
+    .command('export')
+    .description('write the disk of an image to a file')
+    .argument('<image>', 'id or name of the image')
+    .argument('<file>', 'raw, or qcow2 by its ending')
+    .addOption(stateOption())
+    .addHelpText(
+      'after',
+      '\nExamples:\n  sudo chrootfile local export ami-0123456789abcdef0 base.img\n  sudo chrootfile local export base-1763799000 base.qcow2',
+    )
+    .action(async (image: string, file: string, options) => exportImage(image, file, options.state));
+};
+
+/** `chrootfile local export`: writes the disk of an image to a file: raw, or qcow2 by its ending. */
+async function exportImage(image: string, file: string, told: string | undefined): Promise<void> {
+  const state = stateFolder(told);
+  await openLocalEc2(state);
+  const disk = diskOfImage(state, image);
+  const target = resolve(file);
+  if (existsSync(target)) throw new ExitError(exits.invalid, `${file} exists already`);
+  try {
+    if (target.endsWith('.qcow2')) await hostShell.run(['qemu-img', 'convert', '-f', 'raw', '-O', 'qcow2', disk, target]);
+    else await hostShell.run(['cp', '--reflink=auto', '--sparse=always', '--', disk, target]);
+  } catch (error) {
+    removeFile(target);
+    throw error;
+  }
+  print(file);
+}
+
+function diskOfImage(state: string, image: string): string {
+  for (const region of regionsIn(localFolder(state))) {
+    const { store } = localEc2(state, region);
+    const found = store.list('images').find((i) => i.id === image || i.name === image);
+    const root = found?.mappings.find((mapping) => mapping.device === found.rootDevice);
+    if (root !== undefined) return store.diskOf(root.snapshot ?? '');
+  }
+  throw new ExitError(exits.invalid, `there is no image ${image}\n  help: chrootfile local images`);
+}

@@ -1,0 +1,54 @@
+import { Option } from 'commander';
+import { draftPool, hasPool, openPool, type PoolType, takePool } from '../../../local/pool.js';
+import { claimState } from '../../../runtime/runs/format.js';
+import { localFolder, mustBeIdle, runCommand, whilePoolStays } from '../../embedded_ec2.js';
+import { ExitError, exits } from '../../exit_codes.js';
+import { bytes, stateOption } from '../../options.js';
+import { mustHave } from '../../requirements.js';
+import { isRoot, stateFolder } from '../../state.js';
+import { print } from '../../terminal/output.js';
+import { watchSignals } from '../../terminal/signals.js';
+import type { Verb } from '../../verbs.js';
+
+/** Declares `chrootfile local init`. */
+export const verb: Verb = (local) => {
+  local
+    .command('init')
+    .description('keep it on a file system that shares blocks, in a file: volumes and snapshots are made at once then')
+    .addOption(new Option('--size <size>', 'most room it may take, e.g. 50G; it takes what is used').argParser(bytes).default(50 * 2 ** 30, '50G'))
+    .addOption(new Option('--fs <type>', 'the file system').choices(['xfs', 'btrfs']).default('xfs'))
+    .addOption(stateOption())
+    .addHelpText(
+      'after',
+      '\nExamples:\n  sudo chrootfile local init --size 50G --fs xfs\n\nWhat is there moves along; `local reset` takes the file system away again.',
+    )
+    .action(async (options) => initLocal(options.state, options));
+};
+
+/** `chrootfile local init`: keeps the embedded EC2 on a file system that shares blocks, in a sparse file. */
+async function initLocal(told: string | undefined, { size, fs }: { readonly size: number; readonly fs: PoolType }): Promise<void> {
+  if (!isRoot()) throw new ExitError(exits.host, `init needs root\n  help: sudo chrootfile local init --fs ${fs}`);
+  mustHave([{ program: `mkfs.${fs}`, package: poolPackages[fs] }]);
+  const state = stateFolder(told);
+  const root = localFolder(state);
+  const interruption = watchSignals();
+  const { signal } = interruption;
+  try {
+    claimState(state);
+    await whilePoolStays(state, async () => {
+      await openPool(runCommand, root);
+      if (hasPool(root)) throw new ExitError(exits.invalid, `${root} is on a pool already`);
+      mustBeIdle(state);
+      await draftPool((command, options) => runCommand(command, { ...options, signal }), root, fs, size);
+      await takePool(runCommand, root);
+    });
+  } catch (error) {
+    if (error instanceof ExitError || ['LockedError', 'FormatError'].includes((error as Error).name)) throw error;
+    throw new ExitError(interruption.exit() ?? exits.host, `the pool cannot be made here: ${(error as Error).message}`);
+  } finally {
+    interruption.stop();
+  }
+  print(`${root} is on ${fs} now: volumes and snapshots share their blocks`);
+}
+
+const poolPackages: Readonly<Record<PoolType, string>> = { xfs: 'xfsprogs', btrfs: 'btrfs-progs' };

@@ -1,0 +1,38 @@
+import { existsSync } from 'node:fs';
+import { Option } from 'commander';
+import { openPool, removePool } from '../../../local/pool.js';
+import { regionsIn } from '../../../local/store.js';
+import { localEc2, localFolder, makeRoom, mustBeIdle, runCommand, whilePoolStays } from '../../embedded_ec2.js';
+import { ExitError, exits } from '../../exit_codes.js';
+import { stateOption } from '../../options.js';
+import { stateFolder } from '../../state.js';
+import { print } from '../../terminal/output.js';
+import type { Verb } from '../../verbs.js';
+
+/** Declares `chrootfile local reset`. */
+export const verb: Verb = (local) => {
+  local
+    .command('reset')
+    .description('remove all its images, snapshots and volumes, and what init made')
+    .addOption(new Option('--yes', 'do it').default(false))
+    .addOption(stateOption())
+    .addHelpText('after', '\nExamples:\n  sudo chrootfile local reset --yes')
+    .action(async (options) => resetLocal(options.state, options.yes));
+};
+
+/** `chrootfile local reset`: removes all images, snapshots and volumes of the embedded EC2, and its pool. */
+async function resetLocal(told: string | undefined, yes: boolean): Promise<void> {
+  const state = stateFolder(told);
+  const root = localFolder(state);
+  if (existsSync(state)) await makeRoom(state);
+  await whilePoolStays(state, async () => {
+    await openPool(runCommand, root);
+    mustBeIdle(state);
+    const stores = regionsIn(root).map((region) => localEc2(state, region).store);
+    const count = (what: 'images' | 'snapshots' | 'volumes') => stores.reduce((sum, store) => sum + store.list(what).length, 0);
+    const counts = (['images', 'snapshots', 'volumes'] as const).map((what) => `${count(what)} ${what}`).join(', ');
+    if (!yes) throw new ExitError(exits.invalid, `this removes ${counts}\n  help: chrootfile local reset --yes`);
+    await removePool(runCommand, root);
+    print(`removed ${counts}`);
+  });
+}
