@@ -2,6 +2,7 @@ import { makePlan, type Plan } from '../dsl/plan/plan.js';
 import { isWith, keeperOf } from '../linux/namespace_holder.js';
 import { type Ended, type KeptRun, nodesDone, readKept } from '../runtime/runs/resume_state.js';
 import { newRunId, RunFolder } from '../runtime/runs/run_folder.js';
+import type { CloudOptions } from './cloud.js';
 import { ExitError, exits } from './exit_codes.js';
 import { findRun } from './find_run.js';
 import { inputsOf, type LoadedRecipe, loadRecipe, mustBePlaced, pair } from './recipe_file.js';
@@ -10,15 +11,11 @@ import { stateFolder } from './state.js';
 import type { FailureMode } from './terminal/debugging.js';
 
 /** What the command line says of a run. */
-export interface RunOptions {
+export interface RunOptions extends CloudOptions {
   readonly state?: string;
   readonly input: readonly string[];
   readonly inputs: readonly string[];
   readonly arguments: readonly string[];
-  readonly cloud?: 'local' | 'aws';
-  readonly region?: string;
-  readonly profile?: string;
-  readonly endpoint?: string;
   readonly manifest?: string;
   /** Bytes. */
   readonly logLimit?: number;

@@ -1,94 +1,71 @@
 import { availableParallelism } from 'node:os';
-import { join, resolve } from 'node:path';
 import { markKept } from '../aws/ownership_tags.js';
 import { formatDiagnostic } from '../dsl/diagnostics/diagnostic.js';
-import type { Cloud } from '../dsl/recipe/types.js';
-import { writeWhole } from '../linux/atomic_write.js';
-import { hostShell } from '../linux/command.js';
-import { PipeMaker } from '../linux/fifo.js';
-import { removeMountPoint } from '../linux/mounts.js';
 import { keepNamespace, letNamespaceGo } from '../linux/namespace_holder.js';
 import { ownIdentity } from '../linux/process_identity.js';
 import { RunFacts } from '../runtime/engine/evaluation_context.js';
 import type { RunEvent } from '../runtime/engine/events.js';
 import { execute, type Outcome } from '../runtime/engine/executor.js';
-import type { Artifact } from '../runtime/engine/kind.js';
-import { type RenderedUndo, scriptUndoer } from '../runtime/engine/script_undo.js';
 import { Redactor } from '../runtime/output/redactor.js';
-import { redactedOutput } from '../runtime/output/task_output.js';
 import { artifactsOf } from '../runtime/runs/artifacts.js';
-import { RunRecord, redacting } from '../runtime/runs/event_log.js';
 import { claimState, currentFormat } from '../runtime/runs/format.js';
 import { Journal } from '../runtime/runs/journal.js';
 import { type Ended, forgetKept, readKept, writeKept } from '../runtime/runs/resume_state.js';
 import { listRuns, type RunFolder } from '../runtime/runs/run_folder.js';
-import { undoersOf } from '../runtime/runs/undo.js';
 import { kinds } from '../tasks/index.js';
 import { language } from '../tasks/language.js';
+import { cloudOf } from './cloud.js';
 import { makeRoom } from './embedded_ec2.js';
 import { ExitError, exits } from './exit_codes.js';
-import { openWorld } from './host_context.js';
+import { openRun } from './open_run.js';
 import type { PreparedRun, RunOptions } from './prepared_run.js';
 import { openReport } from './reports/index.js';
-import { planJson } from './reports/plan.js';
-import { servedAt } from './served_ec2.js';
-import { hasPerson, hideSecrets, printError } from './terminal/output.js';
+import { writeInputs, writeOutputs } from './run_files.js';
+import { hasPerson } from './terminal/output.js';
 import type { Interruption } from './terminal/signals.js';
 
 /** Runs what was prepared, from its lock to its last line; gives the exit code. */
 export async function runSession(prepared: PreparedRun, options: RunOptions, interruption: Interruption): Promise<number> {
-  const { loaded, plan, inputs, folder, kept, done } = prepared;
-  const { recipe } = loaded.module;
+  const { plan, inputs, folder, kept, done } = prepared;
   const { signal } = interruption;
   const started = new Date();
   const startedAt = performance.now();
-  const redactor = new Redactor();
-  for (const [name, declared] of recipe.inputs) if (declared.secret) redactor.add(inputs.get(name));
-  hideSecrets(redactor);
-  const { journal, release } = await openRun(prepared, options, started, redactor);
-  const { cloud } = journal.head;
-  const record = new RunRecord(folder, options.logLimit);
+  const redactor = redactorFor(prepared);
   const asks = options.step || options.onFailure === 'ask' || options.onFailure === 'shell';
   const person = asks ? await import('./terminal/debugging.js') : undefined;
   const report = await openReport(asks && options.format === 'auto' ? 'plain' : options.format, options);
-  const emit = redacting(redactor, [(event) => record.record(event), report.sink]);
-  const pipes = new PipeMaker(folder.pipes, hostShell, redactedOutput(redactor));
+  claimState(folder.state);
+  await makeRoom(folder.state);
+  const environment = { ...process.env };
+  const run = await openRun({
+    folder,
+    purpose: `run of ${prepared.loaded.file}`,
+    openJournal: () => (kept === undefined ? newJournal(prepared, options, started) : Journal.open(folder.journal)),
+    prepare: (journal) => begin(prepared, journal, redactor),
+    redactor,
+    environment,
+    secret: (name) => (inputs.get(name) === null ? undefined : (inputs.get(name) as string | undefined)),
+    sink: report.sink,
+    logLimit: options.logLimit,
+    interruption,
+  });
+  const { journal, emit, warn, world } = run;
   try {
-    emit({
-      type: 'run.started',
-      run: folder.id,
-      recipe: loaded.file,
-      done: done.size,
-      nodes: plan.nodes
-        .filter((node) => !done.has(node.id))
-        .map((node) => ({ id: node.id, description: node.type === 'task' ? node.task.task.description : undefined })),
-    });
-    const warn = (message: string) => emit({ type: 'warning', message });
+    emit(startedEvent(prepared));
     // The event says already what it is.
     for (const { severity: _, ...warning } of plan.warnings) warn(formatDiagnostic(warning).trimEnd());
     warnOfDeadRuns(folder, warn);
-    // As it is now: what the SDK is told by it is no business of scripts.
-    const environment = { ...process.env };
     const facts = new RunFacts(inputs, environment, redactor, { folder, started, words: options.arguments, kept });
-    const secret = (name: string) => (inputs.get(name) === null ? undefined : (inputs.get(name) as string | undefined));
-    const rendered = new Map<number, RenderedUndo>();
-    const undoers = undoersOf(kinds);
-    undoers.set(
-      'script',
-      scriptUndoer(rendered, pipes, secret, environment, (task, lines) => emit({ type: 'task.output', task, lines })),
-    );
-    const world = openWorld({ cloud, state: folder.state, signal, warn });
-    interruption.onUndoInterrupted = (reason) => emit({ type: 'undo.interrupted', reason, waiting: [...(world.opened()?.usage.waitsFor ?? [])] });
     const outcome = await execute({
       plan,
       language,
       kinds: new Map(kinds.map((kind) => [kind.name, kind])),
-      undoers,
-      rendered,
+      undoers: run.undoers,
+      rendered: run.rendered,
       facts,
       journal,
       folder,
-      pipes,
+      pipes: run.pipes,
       world,
       emit,
       places: options.jobs ?? availableParallelism(),
@@ -121,98 +98,60 @@ export async function runSession(prepared: PreparedRun, options: RunOptions, int
     };
     emit(finished);
     await report.end();
-    if (outcome.ok) keepOutputs(prepared, options, started, redactor.redactValue(finished));
+    if (outcome.ok) writeOutputs(prepared, options.manifest, started, redactor.redactValue(finished));
     return finished.exit;
   } finally {
-    // The run is over, and said so: what does not go now, `undo --all` removes.
-    await ending(
-      () => pipes.close(),
-      () => record.close(),
-      () => journal.close(),
-      () => removeMountPoint(folder.mounts),
-      release,
-    );
+    await run.close();
   }
 }
 
 type Finished = Extract<RunEvent, { type: 'run.finished' }>;
 
-/** Does what ends a run, step by step; what goes wrong is told, and keeps no other step from being done. */
-async function ending(...steps: readonly (() => void | Promise<void>)[]): Promise<void> {
-  for (const step of steps) {
-    try {
-      await step();
-    } catch (error) {
-      printError(`warning: ${(error as Error).message}`);
-    }
-  }
-}
-
-/** Makes the folder and the journal of a run, or opens those of a kept one, and holds its lock. */
-async function openRun(
-  prepared: PreparedRun,
-  options: RunOptions,
-  started: Date,
-  redactor: Redactor,
-): Promise<{ journal: Journal; release: () => Promise<void> }> {
-  const { loaded, folder, kept } = prepared;
-  claimState(folder.state);
-  await makeRoom(folder.state);
-  const release = await folder.lock(`run of ${loaded.file}`);
-  let journal: Journal | undefined;
-  try {
-    if (kept === undefined) folder.create();
-    journal = kept === undefined ? newJournal(prepared, options, started) : openKept(folder);
-    keepInputs(prepared, redactor);
-    if (kept !== undefined) {
-      // This process is where its mounts are, and holds them from here on.
-      forgetKept(folder);
-      await letNamespaceGo(folder.keeper);
-    }
-    return { journal, release };
-  } catch (error) {
-    journal?.close();
-    await release();
-    if (kept === undefined) folder.discard();
-    throw error;
-  }
+/** Knows the values of the inputs that are secret. */
+function redactorFor({ loaded, inputs }: PreparedRun): Redactor {
+  const redactor = new Redactor();
+  for (const [name, declared] of loaded.module.recipe.inputs) if (declared.secret) redactor.add(inputs.get(name));
+  return redactor;
 }
 
 function newJournal({ loaded, folder }: PreparedRun, options: RunOptions, started: Date): Journal {
-  const named = loaded.module.recipe.cloud ?? { provider: 'local' };
+  folder.create();
   return folder.begin({
     format: currentFormat,
     run: folder.id,
     recipe: loaded.file,
     started: started.toISOString(),
-    cloud: withDefaults({ ...named, ...toldOf(options) }, folder.state),
+    cloud: cloudOf(loaded.module.recipe.cloud, options, folder.state),
     owner: ownIdentity(),
     sandbox: options.sandbox,
   });
 }
 
-/** What the command line says of the cloud. */
-export function toldOf({ cloud, region, profile, endpoint }: Pick<RunOptions, 'cloud' | 'region' | 'profile' | 'endpoint'>): Partial<Cloud> {
-  const told = { provider: cloud, region, profile, endpoint };
-  return Object.fromEntries(Object.entries(told).filter(([, value]) => value !== undefined));
+/**
+ * Writes down what is run. A kept run is one that goes on from here.
+ * @throws ExitError when somebody undid the kept run, or went on with it, while this one waited.
+ */
+async function begin(prepared: PreparedRun, journal: Journal, redactor: Redactor): Promise<void> {
+  const { folder, kept } = prepared;
+  if (kept !== undefined && (journal.ended !== undefined || readKept(folder) === undefined))
+    throw new ExitError(exits.invalid, `run ${folder.id} cannot be resumed: it is ${journal.ended ?? 'gone on with already'}`);
+  writeInputs(prepared, redactor);
+  if (kept === undefined) return;
+  // This process is where its mounts are, and holds them from here on.
+  forgetKept(folder);
+  await letNamespaceGo(folder.keeper);
 }
 
-/** What the environment says of the cloud is written down with the run: its undo may run in another one. */
-function withDefaults(cloud: Cloud, state: string): Cloud {
-  if (cloud.provider === 'local') return cloud;
-  const region = cloud.region ?? process.env['AWS_REGION'] ?? process.env['AWS_DEFAULT_REGION'];
-  // An EC2 that is served from here has a key of its own, as long as the recipe names no profile.
-  const isServed = servedAt(cloud.endpoint, state) !== undefined;
-  const profile = cloud.profile ?? (isServed ? undefined : process.env['AWS_PROFILE']);
-  return { ...cloud, ...(region === undefined ? {} : { region }), ...(profile === undefined ? {} : { profile }) };
-}
-
-/** @throws ExitError when somebody undid the run, or went on with it, while this one waited. */
-function openKept(folder: RunFolder): Journal {
-  const journal = Journal.open(folder.journal);
-  if (journal.ended === undefined && readKept(folder) !== undefined) return journal;
-  journal.close();
-  throw new ExitError(exits.invalid, `run ${folder.id} cannot be resumed: it is ${journal.ended ?? 'gone on with already'}`);
+function startedEvent({ loaded, plan, folder, done }: PreparedRun): RunEvent {
+  return {
+    type: 'run.started',
+    run: folder.id,
+    recipe: loaded.file,
+    done: done.size,
+    nodes: plan.nodes
+      .filter((node) => !done.has(node.id))
+      .map((node) => ({ id: node.id, description: node.type === 'task' ? node.task.task.description : undefined })),
+  };
 }
 
 /** A run that is kept leaves its mounts, and all it takes to go on. @returns whether that could be written down. */
@@ -247,37 +186,6 @@ function exitOf({ ok, outputsError, left }: Outcome, isKept: boolean, interrupti
   if (ok) return outputsError === undefined ? exits.done : exits.outputs;
   if (left.length > 0 && !isKept) return exits.left;
   return interruption.exit() ?? exits.failed;
-}
-
-/** Keeps what was run, for people who ask later. */
-function keepInputs({ folder, loaded, plan, inputs }: PreparedRun, redactor: Redactor): void {
-  const write = (name: string, text: string) => writeWhole(join(folder.path, name), text);
-  write('recipe.yml', redactor.redact(loaded.module.recipe.document.source.text));
-  const shown = [...inputs].map(([name, value]) => [name, loaded.module.recipe.inputs.get(name)?.secret && value !== null ? '***' : value]);
-  write('inputs.json', `${JSON.stringify(redactor.redactValue(Object.fromEntries(shown)), undefined, 2)}\n`);
-  write('plan.json', `${JSON.stringify(redactor.redactValue(planJson(plan)), undefined, 1)}\n`);
-}
-
-/** Keeps what a run gave, once it was printed: where that fails, the run has succeeded all the same. */
-function keepOutputs({ folder, loaded }: PreparedRun, { manifest }: RunOptions, started: Date, { outputs, artifacts }: Finished): void {
-  const made: { run: string; recipe: string; started: string; finished: string; outputs: Finished['outputs']; artifacts: readonly Artifact[] } = {
-    run: folder.id,
-    recipe: loaded.file,
-    started: started.toISOString(),
-    finished: new Date().toISOString(),
-    outputs,
-    artifacts,
-  };
-  for (const [file, content] of [
-    [join(folder.path, 'outputs.json'), outputs],
-    ...(manifest === undefined ? [] : [[resolve(manifest), made] as const]),
-  ] as const) {
-    try {
-      writeWhole(file, `${JSON.stringify(content, undefined, 2)}\n`);
-    } catch (error) {
-      printError(`warning: ${file} cannot be written: ${(error as Error).message}`);
-    }
-  }
 }
 
 function warnOfDeadRuns(own: RunFolder, warn: (message: string) => void): void {

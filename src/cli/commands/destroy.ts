@@ -1,6 +1,8 @@
 import { Option } from 'commander';
 import { artifactsOf } from '../../runtime/runs/artifacts.js';
 import { Journal } from '../../runtime/runs/journal.js';
+import { lockRun } from '../../runtime/runs/locked_run.js';
+import type { RunFolder } from '../../runtime/runs/run_folder.js';
 import { endUndo, undoersOf, undoNotes } from '../../runtime/runs/undo.js';
 import { kinds } from '../../tasks/index.js';
 import { makeRoom } from '../embedded_ec2.js';
@@ -12,7 +14,7 @@ import { printLeft } from '../reports/summary.js';
 import { stateFolder } from '../state.js';
 import { asked } from '../terminal/debugging.js';
 import { print, printError, printJson, styled } from '../terminal/output.js';
-import { watchSignals } from '../terminal/signals.js';
+import { type Interruption, watchSignals } from '../terminal/signals.js';
 import type { Verb } from '../verbs.js';
 
 /** Declares `chrootfile destroy`. */
@@ -38,15 +40,26 @@ interface DestroyOptions {
 async function destroy(id: string, options: DestroyOptions): Promise<number> {
   const folder = findRun(stateFolder(options.state), id);
   await makeRoom(folder.state);
-  const release = await folder.lock('destroy');
   const interruption = watchSignals();
-  let journal: Journal | undefined;
   try {
-    journal = Journal.open(folder.journal);
-    if (journal.ended !== 'committed') {
-      const help = journal.ended === 'destroyed' ? '' : `\n  help: chrootfile undo ${folder.id}`;
-      throw new ExitError(exits.invalid, `run ${folder.id} keeps nothing: it is ${journal.ended ?? 'not ended well'}${help}`);
-    }
+    return await destroyArtifacts(folder, options, interruption);
+  } finally {
+    interruption.stop();
+  }
+}
+
+async function destroyArtifacts(folder: RunFolder, options: DestroyOptions, interruption: Interruption): Promise<number> {
+  const { journal, release } = await lockRun({
+    folder,
+    purpose: 'destroy',
+    openJournal: () => Journal.open(folder.journal),
+    prepare: ({ ended }) => {
+      if (ended === 'committed') return;
+      const help = ended === 'destroyed' ? '' : `\n  help: chrootfile undo ${folder.id}`;
+      throw new ExitError(exits.invalid, `run ${folder.id} keeps nothing: it is ${ended ?? 'not ended well'}${help}`);
+    },
+  });
+  try {
     const artifacts = artifactsOf(journal.open, kinds);
     if (!options.json) print(...artifacts.map(({ type, region, id: thing }) => `${region}  ${type}  ${thing}`));
     if (!options.yes && !(await agreed(folder.id, interruption.signal))) throw new ExitError(exits.invalid, 'nothing was destroyed');
@@ -61,8 +74,7 @@ async function destroy(id: string, options: DestroyOptions): Promise<number> {
     else print(`${styled('green', '✔')} run ${folder.id}: what it made is destroyed`);
     return left.length > 0 ? exits.left : exits.done;
   } finally {
-    interruption.stop();
-    journal?.close();
+    journal.close();
     await release();
   }
 }

@@ -3,10 +3,10 @@ import type { Ec2 } from '../../aws/client.js';
 import { findLeftovers, isTerminated, type Leftover, removeLeftover } from '../../aws/leftovers.js';
 import type { Cloud } from '../../dsl/recipe/types.js';
 import { listRuns, type RunState } from '../../runtime/runs/run_folder.js';
+import { type CloudOptions, givenCloud } from '../cloud.js';
 import { ExitError, exits } from '../exit_codes.js';
 import { openWorld } from '../host_context.js';
 import { duration, jsonOption, stateOption } from '../options.js';
-import { toldOf } from '../session.js';
 import { stateFolder } from '../state.js';
 import { print, printError, printJson, table } from '../terminal/output.js';
 import { watchSignals } from '../terminal/signals.js';
@@ -36,13 +36,9 @@ export const verb: Verb = (program, { exit }) => {
     .action(async (options) => exit(await gc({ ...options, ...(options.regions === undefined ? {} : { regions: regionList(options.regions) }) })));
 };
 
-interface GcOptions {
+interface GcOptions extends CloudOptions {
   readonly state?: string;
-  readonly cloud?: 'local' | 'aws';
-  readonly region?: string;
   readonly regions?: readonly string[];
-  readonly profile?: string;
-  readonly endpoint?: string;
   readonly run?: string;
   /** Milliseconds. */
   readonly older: number;
@@ -61,7 +57,7 @@ interface Row extends Omit<Leftover, 'attachments'> {
 /** `chrootfile gc`: finds by tag what runs of lost machines left in an account, and deletes it with `--delete`; gives the exit code. */
 async function gc(options: GcOptions): Promise<number> {
   const state = stateFolder(options.state);
-  const cloud: Cloud = { provider: 'local', ...toldOf(options) };
+  const cloud: Cloud = { provider: 'local', ...givenCloud(options) };
   const interruption = watchSignals();
   const { signal } = interruption;
   try {

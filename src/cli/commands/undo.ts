@@ -2,33 +2,28 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Option } from 'commander';
 import { removeDrafts } from '../../linux/atomic_write.js';
-import { hostShell } from '../../linux/command.js';
-import { PipeMaker } from '../../linux/fifo.js';
 import { removeDeadHostLocks } from '../../linux/host_locks.js';
 import { LockedError, removeDeadLocks } from '../../linux/lock.js';
 import { letNamespaceGo } from '../../linux/namespace_holder.js';
 import type { Left, RunEvent } from '../../runtime/engine/events.js';
-import { scriptUndoer } from '../../runtime/engine/script_undo.js';
 import { Redactor } from '../../runtime/output/redactor.js';
-import { redactedOutput } from '../../runtime/output/task_output.js';
-import { RunRecord, redacting } from '../../runtime/runs/event_log.js';
 import { FormatError } from '../../runtime/runs/format.js';
 import { Journal } from '../../runtime/runs/journal.js';
 import { forgetKept } from '../../runtime/runs/resume_state.js';
 import { isUnfinished, listRuns, type RunFolder, tidyRuns } from '../../runtime/runs/run_folder.js';
-import { closeNotesIn, endUndo, undoersOf, undoNotes } from '../../runtime/runs/undo.js';
-import { kinds } from '../../tasks/index.js';
+import { type Damage, leftBy, salvage } from '../../runtime/runs/salvage.js';
+import { closeNotesIn, endUndo, undoNotes } from '../../runtime/runs/undo.js';
 import { localFolder, makeRoom, openLocalEc2 } from '../embedded_ec2.js';
 import { ExitError, exits } from '../exit_codes.js';
 import { findRun } from '../find_run.js';
-import { openWorld } from '../host_context.js';
+import { openRun } from '../open_run.js';
 import { inputOption, jsonOption, stateOption } from '../options.js';
 import { pair } from '../recipe_file.js';
 import { interruptedText, printLeft } from '../reports/summary.js';
-import { leftBy, salvage, undoByTag } from '../salvage.js';
 import { isRoot, stateFolder, usualUmask } from '../state.js';
-import { hideSecrets, print, printError, printJson, styled } from '../terminal/output.js';
+import { print, printError, printJson, styled } from '../terminal/output.js';
 import { type Interruption, watchSignals } from '../terminal/signals.js';
+import { undoByTag } from '../undo_by_tag.js';
 import type { Verb } from '../verbs.js';
 
 /** Declares `chrootfile undo`. */
@@ -115,54 +110,46 @@ async function undoRun(
   environment: NodeJS.ProcessEnv,
   interruption: Interruption,
 ): Promise<{ undone: number; left: Left[] }> {
-  // A run that goes on holds this lock: exit 4.
-  const release = await folder.lock('undo');
-  let journal: Journal | undefined;
-  const record = new RunRecord(folder);
   const redactor = new Redactor();
-  hideSecrets(redactor);
-  const pipes = new PipeMaker(folder.pipes, hostShell, redactedOutput(redactor));
+  const secrets = new Map(options.input.map(pair));
+  for (const value of secrets.values()) redactor.add(value);
+  let damage: Damage | undefined;
+  const run = await openRun({
+    folder,
+    // A run that goes on holds this lock: exit 4.
+    purpose: 'undo',
+    openJournal: async () => {
+      damage = await salvage(folder);
+      if (damage !== undefined) printError(`chrootfile: ${damage.message}`);
+      return Journal.open(folder.journal);
+    },
+    prepare: ({ ended }) => {
+      if (ended === 'committed' || ended === 'destroyed')
+        throw new ExitError(exits.invalid, `run ${folder.id} ended well; what it made is yours to keep\n  help: chrootfile destroy ${folder.id} takes it away`);
+    },
+    redactor,
+    environment,
+    secret: (name) => {
+      const value = secrets.get(name) ?? environment[`CHROOTFILE_INPUT_${name.toUpperCase()}`];
+      redactor.add(value);
+      return value;
+    },
+    sink: options.json ? () => {} : say,
+    warn: (message) => printError(`warning: ${message}`),
+    interruption,
+  });
   try {
-    const damage = await salvage(folder);
-    if (damage !== undefined) printError(`chrootfile: ${damage.message}`);
-    journal = Journal.open(folder.journal);
-    if (journal.ended === 'committed' || journal.ended === 'destroyed') {
-      throw new ExitError(exits.invalid, `run ${folder.id} ended well; what it made is yours to keep\n  help: chrootfile destroy ${folder.id} takes it away`);
-    }
-    const { cloud, sandbox } = journal.head;
-    const secrets = new Map(options.input.map(pair));
-    for (const value of secrets.values()) redactor.add(value);
-    const emit = redacting(redactor, [(event) => record.record(event), options.json ? () => {} : say]);
-    const warn = (message: string) => printError(`warning: ${message}`);
-    const world = openWorld({ cloud, state: folder.state, signal: interruption.signal, mountsGone: sandbox, warn });
-    interruption.onUndoInterrupted = (reason) => {
-      emit({ type: 'undo.interrupted', reason, waiting: [...(world.opened()?.usage.waitsFor ?? [])] });
-    };
-    const undoers = undoersOf(kinds);
-    undoers.set(
-      'script',
-      scriptUndoer(
-        new Map(),
-        pipes,
-        (name) => {
-          const value = secrets.get(name) ?? environment[`CHROOTFILE_INPUT_${name.toUpperCase()}`];
-          redactor.add(value);
-          return value;
-        },
-        environment,
-        (task, lines) => emit({ type: 'task.output', task, lines }),
-      ),
-    );
+    const { journal, undoers, emit } = run;
+    const { sandbox } = journal.head;
     // The mounts of a sandboxed run go with its last process, or here if it was kept, and with them what ran in its chroots.
     await letNamespaceGo(folder.keeper);
     forgetKept(folder);
     if (sandbox) for (const note of [...journal.open]) if (note.kind === 'chroot') closeNotesIn(note.task, journal);
     const before = journal.open.length;
-    const own = journal;
     const left = await interruption.inUndo(async (signal) => {
-      const options = { journal: own, undoers, world: { ...world, signal }, emit, gates: 'all', stop: interruption.signal } as const;
-      const known = await undoNotes(own.open, options);
-      return damage === undefined ? known : [...known, ...(await undoByTag(folder, options))];
+      const undoing = { journal, undoers, world: { ...run.world, mountsGone: sandbox, signal }, emit, gates: 'all', stop: interruption.signal } as const;
+      const known = await undoNotes(journal.open, undoing);
+      return damage === undefined ? known : [...known, ...(await undoByTag(folder, undoing))];
     });
     const all = redactor.redactValue([...endUndo(journal, left), ...(damage === undefined ? [] : [leftBy(damage)])]);
     folder.tidy();
@@ -172,10 +159,7 @@ async function undoRun(
     }
     return { undone: before - left.length, left: all };
   } finally {
-    pipes.close();
-    record.close();
-    journal?.close();
-    await release();
+    await run.close();
   }
 }
 

@@ -1,17 +1,11 @@
 import { copyFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { findLeftovers, removeLeftover } from '../aws/leftovers.js';
-import { syncFile, writeWhole } from '../linux/atomic_write.js';
-import { unmountTree } from '../linux/mounts.js';
-import { ownIdentity } from '../linux/process_identity.js';
-import { localRegion } from '../local/request_identity.js';
-import { regionsIn } from '../local/store.js';
-import type { Left } from '../runtime/engine/events.js';
-import { currentFormat } from '../runtime/runs/format.js';
-import { type JournalContent, JournalError, type JournalHead, readJournal } from '../runtime/runs/journal.js';
-import type { RunFolder } from '../runtime/runs/run_folder.js';
-import type { UndoOptions } from '../runtime/runs/undo.js';
-import { localFolder } from './embedded_ec2.js';
+import { syncFile, writeWhole } from '../../linux/atomic_write.js';
+import { ownIdentity } from '../../linux/process_identity.js';
+import type { Left } from '../engine/events.js';
+import { currentFormat } from './format.js';
+import { type JournalContent, JournalError, type JournalHead, readJournal } from './journal.js';
+import type { RunFolder } from './run_folder.js';
 
 /** How the journal of a run is damaged, and where it is kept as it was. */
 export interface Damage {
@@ -76,27 +70,4 @@ function unknownHead({ id }: RunFolder): JournalHead {
 /** The damage as something that is left: what scripts had done is not found again. */
 export function leftBy({ message, kept }: Damage): Left {
   return { task: 'run', kind: 'journal', error: `${message}; undo scripts it named may be lost`, by_hand: kept === undefined ? [] : [`less ${kept}`] };
-}
-
-/**
- * Finds what a damaged journal may have told of by the run's tag, in the regions that are known of it, and removes it.
- * @returns what is left.
- */
-export async function undoByTag(folder: RunFolder, { world, journal }: UndoOptions): Promise<Left[]> {
-  const left: Left[] = [];
-  const told = (error: unknown, task: string, kind: string) => left.push({ task, kind, error: (error as Error).message, by_hand: [] });
-  await unmountTree(folder.mounts, world.shell, 0).catch((error) => told(error, 'run', 'mount'));
-  const { cloud } = journal.head;
-  const regions = cloud.provider === 'local' ? regionsIn(localFolder(folder.state)) : [];
-  for (const region of new Set([cloud.region ?? (cloud.provider === 'local' ? localRegion : undefined), ...regions])) {
-    try {
-      const ec2 = await world.ec2(region);
-      for (const found of await findLeftovers(ec2, folder.id)) {
-        await removeLeftover(ec2, found, world.signal).catch((error) => told(error, found.task, `${found.type} ${found.id}`));
-      }
-    } catch (error) {
-      told(error, 'run', `EC2 in ${region ?? 'its region'}`);
-    }
-  }
-  return left;
 }

@@ -1,0 +1,86 @@
+import { type RenderedUndo, scriptUndoer } from '../runtime/engine/script_undo.js';
+import { hostShell } from '../linux/command.js';
+import { PipeMaker } from '../linux/fifo.js';
+import { removeMountPoint } from '../linux/mounts.js';
+import type { EventSink } from '../runtime/engine/events.js';
+import type { Redactor } from '../runtime/output/redactor.js';
+import { redactedOutput } from '../runtime/output/task_output.js';
+import { RunRecord, redacting } from '../runtime/runs/event_log.js';
+import type { Journal } from '../runtime/runs/journal.js';
+import { lockRun, type RunToLock } from '../runtime/runs/locked_run.js';
+import { type Undoer, undoersOf } from '../runtime/runs/undo.js';
+import { kinds } from '../tasks/index.js';
+import { type OpenedWorld, openWorld } from './host_context.js';
+import { hideSecrets, printError } from './terminal/output.js';
+import type { Interruption } from './terminal/signals.js';
+
+/** A run to open, to run it or to undo it. */
+export interface RunToOpen extends RunToLock {
+  readonly redactor: Redactor;
+  /** The environment of the program, as scripts see it: the SDK changes that of the process. */
+  readonly environment: NodeJS.ProcessEnv;
+  /** Gives the value of a secret input, which notes do not hold. */
+  secret(input: string): string | undefined;
+  /** Where its events go, besides the record in its folder. */
+  readonly sink: EventSink;
+  /** Where warnings go; absent: they are events. */
+  readonly warn?: (message: string) => void;
+  /** How many bytes of the output of each task are kept; absent: a policy. */
+  readonly logLimit?: number | undefined;
+  readonly interruption: Interruption;
+}
+
+/** A run with all that running it, or undoing it, works with. */
+export interface OpenRun {
+  readonly journal: Journal;
+  /** To the record in its folder and the sink, without secrets. */
+  readonly emit: EventSink;
+  readonly warn: (message: string) => void;
+  readonly pipes: PipeMaker;
+  readonly world: OpenedWorld;
+  /** Of all kinds, and of scripts. */
+  readonly undoers: ReadonlyMap<string, Undoer>;
+  /** The undo scripts of this run as rendered, by note. */
+  readonly rendered: Map<number, RenderedUndo>;
+  /** Closes everything. What cannot be closed is a warning: the run is over, and `undo --all` removes what is left. */
+  close(): Promise<void>;
+}
+
+/** Locks a run and opens all that it takes to run it or to undo it. A signal during an undo becomes an event. */
+export async function openRun(run: RunToOpen): Promise<OpenRun> {
+  const { folder, redactor, environment, secret, interruption } = run;
+  hideSecrets(redactor);
+  const { journal, release } = await lockRun(run);
+  const record = new RunRecord(folder, run.logLimit);
+  const emit = redacting(redactor, [(event) => record.record(event), run.sink]);
+  const warn = run.warn ?? ((message) => emit({ type: 'warning', message }));
+  const pipes = new PipeMaker(folder.pipes, hostShell, redactedOutput(redactor));
+  const world = openWorld({ cloud: journal.head.cloud, state: folder.state, signal: interruption.signal, warn });
+  interruption.onUndoInterrupted = (reason) => emit({ type: 'undo.interrupted', reason, waiting: [...(world.opened()?.usage.waitsFor ?? [])] });
+  const rendered = new Map<number, RenderedUndo>();
+  const undoers = undoersOf(kinds);
+  undoers.set(
+    'script',
+    scriptUndoer(rendered, pipes, secret, environment, (task, lines) => emit({ type: 'task.output', task, lines })),
+  );
+  const close = () =>
+    inTurn(
+      () => pipes.close(),
+      () => record.close(),
+      () => journal.close(),
+      () => removeMountPoint(folder.mounts),
+      release,
+    );
+  return { journal, emit, warn, pipes, world, undoers, rendered, close };
+}
+
+/** Does steps in turn. One that fails keeps no other from being done. */
+async function inTurn(...steps: readonly (() => void | Promise<void>)[]): Promise<void> {
+  for (const step of steps) {
+    try {
+      await step();
+    } catch (error) {
+      printError(`warning: ${(error as Error).message}`);
+    }
+  }
+}

@@ -1,0 +1,41 @@
+import { join, resolve } from 'node:path';
+import { writeWhole } from '../linux/atomic_write.js';
+import type { RunEvent } from '../runtime/engine/events.js';
+import type { Artifact } from '../runtime/engine/kind.js';
+import type { Redactor } from '../runtime/output/redactor.js';
+import type { PreparedRun } from './prepared_run.js';
+import { planJson } from './reports/plan.js';
+import { printError } from './terminal/output.js';
+
+type Finished = Extract<RunEvent, { type: 'run.finished' }>;
+
+/** Writes what is run into the run's folder, for people who ask later. */
+export function writeInputs({ folder, loaded, plan, inputs }: PreparedRun, redactor: Redactor): void {
+  const write = (name: string, text: string) => writeWhole(join(folder.path, name), text);
+  write('recipe.yml', redactor.redact(loaded.module.recipe.document.source.text));
+  const shown = [...inputs].map(([name, value]) => [name, loaded.module.recipe.inputs.get(name)?.secret && value !== null ? '***' : value]);
+  write('inputs.json', `${JSON.stringify(redactor.redactValue(Object.fromEntries(shown)), undefined, 2)}\n`);
+  write('plan.json', `${JSON.stringify(redactor.redactValue(planJson(plan)), undefined, 1)}\n`);
+}
+
+/** Writes what a run made, once it was printed: where that fails, the run has succeeded all the same. */
+export function writeOutputs({ folder, loaded }: PreparedRun, manifest: string | undefined, started: Date, { outputs, artifacts }: Finished): void {
+  const made: { run: string; recipe: string; started: string; finished: string; outputs: Finished['outputs']; artifacts: readonly Artifact[] } = {
+    run: folder.id,
+    recipe: loaded.file,
+    started: started.toISOString(),
+    finished: new Date().toISOString(),
+    outputs,
+    artifacts,
+  };
+  for (const [file, content] of [
+    [join(folder.path, 'outputs.json'), outputs],
+    ...(manifest === undefined ? [] : [[resolve(manifest), made] as const]),
+  ] as const) {
+    try {
+      writeWhole(file, `${JSON.stringify(content, undefined, 2)}\n`);
+    } catch (error) {
+      printError(`warning: ${file} cannot be written: ${(error as Error).message}`);
+    }
+  }
+}
