@@ -26,11 +26,11 @@ export async function reportFailure(error: unknown, version: string, words: read
     );
     return exits.failed;
   }
-  const told = error as Error;
-  const help = told.name === 'JournalError' ? '\n  help: chrootfile undo --all keeps it and finds by tag what it told of' : '';
-  printError(`chrootfile: ${told.message}${help}`);
-  if (told.name === 'LockedError') return exits.locked;
-  const ofHost = ['JournalError', 'FormatError'].includes(told.name) || /^E[A-Z]+$/.test((told as NodeJS.ErrnoException).code ?? '');
+  const failure = error as NodeJS.ErrnoException;
+  const help = failure.name === 'JournalError' ? '\n  help: chrootfile undo --all keeps it and finds by tag what it told of' : '';
+  printError(`chrootfile: ${failure.message}${help}`);
+  if (failure.name === 'LockedError') return exits.locked;
+  const ofHost = ['JournalError', 'FormatError'].includes(failure.name) || /^E[A-Z]+$/.test(failure.code ?? '');
   return ofHost ? exits.host : exits.failed;
 }
 

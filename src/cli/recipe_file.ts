@@ -129,7 +129,7 @@ function inputsFile(file: string): InputsFile {
   return { document, texts };
 }
 
-/** A fault of a file of values: what stands behind the first sign in its message may be one. */
+/** What is wrong with a file of values: what stands behind the first sign in its message may be one. */
 function withoutValues({ code, message, span }: Diagnostic): Diagnostic {
   return { code, message: message.replace(/[^\w\s(),'].*/s, '').trimEnd(), span };
 }
@@ -139,7 +139,7 @@ function reasonOf(error: unknown): string {
   return code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : message;
 }
 
-/** A path as short as it can be told from here. */
+/** The shortest path that leads to a file from here. */
 function shown(path: string): string {
   const near = relative(process.cwd(), path);
   return near.startsWith('../../') ? path : near;

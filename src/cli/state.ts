@@ -9,17 +9,17 @@ export function isRoot(): boolean {
 }
 
 /**
- * The folder that keeps runs and the embedded EC2: as told, else the system's for root, else the user's.
+ * The folder that keeps runs and the embedded EC2: as given, else the system's for root, else the user's.
  * @throws FormatError where a newer version has written it.
  */
-export function stateFolder(told: string | undefined): string {
-  const state = folderNamed(told);
+export function stateFolder(folder: string | undefined): string {
+  const state = folderNamed(folder);
   checkState(state);
   return state;
 }
 
-function folderNamed(told: string | undefined): string {
-  const named = told ?? process.env['CHROOTFILE_STATE'];
+function folderNamed(folder: string | undefined): string {
+  const named = folder ?? process.env['CHROOTFILE_STATE'];
   if (named) return existsSync(named) ? realpathSync(named) : resolve(named);
   if (isRoot()) return '/var/lib/chrootfile';
   return join(process.env['XDG_STATE_HOME'] || join(homedir(), '.local/state'), 'chrootfile');

@@ -32,8 +32,8 @@ interface Finding {
 }
 
 /** `chrootfile doctor`: whether this host can do the work, and what to install where it cannot. */
-async function doctor(told: string | undefined, json: boolean): Promise<number> {
-  const state = stateFolder(told);
+async function doctor(folder: string | undefined, json: boolean): Promise<number> {
+  const state = stateFolder(folder);
   const findings = [root(), node(), tools(), ...(await kernel()), stateIs(state), copies(state), deadRuns(state), ...(await store(state))];
   const ok = findings.every((finding) => finding.ok);
   if (json) printJson({ ok, findings });

@@ -4,26 +4,18 @@ import { Option } from 'commander';
 import { removeDrafts } from '../../linux/atomic_write.js';
 import { removeDeadHostLocks } from '../../linux/host_locks.js';
 import { LockedError, removeDeadLocks } from '../../linux/lock.js';
-import { letNamespaceGo } from '../../linux/namespace_holder.js';
-import type { Left, RunEvent } from '../../runtime/engine/events.js';
-import { Redactor } from '../../runtime/output/redactor.js';
+import type { Left } from '../../runtime/engine/events.js';
 import { FormatError } from '../../runtime/runs/format.js';
-import { Journal } from '../../runtime/runs/journal.js';
-import { forgetKept } from '../../runtime/runs/resume_state.js';
 import { isUnfinished, listRuns, type RunFolder, tidyRuns } from '../../runtime/runs/run_folder.js';
-import { type Damage, leftBy, salvage } from '../../runtime/runs/salvage.js';
-import { closeNotesIn, endUndo, undoNotes } from '../../runtime/runs/undo.js';
 import { localFolder, makeRoom, openLocalEc2 } from '../embedded_ec2.js';
 import { ExitError, exits } from '../exit_codes.js';
 import { findRun } from '../find_run.js';
-import { openRun } from '../open_run.js';
 import { inputOption, jsonOption, stateOption } from '../options.js';
-import { pair } from '../recipe_file.js';
-import { interruptedText, printLeft } from '../reports/summary.js';
 import { isRoot, stateFolder, usualUmask } from '../state.js';
-import { print, printError, printJson, styled } from '../terminal/output.js';
+import { lockFolders } from '../store_findings.js';
+import { print, printError, printJson } from '../terminal/output.js';
 import { type Interruption, watchSignals } from '../terminal/signals.js';
-import { undoByTag } from '../undo_by_tag.js';
+import { type UndoRunOptions, undoRun } from '../undo_run.js';
 import type { Verb } from '../verbs.js';
 
 /** Declares `chrootfile undo`. */
@@ -40,11 +32,9 @@ export const verb: Verb = (program, { exit }) => {
     .action(async (run: string | undefined, options) => exit(await undo(run, options)));
 };
 
-interface UndoOptions {
+interface UndoOptions extends UndoRunOptions {
   readonly state?: string;
   readonly all: boolean;
-  readonly json: boolean;
-  readonly input: readonly string[];
 }
 
 /** What became of the undo of one run. `locked`: somebody else has it. */
@@ -101,69 +91,5 @@ async function tidy(state: string): Promise<void> {
   await tidyRuns(state);
   for (const folder of [state, join(state, 'up_to_date')]) removeDrafts(folder, 'dead');
   if (existsSync(localFolder(state))) await (await openLocalEc2(state)).mend();
-  for (const folder of [join(state, 'locks'), localFolder(state)]) removeDeadLocks(folder);
-}
-
-async function undoRun(
-  folder: RunFolder,
-  options: UndoOptions,
-  environment: NodeJS.ProcessEnv,
-  interruption: Interruption,
-): Promise<{ undone: number; left: Left[] }> {
-  const redactor = new Redactor();
-  const secrets = new Map(options.input.map(pair));
-  for (const value of secrets.values()) redactor.add(value);
-  let damage: Damage | undefined;
-  const run = await openRun({
-    folder,
-    // A run that goes on holds this lock: exit 4.
-    purpose: 'undo',
-    openJournal: async () => {
-      damage = await salvage(folder);
-      if (damage !== undefined) printError(`chrootfile: ${damage.message}`);
-      return Journal.open(folder.journal);
-    },
-    prepare: ({ ended }) => {
-      if (ended === 'committed' || ended === 'destroyed')
-        throw new ExitError(exits.invalid, `run ${folder.id} ended well; what it made is yours to keep\n  help: chrootfile destroy ${folder.id} takes it away`);
-    },
-    redactor,
-    environment,
-    secret: (name) => {
-      const value = secrets.get(name) ?? environment[`CHROOTFILE_INPUT_${name.toUpperCase()}`];
-      redactor.add(value);
-      return value;
-    },
-    sink: options.json ? () => {} : say,
-    warn: (message) => printError(`warning: ${message}`),
-    interruption,
-  });
-  try {
-    const { journal, undoers, emit } = run;
-    const { sandbox } = journal.head;
-    // The mounts of a sandboxed run go with its last process, or here if it was kept, and with them what ran in its chroots.
-    await letNamespaceGo(folder.keeper);
-    forgetKept(folder);
-    if (sandbox) for (const note of [...journal.open]) if (note.kind === 'chroot') closeNotesIn(note.task, journal);
-    const before = journal.open.length;
-    const left = await interruption.inUndo(async (signal) => {
-      const undoing = { journal, undoers, world: { ...run.world, mountsGone: sandbox, signal }, emit, gates: 'all', stop: interruption.signal } as const;
-      const known = await undoNotes(journal.open, undoing);
-      return damage === undefined ? known : [...known, ...(await undoByTag(folder, undoing))];
-    });
-    const all = redactor.redactValue([...endUndo(journal, left), ...(damage === undefined ? [] : [leftBy(damage)])]);
-    folder.tidy();
-    if (!options.json) {
-      if (all.length > 0) printLeft(all, folder.id);
-      else print(`${styled('green', '✔')} run ${folder.id}: ${before === 0 ? 'nothing was left' : 'everything was undone'}`);
-    }
-    return { undone: before - left.length, left: all };
-  } finally {
-    await run.close();
-  }
-}
-
-function say(event: RunEvent): void {
-  if (event.type === 'undo.entry' && event.ok) print(`${styled('yellow', '<')} undo ${event.task} (${event.kind})`);
-  if (event.type === 'undo.interrupted') printError(interruptedText(event));
+  for (const folder of lockFolders(state)) removeDeadLocks(folder);
 }

@@ -22,7 +22,7 @@ const signalNumbers = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 /** An undo that is under way, and whether a signal came since it began. */
 interface Undoing {
   readonly controller: AbortController;
-  told: boolean;
+  isReported: boolean;
 }
 
 /**
@@ -43,11 +43,11 @@ export function watchSignals(timeoutMs?: number): Interruption {
     if (isSame) return;
     if (controller.signal.aborted) killCancelled();
     controller.abort(new Error(reason));
-    const toldBefore = [...undoing].filter(({ told }) => told);
-    if (toldBefore.length > 0) ended ??= new Error(`the wait was ended (${reason} again)`);
-    for (const each of toldBefore) each.controller.abort(ended);
-    if (toldBefore.length < undoing.size) interruption.onUndoInterrupted(reason);
-    for (const each of undoing) each.told = true;
+    const reportedBefore = [...undoing].filter(({ isReported }) => isReported);
+    if (reportedBefore.length > 0) ended ??= new Error(`the wait was ended (${reason} again)`);
+    for (const each of reportedBefore) each.controller.abort(ended);
+    if (reportedBefore.length < undoing.size) interruption.onUndoInterrupted(reason);
+    for (const each of undoing) each.isReported = true;
   };
   const handlers = Object.entries(signalNumbers).map(([name, number]) => {
     const handler = () => interrupt(128 + number, `interrupted by ${name}`);
@@ -59,7 +59,7 @@ export function watchSignals(timeoutMs?: number): Interruption {
     signal: controller.signal,
     exit: () => exit,
     inUndo: async (undo) => {
-      const one: Undoing = { controller: new AbortController(), told: false };
+      const one: Undoing = { controller: new AbortController(), isReported: false };
       // Who did not wait for the release does not wait for the undo of all either.
       if (ended !== undefined) one.controller.abort(ended);
       undoing.add(one);

@@ -18,9 +18,9 @@ export const verb: Verb = (local, { exit }) => {
 };
 
 /** `chrootfile local detach`: detaches what a server that has ended left attached for its clients; gives the exit code. */
-async function detachLocal(told: string | undefined): Promise<number> {
+async function detachLocal(folder: string | undefined): Promise<number> {
   if (!isRoot()) throw new ExitError(exits.host, 'detach needs root\n  help: sudo chrootfile local detach');
-  const state = stateFolder(told);
+  const state = stateFolder(folder);
   // A server detaches what its clients ask for, and at its end the rest.
   const release = await lock(serverLock(state), 'local detach');
   try {

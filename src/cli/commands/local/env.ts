@@ -17,8 +17,8 @@ export const verb: Verb = (local) => {
 };
 
 /** `chrootfile local env`: what a shell evaluates to have clients of AWS use the EC2 that is served here. */
-function printServedEnvironment(told: string | undefined, json: boolean): void {
-  const state = stateFolder(told);
+function printServedEnvironment(folder: string | undefined, json: boolean): void {
+  const state = stateFolder(folder);
   const note = liveNote(state);
   if (note === undefined) throw new ExitError(exits.invalid, `no EC2 is served from ${state}\n  help: sudo chrootfile local serve`);
   if (json) printJson(note.env);

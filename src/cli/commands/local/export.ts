@@ -26,8 +26,8 @@ export const verb: Verb = (local) => {
 };
 
 /** `chrootfile local export`: writes the disk of an image to a file: raw, or qcow2 by its ending. */
-async function exportImage(image: string, file: string, told: string | undefined): Promise<void> {
-  const state = stateFolder(told);
+async function exportImage(image: string, file: string, folder: string | undefined): Promise<void> {
+  const state = stateFolder(folder);
   await openLocalEc2(state);
   const disk = diskOfImage(state, image);
   const target = resolve(file);

@@ -26,10 +26,10 @@ export const verb: Verb = (local) => {
 };
 
 /** `chrootfile local init`: keeps the embedded EC2 on a file system that shares blocks, in a sparse file. */
-async function initLocal(told: string | undefined, { size, fs }: { readonly size: number; readonly fs: PoolType }): Promise<void> {
+async function initLocal(folder: string | undefined, { size, fs }: { readonly size: number; readonly fs: PoolType }): Promise<void> {
   if (!isRoot()) throw new ExitError(exits.host, `init needs root\n  help: sudo chrootfile local init --fs ${fs}`);
   mustHave([{ program: `mkfs.${fs}`, package: poolPackages[fs] }]);
-  const state = stateFolder(told);
+  const state = stateFolder(folder);
   const root = localFolder(state);
   const interruption = watchSignals();
   const { signal } = interruption;

@@ -24,8 +24,8 @@ export function listing(what: Listed): { readonly verb: Verb } {
 }
 
 /** `chrootfile local images|volumes|snapshots`: what the embedded EC2 holds. */
-async function listLocal(what: Listed, told: string | undefined, json: boolean): Promise<void> {
-  const state = stateFolder(told);
+async function listLocal(what: Listed, folder: string | undefined, json: boolean): Promise<void> {
+  const state = stateFolder(folder);
   const ec2 = await openLocalEc2(state);
   const all = ec2.regions.flatMap((region) => {
     const store = ec2.storeOf(region);

@@ -21,8 +21,8 @@ export const verb: Verb = (local) => {
 };
 
 /** `chrootfile local reset`: removes all images, snapshots and volumes of the embedded EC2, and its pool. */
-async function resetLocal(told: string | undefined, yes: boolean): Promise<void> {
-  const state = stateFolder(told);
+async function resetLocal(folder: string | undefined, yes: boolean): Promise<void> {
+  const state = stateFolder(folder);
   const root = localFolder(state);
   if (existsSync(state)) await makeRoom(state);
   await whilePoolStays(state, async () => {

@@ -101,8 +101,8 @@ function checkPlace({ listen, hosts = [], auth }: Omit<ServeOptions, 'json'>): v
   if (hosts.length === 0) throw say(`--listen needs the names that clients call this machine by\n  help: --listen ${listen} --host NAME`);
 }
 
-function greeting({ endpoint, metadata, region, state }: ServedNote, { listen, auth, state: told }: Omit<ServeOptions, 'json'>): string[] {
-  const where = told === undefined ? '' : ` --state ${shellWord(state)}`;
+function greeting({ endpoint, metadata, region, state }: ServedNote, { listen, auth, state: folder }: Omit<ServeOptions, 'json'>): string[] {
+  const where = folder === undefined ? '' : ` --state ${shellWord(state)}`;
   return [
     `EC2 and STS        ${endpoint}   (region ${region})`,
     `instance metadata  ${metadata}${listen === undefined ? '   (and under /latest of the other)' : ''}`,
