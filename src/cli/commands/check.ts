@@ -2,11 +2,10 @@ import { Option } from 'commander';
 import { type Diagnostic, RecipeError } from '../../dsl/diagnostics/diagnostic.js';
 import { makePlan } from '../../dsl/plan/plan.js';
 import { exits } from '../exit_codes.js';
-import { inputOption, inputsOption } from '../options.js';
 import { defaultFile, type GivenInputs, loadRecipe } from '../recipe_file.js';
 import { type DiagnosticFormat, printDiagnostics } from '../reports/diagnostics.js';
 import { print } from '../terminal/output.js';
-import type { Verb } from '../verbs.js';
+import { inputOption, inputsOption, type Verb } from '../verbs.js';
 
 /** Declares `chrootfile check`. */
 export const verb: Verb = (program, { exit }) => {

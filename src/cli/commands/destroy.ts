@@ -9,13 +9,12 @@ import { makeRoom } from '../embedded_ec2.js';
 import { ExitError, exits } from '../exit_codes.js';
 import { findRun } from '../find_run.js';
 import { openWorld } from '../host_context.js';
-import { jsonOption, stateOption } from '../options.js';
 import { printLeft } from '../reports/summary.js';
 import { stateFolder } from '../state.js';
 import { asked } from '../terminal/debugging.js';
 import { print, printError, printJson, styled } from '../terminal/output.js';
 import { type Interruption, watchSignals } from '../terminal/signals.js';
-import type { Verb } from '../verbs.js';
+import { jsonOption, stateOption, type Verb } from '../verbs.js';
 
 /** Declares `chrootfile destroy`. */
 export const verb: Verb = (program, { exit }) => {

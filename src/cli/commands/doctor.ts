@@ -6,12 +6,11 @@ import { isUnfinished, listRuns } from '../../runtime/runs/run_folder.js';
 import { kinds } from '../../tasks/index.js';
 import { localFolder, openLocalEc2 } from '../embedded_ec2.js';
 import { exits } from '../exit_codes.js';
-import { jsonOption, stateOption } from '../options.js';
 import { localTools, missingTools, runTools } from '../requirements.js';
 import { isRoot, stateFolder } from '../state.js';
 import { storeFindings } from '../store_findings.js';
 import { print, printJson, styled } from '../terminal/output.js';
-import type { Verb } from '../verbs.js';
+import { jsonOption, stateOption, type Verb } from '../verbs.js';
 
 /** Declares `chrootfile doctor`. */
 export const verb: Verb = (program, { exit }) => {

@@ -6,11 +6,10 @@ import { listRuns, type RunState } from '../../runtime/runs/run_folder.js';
 import { type CloudOptions, givenCloud } from '../cloud.js';
 import { ExitError, exits } from '../exit_codes.js';
 import { openWorld } from '../host_context.js';
-import { duration, jsonOption, stateOption } from '../options.js';
 import { stateFolder } from '../state.js';
 import { print, printError, printJson, table } from '../terminal/output.js';
 import { watchSignals } from '../terminal/signals.js';
-import type { Verb } from '../verbs.js';
+import { duration, jsonOption, stateOption, type Verb } from '../verbs.js';
 
 /** Declares `chrootfile gc`. */
 export const verb: Verb = (program, { exit }) => {

@@ -1,9 +1,8 @@
 import { Option } from 'commander';
 import { makePlan, type Plan, type PlanNode } from '../../dsl/plan/plan.js';
-import { inputOption, inputsOption } from '../options.js';
 import { fileAndTasks, type GivenInputs, loadRecipe } from '../recipe_file.js';
 import { print } from '../terminal/output.js';
-import type { Verb } from '../verbs.js';
+import { inputOption, inputsOption, type Verb } from '../verbs.js';
 
 /** Declares `chrootfile graph`. */
 export const verb: Verb = (program) => {

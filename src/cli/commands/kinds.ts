@@ -2,10 +2,9 @@ import { hintFor } from '../../dsl/diagnostics/suggest.js';
 import type { AnyKind } from '../../runtime/engine/kind.js';
 import { kinds as all } from '../../tasks/index.js';
 import { ExitError, exits } from '../exit_codes.js';
-import { jsonOption } from '../options.js';
 import { exampleOf, type ManualRow, rowsOf, undoOf } from '../reference.js';
 import { print, printJson, styled, table } from '../terminal/output.js';
-import type { Verb } from '../verbs.js';
+import { jsonOption, type Verb } from '../verbs.js';
 
 /** Declares `chrootfile kinds`. */
 export const verb: Verb = (program) => {

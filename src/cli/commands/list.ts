@@ -1,8 +1,7 @@
 import type { Module } from '../../dsl/recipe/module.js';
-import { inputOption, inputsOption, jsonOption } from '../options.js';
 import { defaultFile, type GivenInputs, loadRecipe } from '../recipe_file.js';
 import { print, printJson, styled, table } from '../terminal/output.js';
-import type { Verb } from '../verbs.js';
+import { inputOption, inputsOption, jsonOption, type Verb } from '../verbs.js';
 
 /** Declares `chrootfile list`. */
 export const verb: Verb = (program) => {

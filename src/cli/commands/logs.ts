@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { ExitError, exits } from '../exit_codes.js';
 import { findRun } from '../find_run.js';
-import { stateOption } from '../options.js';
 import { stateFolder } from '../state.js';
 import { harmless, print } from '../terminal/output.js';
-import type { Verb } from '../verbs.js';
+import { stateOption, type Verb } from '../verbs.js';
 
 /** Declares `chrootfile logs`. */
 export const verb: Verb = (program) => {

@@ -1,10 +1,9 @@
 import { makePlan } from '../../dsl/plan/plan.js';
-import { inputOption, inputsOption, jsonOption } from '../options.js';
 import { fileAndTasks, type GivenInputs, inputsOf, loadRecipe, mustBePlaced } from '../recipe_file.js';
 import { printDiagnostics } from '../reports/diagnostics.js';
 import { planJson, printPlan } from '../reports/plan.js';
 import { printJson } from '../terminal/output.js';
-import type { Verb } from '../verbs.js';
+import { inputOption, inputsOption, jsonOption, type Verb } from '../verbs.js';
 
 /** Declares `chrootfile plan`. */
 export const verb: Verb = (program, { passed }) => {

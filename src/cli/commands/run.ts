@@ -5,7 +5,6 @@ import { mounts } from '../../linux/mounts.js';
 import { keeperOf } from '../../linux/namespace_holder.js';
 import { noTerminal } from '../../runtime/engine/task_runner.js';
 import { ExitError, exits } from '../exit_codes.js';
-import { bytes, duration, inputOption, inputsOption, stateOption } from '../options.js';
 import { findKept, type PreparedRun, prepareResume, prepareRun, type RunOptions } from '../prepared_run.js';
 import { fileAndTasks } from '../recipe_file.js';
 import { mustHave, toolsFor } from '../requirements.js';
@@ -13,7 +12,7 @@ import { runSession } from '../session.js';
 import { isRoot, usualUmask } from '../state.js';
 import { hasPerson, print } from '../terminal/output.js';
 import { watchSignals } from '../terminal/signals.js';
-import type { Verb } from '../verbs.js';
+import { bytes, duration, inputOption, inputsOption, stateOption, type Verb } from '../verbs.js';
 import { plan } from './plan.js';
 
 /** Declares `chrootfile run`. */

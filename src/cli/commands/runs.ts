@@ -1,8 +1,7 @@
 import { listRuns } from '../../runtime/runs/run_folder.js';
-import { jsonOption, stateOption } from '../options.js';
 import { stateFolder } from '../state.js';
 import { print, printError, printJson, table } from '../terminal/output.js';
-import type { Verb } from '../verbs.js';
+import { jsonOption, stateOption, type Verb } from '../verbs.js';
 
 /** Declares `chrootfile runs`. */
 export const verb: Verb = (program) => {

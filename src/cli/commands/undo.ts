@@ -10,13 +10,12 @@ import { isUnfinished, listRuns, type RunFolder, tidyRuns } from '../../runtime/
 import { localFolder, makeRoom, openLocalEc2 } from '../embedded_ec2.js';
 import { ExitError, exits } from '../exit_codes.js';
 import { findRun } from '../find_run.js';
-import { inputOption, jsonOption, stateOption } from '../options.js';
 import { isRoot, stateFolder, usualUmask } from '../state.js';
 import { lockFolders } from '../store_findings.js';
 import { print, printError, printJson } from '../terminal/output.js';
 import { type Interruption, watchSignals } from '../terminal/signals.js';
 import { type UndoRunOptions, undoRun } from '../undo_run.js';
-import type { Verb } from '../verbs.js';
+import { inputOption, jsonOption, stateOption, type Verb } from '../verbs.js';
 
 /** Declares `chrootfile undo`. */
 export const verb: Verb = (program, { exit }) => {

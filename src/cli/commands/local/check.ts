@@ -10,11 +10,10 @@ import { listRuns, type RunFolder } from '../../../runtime/runs/run_folder.js';
 import { kinds } from '../../../tasks/index.js';
 import { localFolder, openLocalEc2 } from '../../embedded_ec2.js';
 import { ExitError, exits } from '../../exit_codes.js';
-import { jsonOption, stateOption } from '../../options.js';
 import { isRoot, stateFolder } from '../../state.js';
 import { type Found, lockFolders, storeFindings } from '../../store_findings.js';
 import { print, printJson, table } from '../../terminal/output.js';
-import type { Verb } from '../../verbs.js';
+import { jsonOption, stateOption, type Verb } from '../../verbs.js';
 
 /** Declares `chrootfile local env`. */
 export const verb: Verb = (local, { exit }) => {

@@ -2,10 +2,9 @@ import { existsSync } from 'node:fs';
 import { lock } from '../../../linux/lock.js';
 import { inUse, localFolder, openLocalEc2, serverLock } from '../../embedded_ec2.js';
 import { ExitError, exits } from '../../exit_codes.js';
-import { stateOption } from '../../options.js';
 import { isRoot, stateFolder } from '../../state.js';
 import { printError } from '../../terminal/output.js';
-import type { Verb } from '../../verbs.js';
+import { stateOption, type Verb } from '../../verbs.js';
 
 /** Declares `chrootfile local detach`. */
 export const verb: Verb = (local, { exit }) => {

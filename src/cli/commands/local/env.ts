@@ -1,9 +1,8 @@
 import { ExitError, exits } from '../../exit_codes.js';
-import { jsonOption, stateOption } from '../../options.js';
 import { liveNote } from '../../served_ec2.js';
 import { stateFolder } from '../../state.js';
 import { print, printJson } from '../../terminal/output.js';
-import type { Verb } from '../../verbs.js';
+import { jsonOption, stateOption, type Verb } from '../../verbs.js';
 
 /** Declares `chrootfile local env`. */
 export const verb: Verb = (local) => {

@@ -5,10 +5,9 @@ import { hostShell } from '../../../linux/command.js';
 import { regionsIn } from '../../../local/store.js';
 import { localEc2, localFolder, openLocalEc2 } from '../../embedded_ec2.js';
 import { ExitError, exits } from '../../exit_codes.js';
-import { stateOption } from '../../options.js';
 import { stateFolder } from '../../state.js';
 import { print } from '../../terminal/output.js';
-import type { Verb } from '../../verbs.js';
+import { stateOption, type Verb } from '../../verbs.js';
 
 /** Declares `chrootfile local export`. */
 export const verb: Verb = (local) => {

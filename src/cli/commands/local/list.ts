@@ -1,10 +1,9 @@
 import { deviceOf } from '../../../local/loop_devices.js';
 import type { Image, Resources, Snapshot, Store, Volume } from '../../../local/store.js';
 import { openLocalEc2 } from '../../embedded_ec2.js';
-import { jsonOption, stateOption } from '../../options.js';
 import { stateFolder } from '../../state.js';
 import { print, printJson, table } from '../../terminal/output.js';
-import type { Verb } from '../../verbs.js';
+import { jsonOption, stateOption, type Verb } from '../../verbs.js';
 
 type Listed = 'images' | 'volumes' | 'snapshots';
 

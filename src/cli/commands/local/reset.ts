@@ -4,10 +4,9 @@ import { openPool, removePool } from '../../../local/pool.js';
 import { regionsIn } from '../../../local/store.js';
 import { localEc2, localFolder, makeRoom, mustBeIdle, runCommand, whilePoolStays } from '../../embedded_ec2.js';
 import { ExitError, exits } from '../../exit_codes.js';
-import { stateOption } from '../../options.js';
 import { stateFolder } from '../../state.js';
 import { print } from '../../terminal/output.js';
-import type { Verb } from '../../verbs.js';
+import { stateOption, type Verb } from '../../verbs.js';
 
 /** Declares `chrootfile local reset`. */
 export const verb: Verb = (local) => {
