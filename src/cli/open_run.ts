@@ -1,8 +1,8 @@
-import { type RenderedUndo, scriptUndoer } from '../runtime/engine/script_undo.js';
 import { hostShell } from '../linux/command.js';
 import { PipeMaker } from '../linux/fifo.js';
 import { removeMountPoint } from '../linux/mounts.js';
 import type { EventSink } from '../runtime/engine/events.js';
+import { type RenderedUndo, scriptUndoer } from '../runtime/engine/script_undo.js';
 import type { Redactor } from '../runtime/output/redactor.js';
 import { redactedOutput } from '../runtime/output/task_output.js';
 import { RunRecord, redacting } from '../runtime/runs/event_log.js';

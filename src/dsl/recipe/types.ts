@@ -70,6 +70,9 @@ export interface Name {
   readonly at: Place;
 }
 
+/** What a task that runs a script does. */
+export type RunAction = Extract<Action, { type: 'run' }>;
+
 /** What a task does: a built-in kind, a script, or nothing but to stand for others. */
 export type Action =
   | { readonly type: 'kind'; readonly kind: KindDeclaration; readonly with: ReadonlyMap<string, Value> }

@@ -1,5 +1,5 @@
 import { seal } from '../../dsl/evaluate.js';
-import type { Action } from '../../dsl/recipe/types.js';
+import type { RunAction } from '../../dsl/recipe/types.js';
 import type { LinkedTask } from '../../dsl/resolve/link.js';
 import type { Value } from '../../dsl/syntax/values.js';
 import type { Script } from '../../linux/sandboxed_script.js';
@@ -7,8 +7,6 @@ import type { RunFacts } from './evaluation_context.js';
 import { once, PreparedTask } from './prepared_task.js';
 import { shellFor } from './script_environment.js';
 import type { RenderedUndo, ScriptNote } from './script_undo.js';
-
-export type RunAction = Extract<Action, { type: 'run' }>;
 
 /** A task with a script about to run. */
 export class PreparedScript extends PreparedTask {

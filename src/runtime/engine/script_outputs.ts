@@ -1,5 +1,5 @@
 import { fromText } from '../../dsl/recipe/inputs.js';
-import type { RunAction } from './prepared_script.js';
+import type { RunAction } from '../../dsl/recipe/types.js';
 
 /**
  * The declared outputs in what a script wrote to `$CHROOTFILE_OUTPUT`: lines `name=value`.
