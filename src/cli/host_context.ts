@@ -2,12 +2,12 @@ import { type Ec2, openEc2 } from '../aws/client.js';
 import type { Cloud } from '../dsl/recipe/types.js';
 import { hostShell } from '../linux/command.js';
 import { localRegion } from '../local/request_identity.js';
-import type { World } from '../runtime/engine/kind.js';
+import type { HostContext } from '../runtime/engine/kind.js';
 import { makeRoom, openLocalEc2 } from './embedded_ec2.js';
 import { servedAt } from './served_ec2.js';
 
 /** What a run, or an undo, works with, and what EC2 it opened. The SDK is loaded when EC2 is first asked for. */
-export interface OpenedWorld extends World {
+export interface OpenedHostContext extends HostContext {
   /** Undefined where nothing was asked of EC2, or it could not be opened. */
   readonly opened: () => Ec2 | undefined;
 }
@@ -20,7 +20,7 @@ export interface WorldOptions {
   readonly warn: (message: string) => void;
 }
 
-export function openWorld({ cloud, state, signal, mountsGone = false, warn }: WorldOptions): OpenedWorld {
+export function openHostContext({ cloud, state, signal, mountsGone = false, warn }: WorldOptions): OpenedHostContext {
   let opening: Promise<Ec2> | undefined;
   let opened: Ec2 | undefined;
   const ec2 = async () => {

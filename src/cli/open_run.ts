@@ -10,7 +10,7 @@ import type { Journal } from '../runtime/runs/journal.js';
 import { lockRun, type RunToLock } from '../runtime/runs/locked_run.js';
 import { type Undoer, undoersOf } from '../runtime/runs/undo.js';
 import { kinds } from '../tasks/index.js';
-import { type OpenedWorld, openWorld } from './host_context.js';
+import { type OpenedHostContext, openHostContext } from './host_context.js';
 import { hideSecrets, printError } from './terminal/output.js';
 import type { Interruption } from './terminal/signals.js';
 
@@ -37,7 +37,7 @@ export interface OpenRun {
   readonly emit: EventSink;
   readonly warn: (message: string) => void;
   readonly pipes: PipeMaker;
-  readonly world: OpenedWorld;
+  readonly host: OpenedHostContext;
   /** Of all kinds, and of scripts. */
   readonly undoers: ReadonlyMap<string, Undoer>;
   /** The undo scripts of this run as rendered, by note. */
@@ -55,8 +55,8 @@ export async function openRun(run: RunToOpen): Promise<OpenRun> {
   const emit = redacting(redactor, [(event) => record.record(event), run.sink]);
   const warn = run.warn ?? ((message) => emit({ type: 'warning', message }));
   const pipes = new PipeMaker(folder.pipes, hostShell, redactedOutput(redactor));
-  const world = openWorld({ cloud: journal.head.cloud, state: folder.state, signal: interruption.signal, warn });
-  interruption.onUndoInterrupted = (reason) => emit({ type: 'undo.interrupted', reason, waiting: [...(world.opened()?.usage.waitsFor ?? [])] });
+  const host = openHostContext({ cloud: journal.head.cloud, state: folder.state, signal: interruption.signal, warn });
+  interruption.onUndoInterrupted = (reason) => emit({ type: 'undo.interrupted', reason, waiting: [...(host.opened()?.usage.waitsFor ?? [])] });
   const rendered = new Map<number, RenderedUndo>();
   const undoers = undoersOf(kinds);
   undoers.set(
@@ -71,7 +71,7 @@ export async function openRun(run: RunToOpen): Promise<OpenRun> {
       () => removeMountPoint(folder.mounts),
       release,
     );
-  return { journal, emit, warn, pipes, world, undoers, rendered, close };
+  return { journal, emit, warn, pipes, host, undoers, rendered, close };
 }
 
 /** Does steps in turn. One that fails keeps no other from being done. */

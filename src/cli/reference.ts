@@ -27,8 +27,8 @@ export function exampleOf(kind: AnyKind): string {
 /** What becomes of what a kind makes. */
 export function undoOf(kind: AnyKind): string {
   if (kind.takesBack === undefined) return 'Nothing is undone.';
-  return kind.lifetime === 'hold'
-    ? `At its release, once nothing stands on it, and when the run fails: ${kind.takesBack}.`
+  return kind.lifetime === 'resource'
+    ? `At its release, once nothing uses it, and when the run fails: ${kind.takesBack}.`
     : `When the run fails: ${kind.takesBack}. When it ends well, what was made stays.`;
 }
 

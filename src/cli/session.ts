@@ -49,7 +49,7 @@ export async function runSession(prepared: PreparedRun, options: RunOptions, int
     logLimit: options.logLimit,
     interruption,
   });
-  const { journal, emit, warn, world } = run;
+  const { journal, emit, warn, host } = run;
   try {
     emit(startedEvent(prepared));
     // The event says already what it is.
@@ -66,19 +66,19 @@ export async function runSession(prepared: PreparedRun, options: RunOptions, int
       journal,
       folder,
       pipes: run.pipes,
-      world,
+      host,
       emit,
       places: options.jobs ?? availableParallelism(),
       hasTerminal: hasPerson(),
       keepGoing: options.keepGoing,
-      keepsHolds: options.onFailure !== 'undo',
+      keepsResources: options.onFailure !== 'undo',
       onFailure:
         person?.onFailureOf(options.onFailure, signal, (text) => redactor.message(text)) ?? (async () => (options.onFailure === 'keep' ? 'keep' : 'undo')),
       beforeTask: options.step ? person?.stepper(signal) : undefined,
       done,
       force: options.force,
       redactor,
-      beforeCommit: () => markKept(artifactsOf(journal.open, kinds), world, warn),
+      beforeCommit: () => markKept(artifactsOf(journal.open, kinds), host, warn),
       atCommit: [],
       inUndo: interruption.inUndo,
     });
@@ -94,7 +94,7 @@ export async function runSession(prepared: PreparedRun, options: RunOptions, int
       left: outcome.left,
       kept: isKept,
       artifacts: outcome.ok ? artifactsOf(journal.open, kinds) : [],
-      ec2: world.opened()?.usage.report(),
+      ec2: host.opened()?.usage.report(),
     };
     emit(finished);
     await report.end();

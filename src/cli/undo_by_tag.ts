@@ -11,17 +11,17 @@ import { localFolder } from './embedded_ec2.js';
  * Finds what a damaged journal may have named by the run's tag, in the regions that are known of it, and removes it.
  * @returns what is left.
  */
-export async function undoByTag(folder: RunFolder, { world, journal }: UndoOptions): Promise<Left[]> {
+export async function undoByTag(folder: RunFolder, { host, journal }: UndoOptions): Promise<Left[]> {
   const left: Left[] = [];
   const add = (error: unknown, task: string, kind: string) => left.push({ task, kind, error: (error as Error).message, by_hand: [] });
-  await unmountTree(folder.mounts, world.shell, 0).catch((error) => add(error, 'run', 'mount'));
+  await unmountTree(folder.mounts, host.shell, 0).catch((error) => add(error, 'run', 'mount'));
   const { cloud } = journal.head;
   const regions = cloud.provider === 'local' ? regionsIn(localFolder(folder.state)) : [];
   for (const region of new Set([cloud.region ?? (cloud.provider === 'local' ? localRegion : undefined), ...regions])) {
     try {
-      const ec2 = await world.ec2(region);
+      const ec2 = await host.ec2(region);
       for (const found of await findLeftovers(ec2, folder.id)) {
-        await removeLeftover(ec2, found, world.signal).catch((error) => add(error, found.task, `${found.type} ${found.id}`));
+        await removeLeftover(ec2, found, host.signal).catch((error) => add(error, found.task, `${found.type} ${found.id}`));
       }
     } catch (error) {
       add(error, 'run', `EC2 in ${region ?? 'its region'}`);

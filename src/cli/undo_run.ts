@@ -65,7 +65,7 @@ export async function undoRun(
     if (sandbox) for (const note of [...journal.open]) if (note.kind === 'chroot') closeNotesIn(note.task, journal);
     const before = journal.open.length;
     const left = await interruption.inUndo(async (signal) => {
-      const undoing = { journal, undoers, world: { ...run.world, mountsGone: sandbox, signal }, emit, gates: 'all', stop: interruption.signal } as const;
+      const undoing = { journal, undoers, host: { ...run.host, mountsGone: sandbox, signal }, emit, gates: 'all', stop: interruption.signal } as const;
       const known = await undoNotes(journal.open, undoing);
       return damage === undefined ? known : [...known, ...(await undoByTag(folder, undoing))];
     });

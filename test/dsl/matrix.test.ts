@@ -70,7 +70,7 @@ suite('matrix', (test) => {
     assert.is(script('one'), 'echo build[arch=amd64,os=a].id');
   });
 
-  test('chains of holds stay apart: each instance stands on its own, freezes its own, is released by itself', () => {
+  test('chains of resources stay apart: each instance uses its own, freezes its own, is released by itself', () => {
     const made = plan({
       'r.yml': `tasks:
   vol: {strategy: {matrix: {os: [a, b]}}, uses: ec2.volume, with: {size: 1}}
@@ -82,7 +82,7 @@ suite('matrix', (test) => {
   snap: {strategy: {matrix: {os: [a, b]}}, uses: ec2.snapshot, with: {volume: "{{ vol.id }}"}}
 `,
     });
-    assert.equal([...(made.tasks.get('packages[os=b]')?.standsOn ?? [])], ['sys[os=b]', 'root[os=b]', 'disk[os=b]', 'vol[os=b]']);
+    assert.equal([...(made.tasks.get('packages[os=b]')?.uses ?? [])], ['sys[os=b]', 'root[os=b]', 'disk[os=b]', 'vol[os=b]']);
     assert.is(made.tasks.get('only')?.in, 'sys[os=a]');
     const after = made.nodes.find(({ id }) => id === 'snap[os=a]')?.after.map(({ from }) => from);
     assert.equal(after, ['vol[os=a]', 'disk[os=a].released', 'root[os=a].released', 'sys[os=a].released', 'root[os=a]', 'sys[os=a]', 'packages[os=a]', 'only']);

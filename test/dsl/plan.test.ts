@@ -35,12 +35,12 @@ suite('plan', (test) => {
       'grub after sys: runs in sys',
       'grub after disk: refers to disk.device',
       'version after grub: needs grub',
-      'sys.released after grub: "grub" stands on it',
-      'root.released after sys.released: "sys" stands on it',
+      'sys.released after grub: "grub" uses it',
+      'root.released after sys.released: "sys" uses it',
       'snapshot after sys.released: freezes "volume" (volume)',
       'snapshot after disk.released: freezes "volume" (volume)',
       'image after version: refers to version.debian',
-      'volume.released after snapshot: "snapshot" stands on it',
+      'volume.released after snapshot: "snapshot" uses it',
     ]) {
       assert.ok(why.includes(edge), edge);
     }
@@ -88,7 +88,7 @@ tasks: {all: {needs: [inner.packages]}}
     assert.throws(() => plan({ 'r.yml': circle, 'inner.yml': inner }), /refers to itself/);
   });
 
-  test('a frozen parameter pulls in what stands on the holds, and what that needs; nothing else pulls', () => {
+  test('a frozen parameter pulls in what uses the resources, and what that needs; nothing else pulls', () => {
     const recipe = `includes: {ami: {recipe: lib.yml, with: {label: "{{ name.value }}"}}}
 tasks:
   fetch: {run: "true"}
@@ -143,7 +143,7 @@ tasks:
     assert.is(order(made), 'first vol fact late vol.released gone');
     assert.equal(
       edges(made).filter((edge) => edge.startsWith('vol.released')),
-      ['vol.released after vol: releases "vol"', 'vol.released after fact: "fact" stands on it'],
+      ['vol.released after vol: releases "vol"', 'vol.released after fact: "fact" uses it'],
     );
   });
 

@@ -150,7 +150,7 @@ export const namedCompletions: readonly Case[] = [
   { sort: 'a task in needs', marked: task('    run: "true"\n    needs:\n      - |\n'), expect: ['volume', 'snapshot', 'build'] },
   { sort: 'a task in needs', marked: task('    needs: [volume, |]\n'), expect: ['disk', 'root'] },
   {
-    sort: 'the release of a hold',
+    sort: 'the release of a resource',
     marked: task('    needs: [|]\n'),
     expect: ['volume.released', 'root.released', 'ami.sys.released'],
     without: ['packages.released'],

@@ -341,7 +341,7 @@ ${more}`;
       const refused = await run(['run', '--resume', id], { folder });
       assert.equal(
         [refused.code, refused.stderr.split('\n')[0]],
-        [2, `chrootfile: run ${id} cannot be resumed: task "more" stands on "hold", which is released already`],
+        [2, `chrootfile: run ${id} cannot be resumed: task "more" uses "hold", which is released already`],
       );
       for (const words of [['--dry-run'], ['--cloud', 'aws'], ['--help']]) {
         const ended = await run(['run', '--resume', id, ...words], { folder });

@@ -134,8 +134,8 @@ suite('a journal', (test) => {
         ['good', { undo: async () => {}, byHand: () => [] }],
         ['corrupt', { undo: async () => broken(), byHand: broken }],
       ]);
-      const world = { signal: AbortSignal.abort(), makeRoom: async () => {} } as never;
-      const left = await undoNotes(journal.open, { journal, undoers, world, emit: () => {}, gates: 'all' });
+      const host = { signal: AbortSignal.abort(), makeRoom: async () => {} } as never;
+      const left = await undoNotes(journal.open, { journal, undoers, host, emit: () => {}, gates: 'all' });
       assert.equal(left, [{ task: 'corrupt', kind: 'corrupt', error: 'EIO: i/o error, lstat', by_hand: [] }]);
       assert.equal(
         journal.open.map(({ kind }) => kind),
@@ -162,8 +162,8 @@ suite('a journal', (test) => {
           undone += 1;
         };
         const undoers = new Map([['k', { undo, byHand: () => [] }]]);
-        const world = { signal: new AbortController().signal, makeRoom: async () => {} } as never;
-        const left = await undoNotes(journal.open, { journal, undoers, world, emit: () => {}, gates: 'all' });
+        const host = { signal: new AbortController().signal, makeRoom: async () => {} } as never;
+        const left = await undoNotes(journal.open, { journal, undoers, host, emit: () => {}, gates: 'all' });
         assert.equal([undone, left], [1, []]);
         assert.equal(endUndo(journal, left), [
           { task: 'run', kind: 'journal', error: `${file} cannot be written: ENOSPC: no space left on device, write`, by_hand: ['chrootfile undo r'] },
@@ -172,7 +172,7 @@ suite('a journal', (test) => {
         rmSync(join(place, 'other'));
         const again = Journal.open(file);
         assert.is(again.open.length, 1);
-        await undoNotes(again.open, { journal: again, undoers, world, emit: () => {}, gates: 'all' });
+        await undoNotes(again.open, { journal: again, undoers, host, emit: () => {}, gates: 'all' });
         assert.equal([undone, endUndo(again, [])], [2, []]);
         again.close();
       } finally {

@@ -337,7 +337,7 @@ outputs: {ids: "{{ part.id }}", path: "{{ sys.path }}"}
         assert.ok(result.nodes.includes(node), `${node}: ${result.nodes.join(', ')}`);
       assert.match(result.errors['inside'] ?? '', 'it runs in "sys", which was skipped or failed');
       assert.match(result.errors['wants'] ?? '', '"device" has no value: task "sys" was skipped or failed');
-      // What a hold half made is taken back before it is put up with.
+      // What a resource half made is taken back before it is put up with.
       assert.is(readFileSync(join(folder, 'undone'), 'utf8'), 'undone\n');
     }));
 

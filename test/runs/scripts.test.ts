@@ -193,7 +193,7 @@ tasks: {say: {needs: [l.say, m.say], run: "echo {{ inputs.line }} {{ inputs.from
       },
     ));
 
-  test('a hold may mount something for the tasks that stand on it; it is gone with its release, and after a failure', () =>
+  test('a resource may mount something for the tasks that use it; it is gone with its release, and after a failure', () =>
     inFolder({}, async (folder) => {
       const before = await lookAtHost();
       const recipe = (end: string) => `tasks:

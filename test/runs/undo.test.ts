@@ -12,7 +12,7 @@ import { makeRoot } from '../support/root.js';
 import { suite } from '../support/suite.js';
 
 suite('undo', (test) => {
-  test('the undo of a killed run does not unmount what the host has where a hold had mounted something', () =>
+  test('the undo of a killed run does not unmount what the host has where a resource had mounted something', () =>
     inFolder({}, async (folder) => {
       // Shared, as most hosts' root is: an unmount in another namespace shows up here.
       const shared = join(folder, 'shared');
@@ -84,7 +84,7 @@ tasks:
             { task: 'below', by_hand: [`cd ${folder}`, 'echo below >> undone'] },
           ],
         );
-        assert.is(ran.left[1]?.error, '"above" stands on it and could not be undone');
+        assert.is(ran.left[1]?.error, '"above" uses it and could not be undone');
         writeFileSync(join(folder, 'mended'), '');
         const again = await run(['undo', '--all'], { folder });
         assert.is(again.code, 0, again.stdout + again.stderr);
@@ -94,7 +94,7 @@ tasks:
     60_000,
   );
 
-  test('a hold behind a step does not keep another one from its release', () =>
+  test('a resource behind a step does not keep another one from its release', () =>
     inFolder({}, async (folder) => {
       const ran = await runRecipe(
         folder,

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { isNotFound } from '../../src/aws/errors.js';
 import { tokenOf } from '../../src/aws/journaled_create.js';
-import { openWorld } from '../../src/cli/host_context.js';
+import { openHostContext } from '../../src/cli/host_context.js';
 import type { FaultRule } from '../../src/local/fault_injection.js';
 import { base, heldBy, misbehaving, pipeline } from '../support/ec2.js';
 import { inFolder } from '../support/folder.js';
@@ -118,12 +118,12 @@ suite('answers that leave it open what was done', (test) => {
 
   test('EC2 that could not be opened is opened again when it is next asked for', () =>
     inFolder({ 'faults.json': 'none' }, async (folder) => {
-      const world = openWorld({ cloud: { provider: 'local' }, state: join(folder, 'state'), signal: new AbortController().signal, warn: () => {} });
+      const host = openHostContext({ cloud: { provider: 'local' }, state: join(folder, 'state'), signal: new AbortController().signal, warn: () => {} });
       process.env['CHROOTFILE_LOCAL_FAULTS'] = join(folder, 'faults.json');
       try {
-        assert.match(String(await world.ec2().catch((error: Error) => error)), 'faults.json');
+        assert.match(String(await host.ec2().catch((error: Error) => error)), 'faults.json');
         writeFileSync(join(folder, 'faults.json'), '[]');
-        assert.is((await world.ec2()).region, 'local-1');
+        assert.is((await host.ec2()).region, 'local-1');
       } finally {
         delete process.env['CHROOTFILE_LOCAL_FAULTS'];
       }

@@ -172,7 +172,7 @@ outputs: {result: "{{ a.x }}"}
       assert.match((await run(['list', web], { folder })).stdout, '\noutputs: image_id, image_name, nginx\n');
     }));
 
-  test('a hold on the host needs the sandbox, or a root whose mounts others see', () =>
+  test('a resource on the host needs the sandbox, or a root whose mounts others see', () =>
     inFolder({}, async (folder) => {
       writeFileSync(join(folder, 'r.yml'), 'version: 1\ntasks:\n  hold: {run: "true", undo: {run: "true", when: always}}\n');
       const refused = spawnSync('unshare', ['--mount', '--propagation', 'private', '--', program, 'run', 'r.yml', '--no-sandbox'], {
@@ -181,7 +181,7 @@ outputs: {result: "{{ a.x }}"}
         env: { ...process.env, CHROOTFILE_STATE: join(folder, 'state') },
       });
       assert.is(refused.status, 3);
-      assert.match(refused.stderr, 'without the sandbox "hold" cannot mount anything for the tasks that stand on it\n');
+      assert.match(refused.stderr, 'without the sandbox "hold" cannot mount anything for the tasks that use it\n');
     }));
 
   test('every verb has help with examples', () =>

@@ -5,7 +5,7 @@ import type { Cloud } from '../../dsl/recipe/types.js';
 import { listRuns, type RunState } from '../../runtime/runs/run_folder.js';
 import { type CloudOptions, givenCloud } from '../cloud.js';
 import { ExitError, exits } from '../exit_codes.js';
-import { openWorld } from '../host_context.js';
+import { openHostContext } from '../host_context.js';
 import { stateFolder } from '../state.js';
 import { print, printError, printJson, table } from '../terminal/output.js';
 import { watchSignals } from '../terminal/signals.js';
@@ -61,9 +61,9 @@ async function gc(options: GcOptions): Promise<number> {
   const { signal } = interruption;
   try {
     const warn = (message: string) => printError(`warning: ${message}`);
-    const world = openWorld({ cloud, state, signal, warn });
-    const own = await world.ec2();
-    const regions = await Promise.all((await regionsOf(own, options.regions)).map((region) => world.ec2(region)));
+    const context = openHostContext({ cloud, state, signal, warn });
+    const own = await context.ec2();
+    const regions = await Promise.all((await regionsOf(own, options.regions)).map((region) => context.ec2(region)));
     const found: Leftover[] = [];
     const closed: string[] = [];
     for (const ec2 of regions) {

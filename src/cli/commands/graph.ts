@@ -64,7 +64,7 @@ function asMermaid(plan: Plan, links: ReadonlyMap<string, readonly string[]>): s
   const names = new Map(plan.nodes.map(({ id }, i) => [id, `n${i}`]));
   const shape = (node: PlanNode) => {
     const text = `"${label(node).replaceAll('"', '#quot;').replaceAll('\n', '<br/>')}"`;
-    return node.type === 'release' ? `([${text}])` : node.task.lifetime === 'hold' ? `[[${text}]]` : `[${text}]`;
+    return node.type === 'release' ? `([${text}])` : node.task.lifetime === 'resource' ? `[[${text}]]` : `[${text}]`;
   };
   return [
     'flowchart TD',
@@ -78,7 +78,7 @@ function asMermaid(plan: Plan, links: ReadonlyMap<string, readonly string[]>): s
 
 function asDot(plan: Plan, links: ReadonlyMap<string, readonly string[]>): string[] {
   const quoted = (text: string) => `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
-  const style = (node: PlanNode) => (node.type === 'release' ? ', style=dashed' : node.task.lifetime === 'hold' ? ', peripheries=2' : '');
+  const style = (node: PlanNode) => (node.type === 'release' ? ', style=dashed' : node.task.lifetime === 'resource' ? ', peripheries=2' : '');
   return [
     'digraph recipe {',
     '  node [shape=box];',

@@ -120,10 +120,10 @@ function mustHavePerson(what: string): void {
 
 function checkHost(file: string, { plan, done }: PreparedRun, sandbox: boolean): void {
   if (!isRoot()) throw new ExitError(exits.host, `run needs root: it mounts, attaches and changes root\n  help: sudo chrootfile run ${file}`);
-  const holder = [...plan.tasks.values()].find((task) => task.lifetime === 'hold' && task.task.action.type === 'run' && task.in === undefined);
+  const holder = [...plan.tasks.values()].find((task) => task.lifetime === 'resource' && task.task.action.type === 'run' && task.in === undefined);
   if (!sandbox && holder !== undefined && !mounts().findLast(({ path }) => path === '/')?.shared) {
     const help = 'leave out --no-sandbox, or mount --make-rshared / first';
-    throw new ExitError(exits.host, `without the sandbox "${holder.id}" cannot mount anything for the tasks that stand on it\n  help: ${help}`);
+    throw new ExitError(exits.host, `without the sandbox "${holder.id}" cannot mount anything for the tasks that use it\n  help: ${help}`);
   }
   // One that may turn out not to run, or may fail, is told when it comes to it.
   const asks = [...plan.tasks.values()].find(

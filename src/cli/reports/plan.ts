@@ -12,7 +12,7 @@ export function printPlan(plan: Plan, file: string, goals: readonly string[]): v
     if (node.type === 'task' && node.task.task.description !== undefined) print(`      ${styled('dim', node.task.task.description)}`);
     for (const edge of node.after) print(`      after ${edge.from}: ${edge.because}`);
     if (node.type === 'task' && !plan.goals.includes(node.id)) print(`      in the plan because ${plan.reasons.get(node.id)}`);
-    if (node.type === 'task') print(`      undo ${node.task.lifetime === 'hold' ? 'at its release' : 'when the run fails'}: ${undoOf(node)}`);
+    if (node.type === 'task') print(`      undo ${node.task.lifetime === 'resource' ? 'at its release' : 'when the run fails'}: ${undoOf(node)}`);
   }
   if (plan.leftOut.length > 0) print('', `left out: ${plan.leftOut.join(', ')}`);
 }

@@ -189,7 +189,7 @@ export const catalogue = {
     right: 'tasks:\n  v: {uses: ec2.volume, with: {size: 1}}',
   },
   release: {
-    means: 'Only holds are released, and only `needs` names releases.',
+    means: 'Only resources are released, and only `needs` names releases.',
     wrong: 'tasks:\n  a: {run: "true"}\n  b: {needs: [a.released], run: "true"}',
     right: 'tasks:\n  a: {run: "true"}\n  b: {needs: [a], run: "true"}',
   },

@@ -7,14 +7,14 @@ import type { Span } from '../syntax/source.js';
 import { cycleIn, sorted } from './graph.js';
 import { unmadeImages } from './unmade_images.js';
 
-/** What a run will do: tasks and the releases of holds, in an order that respects every edge. */
+/** What a run will do: tasks and the releases of resources, in an order that respects every edge. */
 export interface Plan {
   readonly module: Module;
   readonly tasks: ReadonlyMap<string, LinkedTask>;
   /** In order: an edge never points forward. */
   readonly nodes: readonly PlanNode[];
   readonly goals: readonly string[];
-  /** Why each task is there: it is a goal, another one needs it, or one freezes what it stands on. */
+  /** Why each task is there: it is a goal, another one needs it, or one freezes what it uses. */
   readonly reasons: ReadonlyMap<string, string>;
   /** Tasks that are not run: the recipe's own, and those its libraries show. */
   readonly leftOut: readonly string[];
@@ -22,7 +22,7 @@ export interface Plan {
   readonly warnings: readonly Diagnostic[];
 }
 
-/** A task, or the release of a hold (`root.released`). */
+/** A task, or the release of a resource (`root.released`). */
 export interface PlanNode {
   readonly id: string;
   readonly type: 'task' | 'release';
@@ -52,7 +52,7 @@ export function makePlan(module: Module, all: ReadonlyMap<string, LinkedTask>, g
   const users = new Users(tasks.values());
   for (const task of tasks.values()) {
     graph.set(task.id, { id: task.id, type: 'task', task, after: edgesOf(task, users) });
-    if (task.lifetime === 'hold')
+    if (task.lifetime === 'resource')
       graph.set(`${task.id}.released`, { id: `${task.id}.released`, type: 'release', task, after: releaseEdges(task, users, tasks) });
   }
   failOnCycle(graph);
@@ -113,38 +113,38 @@ function closure(goals: readonly string[], all: ReadonlyMap<string, LinkedTask>)
   // What a goal needs by itself was not pulled. The map grows while it is gone through: what is pulled may pull.
   for (const id of reasons.keys()) {
     const task = all.get(id) as LinkedTask;
-    for (const { hold } of task.freezes) {
-      for (const user of users.through(hold, task)) needed([user.id], `"${id}" freezes "${hold}"`);
+    for (const { resource } of task.freezes) {
+      for (const user of users.through(resource, task)) needed([user.id], `"${id}" freezes "${resource}"`);
     }
   }
   return reasons;
 }
 
-/** The tasks that stand on each hold, in written order. */
+/** The tasks that use each hold, in written order. */
 class Users {
-  private readonly byHold = new Map<string, LinkedTask[]>();
+  private readonly byResource = new Map<string, LinkedTask[]>();
 
   constructor(tasks: Iterable<LinkedTask>) {
     for (const task of tasks) {
-      for (const hold of task.standsOn) {
-        const users = this.byHold.get(hold);
-        if (users === undefined) this.byHold.set(hold, [task]);
+      for (const resource of task.uses) {
+        const users = this.byResource.get(resource);
+        if (users === undefined) this.byResource.set(resource, [task]);
         else users.push(task);
       }
     }
   }
 
-  of(hold: string): readonly LinkedTask[] {
-    return this.byHold.get(hold) ?? [];
+  of(resource: string): readonly LinkedTask[] {
+    return this.byResource.get(resource) ?? [];
   }
 
-  holdsOn(hold: string): readonly LinkedTask[] {
-    return this.of(hold).filter((user) => user.lifetime === 'hold');
+  resourcesOn(resource: string): readonly LinkedTask[] {
+    return this.of(resource).filter((user) => user.lifetime === 'resource');
   }
 
-  /** The tasks that stand on a hold which stands on the frozen one, and those holds. */
+  /** The tasks that use a resource which uses the frozen one, and those resources. */
   through(frozen: string, freezer: LinkedTask): readonly LinkedTask[] {
-    const users = new Set(this.holdsOn(frozen).flatMap((hold) => this.of(hold.id)));
+    const users = new Set(this.resourcesOn(frozen).flatMap((resource) => this.of(resource.id)));
     users.delete(freezer);
     return [...users].sort((a, b) => a.rank - b.rank);
   }
@@ -156,21 +156,21 @@ function edgesOf(task: LinkedTask, users: Users): Edge[] {
     if (!edges.has(edge.from)) edges.set(edge.from, edge);
   };
   for (const { to, released, because, span } of task.links) add({ from: released ? `${to}.released` : to, because, requires: true, span });
-  for (const { hold, parameter, span } of task.freezes) {
-    const because = `freezes "${hold}" (${parameter})`;
-    for (const user of users.holdsOn(hold)) add({ from: `${user.id}.released`, because, requires: true, span });
-    for (const user of users.through(hold, task)) add({ from: user.id, because, requires: true, span });
+  for (const { resource, parameter, span } of task.freezes) {
+    const because = `freezes "${resource}" (${parameter})`;
+    for (const user of users.resourcesOn(resource)) add({ from: `${user.id}.released`, because, requires: true, span });
+    for (const user of users.through(resource, task)) add({ from: user.id, because, requires: true, span });
   }
   return [...edges.values()];
 }
 
-function releaseEdges(hold: LinkedTask, users: Users, tasks: ReadonlyMap<string, LinkedTask>): Edge[] {
-  const span = hold.task.at.document.keySpanOf(hold.task.at.pointer);
-  const edges: Edge[] = [{ from: hold.id, because: `releases "${hold.id}"`, requires: false, span }];
-  for (const user of users.of(hold.id)) {
-    const from = user.lifetime === 'hold' ? `${user.id}.released` : user.id;
-    const link = user.links.find((l) => l.to === hold.id) ?? user.links.find((l) => tasks.get(l.to)?.standsOn.has(hold.id));
-    edges.push({ from, because: `"${user.id}" stands on it`, requires: false, span: link?.span ?? span });
+function releaseEdges(resource: LinkedTask, users: Users, tasks: ReadonlyMap<string, LinkedTask>): Edge[] {
+  const span = resource.task.at.document.keySpanOf(resource.task.at.pointer);
+  const edges: Edge[] = [{ from: resource.id, because: `releases "${resource.id}"`, requires: false, span }];
+  for (const user of users.of(resource.id)) {
+    const from = user.lifetime === 'resource' ? `${user.id}.released` : user.id;
+    const link = user.links.find((l) => l.to === resource.id) ?? user.links.find((l) => tasks.get(l.to)?.uses.has(resource.id));
+    edges.push({ from, because: `"${user.id}" uses it`, requires: false, span: link?.span ?? span });
   }
   return edges;
 }
@@ -223,7 +223,7 @@ function sortNodes<Node extends PlanNode>(graph: ReadonlyMap<string, Node>, rank
   return sorted(predecessors, rankOf).map((id) => graph.get(id) as Node);
 }
 
-/** Tasks as written, then releases, the hold written last first. */
+/** Tasks as written, then releases, the resource written last first. */
 function ranks(graph: ReadonlyMap<string, PlanNode>, count: number): (id: string) => number {
   return (id) => {
     const node = graph.get(id) as PlanNode;

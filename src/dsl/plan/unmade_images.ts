@@ -24,7 +24,7 @@ export function unmadeImages(module: Module, all: ReadonlyMap<string, LinkedTask
   }
   return [...workers].flatMap(([id, worker]) => {
     const chroot = all.get(id) as LinkedTask;
-    const freezers = [...all.values()].filter((task) => task.freezes.some(({ hold }) => chroot.standsOn.has(hold)));
+    const freezers = [...all.values()].filter((task) => task.freezes.some(({ resource }) => chroot.uses.has(resource)));
     const own = freezers.filter((task) => libraryOf(task) === libraryOf(chroot));
     const [freezer] = own;
     if (freezer === undefined || freezers.some((task) => tasks.has(task.id))) return [];

@@ -15,8 +15,8 @@ export interface KindDeclaration {
   readonly summary: string;
   /** When to use it and what it leaves behind, in Markdown. */
   readonly docs: string;
-  /** A `hold` is released at the end of what stands on it; a `step` is undone only when the run fails. */
-  readonly lifetime: 'step' | 'hold';
+  /** A `resource` is released at the end of what uses it; a `step` is undone only when the run fails. */
+  readonly lifetime: 'step' | 'resource';
   /** What its undo does, e.g. `delete the volume`; for `plan`. Absent where nothing is undone. */
   readonly takesBack?: string;
   /** Whether the task names a chroot in `in`, must, or must not. */
@@ -25,7 +25,7 @@ export interface KindDeclaration {
   readonly params: ObjectSchema;
   /** Schema of what `{{ task.output }}` gives. */
   readonly outputs: ObjectSchema;
-  /** Parameters that name a hold whose other users must have ended well, and be released, before this task. */
+  /** Parameters that name a resource whose other users must have ended well, and be released, before this task. */
   readonly freezes?: readonly string[];
   /** Host programs it runs, by the Debian package that has them. */
   readonly tools: Readonly<Record<string, string>>;

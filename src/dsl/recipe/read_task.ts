@@ -139,7 +139,7 @@ export class TaskReader {
       const key = text.sources === undefined ? 'status' : 'sources';
       this.diagnostics.push({ code: 'up-to-date', message, span: this.document.keySpanOf(below(at, key).pointer), help });
     };
-    if (action.undo?.when === 'always') say('a hold is never up to date: it is released at the end of every run', 'take this key out, or "when: always"');
+    if (action.undo?.when === 'always') say('a resource is never up to date: it is released at the end of every run', 'take this key out, or "when: always"');
     else if ([...action.outputs.values()].some(({ secret }) => secret))
       say('a task with a secret output is never up to date: secrets are not kept', 'make the secret in a task of its own');
     else if (text.in !== undefined && text.status === undefined && text.generates === undefined)

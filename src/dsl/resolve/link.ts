@@ -18,15 +18,15 @@ export interface LinkedTask {
   /** Where its names are looked up: its module, as this instance sees it. */
   readonly module: Module;
   readonly task: Task;
-  readonly lifetime: 'step' | 'hold';
+  readonly lifetime: 'step' | 'resource';
   /** The id of the chroot task it runs in. */
   readonly in?: string | undefined;
   /** The tasks it names, in the order written. */
   readonly links: readonly Link[];
-  /** The holds it keeps from being released: those it names, and what they stand on. */
-  readonly standsOn: ReadonlySet<string>;
-  /** Holds named in a parameter its kind freezes. */
-  readonly freezes: readonly { readonly hold: string; readonly parameter: string; readonly span: Span }[];
+  /** The resources it keeps from being released: those it names, and what they use. */
+  readonly uses: ReadonlySet<string>;
+  /** Resources named in a parameter its kind freezes. */
+  readonly freezes: readonly { readonly resource: string; readonly parameter: string; readonly span: Span }[];
   /** Place in the written order of all tasks: libraries first, each file from its top. */
   readonly rank: number;
   /** The task it is one of several instances of, and how many of those may run at once. */
@@ -64,13 +64,13 @@ interface Draft {
   readonly task: Task;
   readonly links: Link[];
   in?: string;
-  freezes: { hold: string; parameter: string; span: Span }[];
+  freezes: { resource: string; parameter: string; span: Span }[];
 }
 
 class Linker {
   private readonly drafts = new Map<string, Draft>();
   private readonly traits: KnownTraits = new Map();
-  /** How many names were looked up, tasks that they mean found, and holds that these stand on. */
+  /** How many names were looked up, tasks that they mean found, and resources that these use. */
   private names = 0;
   private readonly reverse: { readonly id: string; readonly name: Name; readonly module: Module }[] = [];
 
@@ -144,7 +144,7 @@ class Linker {
         use(value, false, `"with" of a built-in kind`);
         if (!action.kind.freezes?.includes(parameter)) continue;
         for (const found of tasksIn(value, module)) {
-          if (lifetimeOf(found.task) === 'hold') draft.freezes.push({ hold: found.id, parameter, span: found.span });
+          if (lifetimeOf(found.task) === 'resource') draft.freezes.push({ resource: found.id, parameter, span: found.span });
         }
       }
     } else if (action.type === 'run') {
@@ -210,17 +210,17 @@ class Linker {
 
   tasks(): Map<string, LinkedTask> {
     const stands = new Map<string, ReadonlySet<string>>();
-    const standsOn = (start: string): ReadonlySet<string> => {
-      // Without recursion: a chain of holds may be long.
+    const uses = (start: string): ReadonlySet<string> => {
+      // Without recursion: a chain of resources may be long.
       const stack = [start];
       while (stack.length > 0) {
         const id = stack.at(-1) as string;
-        const holds = this.holdsNamedBy(id);
-        const open = holds.filter((hold) => !stands.has(hold));
-        if (open.length > 0) for (const hold of open) stack.push(hold);
+        const resources = this.resourcesNamedBy(id);
+        const open = resources.filter((resource) => !stands.has(resource));
+        if (open.length > 0) for (const resource of open) stack.push(resource);
         else {
-          const all = new Set(holds);
-          for (const hold of holds) for (const under of stands.get(hold) ?? []) all.add(under);
+          const all = new Set(resources);
+          for (const resource of resources) for (const under of stands.get(resource) ?? []) all.add(under);
           this.count(all.size, this.drafts.get(id)?.task as Task);
           stands.set(id, all);
           stack.pop();
@@ -238,7 +238,7 @@ class Linker {
           lifetime: lifetimeOf(draft.task),
           in: draft.in,
           links: draft.links,
-          standsOn: standsOn(id),
+          uses: uses(id),
           freezes: draft.freezes,
           rank,
           siblings: siblingsOf(draft),
@@ -247,9 +247,9 @@ class Linker {
     );
   }
 
-  private holdsNamedBy(id: string): string[] {
+  private resourcesNamedBy(id: string): string[] {
     const links = this.drafts.get(id)?.links.filter((link) => !link.released) ?? [];
-    return links.map((link) => link.to).filter((to) => lifetimeOf(this.drafts.get(to)?.task as Task) === 'hold');
+    return links.map((link) => link.to).filter((to) => lifetimeOf(this.drafts.get(to)?.task as Task) === 'resource');
   }
 
   private check(value: Value, module: Module, allowed: { tasks: boolean; secrets: boolean; place: string }, hasEnv = this.hasEnvIn(module)): void {

@@ -112,8 +112,8 @@ export function taskNamed(name: string, module: Module): NamedTask | Unresolved 
   const task = at.recipe.tasks.get(path.at(-1) ?? '');
   if (task === undefined) return unknownTask(name, module);
   if (task.internal && at.namespace !== module.namespace) return unresolved('internal', `"${name}" is internal to its library`);
-  if (release !== undefined && lifetimeOf(task) !== 'hold' && task.action.type !== 'unknown')
-    return unresolved('release', `"${dotted}" is not a hold, so it is never released`);
+  if (release !== undefined && lifetimeOf(task) !== 'resource' && task.action.type !== 'unknown')
+    return unresolved('release', `"${dotted}" is not a resource, so it is never released`);
   const meant = instancesMeant(task, at, module, key);
   if ('type' in meant) return meant;
   return { type: 'task', module: at, task, ids: meant.ids, released: release !== undefined };
@@ -150,10 +150,10 @@ function idsOf(instances: readonly Instance[], idOf: (instance: Instance) => str
 
 const allIds = new WeakMap<readonly Instance[], readonly string[]>();
 
-/** Whether a task holds something until what stands on it has ended. */
-export function lifetimeOf(task: Task): 'step' | 'hold' {
+/** Whether a task holds something until what uses it has ended. */
+export function lifetimeOf(task: Task): 'step' | 'resource' {
   if (task.action.type === 'kind') return task.action.kind.lifetime;
-  return task.action.type === 'run' && task.action.undo?.when === 'always' ? 'hold' : 'step';
+  return task.action.type === 'run' && task.action.undo?.when === 'always' ? 'resource' : 'step';
 }
 
 /** The names of the outputs a task gives. */

@@ -87,7 +87,7 @@ function namesOf(task: Task, name: string, module: Module): Offered[] {
   const instances = (module.instances.get(task.name) ?? []).filter(({ unknown }) => !unknown).map(({ key }) => `${name}${key}`);
   return [name, ...instances].flatMap((each) => [
     { name: each, text, chroot },
-    ...(lifetimeOf(task) === 'hold' ? [{ name: `${each}.released`, text: `The release of ${each}`, chroot: false }] : []),
+    ...(lifetimeOf(task) === 'resource' ? [{ name: `${each}.released`, text: `The release of ${each}`, chroot: false }] : []),
   ]);
 }
 

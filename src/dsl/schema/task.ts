@@ -20,7 +20,7 @@ export function taskSchema(kinds: readonly KindDeclaration[]): Schema {
         type: 'string',
         pattern: taskPattern,
       }),
-      needs: tasksSchema('Tasks that must have ended well before this one; `NAME.released` waits for the release of a hold.', 'needs: [packages]'),
+      needs: tasksSchema('Tasks that must have ended well before this one; `NAME.released` waits for the release of a resource.', 'needs: [packages]'),
       before: tasksSchema('Tasks that shall wait for this one: the reverse of `needs`, also into a library.', 'before: [ami.image]'),
       if: word('Skips the task unless this renders to `true`.', 'if: "{{ eq inputs.flavor \'full\' }}"', {
         type: ['boolean', 'string'],
@@ -91,7 +91,7 @@ export function taskSchema(kinds: readonly KindDeclaration[]): Schema {
           additionalProperties: false,
           properties: {
             run: scriptSchema('The script that undoes it. It must work twice.', 'run: vgchange -an build'),
-            when: word('`failure`, the default; `always` makes the task a hold.', 'when: always', { enum: ['failure', 'always'], default: 'failure' }),
+            when: word('`failure`, the default; `always` makes the task a resource.', 'when: always', { enum: ['failure', 'always'], default: 'failure' }),
           },
         },
       ),

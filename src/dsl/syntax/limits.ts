@@ -19,7 +19,7 @@ export const limits = {
   instances: 10_000,
   /** Tasks of a recipe with all its libraries and instances. */
   tasks: 50_000,
-  /** Names in all tasks, each as often as it is read for an instance, and the tasks and holds that they mean. */
+  /** Names in all tasks, each as often as it is read for an instance, and the tasks and resources that they mean. */
   names: 1_000_000,
   /** Characters of a value when its templates are rendered. */
   rendered: 64 * 2 ** 20,

@@ -10,7 +10,7 @@ import type { RunFolder } from '../runs/run_folder.js';
 import type { Undoer } from '../runs/undo.js';
 import type { RunFacts } from './evaluation_context.js';
 import type { EventSink } from './events.js';
-import type { AnyKind, World } from './kind.js';
+import type { AnyKind, HostContext } from './kind.js';
 import type { RenderedUndo } from './script_undo.js';
 
 /** What a run needs. */
@@ -26,14 +26,14 @@ export interface Execution {
   /** The undo scripts of this run as rendered, by note: notes on disk hold no secrets. */
   readonly rendered: Map<number, RenderedUndo>;
   /** Shell and EC2; its signal is the user's wish to cancel. */
-  readonly world: World;
+  readonly host: HostContext;
   readonly emit: EventSink;
   readonly places: number;
   /** Whether there is a terminal for scripts that may ask. */
   readonly hasTerminal: boolean;
   readonly keepGoing: boolean;
-  /** Whether a hold stays when a task that stands on it failed, so that the run can go on there; else it is released. */
-  readonly keepsHolds: boolean;
+  /** Whether a resource stays when a task that uses it failed, so that the run can go on there; else it is released. */
+  readonly keepsResources: boolean;
   /** What is done once tasks have failed and nothing runs any more; `interrupted`: by the user, who is not asked then. */
   onFailure(failed: readonly FailedTask[], interrupted: boolean): Promise<FailureWish>;
   /** Is asked before each task whether it shall run; absent: they all shall. */

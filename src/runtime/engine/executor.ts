@@ -44,23 +44,23 @@ class Executor {
   }
 
   async run(): Promise<Outcome> {
-    const { onFailure, world, atCommit, keepsHolds } = this.execution;
+    const { onFailure, host, atCommit, keepsResources } = this.execution;
     for (;;) {
       if ((await this.attempt()) && (await this.commit())) {
         for (const action of atCommit) await this.atEnd(action);
         return { ok: true, ...this.recipeOutputs(), left: [] };
       }
-      if (keepsHolds) await this.renewStandIns();
-      const wish = await onFailure(this.failed, world.signal.aborted);
+      if (keepsResources) await this.renewStandIns();
+      const wish = await onFailure(this.failed, host.signal.aborted);
       if (wish === 'keep') return { ok: false, outputs: {}, left: this.kept(), kept: this.endedWell() };
-      if (wish === 'undo' || world.signal.aborted) return { ok: false, outputs: {}, left: await this.undoAll() };
+      if (wish === 'undo' || host.signal.aborted) return { ok: false, outputs: {}, left: await this.undoAll() };
     }
   }
 
   /** Where tasks failed: somebody may open a shell there. */
   private async renewStandIns(): Promise<void> {
-    const { journal, world } = this.execution;
-    for (const { task } of this.failed) if (task.in !== undefined) await renewStandInsIfPossible(journal, task.in, world.warn);
+    const { journal, host } = this.execution;
+    for (const { task } of this.failed) if (task.in !== undefined) await renewStandInsIfPossible(journal, task.in, host.warn);
   }
 
   /** From here on what was made is kept, whatever happens. @returns whether that could be written down. */
@@ -80,12 +80,12 @@ class Executor {
 
   /** Does what has not ended well yet; gives whether all has. */
   private async attempt(): Promise<boolean> {
-    const { plan, emit, world, journal } = this.execution;
+    const { plan, emit, host, journal } = this.execution;
     // Aborts on the user's cancel and on the first failure.
     const cancel = new AbortController();
-    const onCancel = () => cancel.abort(world.signal.reason);
-    if (world.signal.aborted) onCancel();
-    world.signal.addEventListener('abort', onCancel);
+    const onCancel = () => cancel.abort(host.signal.reason);
+    if (host.signal.aborted) onCancel();
+    host.signal.addEventListener('abort', onCancel);
     const runner = new TaskRunner(this.execution, this.notes, cancel.signal);
     this.failed = runner.failed;
     try {
@@ -113,7 +113,7 @@ class Executor {
       if (!cancel.signal.aborted) emit({ type: 'warning', message: (error as Error).message });
       return false;
     } finally {
-      world.signal.removeEventListener('abort', onCancel);
+      host.signal.removeEventListener('abort', onCancel);
     }
   }
 
@@ -138,10 +138,10 @@ class Executor {
   }
 
   private async undoAll(): Promise<Left[]> {
-    const { journal, emit, world, undoers } = this.execution;
+    const { journal, emit, host, undoers } = this.execution;
     const notes = journal.open;
-    if (notes.length > 0) emit({ type: 'undo.started', reason: world.signal.aborted ? 'interrupted' : 'a task failed', entries: notes.length });
-    const left = await this.execution.inUndo((signal) => undoNotes(notes, { journal, emit, undoers, world: { ...world, signal }, gates: 'all' }));
+    if (notes.length > 0) emit({ type: 'undo.started', reason: host.signal.aborted ? 'interrupted' : 'a task failed', entries: notes.length });
+    const left = await this.execution.inUndo((signal) => undoNotes(notes, { journal, emit, undoers, host: { ...host, signal }, gates: 'all' }));
     return endUndo(journal, left);
   }
 
@@ -154,8 +154,8 @@ class Executor {
     const { action } = node.task.task;
     if (before !== undefined) return { id: node.id, after: node.after, takesPlace: false, limits: [], run: () => Promise.resolve(before) };
     const work = action.type === 'run' || (action.type === 'kind' && action.kind.name.startsWith('disk.'));
-    // What may be gone on with needs its holds: they stay while something that stands on them has failed.
-    const stays = node.type === 'release' && this.execution.keepsHolds;
+    // What may be gone on with needs its resources: they stay while something that uses them has failed.
+    const stays = node.type === 'release' && this.execution.keepsResources;
     return {
       id: node.id,
       after: stays ? node.after.map(({ from }) => ({ from, requires: true })) : node.after,
@@ -179,18 +179,18 @@ class Executor {
     }
   }
 
-  /** Takes a hold back, now that nothing stands on it any more. */
+  /** Takes a resource back, now that nothing uses it any more. */
   private async release(node: PlanNode): Promise<NodeOutcome> {
     const { emit } = this.execution;
-    const hold = node.task.id;
-    const outcome = this.outcomes.get(hold);
+    const resource = node.task.id;
+    const outcome = this.outcomes.get(resource);
     const started = performance.now();
     if (outcome !== 'done' && outcome !== 'failed') {
-      emit({ type: 'task.finished', task: node.id, outcome: 'skipped', seconds: 0, reason: `"${hold}" holds nothing` });
+      emit({ type: 'task.finished', task: node.id, outcome: 'skipped', seconds: 0, reason: `"${resource}" was not created` });
       return 'skipped';
     }
     emit({ type: 'task.started', task: node.id, attempt: 1 });
-    const [left] = await this.notes.undo(hold);
+    const [left] = await this.notes.undo(resource);
     const seconds = (performance.now() - started) / 1000;
     emit({ type: 'task.finished', task: node.id, outcome: left === undefined ? 'done' : 'failed', seconds, error: left?.error });
     return left === undefined ? 'done' : 'failed';

@@ -6,7 +6,7 @@ import type { Cloud } from '../../dsl/recipe/types.js';
 import type { Shell } from '../../linux/command.js';
 
 /** What a task, or the undo of one, works with. */
-export interface World extends Ec2Opener {
+export interface HostContext extends Ec2Opener {
   readonly shell: Shell;
   /** Whether the mounts of the run went with its last process: then what is mounted at its paths is somebody else's. */
   readonly mountsGone: boolean;
@@ -21,7 +21,7 @@ export interface World extends Ec2Opener {
 }
 
 /** What a task works with while it runs. */
-export interface TaskContext extends World, Maker, NoteWriter {
+export interface TaskContext extends HostContext, Maker, NoteWriter {
   /** An empty place on the host where the task may mount something; it need not exist. */
   readonly mountPoint: string;
   /** The folder of the recipe: host paths in `with` are relative to it. */
@@ -60,7 +60,7 @@ export interface TaskKind<P extends ObjectSchema, O extends ObjectSchema, N> ext
   /** Does it and gives the outputs. Every change has its note before anything relies on it. */
   run(params: Described<P>, context: TaskContext): Promise<Described<O>>;
   /** Takes back what a note says. Works twice, and on half-done things. */
-  undo?(note: N, world: World): Promise<void>;
+  undo?(note: N, host: HostContext): Promise<void>;
   /** What a note says is kept of a run that ended well. */
   artifacts?(note: N): Artifact[];
   /** The commands a person would type instead of `undo`, quoted for a shell, about what is still there then. */

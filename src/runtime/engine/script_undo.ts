@@ -4,7 +4,7 @@ import { runScript } from '../../linux/sandboxed_script.js';
 import { shellWord } from '../../linux/shell_quote.js';
 import type { Note } from '../runs/journal.js';
 import type { Undoer } from '../runs/undo.js';
-import type { ByHand, World } from './kind.js';
+import type { ByHand, HostContext } from './kind.js';
 import { policy } from './policy.js';
 import { baseEnvironment, definedOf, shellFor } from './script_environment.js';
 
@@ -40,7 +40,7 @@ export function scriptUndoer(
   onLines: (task: string, lines: string[]) => void,
 ): Undoer {
   return {
-    async undo(note: Note, world: World) {
+    async undo(note: Note, host: HostContext) {
       const { script, env, shell, dir, root, privileged = true, keepsMounts } = note.data as ScriptNote;
       const known = rendered.get(note.id) ?? {
         text: unseal(script, secret) ?? '',
@@ -54,9 +54,9 @@ export function scriptUndoer(
           root,
           privileged,
           // What the run had mounted went with it: what is mounted there now is somebody else's.
-          keepsMounts: keepsMounts && !world.mountsGone,
+          keepsMounts: keepsMounts && !host.mountsGone,
           timeoutMs: policy.undoScriptMs,
-          signal: world.signal,
+          signal: host.signal,
           onLines: (lines) => onLines(note.task, lines),
         },
         pipes,

@@ -7,7 +7,7 @@ import type { Execution } from './execution.js';
 export class TaskNotes {
   private readonly ancestors = new Map<string, ReadonlySet<string>>();
 
-  constructor(private readonly execution: Pick<Execution, 'plan' | 'journal' | 'undoers' | 'world' | 'inUndo'>) {}
+  constructor(private readonly execution: Pick<Execution, 'plan' | 'journal' | 'undoers' | 'host' | 'inUndo'>) {}
 
   /** Writes down how to undo something, before it is done; gives the number of the note. @param kind whose undo it is. */
   add(task: LinkedTask, kind: string, data: object): number {
@@ -18,7 +18,7 @@ export class TaskNotes {
       task: task.id,
       kind,
       on: open.filter((note) => note.task === task.id || below.has(note.task)).map((note) => note.id),
-      standsOn: task.lifetime === 'hold' ? open.filter((note) => task.standsOn.has(note.task)).map((note) => note.id) : [],
+      standsOn: task.lifetime === 'resource' ? open.filter((note) => task.uses.has(note.task)).map((note) => note.id) : [],
       in: kind === 'script' ? task.in : undefined,
       data,
     }).id;
@@ -26,9 +26,9 @@ export class TaskNotes {
 
   /** Undoes all that a task did; gives what could not be undone. */
   undo(task: string): Promise<Left[]> {
-    const { journal, undoers, world } = this.execution;
+    const { journal, undoers, host } = this.execution;
     const notes = journal.open.filter((note) => note.task === task);
-    return this.execution.inUndo((signal) => undoNotes(notes, { journal, undoers, world: { ...world, signal }, emit: () => {}, gates: 'holds' }));
+    return this.execution.inUndo((signal) => undoNotes(notes, { journal, undoers, host: { ...host, signal }, emit: () => {}, gates: 'resources' }));
   }
 
   /** The tasks a task relies on, directly or not. */

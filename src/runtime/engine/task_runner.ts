@@ -86,9 +86,9 @@ export class TaskRunner {
 
   /** Has names resolve, and services stay down, in the chroot that a task runs in, whatever the one before did there. */
   private async renewStandIns(task: PreparedTask): Promise<void> {
-    const { journal, world } = this.execution;
+    const { journal, host } = this.execution;
     const { in: chroot } = task.linked;
-    if (chroot !== undefined && task.root() !== undefined) await renewStandIns(journal, chroot, world.warn);
+    if (chroot !== undefined && task.root() !== undefined) await renewStandIns(journal, chroot, host.warn);
   }
 
   private withLocks<T>(task: PreparedTask, action: () => Promise<T>): Promise<T> {
@@ -142,10 +142,10 @@ export class TaskRunner {
 
   /** What a kind works with. */
   private contextOf({ id, linked, kind, root }: PreparedKind): TaskContext {
-    const { world, folder, emit, journal, atCommit } = this.execution;
+    const { host, folder, emit, journal, atCommit } = this.execution;
     const { timeoutMs } = linked.task;
     return {
-      ...world,
+      ...host,
       signal: timeoutMs === undefined ? this.cancelled : AbortSignal.any([this.cancelled, AbortSignal.timeout(timeoutMs)]),
       run: folder.id,
       task: id,

@@ -19,12 +19,12 @@ export async function runCommandVariables(execution: Execution, signal: AbortSig
   }
 }
 
-async function commandVariable({ facts, world }: Execution, { module, name, command }: CommandVariable, signal: AbortSignal): Promise<string> {
+async function commandVariable({ facts, host }: Execution, { module, name, command }: CommandVariable, signal: AbortSignal): Promise<string> {
   const text = String(evaluate(command, module, facts));
   const place = placeOf(command.at.document.spanOf(command.at.pointer));
   try {
     // By the environment, not as an argument: anybody may read those.
-    const output = await world.shell.run(['/bin/sh', '-e', '-c', 'eval "$CHROOTFILE_COMMAND"'], {
+    const output = await host.shell.run(['/bin/sh', '-e', '-c', 'eval "$CHROOTFILE_COMMAND"'], {
       cwd: folderOf(module),
       env: { ...definedOf(facts.variables), CHROOTFILE_COMMAND: text },
       shownAs: ['sh', '-c', text],

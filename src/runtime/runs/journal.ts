@@ -22,7 +22,7 @@ export interface Note {
   readonly id: number;
   readonly task: string;
   readonly kind: string;
-  /** For holds: the notes of the holds it stands on, which are not released before it. */
+  /** For resources: the notes of the resources it uses, which are not released before it. */
   readonly standsOn: readonly number[];
   /** Notes this one stands on: they are not touched while this one is open. */
   readonly on: readonly number[];

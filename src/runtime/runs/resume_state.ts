@@ -69,9 +69,9 @@ export function nodesDone(kept: KeptRun, plan: Plan): { done: Map<string, Ended>
     if (hasSecrets) return { done, obstacle: `task "${id}" gave a secret, which is not kept` };
     done.set(id, ended);
   }
-  for (const { id, standsOn } of plan.tasks.values()) {
-    const gone = done.has(id) ? undefined : [...standsOn].find((hold) => done.has(`${hold}.released`));
-    if (gone !== undefined) return { done, obstacle: `task "${id}" stands on "${gone}", which is released already` };
+  for (const { id, uses } of plan.tasks.values()) {
+    const gone = done.has(id) ? undefined : [...uses].find((resource) => done.has(`${resource}.released`));
+    if (gone !== undefined) return { done, obstacle: `task "${id}" uses "${gone}", which is released already` };
   }
   return { done };
 }

@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NotPutBackError } from '../../linux/stand_ins.js';
 import type { EventSink, Left } from '../engine/events.js';
-import type { AnyKind, ByHand, World } from '../engine/kind.js';
+import type { AnyKind, ByHand, HostContext } from '../engine/kind.js';
 import { policy } from '../engine/policy.js';
 import { renewStandInsIfPossible } from '../engine/renew_stand_ins.js';
 import type { Journal, Note } from './journal.js';
 
 /** How the notes of one kind are undone; user scripts are one of them. */
 export interface Undoer {
-  undo(note: Note, world: World): Promise<void>;
+  undo(note: Note, host: HostContext): Promise<void>;
   byHand(note: Note, at: ByHand): string[];
   readonly deletesDisk?: boolean;
 }
@@ -18,7 +18,7 @@ export function undoersOf(kinds: Iterable<AnyKind>): Map<string, Undoer> {
   return new Map(
     [...kinds].map(({ name, undo, byHand, deletesDisk = false }) => [
       name,
-      { undo: async (note, world) => undo?.(note.data, world), byHand: (note, at) => byHand?.(note.data, at) ?? [], deletesDisk },
+      { undo: async (note, host) => undo?.(note.data, host), byHand: (note, at) => byHand?.(note.data, at) ?? [], deletesDisk },
     ]),
   );
 }
@@ -27,13 +27,13 @@ export function undoersOf(kinds: Iterable<AnyKind>): Map<string, Undoer> {
 export interface UndoOptions {
   readonly journal: Journal;
   readonly undoers: ReadonlyMap<string, Undoer>;
-  readonly world: World;
+  readonly host: HostContext;
   readonly emit: EventSink;
   /**
-   * What stands in the way: any open note above, when all is undone; only holds, when one of them is released in a
+   * What stands in the way: any open note above, when all is undone; only resources, when one of them is released in a
    * run that goes well, since what steps made (a snapshot) is meant to outlive it.
    */
-  readonly gates: 'all' | 'holds';
+  readonly gates: 'all' | 'resources';
   /** Once it aborts, nothing more is begun: what is not undone by then is left. */
   readonly stop?: AbortSignal;
 }
@@ -56,7 +56,7 @@ export async function undoNotes(notes: readonly Note[], options: UndoOptions): P
     const error = options.stop?.aborted
       ? new Error(`not tried: ${(options.stop.reason as Error).message}`)
       : above !== undefined
-        ? new Error(`"${above.task}" stands on it and could not be undone`)
+        ? new Error(`"${above.task}" uses it and could not be undone`)
         : await tryUndo(note, undoer, options);
     emit({ type: 'undo.entry', task: note.task, kind: note.kind, ok: error === undefined, error: error?.message });
     if (error !== undefined) {
@@ -113,29 +113,29 @@ export function closeNotesIn(chroot: string, journal: Journal): void {
   for (const note of journal.open) if (note.in === chroot) journal.closeNote(note.id);
 }
 
-async function tryUndo(note: Note, undoer: Undoer | undefined, { world, journal, undoers, gates }: UndoOptions): Promise<Error | undefined> {
+async function tryUndo(note: Note, undoer: Undoer | undefined, { host, journal, undoers, gates }: UndoOptions): Promise<Error | undefined> {
   if (undoer === undefined) return new Error(`this version knows no kind "${note.kind}"`);
-  const isRelease = gates === 'holds';
+  const isRelease = gates === 'resources';
   const { root } = note.data as { readonly root?: string };
   const disks = journal.open.filter(({ id, kind }) => note.on.includes(id) && undoers.get(kind)?.deletesDisk);
-  // Of a hold that is released in a run that goes well, the disk may be kept.
+  // Of a resource that is released in a run that goes well, the disk may be kept.
   const diskGoes =
     !isRelease &&
     journal.open.some(
       ({ kind, on, data }) => kind === 'mount' && disks.some(({ id }) => on.includes(id)) && `${root}/`.startsWith(`${(data as { path: string }).path}/`),
     );
-  const warn = (message: string) => world.warn(`${note.task}: ${message}`);
-  if (note.in !== undefined) await renewStandInsIfPossible(journal, note.in, world.warn);
+  const warn = (message: string) => host.warn(`${note.task}: ${message}`);
+  if (note.in !== undefined) await renewStandInsIfPossible(journal, note.in, host.warn);
   for (let attempt = 1, delay: number = policy.undoFirstDelayMs; ; attempt += 1, delay *= policy.undoBackoff) {
     try {
-      await world.makeRoom();
-      await undoer.undo(note, { ...world, warn, diskGoes, isRelease });
+      await host.makeRoom();
+      await undoer.undo(note, { ...host, warn, diskGoes, isRelease });
       return undefined;
     } catch (error) {
       // A disk that cannot be written does not come back within seconds, nor does an image as it was.
       const isFinal = error instanceof NotPutBackError || journal.failure !== undefined;
-      if (attempt === policy.undoAttempts || world.signal.aborted || isFinal) return error as Error;
+      if (attempt === policy.undoAttempts || host.signal.aborted || isFinal) return error as Error;
     }
-    await sleep(delay, undefined, { signal: world.signal }).catch(() => {});
+    await sleep(delay, undefined, { signal: host.signal }).catch(() => {});
   }
 }

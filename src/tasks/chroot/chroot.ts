@@ -31,7 +31,7 @@ export const chroot = defineKind({
   name: 'chroot',
   summary: 'Makes a folder ready to run commands in; takes all of that back at the end',
   docs: "Gives the image its own /dev (the host's is never seen in it), /sys read-only and an empty /run; each task that runs in it has its own /proc, sees only its own processes, has the image's hostname (`localhost` where it has none), and cannot change the build host's kernel unless `privileged` is true. The files in `copy_files` stand in for the image's own, which come back at the end. They stand in anew before each task: what a task writes into one is dropped, with a warning. Where a task puts another file, a link or a folder in the place of one, or removes it, the image keeps that, with a warning; meanwhile a link into /run gets the content behind it. Services do not start unless `services` is true: `/usr/sbin/policy-rc.d` is such a file. One root has one chroot with such files at a time.",
-  lifetime: 'hold',
+  lifetime: 'resource',
   takesBack: "unmount what is below the root, put the image's own files back",
   in: 'none',
   tools: { unshare: 'util-linux', setpriv: 'util-linux', mount: 'mount', blkid: 'util-linux' },

@@ -16,8 +16,8 @@ const tools: Record<Type, string> = { ext4: 'e2fsprogs', xfs: 'xfsprogs', btrfs:
 export const filesystem = defineKind({
   name: 'disk.filesystem',
   summary: 'Makes a file system',
-  docs: 'Whatever the device held is lost. A hold, because the device it hands on is good only as long as the disk is attached; nothing is undone. The UUID is known before the file system is made, and given on.',
-  lifetime: 'hold',
+  docs: 'Whatever the device held is lost. It is a resource because the device it hands on is good only as long as the disk is attached; nothing is undone. The UUID is known before the file system is made, and given on.',
+  lifetime: 'resource',
   in: 'none',
   tools: {},
   params: {

@@ -21,8 +21,8 @@ const types: Record<string, string> = {
 export const partition = defineKind({
   name: 'disk.partition',
   summary: 'Writes a partition table (GPT) to a disk',
-  docs: 'Whatever the disk held is lost. A hold, because the partitions it hands on are good only as long as the disk is attached; nothing is undone.',
-  lifetime: 'hold',
+  docs: 'Whatever the disk held is lost. It is a resource because the partitions it hands on are good only as long as the disk is attached; nothing is undone.',
+  lifetime: 'resource',
   in: 'none',
   tools: { sfdisk: 'fdisk', partx: 'util-linux' },
   params: {

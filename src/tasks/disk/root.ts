@@ -7,8 +7,8 @@ import { defineKind } from '../../runtime/engine/kind.js';
 export const root = defineKind({
   name: 'disk.root',
   summary: 'Finds the root file system on a disk',
-  docs: 'The only one in a partition whose type (GPT) is that of a root; else the only one with an `/etc/os-release`, or `/usr/lib/os-release`, in folders of its own. A hold, because the device it hands on is good only as long as the disk is attached; nothing is undone. Root file systems on LVM or in LUKS are opened by tasks of your own.',
-  lifetime: 'hold',
+  docs: 'The only one in a partition whose type (GPT) is that of a root; else the only one with an `/etc/os-release`, or `/usr/lib/os-release`, in folders of its own. It is a resource because the device it hands on is good only as long as the disk is attached; nothing is undone. Root file systems on LVM or in LUKS are opened by tasks of your own.',
+  lifetime: 'resource',
   in: 'none',
   tools: { blkid: 'util-linux', unshare: 'util-linux', mount: 'mount' },
   params: {

@@ -12,7 +12,7 @@ export const attachment = defineKind({
   name: 'ec2.attachment',
   summary: 'Attaches a volume to this machine; detaches it at the end',
   docs: 'A free device name is chosen while no other run on this host chooses one, and the node the kernel gives it is found and waited for.',
-  lifetime: 'hold',
+  lifetime: 'resource',
   takesBack: 'detach the volume',
   in: 'none',
   permissions: { always: ['ec2:AttachVolume', 'ec2:DescribeInstances', 'ec2:DescribeVolumes', 'ec2:DetachVolume'] },
@@ -47,7 +47,7 @@ export const attachment = defineKind({
     const device = await deviceOfVolume(volume, name, context.signal);
     return { device, device_name: name, name: device.slice('/dev/'.length) };
   },
-  undo: async (note: Attached, world) => detachVolume(await world.ec2(note.region), note, world.signal),
+  undo: async (note: Attached, host) => detachVolume(await host.ec2(note.region), note, host.signal),
   byHand: (note: Attached, at) => [ec2ByHand(at, note, 'detach-volume', '--volume-id', note.volume)],
 });
 

@@ -98,17 +98,17 @@ export const copy = defineKind({
       replaced: Object.fromEntries(ordered.slice(1).map(([region, made]) => [region, made?.replaced ?? []])),
     };
   },
-  undo: async (note: CopyNote | RetiredNote, world) => {
-    if ('retired' in note) return restore(note, world);
-    const ec2 = await world.ec2(note.region);
+  undo: async (note: CopyNote | RetiredNote, host) => {
+    if ('retired' in note) return restore(note, host);
+    const ec2 = await host.ec2(note.region);
     const { id: _, ...made } = note;
     const searches = note.replacing ? [imagesMadeBy(ec2, { ...made, task: interimTask(made.task) }), imagesMadeBy(ec2, made)] : [imagesMadeBy(ec2, made)];
     const known = note.id === undefined ? [] : [note.id];
-    const found = note.id === undefined || note.replacing ? await Promise.all(searches.map((search) => allIdsOf(ec2, made, search, world.signal))) : [];
-    for (const id of new Set([...found.flat(), ...known])) await deregisterImage(ec2, id, note, world.signal);
+    const found = note.id === undefined || note.replacing ? await Promise.all(searches.map((search) => allIdsOf(ec2, made, search, host.signal))) : [];
+    for (const id of new Set([...found.flat(), ...known])) await deregisterImage(ec2, id, note, host.signal);
     // Where they are not known by their tags: a copy that was asked for may still be making them.
-    const snapshots = note.snapshots ?? (await allIdsOf(ec2, made, snapshotsMadeBy(ec2, made), world.signal));
-    for (const id of snapshots) await deleteSnapshot(ec2, id, note, world.signal);
+    const snapshots = note.snapshots ?? (await allIdsOf(ec2, made, snapshotsMadeBy(ec2, made), host.signal));
+    for (const id of snapshots) await deleteSnapshot(ec2, id, note, host.signal);
   },
   artifacts: (note: CopyNote | RetiredNote) => {
     if ('retired' in note) return [];

@@ -104,8 +104,8 @@ export const image = defineKind({
       replaced: { [ec2.region]: old.flatMap(snapshotsOf) },
     };
   },
-  undo: (note: MadeNote | RetiredNote, world) =>
-    'retired' in note ? restore(note, world) : removeMade(note, world, { search: imagesMadeBy, remove: deregisterImage }),
+  undo: (note: MadeNote | RetiredNote, host) =>
+    'retired' in note ? restore(note, host) : removeMade(note, host, { search: imagesMadeBy, remove: deregisterImage }),
   artifacts: (note: MadeNote | RetiredNote) => ('retired' in note ? [] : [{ type: 'image', region: note.region, id: note.id ?? '' }]),
   byHand: (note: MadeNote | RetiredNote, at) => [
     'retired' in note

@@ -107,10 +107,10 @@ export const imageAttributes = defineKind({
     });
     return outputs;
   },
-  undo: async ({ region, image, asked_at }: ProtectedNote, world) => {
-    const ec2 = await world.ec2(region);
+  undo: async ({ region, image, asked_at }: ProtectedNote, host) => {
+    const ec2 = await host.ec2(region);
     const command = new ec2.sdk.DisableImageDeregistrationProtectionCommand({ ImageId: image });
-    await remove(ec2, 'DisableImageDeregistrationProtection', asked_at, world.signal, () => ec2.client.send(command));
+    await remove(ec2, 'DisableImageDeregistrationProtection', asked_at, host.signal, () => ec2.client.send(command));
   },
   byHand: (note: ProtectedNote, at) => [ec2ByHand(at, note, 'disable-image-deregistration-protection', '--image-id', note.image)],
 });

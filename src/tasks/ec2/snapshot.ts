@@ -9,7 +9,7 @@ import { defineKind } from '../../runtime/engine/kind.js';
 export const snapshot = defineKind({
   name: 'ec2.snapshot',
   summary: 'Makes a snapshot of a volume, once everything that used it is released',
-  docs: 'Freezes `volume`: whatever stands on the attachment, the mounts and the chroots of that volume is part of the plan, must have ended well, and is released before. Deleted when the run fails.',
+  docs: 'Freezes `volume`: whatever uses the attachment, the mounts and the chroots of that volume is part of the plan, must have ended well, and is released before. Deleted when the run fails.',
   lifetime: 'step',
   takesBack: 'delete the snapshot',
   in: 'none',
@@ -46,7 +46,7 @@ export const snapshot = defineKind({
     await waitForSnapshot(ec2, id, context.signal, context.progress);
     return { id };
   },
-  undo: (note: MadeNote, world) => removeMade(note, world, { search: snapshotsMadeBy, remove: deleteSnapshot }),
+  undo: (note: MadeNote, host) => removeMade(note, host, { search: snapshotsMadeBy, remove: deleteSnapshot }),
   artifacts: ({ region, id = '' }: MadeNote) => [{ type: 'snapshot', region, id }],
   byHand: (note: MadeNote, at) => [
     note.id === undefined

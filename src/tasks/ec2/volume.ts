@@ -10,8 +10,8 @@ import { defineKind } from '../../runtime/engine/kind.js';
 export const volume = defineKind({
   name: 'ec2.volume',
   summary: 'Makes an EBS volume, empty or from a snapshot; deletes it at the end',
-  docs: 'A hold: the volume is there as long as something stands on it, and is deleted then, whether the run went well or not.',
-  lifetime: 'hold',
+  docs: 'The volume exists as long as something uses it. It is deleted then, whether the run succeeded or failed.',
+  lifetime: 'resource',
   takesBack: 'delete the volume',
   deletesDisk: true,
   in: 'none',
@@ -67,7 +67,7 @@ export const volume = defineKind({
     const ready = await waitForVolume(ec2, volume, context.signal);
     return { id: known.id, size: ready.Size ?? params.size ?? 0 };
   },
-  undo: (note: MadeNote, world) => removeMade(note, world, { search: volumesMadeBy, remove: deleteVolume }),
+  undo: (note: MadeNote, host) => removeMade(note, host, { search: volumesMadeBy, remove: deleteVolume }),
   byHand: (note: MadeNote, at) => [
     note.id === undefined
       ? ec2ByHand(at, note, 'describe-volumes', '--filters', `Name=tag:${runTag},Values=${note.run}`, '# then delete-volume')

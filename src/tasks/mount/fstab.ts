@@ -20,7 +20,7 @@ export const fstab = defineKind({
   name: 'mount.fstab',
   summary: "Mounts the other file systems of an image, as the image's own /etc/fstab has them",
   docs: 'What is named there by UUID, LABEL, PARTUUID or PARTLABEL and is on the same disk, e.g. /boot and /boot/efi; of the options only those that decide what is seen, e.g. `ro` and `subvol`. A folder that is missing is made, as the system would do itself. What cannot be mounted is a warning with the line of the table: names such as /dev/xvda2 mean other disks on this machine. Never mounted: `noauto`, swap, bind mounts, network file systems, other disks, and whatever would leave the image.',
-  lifetime: 'hold',
+  lifetime: 'resource',
   takesBack: 'unmount them and all below them',
   in: 'none',
   tools: { mount: 'mount', umount: 'mount', blkid: 'util-linux' },

@@ -19,7 +19,7 @@ export const mount = defineKind({
   name: 'mount',
   summary: 'Mounts a file system; unmounts it, and all below it, at the end',
   docs: 'Unless `path` says otherwise it is mounted in the folder of the run. A `path` inside another mount of the run is resolved within it: no link in an image leads to a folder of the host. Device nodes in it do not work (`nodev`), and an error in a file system of type ext2, ext3 or ext4 makes it read-only, whatever the image says of itself. Programs that want device nodes in the root itself, such as debootstrap, need `options: [dev]`.',
-  lifetime: 'hold',
+  lifetime: 'resource',
   takesBack: 'unmount it and all below it',
   in: 'none',
   tools: { mount: 'mount', umount: 'mount', blkid: 'util-linux' },
