@@ -3,7 +3,7 @@ import { markKept } from '../aws/ownership_tags.js';
 import { formatDiagnostic } from '../dsl/diagnostics/diagnostic.js';
 import { keepNamespace, letNamespaceGo } from '../linux/namespace_holder.js';
 import { ownIdentity } from '../linux/process_identity.js';
-import { RunFacts } from '../runtime/engine/evaluation_context.js';
+import { EvaluationContext } from '../runtime/engine/evaluation_context.js';
 import type { RunEvent } from '../runtime/engine/events.js';
 import { execute, type Outcome } from '../runtime/engine/executor.js';
 import { Redactor } from '../runtime/output/redactor.js';
@@ -55,7 +55,7 @@ export async function runSession(prepared: PreparedRun, options: RunOptions, int
     // The event says already what it is.
     for (const { severity: _, ...warning } of plan.warnings) warn(formatDiagnostic(warning).trimEnd());
     warnOfDeadRuns(folder, warn);
-    const facts = new RunFacts(inputs, environment, redactor, { folder, started, words: options.arguments, kept });
+    const facts = new EvaluationContext(inputs, environment, redactor, { folder, started, words: options.arguments, kept });
     const outcome = await execute({
       plan,
       language,
@@ -158,7 +158,7 @@ function startedEvent({ loaded, plan, folder, done }: PreparedRun): RunEvent {
 function keep(
   { loaded, plan, inputs, folder }: PreparedRun,
   ended: ReadonlyMap<string, Ended>,
-  facts: RunFacts,
+  facts: EvaluationContext,
   { sandbox }: RunOptions,
   { redactor, warn }: { readonly redactor: Redactor; readonly warn: (message: string) => void },
 ): boolean {

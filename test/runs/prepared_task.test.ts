@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert';
-import { RunFacts } from '../../src/runtime/engine/evaluation_context.js';
+import { EvaluationContext } from '../../src/runtime/engine/evaluation_context.js';
 import { PreparedScript } from '../../src/runtime/engine/prepared_script.js';
 import { Redactor } from '../../src/runtime/output/redactor.js';
 import { RunFolder } from '../../src/runtime/runs/run_folder.js';
@@ -39,7 +39,7 @@ tasks:
     const inputs = new CountedInputs(names.map((name) => [`${name}_`, name === 'if' ? 'yes' : `/${name}`]));
     const task = plan({ 'r.yml': text }).tasks.get('task');
     assert.ok(task?.task.action.type === 'run');
-    const facts = new RunFacts(inputs, {}, new Redactor(), { folder: new RunFolder('/nowhere', 'run'), started: new Date(0), words: [] });
+    const facts = new EvaluationContext(inputs, {}, new Redactor(), { folder: new RunFolder('/nowhere', 'run'), started: new Date(0), words: [] });
     const prepared = new PreparedScript(task, facts, task.task.action);
     assert.equal([...inputs.reads], [], 'nothing before it is asked for');
     const all = () => [

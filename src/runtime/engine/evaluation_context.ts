@@ -16,7 +16,7 @@ export interface RunStart {
 }
 
 /** What templates may name while a run goes on; filled as tasks end. */
-export class RunFacts implements Facts {
+export class EvaluationContext implements Facts {
   readonly run: Facts['run'];
   private readonly outputs = new Map<string, Readonly<Record<string, unknown>>>();
   private readonly commandOutputs: Map<string, string>;

@@ -8,7 +8,7 @@ import type { Journal } from '../runs/journal.js';
 import type { Ended } from '../runs/resume_state.js';
 import type { RunFolder } from '../runs/run_folder.js';
 import type { Undoer } from '../runs/undo.js';
-import type { RunFacts } from './evaluation_context.js';
+import type { EvaluationContext } from './evaluation_context.js';
 import type { EventSink } from './events.js';
 import type { AnyKind, HostContext } from './kind.js';
 import type { RenderedUndo } from './script_undo.js';
@@ -19,7 +19,7 @@ export interface Execution {
   readonly language: Language;
   readonly kinds: ReadonlyMap<string, AnyKind>;
   readonly undoers: ReadonlyMap<string, Undoer>;
-  readonly facts: RunFacts;
+  readonly facts: EvaluationContext;
   readonly journal: Journal;
   readonly folder: RunFolder;
   readonly pipes: PipeMaker;

@@ -3,7 +3,7 @@ import { nullOutputsIn } from '../../dsl/evaluate.js';
 import type { Language } from '../../dsl/recipe/kind.js';
 import type { Action } from '../../dsl/recipe/types.js';
 import type { LinkedTask } from '../../dsl/resolve/link.js';
-import type { RunFacts } from './evaluation_context.js';
+import type { EvaluationContext } from './evaluation_context.js';
 import type { AnyKind } from './kind.js';
 import { once, PreparedTask } from './prepared_task.js';
 
@@ -11,7 +11,7 @@ import { once, PreparedTask } from './prepared_task.js';
 export class PreparedKind extends PreparedTask {
   constructor(
     linked: LinkedTask,
-    facts: RunFacts,
+    facts: EvaluationContext,
     private readonly written: Extract<Action, { type: 'kind' }>['with'],
     readonly kind: AnyKind,
     private readonly language: Language,

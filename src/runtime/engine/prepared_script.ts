@@ -3,7 +3,7 @@ import type { RunAction } from '../../dsl/recipe/types.js';
 import type { LinkedTask } from '../../dsl/resolve/link.js';
 import type { Value } from '../../dsl/syntax/values.js';
 import type { Script } from '../../linux/sandboxed_script.js';
-import type { RunFacts } from './evaluation_context.js';
+import type { EvaluationContext } from './evaluation_context.js';
 import { once, PreparedTask } from './prepared_task.js';
 import { shellFor } from './script_environment.js';
 import type { RenderedUndo, ScriptNote } from './script_undo.js';
@@ -12,7 +12,7 @@ import type { RenderedUndo, ScriptNote } from './script_undo.js';
 export class PreparedScript extends PreparedTask {
   constructor(
     linked: LinkedTask,
-    facts: RunFacts,
+    facts: EvaluationContext,
     readonly action: RunAction,
   ) {
     super(linked, facts);

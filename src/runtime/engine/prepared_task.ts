@@ -4,7 +4,7 @@ import { folderOf } from '../../dsl/recipe/module.js';
 import type { LinkedTask } from '../../dsl/resolve/link.js';
 import type { Value } from '../../dsl/syntax/values.js';
 import type { ShellPlace } from '../../linux/interactive_shell.js';
-import type { RunFacts } from './evaluation_context.js';
+import type { EvaluationContext } from './evaluation_context.js';
 import { baseEnvironment, definedOf } from './script_environment.js';
 
 /**
@@ -16,7 +16,7 @@ import { baseEnvironment, definedOf } from './script_environment.js';
 export class PreparedTask {
   constructor(
     readonly linked: LinkedTask,
-    protected readonly facts: RunFacts,
+    protected readonly facts: EvaluationContext,
   ) {}
 
   get id(): string {
