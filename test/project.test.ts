@@ -1,11 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { messagesOf } from '../src/dsl/diagnostics/schema_errors.js';
+import { fileSystemOn } from '../src/linux/block_devices.js';
+import { hostShell } from '../src/linux/command.js';
+import type { AnyKind, TaskContext } from '../src/runtime/engine/kind.js';
 import { kinds } from '../src/tasks/index.js';
 import { language } from '../src/tasks/language.js';
-import { schema } from '../src/tasks/validators.js';
+import { makeAjv, schema } from '../src/tasks/validators.js';
 import { mutations } from './faults/mutations.js';
 import { inFolder } from './support/folder.js';
 import { repository, run } from './support/program.js';
@@ -186,6 +189,20 @@ suite('the project', (test) => {
     const help = execFileSync(join(repository, 'bin/chrootfile'), ['--help'], { encoding: 'utf8' });
     for (const verb of new Set(verbs)) assert.match(help, new RegExp(`^ {2}${verb}\\b`, 'm'), verb);
   });
+
+  test('the kind of CONTRIBUTING.md works as it stands there', () =>
+    inFolder({}, async (folder) => {
+      const [, text = ''] = /```ts\n(.*?)```/s.exec(readFileSync(join(repository, 'CONTRIBUTING.md'), 'utf8')) ?? [];
+      writeFileSync(join(folder, 'swap.ts'), text.replaceAll("'../../", `'${repository}/src/`));
+      const { swap } = (await import(join(folder, 'swap.ts'))) as { swap: AnyKind };
+      const isValid = makeAjv({ forParams: true, source: false }).compile(swap.params);
+      assert.ok(isValid({ device: '/dev/loop0', label: 'x' }) && !isValid({ device: 'x' }));
+      const device = join(folder, 'disk');
+      writeFileSync(device, Buffer.alloc(2 ** 20));
+      const context = { shell: hostShell, signal: new AbortController().signal } as TaskContext;
+      for (const _ of ['once', 'twice']) assert.equal(await swap.run({ device, label: 'x' }, context), { device });
+      assert.is(await fileSystemOn(device, hostShell, context.signal), 'swap');
+    }));
 });
 
 /** What a file imports of ours: values and types, at its head and later. */
