@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { schema } from '../src/tasks/validators.js';
+import { ec2Model } from './ec2_model.js';
 import { iam } from './iam.js';
 import { messages } from './messages.js';
 import { reference } from './reference.js';
@@ -11,6 +12,7 @@ const files = {
   'docs/reference.md': reference(),
   'docs/messages.md': messages(),
   'docs/iam.md': iam(),
+  ...(await ec2Model()),
 };
 
 for (const [file, text] of Object.entries(files)) {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { makeFolder, removeDrafts, removeFile, removeForGood, syncFolder, writeWhole } from '../linux/atomic_write.js';
+import type { ArchitectureValues, BootModeValues, ImdsSupportValues, TpmSupportValues, VirtualizationType, VolumeType } from './api/model/answers.js';
 import { isRegion } from './request_identity.js';
 
 export interface Tag {
@@ -26,7 +27,7 @@ export interface Volume extends Resource {
   readonly size: number;
   readonly snapshot?: string | undefined;
   readonly zone: string;
-  readonly type: string;
+  readonly type: VolumeType;
   readonly iops?: number | undefined;
   readonly throughput?: number | undefined;
   readonly encrypted: boolean;
@@ -71,15 +72,15 @@ export interface Sharing {
 export interface Image extends Resource {
   readonly name: string;
   readonly description: string;
-  readonly architecture: string;
-  readonly virtualization: string;
+  readonly architecture: ArchitectureValues;
+  readonly virtualization: VirtualizationType;
   readonly rootDevice: string;
   readonly mappings: readonly Mapping[];
   readonly ena: boolean;
   readonly sriov?: string | undefined;
-  readonly bootMode?: string | undefined;
-  readonly imds?: string | undefined;
-  readonly tpm?: string | undefined;
+  readonly bootMode?: BootModeValues | undefined;
+  readonly imds?: ImdsSupportValues | undefined;
+  readonly tpm?: TpmSupportValues | undefined;
   readonly uefi?: string | undefined;
   readonly kernel?: string | undefined;
   readonly ramdisk?: string | undefined;
@@ -98,7 +99,7 @@ export interface Mapping {
   readonly device: string;
   readonly snapshot?: string | undefined;
   readonly size?: number | undefined;
-  readonly type?: string | undefined;
+  readonly type?: VolumeType | undefined;
   readonly iops?: number | undefined;
   readonly throughput?: number | undefined;
   readonly encrypted: boolean;

@@ -4,9 +4,9 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
-import type { Shape } from '../../src/local/api/query.js';
-import { stsActions } from '../../src/local/api/sts.js';
-import { ec2Actions } from '../../src/local/ec2.js';
+import { actions, enums, structures } from '../../src/local/api/model/shapes.js';
+import { shortText } from '../../src/local/api/query.js';
+import { stsActions } from '../../src/local/ec2.js';
 import { inFolder } from '../support/folder.js';
 import { type Server, serveIn } from '../support/served.js';
 import { type Answered, type Asked, ask, presigned } from '../support/signed.js';
@@ -21,11 +21,28 @@ interface Bad {
   readonly raw?: readonly string[];
 }
 
-/** The parameters of a shape, as requests have them, with their types. */
-function leaves(shape: Shape, name: string): { name: string; type: string }[] {
-  if (typeof shape === 'string') return [{ name, type: shape }];
-  if (Array.isArray(shape)) return [{ name, type: 'list' }, ...leaves(shape[0] as Shape, `${name}.1`)];
-  return Object.entries(shape).flatMap(([key, inner]) => leaves(inner as Shape, name === '' ? key : `${name}.${key}`));
+interface Leaf {
+  readonly name: string;
+  readonly type: string;
+}
+
+/** The parameters of an action, as requests have them, with their types. */
+function leaves(members: Readonly<Record<string, string>>, within = ''): Leaf[] {
+  return Object.entries(members).flatMap(([key, shape]) => {
+    const name = `${within}${key}`;
+    const [, type = '', list] = /^(\w+)?(\[\])?!?$/.exec(shape) ?? [];
+    const inner = structures[type];
+    const path = list === undefined ? name : `${name}.1`;
+    return [
+      ...(list === undefined ? [] : [{ name, type: 'list' }]),
+      ...(inner === undefined ? [{ name: path, type: kindOf(type, path) }] : leaves(inner, `${path}.`)),
+    ];
+  });
+}
+
+function kindOf(type: string, name: string): string {
+  if (type === '') return 'not served';
+  return Object.hasOwn(enums, type) ? 'enumeration' : type === 'string' && shortText.test(name) ? 'text' : type;
 }
 
 const long = 'f'.repeat(100_000);
@@ -34,21 +51,23 @@ const long = 'f'.repeat(100_000);
 const impossible: Readonly<Record<string, readonly string[]>> = {
   string: ['a\u0000b', '\ufffe'],
   text: ['\u001b[2J', 'x'.repeat(256)],
-  integer: ['x', '1.5', '99999999999', ''],
+  integer: ['x', '1.5', '99999999999'],
   boolean: ['maybe', '1', long],
   list: ['all'],
+  timestamp: ['tomorrow'],
+  enumeration: ['gp9'],
+  'not served': ['x'],
 };
 
 function badParameters(): Bad[] {
-  const actions = [...Object.entries(ec2Actions), ...Object.entries(stsActions)];
-  return actions.flatMap(([action, { shape }]) => {
-    const isSts = Object.hasOwn(stsActions, action);
+  return Object.entries(actions).flatMap(([action, members]) => {
+    const isSts = stsActions.has(action);
     const version = isSts ? '2011-06-15' : '2016-11-15';
     const service = isSts ? 'sts' : 'ec2';
     const form = (more: Readonly<Record<string, string>>) => new URLSearchParams({ Action: action, Version: version, ...more }).toString();
     const bad = (what: string, asked: Partial<Asked>): Bad => ({ name: `${action}: ${what}`, asked: { service, body: form({}), ...asked } });
     const with_ = (name: string, value: string) => bad(`${name}=${value.slice(0, 20)}`, { body: form({ [name]: value }) });
-    const all = leaves(shape as Shape, '');
+    const all = leaves(members);
     return [
       ...all.flatMap(({ name, type }) => (impossible[type] ?? []).map((value) => with_(name, value))),
       ...all.filter(({ type }) => type !== 'list').map(({ name }) => with_(`${name}.below`, '1')),

@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { stsActions } from '../../src/local/api/sts.js';
-import { ec2Actions } from '../../src/local/ec2.js';
+import { ec2Actions, stsActions } from '../../src/local/ec2.js';
 import { repository } from '../support/program.js';
 import { deviceNamesFor, runProgram, type Server, withServer } from '../support/served.js';
 import { suite } from '../support/suite.js';
@@ -10,7 +9,7 @@ import { suite } from '../support/suite.js';
 const newest = process.env['CHROOTFILE_NEWEST_PYTHON'];
 const pythons: Readonly<Record<string, string>> = { "Debian's": '/usr/bin/python3', ...(newest === undefined ? {} : { 'the newest': newest }) };
 
-const actions = [...Object.keys(ec2Actions), ...Object.keys(stsActions)];
+const actions = [...ec2Actions.keys(), ...stsActions.keys()];
 
 /** Types a command line of the AWS command line. */
 async function aws(server: Server, line: string): Promise<{ code: number | null; text: string; error: string }> {

@@ -4,7 +4,8 @@ import { hasDied } from '../owner_process.js';
 import { localAccount } from '../request_identity.js';
 import type { Image, Kind, Resource, Resources, Snapshot, Store } from '../store.js';
 import { Ec2Error } from './errors.js';
-import type { Parsed, Shape } from './query.js';
+import type { Answers } from './model/answers.js';
+import type { Requests } from './model/requests.js';
 import type { XmlValue } from './xml.js';
 
 /** What actions work with. */
@@ -22,6 +23,10 @@ export interface Here {
   readonly latency: Latency;
   /** When the credentials of whoever asks end, where they do; in seconds since 1970. */
   readonly until: number | undefined;
+  /** Whether the request only asks whether it would be allowed. */
+  readonly dryRun: boolean;
+  /** The request's parameters but its token, to tell by whether one with the same token asks for the same. */
+  readonly asked: string;
   /** The secret access key that those of credentials which are given out are derived from. */
   readonly secretKey: string;
   /** The address of the machine that asks, where that is another one. */
@@ -38,14 +43,26 @@ export interface Here {
 
 export type Body = Readonly<Record<string, XmlValue>>;
 
-/** An action of the API: the parameters it takes, and what it does. */
+/** An action of the API: what it does with the parameters that its function takes apart; it accepts no others. */
 export interface Action {
-  readonly shape: { readonly [name: string]: Shape };
+  readonly name: keyof Requests;
   run(request: never, here: Here): Promise<Body>;
 }
 
-export function action<const S extends { readonly [name: string]: Shape }>(shape: S, run: (request: Parsed<S>, here: Here) => Promise<Body>): Action {
-  return { shape, run: run as Action['run'] };
+/** The type of an answer, so that it has nothing that EC2's has not. */
+type Exactly<A, Model> = A extends readonly (infer Item)[]
+  ? readonly Exactly<Item, Model extends readonly (infer Known)[] ? Known : never>[]
+  : A extends Date
+    ? A
+    : A extends object
+      ? { [Name in keyof A]: Name extends keyof Model ? Exactly<A[Name], NonNullable<Model[Name]>> : never }
+      : A;
+
+export function action<N extends keyof Requests, A extends Answers[N]>(
+  name: N,
+  run: (request: Requests[N], here: Here) => Promise<A & Exactly<A, Answers[N]>>,
+): Action {
+  return { name, run: run as Action['run'] };
 }
 
 const names = {
@@ -125,8 +142,8 @@ export function required<T>(value: T | undefined, name: string): T {
 }
 
 /** Ends a call that only asks whether it would be allowed. Everything is, here. */
-export function stopDryRun(request: { readonly DryRun?: boolean }): void {
-  if (request.DryRun) throw new Ec2Error('DryRunOperation', 'Request would have succeeded, but DryRun flag is set.', 412);
+export function stopDryRun({ dryRun }: Here): void {
+  if (dryRun) throw new Ec2Error('DryRunOperation', 'Request would have succeeded, but DryRun flag is set.', 412);
 }
 
 /** Writes the record of something new. One that may not last a power cut is none: it is removed again. While the store is held. */

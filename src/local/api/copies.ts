@@ -2,56 +2,56 @@ import { copyDisk } from '../loop_devices.js';
 import { thisMaker } from '../owner_process.js';
 import { regions } from '../request_identity.js';
 import type { Image, Snapshot, Store, Tag } from '../store.js';
-import { type Action, action, discard, existing, finish, type Here, ownerOf, putNew, required, stopDryRun } from './action.js';
+import { action, discard, existing, finish, type Here, ownerOf, putNew, stopDryRun } from './action.js';
 import { Ec2Error } from './errors.js';
-import { tagShape, tagsFor } from './filters.js';
+import { tagsFor } from './filters.js';
 import { checkedName, isAvailable, mustBeFree } from './images.js';
 import { isComplete } from './snapshots.js';
 
 const copyImage = action(
-  {
-    DryRun: 'boolean',
-    Name: 'string',
-    Description: 'text',
-    SourceImageId: 'string',
-    SourceRegion: 'string',
-    Encrypted: 'boolean',
-    KmsKeyId: 'string',
-    CopyImageTags: 'boolean',
-    ClientToken: 'string',
-    SnapshotCopyCompletionDurationMinutes: 'integer',
-    TagSpecification: tagShape,
-  },
-  async (request, here) => {
-    const name = checkedName(request.Name);
-    const region = knownRegion(request.SourceRegion);
+  'CopyImage',
+  async (
+    {
+      Name: wantedName,
+      Description: description,
+      SourceImageId: sourceId,
+      SourceRegion: sourceRegion,
+      Encrypted: encrypted,
+      KmsKeyId: key,
+      CopyImageTags: copiesTags,
+      ClientToken: token,
+      SnapshotCopyCompletionDurationMinutes: minutes,
+      TagSpecification: specifications,
+    },
+    here,
+  ) => {
+    const name = checkedName(wantedName);
+    const region = knownRegion(sourceRegion);
     const there = here.storeOf(region);
-    const source = existing(here, 'images', required(request.SourceImageId, 'SourceImageId'), there);
+    const source = existing(here, 'images', sourceId, there);
     if (!isAvailable(source, here)) throw new Ec2Error('InvalidRequest', `Image ${source.id} is not available yet.`);
-    checkEncryption(request);
-    checkDuration(request.SnapshotCopyCompletionDurationMinutes);
-    const tags = tagsFor('image', request.TagSpecification, ['snapshot']);
-    const snapshotTags = tagsFor('snapshot', request.TagSpecification, ['image']);
-    stopDryRun(request);
-    const { ClientToken: token, ...rest } = request;
-    const asked = JSON.stringify(rest);
+    const wanted = checkedEncryption(encrypted, key);
+    checkDuration(minutes);
+    const tags = tagsFor('image', specifications, ['snapshot']);
+    const snapshotTags = tagsFor('snapshot', specifications, ['image']);
+    stopDryRun(here);
     const { image, copies } = await here.store.exclusive(() => {
       const before = token === undefined ? undefined : here.store.list('images').find((i) => ownerOf(i) === here.account && i.token?.value === token);
       if (before !== undefined) {
-        if (before.token?.request !== asked) throw new Ec2Error('IdempotentParameterMismatch', 'The client token has been used with other parameters.');
+        if (before.token?.request !== here.asked) throw new Ec2Error('IdempotentParameterMismatch', 'The client token has been used with other parameters.');
         return { image: before, copies: undefined };
       }
       mustBeFree(name, here);
-      const made = snapshotsOf(source, there).map((snapshot) => draftOf(snapshot, request, snapshotTags, here));
+      const made = snapshotsOf(source, there).map((snapshot) => draftOf(snapshot, wanted, snapshotTags, here));
       const copy: Image = {
         ...source,
         id: here.store.newId('images'),
         created: new Date().toISOString(),
         owner: here.account,
         name,
-        description: request.Description ?? source.description,
-        tags: [...(request.CopyImageTags ? source.tags.filter((tag) => !tags.some(({ Key }) => Key === tag.Key)) : []), ...tags],
-        token: token === undefined ? undefined : { value: token, request: asked },
+        description: description ?? source.description,
+        tags: [...(copiesTags ? source.tags.filter((tag) => !tags.some(({ Key }) => Key === tag.Key)) : []), ...tags],
+        token: token === undefined ? undefined : { value: token, request: here.asked },
         mappings: source.mappings.map((mapping) => {
           const own = made.find(({ from }) => from.id === mapping.snapshot)?.snapshot;
           return own === undefined ? mapping : { ...mapping, snapshot: own.id, encrypted: own.encrypted };
@@ -91,28 +91,31 @@ const copyImage = action(
 );
 
 const copySnapshot = action(
-  {
-    DryRun: 'boolean',
-    SourceRegion: 'string',
-    SourceSnapshotId: 'string',
-    DestinationRegion: 'string',
-    PresignedUrl: 'string',
-    Description: 'text',
-    Encrypted: 'boolean',
-    KmsKeyId: 'string',
-    CompletionDurationMinutes: 'integer',
-    TagSpecification: tagShape,
-  },
-  async (request, here) => {
-    const there = here.storeOf(knownRegion(request.SourceRegion));
-    const source = existing(here, 'snapshots', required(request.SourceSnapshotId, 'SourceSnapshotId'), there);
+  'CopySnapshot',
+  async (
+    {
+      SourceRegion: sourceRegion,
+      SourceSnapshotId: sourceId,
+      DestinationRegion: region,
+      PresignedUrl: url,
+      Description: description = '',
+      Encrypted: encrypted,
+      KmsKeyId: key,
+      CompletionDurationMinutes: minutes,
+      TagSpecification: specifications,
+    },
+    here,
+  ) => {
+    const there = here.storeOf(knownRegion(sourceRegion));
+    const source = existing(here, 'snapshots', sourceId, there);
     if (!isComplete(source, here)) throw new Ec2Error('IncorrectState', `Snapshot '${source.id}' is not 'completed'.`);
-    checkEncryption(request);
-    checkDuration(request.CompletionDurationMinutes);
-    const tags = tagsFor('snapshot', request.TagSpecification);
-    stopDryRun(request);
-    const { snapshot } = draftOf(source, request, tags, here);
-    await here.store.exclusive(() => putNew(here, 'snapshots', { ...snapshot, description: request.Description ?? '' }));
+    const wanted = checkedEncryption(encrypted, key);
+    checkDuration(minutes);
+    checkDestination(region, url, here);
+    const tags = tagsFor('snapshot', specifications);
+    stopDryRun(here);
+    const { snapshot } = draftOf(source, wanted, tags, here);
+    await here.store.exclusive(() => putNew(here, 'snapshots', { ...snapshot, description }));
     try {
       await fill(source, there, snapshot, here);
     } catch (error) {
@@ -123,16 +126,29 @@ const copySnapshot = action(
   },
 );
 
-export const copyActions: Readonly<Record<string, Action>> = { CopyImage: copyImage, CopySnapshot: copySnapshot };
+export const copyActions = [copyImage, copySnapshot];
 
-function knownRegion(region: string | undefined): string {
-  const named = required(region, 'SourceRegion');
-  if (!regions.includes(named)) throw new Ec2Error('InvalidParameterValue', `Invalid region: ${named}`);
-  return named;
+function knownRegion(region: string): string {
+  if (!regions.includes(region)) throw new Ec2Error('InvalidParameterValue', `Invalid region: ${region}`);
+  return region;
 }
 
-function checkEncryption({ Encrypted: encrypted, KmsKeyId: key }: { readonly Encrypted?: boolean; readonly KmsKeyId?: string }): void {
+/** SDKs sign a request to the other region, and send it along with the region it is for. */
+function checkDestination(region: string | undefined, url: string | undefined, here: Here): void {
+  if (region !== undefined && region !== here.region) {
+    throw new Ec2Error('InvalidParameterValue', `Value (${region}) for parameter destinationRegion is invalid: the request is one to ${here.region}.`);
+  }
+  if (url !== undefined && !URL.canParse(url)) throw new Ec2Error('InvalidParameterValue', 'Value for parameter presignedUrl is invalid: it is not a URL.');
+}
+
+interface Encryption {
+  readonly encrypted: boolean;
+  readonly key: string | undefined;
+}
+
+function checkedEncryption(encrypted = false, key: string | undefined): Encryption {
   if (key !== undefined && !encrypted) throw new Ec2Error('InvalidParameterDependency', 'The parameter KmsKeyId requires the parameter Encrypted to be set.');
+  return { encrypted, key };
 }
 
 /** Source: EC2 API reference, CopyImage: from 15 minutes to 48 hours, in steps of 15 minutes. */
@@ -150,8 +166,8 @@ function snapshotsOf(image: Image, store: Store): Snapshot[] {
 }
 
 /** The record of a copy, whose disk is still to be filled. */
-function draftOf(from: Snapshot, request: { readonly Encrypted?: boolean; readonly KmsKeyId?: string }, tags: Tag[], here: Here) {
-  const encrypted = from.encrypted || (request.Encrypted ?? false) || here.store.settings().encryptByDefault;
+function draftOf(from: Snapshot, wanted: Encryption, tags: Tag[], here: Here) {
+  const encrypted = from.encrypted || wanted.encrypted || here.store.settings().encryptByDefault;
   const snapshot: Snapshot = {
     ...from,
     id: here.store.newId('snapshots'),
@@ -161,7 +177,7 @@ function draftOf(from: Snapshot, request: { readonly Encrypted?: boolean; readon
     volume: 'vol-ffffffff',
     encrypted,
     // Keys belong to a region: a copy has the one named for it, or the account's own there.
-    kmsKey: encrypted ? (request.KmsKeyId ?? (here.store.get('snapshots', from.id) === undefined ? undefined : from.kmsKey)) : undefined,
+    kmsKey: encrypted ? (wanted.key ?? (here.store.get('snapshots', from.id) === undefined ? undefined : from.kmsKey)) : undefined,
     sharedWith: undefined as never,
     ready: false,
     maker: thisMaker(),

@@ -19,4 +19,4 @@ export function withoutPaths(text: string): string {
 }
 
 /** What a client sent, such as an id of a megabyte, is not sent back whole. */
-const longest = 1000;
+const longest = 2000;

@@ -1,19 +1,13 @@
 import type { Resource, Tag } from '../store.js';
 import { Ec2Error } from './errors.js';
+import type * as Asked from './model/requests.js';
 import { wildcard } from './wildcard.js';
 
-/** `Filter.N` and paging, which all Describe actions share. */
-export const describeShape = {
-  DryRun: 'boolean',
-  Filter: [{ Name: 'string', Value: ['string'] }],
-  MaxResults: 'integer',
-  NextToken: 'string',
-} as const;
-
-interface Describe {
-  readonly Filter?: readonly { readonly Name?: string; readonly Value?: readonly string[] }[];
-  readonly MaxResults?: number;
-  readonly NextToken?: string;
+interface Page {
+  readonly MaxResults: number | undefined;
+  readonly NextToken: string | undefined;
+  /** The ids that were asked for, by the name of their parameter. */
+  readonly [named: `${string}Id`]: readonly string[] | undefined;
 }
 
 /** The values of a resource that a filter of each name looks at. */
@@ -23,13 +17,12 @@ export type Attributes<T> = Readonly<Record<string, (resource: T) => string | nu
 const most = { filters: 50, values: 200 };
 
 /** The resources all filters let through, whose values may have {@link wildcard}s. */
-export function filtered<T extends Resource>(all: readonly T[], request: Describe, attributes: Attributes<T>): T[] {
-  const { Filter: filters = [] } = request;
-  const values = filters.reduce((sum, { Value = [] }) => sum + Value.length, 0);
+export function filtered<T extends Resource>(all: readonly T[], filters: readonly Asked.Filter[] = [], attributes: Attributes<T>): T[] {
+  const values = filters.reduce((sum, { Value: values = [] }) => sum + values.length, 0);
   if (filters.length > most.filters || values > most.values) {
     throw new Ec2Error('FilterLimitExceeded', `A request may have ${most.filters} filters with ${most.values} values at most.`);
   }
-  const tests = filters.map(({ Name: name = '', Value: values = [] }) => {
+  const testOf = ({ Name: name = '', Value: values = [] }: Asked.Filter) => {
     const patterns = values.map(wildcard);
     const matches = (value: unknown) => value !== undefined && patterns.some((fits) => fits(String(value)));
     if (name.startsWith('tag:')) return (resource: T) => resource.tags.some((tag) => tag.Key === name.slice(4) && matches(tag.Value));
@@ -37,12 +30,13 @@ export function filtered<T extends Resource>(all: readonly T[], request: Describ
     const attribute = Object.hasOwn(attributes, name) ? attributes[name] : undefined;
     if (attribute === undefined) throw new Ec2Error('InvalidParameterValue', `The filter '${name}' is invalid`);
     return (resource: T) => [attribute(resource)].flat().some(matches);
-  });
+  };
+  const tests = filters.map(testOf);
   return all.filter((resource) => tests.every((test) => test(resource)));
 }
 
 /** One page of a list, and the token of the next one: the id of the last that was given, since others come and go. */
-export function page<T extends { readonly id: string }>(all: readonly T[], request: Describe): { items: readonly T[]; nextToken: string | undefined } {
+export function page<T extends { readonly id: string }>(all: readonly T[], request: Page): { items: readonly T[]; nextToken: string | undefined } {
   const { MaxResults: most, NextToken: token } = request;
   const after = token === undefined ? '' : Buffer.from(token, 'base64url').toString();
   if (token !== undefined && !after.startsWith(tokenMark)) throw new Ec2Error('InvalidParameterValue', `Unable to parse pagination token`);
@@ -59,26 +53,20 @@ export function page<T extends { readonly id: string }>(all: readonly T[], reque
 
 const tokenMark = 'after ';
 
-/** `TagSpecification.N`, given at creation. */
-export const tagShape = [{ ResourceType: 'string', Tag: [{ Key: 'string', Value: 'string' }] }] as const;
-
 /** The tags a create call gives to a resource of a type. `others`: types of other resources it makes. */
-export function tagsFor(
-  type: string,
-  specifications: readonly { readonly ResourceType?: string; readonly Tag?: readonly { readonly Key?: string; readonly Value?: string }[] }[] = [],
-  others: readonly string[] = [],
-): Tag[] {
-  return specifications.flatMap(({ ResourceType: resource, Tag: tags = [] }) => {
-    if (others.includes(resource ?? '')) return [];
+export function tagsFor(type: Asked.ResourceType, specifications: readonly Asked.TagSpecification[] = [], others: readonly Asked.ResourceType[] = []): Tag[] {
+  const tagsOf = ({ ResourceType: resource, Tag: tags = [] }: Asked.TagSpecification) => {
+    if (resource !== undefined && others.includes(resource)) return [];
     if (resource !== type) throw new Ec2Error('InvalidParameterValue', `'${resource}' is not a valid taggable resource type for this operation.`);
     return checkedTags(tags);
-  });
+  };
+  return specifications.flatMap(tagsOf);
 }
 
 /** Tags with EC2's limits checked: 128 and 256 characters, no `aws:`, no key twice. */
-export function checkedTags(tags: readonly { readonly Key?: string; readonly Value?: string }[]): Tag[] {
+export function checkedTags(tags: readonly Asked.Tag[]): Tag[] {
   const seen = new Set<string>();
-  return tags.map(({ Key: key = '', Value: value = '' }) => {
+  const checked = ({ Key: key = '', Value: value = '' }: Asked.Tag) => {
     if (key === '' || key.length > 128) throw new Ec2Error('InvalidParameterValue', `Tag key exceeds the maximum length of 128 characters or is empty`);
     if (value.length > 256) throw new Ec2Error('InvalidParameterValue', `Tag value exceeds the maximum length of 256 characters`);
     if (key.startsWith('aws:'))
@@ -86,7 +74,8 @@ export function checkedTags(tags: readonly { readonly Key?: string; readonly Val
     if (seen.has(key)) throw new Ec2Error('InvalidParameterValue', `Duplicate tag key '${key}' specified.`);
     seen.add(key);
     return { Key: key, Value: value };
-  });
+  };
+  return tags.map(checked);
 }
 
 /** Tags as answers have them. */

@@ -1,58 +1,44 @@
-import type { Image, Mapping } from '../store.js';
-import { type Action, action, existing, failureOf, type Here, hasPassed, mustBeId, own, ownerOf, putNew, required, selected, stopDryRun } from './action.js';
+import type { Image } from '../store.js';
+import { action, existing, failureOf, type Here, hasPassed, mustBeId, own, ownerOf, putNew, required, selected, stopDryRun } from './action.js';
 import { Ec2Error } from './errors.js';
-import { type Attributes, describeShape, filtered, page, tagSet, tagShape, tagsFor } from './filters.js';
-import { ownedBy } from './permissions.js';
-import { isComplete } from './snapshots.js';
-
-const ebsShape = {
-  SnapshotId: 'string',
-  VolumeSize: 'integer',
-  VolumeType: 'string',
-  Iops: 'integer',
-  Throughput: 'integer',
-  Encrypted: 'boolean',
-  KmsKeyId: 'string',
-  DeleteOnTermination: 'boolean',
-  VolumeInitializationRate: 'integer',
-} as const;
+import { type Attributes, filtered, page, tagSet, tagsFor } from './filters.js';
+import { mappingOf, mappingsBody } from './image_mappings.js';
+import type { Image as ImageAnswer, ImageState } from './model/answers.js';
+import { ownedBy, usableBy } from './permissions.js';
 
 const registerImage = action(
-  {
-    DryRun: 'boolean',
-    Name: 'string',
-    Description: 'text',
-    Architecture: 'string',
-    VirtualizationType: 'string',
-    RootDeviceName: 'text',
-    EnaSupport: 'boolean',
-    SriovNetSupport: 'string',
-    BootMode: 'string',
-    ImdsSupport: 'string',
-    TpmSupport: 'string',
-    UefiData: 'string',
-    KernelId: 'text',
-    RamdiskId: 'text',
-    BillingProduct: ['string'],
-    BlockDeviceMapping: [{ DeviceName: 'text', VirtualName: 'text', NoDevice: 'string', Ebs: ebsShape }],
-    TagSpecification: tagShape,
-  },
-  async (request, here) => {
-    const name = checkedName(request.Name);
-    const architecture = choice(request.Architecture ?? 'i386', ['i386', 'x86_64', 'arm64', 'x86_64_mac', 'arm64_mac'], 'architecture');
-    const virtualization = choice(request.VirtualizationType ?? 'paravirtual', ['paravirtual', 'hvm'], 'virtualizationType');
-    if (request.BootMode !== undefined) choice(request.BootMode, ['legacy-bios', 'uefi', 'uefi-preferred'], 'bootMode');
-    if (request.ImdsSupport !== undefined) choice(request.ImdsSupport, ['v2.0'], 'imdsSupport');
-    if (request.TpmSupport !== undefined) choice(request.TpmSupport, ['v2.0'], 'tpmSupport');
-    if (request.SriovNetSupport !== undefined) choice(request.SriovNetSupport, ['simple'], 'sriovNetSupport');
-    checkBoot(request, virtualization);
-    const rootDevice = required(request.RootDeviceName, 'RootDeviceName');
-    const mappings = (request.BlockDeviceMapping ?? []).filter((m) => m.NoDevice === undefined).map((m) => mappingOf(m, here));
+  'RegisterImage',
+  async (
+    {
+      Name: wantedName,
+      Description: description = '',
+      Architecture: architecture = 'i386',
+      VirtualizationType: wantedVirtualization = 'paravirtual',
+      RootDeviceName: wantedRoot,
+      EnaSupport: ena = false,
+      SriovNetSupport: sriov,
+      BootMode: bootMode,
+      ImdsSupport: imds,
+      TpmSupport: tpm,
+      UefiData: uefi,
+      KernelId: kernel,
+      RamdiskId: ramdisk,
+      BlockDeviceMapping: wantedMappings = [],
+      TagSpecification: specifications,
+    },
+    here,
+  ) => {
+    const name = checkedName(wantedName);
+    const virtualization = choice(wantedVirtualization, ['paravirtual', 'hvm'], 'virtualizationType');
+    if (sriov !== undefined) choice(sriov, ['simple'], 'sriovNetSupport');
+    checkBoot({ bootMode, tpm, uefi, ena, virtualization });
+    const rootDevice = required(wantedRoot, 'RootDeviceName');
+    const mappings = wantedMappings.flatMap((mapping) => mappingOf(mapping, here));
     if (!mappings.some((mapping) => mapping.device === rootDevice && mapping.snapshot !== undefined)) {
       throw new Ec2Error('InvalidBlockDeviceMapping', 'No root snapshot specified in device mapping');
     }
-    const tags = tagsFor('image', request.TagSpecification);
-    stopDryRun(request);
+    const tags = tagsFor('image', specifications);
+    stopDryRun(here);
     const image = await here.store.exclusive(() => {
       mustBeFree(name, here);
       for (const { snapshot } of mappings) if (snapshot !== undefined) existing(here, 'snapshots', snapshot);
@@ -61,19 +47,19 @@ const registerImage = action(
         created: new Date().toISOString(),
         tags,
         name,
-        description: request.Description ?? '',
+        description,
         architecture,
         virtualization,
         rootDevice,
         mappings,
-        ena: request.EnaSupport ?? false,
-        sriov: request.SriovNetSupport,
-        bootMode: request.BootMode,
-        imds: request.ImdsSupport,
-        tpm: request.TpmSupport,
-        uefi: request.UefiData,
-        kernel: request.KernelId,
-        ramdisk: request.RamdiskId,
+        ena,
+        sriov,
+        bootMode,
+        imds,
+        tpm,
+        uefi,
+        kernel,
+        ramdisk,
         owner: here.account,
       };
       putNew(here, 'images', made);
@@ -83,27 +69,32 @@ const registerImage = action(
   },
 );
 
-const describeShapeOfImages = {
-  ...describeShape,
-  ImageId: ['string'],
-  Owner: ['string'],
-  ExecutableBy: ['string'],
-  IncludeDeprecated: 'boolean',
-  IncludeDisabled: 'boolean',
-} as const;
+const describeImages = action(
+  'DescribeImages',
+  async (
+    {
+      ImageId: ids,
+      Owner: owners,
+      ExecutableBy: users,
+      Filter: filters,
+      IncludeDeprecated: showsDeprecated,
+      IncludeDisabled: _,
+      MaxResults: most,
+      NextToken: token,
+    },
+    here,
+  ) => {
+    const all = selected(here, 'images', ids);
+    // Source: EC2 API reference, DescribeImages: the owner of a deprecated image always sees it, others by its id.
+    const current = all.filter((image) => showsDeprecated || ids !== undefined || ownerOf(image) === here.account || !isDeprecated(image));
+    const found = filtered(usableBy(ownedBy(current, owners, here), users, here, 'shared only'), filters, attributes(here));
+    stopDryRun(here);
+    const { items, nextToken } = page(found, { MaxResults: most, NextToken: token, ImageId: ids });
+    return { imagesSet: items.map((image) => imageBody(image, here)), nextToken };
+  },
+);
 
-const describeImages = action(describeShapeOfImages, async (request, here) => {
-  const all = selected(here, 'images', request.ImageId);
-  // Source: EC2 API reference, DescribeImages: the owner of a deprecated image always sees it, others by its id.
-  const current = all.filter((i) => request.IncludeDeprecated || request.ImageId !== undefined || ownerOf(i) === here.account || !isDeprecated(i));
-  const found = filtered(ownedBy(current, request.Owner, here), request, attributes(here));
-  stopDryRun(request);
-  const { items, nextToken } = page(found, request);
-  return { imagesSet: items.map((image) => imageBody(image, here)), nextToken };
-});
-
-const deregisterImage = action({ DryRun: 'boolean', ImageId: 'string' }, async (request, here) => {
-  const id = required(request.ImageId, 'ImageId');
+const deregisterImage = action('DeregisterImage', async ({ ImageId: id }, here) => {
   mustBeId('images', id);
   if (here.store.get('images', id) === undefined) throw new Ec2Error('InvalidAMIID.Unavailable', `The AMI ID '${id}' is not available`);
   const mayGo = () => {
@@ -111,7 +102,7 @@ const deregisterImage = action({ DryRun: 'boolean', ImageId: 'string' }, async (
     if (protection !== undefined) throw new Ec2Error('OperationNotPermitted', `The image '${id}' is protected against deregistration (${protection}).`);
   };
   mayGo();
-  stopDryRun(request);
+  stopDryRun(here);
   await here.store.exclusive(() => {
     mayGo();
     here.store.remove('images', id);
@@ -120,11 +111,7 @@ const deregisterImage = action({ DryRun: 'boolean', ImageId: 'string' }, async (
   return { return: true };
 });
 
-export const imageActions: Readonly<Record<string, Action>> = {
-  RegisterImage: registerImage,
-  DescribeImages: describeImages,
-  DeregisterImage: deregisterImage,
-};
+export const imageActions = [registerImage, describeImages, deregisterImage];
 
 /** The name of an image, which must be one. Source: EC2 API reference, RegisterImage. */
 export function checkedName(given: string | undefined): string {
@@ -150,7 +137,7 @@ export function isAvailable(image: Image, here: Here): boolean {
   return image.ready !== false && hasPassed(image, image.source === undefined ? latency.image : latency.copy);
 }
 
-function stateOf(image: Image, here: Here): string {
+function stateOf(image: Image, here: Here): ImageState {
   if (failureOf(image, here) !== undefined) return 'failed';
   return isAvailable(image, here) ? 'available' : 'pending';
 }
@@ -160,66 +147,18 @@ function reasonOf(failure: string | undefined) {
 }
 
 /** @throws Ec2Error for what boots no machine. Source: EC2 API reference, RegisterImage. */
-function checkBoot({ BootMode: mode, TpmSupport: tpm, UefiData: uefi, EnaSupport: ena }: BootRequest, virtualization: string): void {
+function checkBoot({ bootMode, tpm, uefi, ena, virtualization }: Pick<Image, 'bootMode' | 'tpm' | 'uefi' | 'ena' | 'virtualization'>): void {
   const say = (text: string) => new Ec2Error('InvalidParameterCombination', text);
-  if (tpm !== undefined && mode !== 'uefi') throw say("The parameter tpmSupport requires the boot mode 'uefi'.");
-  if (uefi !== undefined && mode === 'legacy-bios') throw say("The parameter uefiData is not supported with the boot mode 'legacy-bios'.");
+  if (tpm !== undefined && bootMode !== 'uefi') throw say("The parameter tpmSupport requires the boot mode 'uefi'.");
+  if (uefi !== undefined && bootMode === 'legacy-bios') throw say("The parameter uefiData is not supported with the boot mode 'legacy-bios'.");
   if (ena && virtualization !== 'hvm') throw say('The parameter enaSupport is only supported for hvm images.');
-}
-
-interface BootRequest {
-  readonly BootMode?: string;
-  readonly TpmSupport?: string;
-  readonly UefiData?: string;
-  readonly EnaSupport?: boolean;
 }
 
 function isDeprecated({ deprecated }: Image): boolean {
   return deprecated !== undefined && Date.parse(deprecated) <= Date.now();
 }
 
-interface MappingRequest {
-  readonly DeviceName?: string;
-  readonly VirtualName?: string;
-  readonly Ebs?: {
-    readonly SnapshotId?: string;
-    readonly VolumeSize?: number;
-    readonly VolumeType?: string;
-    readonly Iops?: number;
-    readonly Throughput?: number;
-    readonly Encrypted?: boolean;
-    readonly KmsKeyId?: string;
-    readonly DeleteOnTermination?: boolean;
-  };
-}
-
-function mappingOf(request: MappingRequest, here: Here): Mapping {
-  const device = required(request.DeviceName, 'BlockDeviceMapping.DeviceName');
-  const ebs = request.Ebs;
-  const snapshot = ebs?.SnapshotId === undefined ? undefined : existing(here, 'snapshots', ebs.SnapshotId);
-  if (snapshot !== undefined && !isComplete(snapshot, here)) throw new Ec2Error('IncorrectState', `Snapshot '${snapshot.id}' is not 'completed'.`);
-  if (snapshot !== undefined && (ebs?.Encrypted !== undefined || ebs?.KmsKeyId !== undefined)) {
-    throw new Ec2Error('InvalidBlockDeviceMapping', `the encrypted flag cannot be specified since device ${device} has a snapshot specified.`);
-  }
-  const size = ebs?.VolumeSize ?? snapshot?.size;
-  if (ebs !== undefined && size === undefined) throw new Ec2Error('MissingParameter', 'The request must contain the parameter size or snapshotId');
-  if (snapshot !== undefined && size !== undefined && size < snapshot.size) {
-    throw new Ec2Error('InvalidBlockDeviceMapping', `Volume of size ${size}GB is smaller than snapshot '${snapshot.id}', expect size>= ${snapshot.size}GB`);
-  }
-  return {
-    device,
-    virtualName: request.VirtualName,
-    snapshot: snapshot?.id,
-    size,
-    type: ebs === undefined ? undefined : (ebs.VolumeType ?? 'gp2'),
-    iops: ebs?.Iops,
-    throughput: ebs?.Throughput,
-    encrypted: ebs?.Encrypted ?? snapshot?.encrypted ?? false,
-    deleteOnTermination: ebs?.DeleteOnTermination ?? true,
-  };
-}
-
-function imageBody(image: Image, here: Here) {
+function imageBody(image: Image, here: Here): ImageAnswer {
   const owner = ownerOf(image);
   return {
     imageId: image.id,
@@ -235,22 +174,7 @@ function imageBody(image: Image, here: Here) {
     description: image.description === '' ? undefined : image.description,
     rootDeviceType: 'ebs',
     rootDeviceName: image.rootDevice,
-    blockDeviceMapping: image.mappings.map((mapping) => ({
-      deviceName: mapping.device,
-      virtualName: mapping.virtualName,
-      ebs:
-        mapping.size === undefined
-          ? undefined
-          : {
-              snapshotId: mapping.snapshot,
-              volumeSize: mapping.size,
-              deleteOnTermination: mapping.deleteOnTermination,
-              volumeType: mapping.type,
-              iops: mapping.iops,
-              throughput: mapping.throughput,
-              encrypted: mapping.encrypted,
-            },
-    })),
+    blockDeviceMapping: mappingsBody(image.mappings),
     virtualizationType: image.virtualization,
     tagSet: tagSet(image.tags),
     hypervisor: 'xen',
@@ -294,7 +218,10 @@ function attributes(here: Here): Attributes<Image> {
   };
 }
 
-function choice(value: string, allowed: readonly string[], name: string): string {
-  if (allowed.includes(value)) return value;
-  throw new Ec2Error('InvalidParameterValue', `Value (${value}) for parameter ${name} is invalid. Valid values are ${allowed.join(', ')}`);
+/** Of what the model has as a text alone. */
+function choice<const T extends string>(value: string, allowed: readonly T[], name: string): T {
+  const found = allowed.find((one) => one === value);
+  if (found === undefined)
+    throw new Ec2Error('InvalidParameterValue', `Value (${value}) for parameter ${name} is invalid. Valid values are ${allowed.join(', ')}`);
+  return found;
 }

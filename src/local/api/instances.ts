@@ -1,27 +1,28 @@
 import { machine } from '../instance_identity.js';
-import { type Action, action, type Here, mustBeThisInstance, stopDryRun } from './action.js';
-import { describeShape, filtered, page } from './filters.js';
-import { attachedVolumes } from './volumes.js';
+import { action, type Here, mustBeThisInstance, stopDryRun } from './action.js';
+import { attachedVolumes } from './attachments.js';
+import { filtered, page } from './filters.js';
+import type { Instance } from './model/answers.js';
 
-const describeInstances = action({ ...describeShape, InstanceId: ['string'] }, async (request, here) => {
-  for (const id of request.InstanceId ?? []) mustBeThisInstance(id, here);
+const describeInstances = action('DescribeInstances', async ({ InstanceId: ids, Filter: filters, MaxResults: most, NextToken: token }, here) => {
+  for (const id of ids ?? []) mustBeThisInstance(id, here);
   // The machine we are on is the only instance there is.
-  const found = filtered([{ id: here.instance, created: '', tags: [] }], request, {
+  const found = filtered([{ id: here.instance, created: '', tags: [] }], filters, {
     'instance-id': (i) => i.id,
     'instance-state-name': () => 'running',
     'availability-zone': () => here.zone,
   });
-  stopDryRun(request);
-  const { items, nextToken } = page(found, request);
+  stopDryRun(here);
+  const { items, nextToken } = page(found, { MaxResults: most, NextToken: token, InstanceId: ids });
   return {
     reservationSet: items.map(() => ({ reservationId: `r-${here.instance.slice(2)}`, ownerId: here.account, instancesSet: [instance(here)] })),
     nextToken,
   };
 });
 
-export const instanceActions: Readonly<Record<string, Action>> = { DescribeInstances: describeInstances };
+export const instanceActions = [describeInstances];
 
-function instance(here: Here) {
+function instance(here: Here): Instance {
   return {
     instanceId: here.instance,
     instanceType: machine.type,

@@ -1,13 +1,7 @@
 import type { Resource, Sharing } from '../store.js';
 import { type Here, ownerOf } from './action.js';
 import { Ec2Error } from './errors.js';
-
-interface Entry {
-  readonly UserId?: string;
-  readonly Group?: string;
-  readonly OrganizationArn?: string;
-  readonly OrganizationalUnitArn?: string;
-}
+import type { OperationType } from './model/requests.js';
 
 interface Change {
   readonly add: Sharing;
@@ -19,30 +13,25 @@ interface Change {
  * @throws Ec2Error when it says nothing, or what cannot be.
  */
 export function changeOf(
-  request: {
-    readonly Attribute?: string;
-    readonly OperationType?: string;
-    readonly UserId?: readonly string[];
-    readonly UserGroup?: readonly string[];
-    readonly OrganizationArn?: readonly string[];
-    readonly OrganizationalUnitArn?: readonly string[];
+  {
+    named,
+    operation,
+    plain,
+    added,
+    removed,
+  }: {
+    /** The attribute that is named, and what is to be done with those named plainly. */
+    readonly named: string | undefined;
+    readonly operation: OperationType | undefined;
+    readonly plain: Partial<Sharing>;
+    readonly added: readonly Partial<Sharing>[];
+    readonly removed: readonly Partial<Sharing>[];
   },
-  permission: { readonly Add?: readonly Entry[]; readonly Remove?: readonly Entry[] } | undefined,
   attribute: string,
 ): Change {
-  const { Attribute: named = attribute, OperationType: operation } = request;
-  if (named !== attribute) throw new Ec2Error('InvalidParameterCombination', `The attribute ${named} is not ${attribute}`);
-  const plain: Sharing = {
-    users: request.UserId ?? [],
-    groups: request.UserGroup ?? [],
-    organizations: request.OrganizationArn ?? [],
-    units: request.OrganizationalUnitArn ?? [],
-  };
-  const change = {
-    add: joined(operation === 'add' ? plain : none, sharingOf(permission?.Add)),
-    remove: joined(operation === 'remove' ? plain : none, sharingOf(permission?.Remove)),
-  };
-  const all = joined(change.add, change.remove);
+  if (named !== undefined && named !== attribute) throw new Ec2Error('InvalidParameterCombination', `The attribute ${named} is not ${attribute}`);
+  const change = { add: joined([...(operation === 'add' ? [plain] : []), ...added]), remove: joined([...(operation === 'remove' ? [plain] : []), ...removed]) };
+  const all = joined([change.add, change.remove]);
   if (Object.values(all).every((list) => list.length === 0)) throw new Ec2Error('InvalidParameterCombination', 'No attributes specified.');
   const [group] = all.groups.filter((name) => name !== 'all');
   if (group !== undefined) throw new Ec2Error('InvalidParameterValue', `Invalid value '${group}' for group. Valid values: all`);
@@ -65,23 +54,29 @@ export function ownedBy<T extends Resource>(all: readonly T[], owners: readonly 
   });
 }
 
-const none: Sharing = { users: [], groups: [], organizations: [], units: [] };
-
-function sharingOf(entries: readonly Entry[] = []): Sharing {
-  const all = (pick: (entry: Entry) => string | undefined) => entries.flatMap((entry) => pick(entry) ?? []);
-  return {
-    users: all((e) => e.UserId),
-    groups: all((e) => e.Group),
-    organizations: all((e) => e.OrganizationArn),
-    units: all((e) => e.OrganizationalUnitArn),
+/**
+ * The resources that some accounts may use; all where none are named. `own` says whether `self` stands for one's own too.
+ * Source: EC2 API reference, `ExecutableBy` of DescribeImages and `RestorableBy` of DescribeSnapshots.
+ */
+export function usableBy<T extends Resource & { readonly sharedWith?: Sharing }>(
+  all: readonly T[],
+  accounts: readonly string[] | undefined,
+  { account }: Here,
+  own: 'own too' | 'shared only',
+): readonly T[] {
+  if (accounts === undefined || accounts.length === 0) return all;
+  const usableByOne = (resource: T, named: string) => {
+    const { users, groups } = resource.sharedWith ?? none;
+    if (named === 'all') return groups.includes('all');
+    const wanted = named === 'self' ? account : named;
+    return users.includes(wanted) || (own === 'own too' && wanted === account && ownerOf(resource) === account);
   };
+  return all.filter((resource) => accounts.some((named) => usableByOne(resource, named)));
 }
 
-function joined(a: Sharing, b: Sharing): Sharing {
-  return {
-    users: [...a.users, ...b.users],
-    groups: [...a.groups, ...b.groups],
-    organizations: [...a.organizations, ...b.organizations],
-    units: [...a.units, ...b.units],
-  };
+const none: Sharing = { users: [], groups: [], organizations: [], units: [] };
+
+function joined(all: readonly Partial<Sharing>[]): Sharing {
+  const one = (key: keyof Sharing) => all.flatMap((sharing) => sharing[key] ?? []);
+  return { users: one('users'), groups: one('groups'), organizations: one('organizations'), units: one('units') };
 }

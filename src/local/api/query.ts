@@ -1,36 +1,21 @@
 import { Ec2Error } from './errors.js';
+import type { Requests } from './model/requests.js';
+import { actions, enums, structures } from './model/shapes.js';
 import { notInXml } from './xml.js';
-
-/**
- * The parameters an action takes: scalars, structures, and lists (written `Name.1`, `Name.2`, …). A text is a string of
- * up to 255 characters, as EC2 has descriptions and names; an integer has 32 bits.
- */
-export type Shape = Scalar | readonly [Shape] | { readonly [name: string]: Shape };
-
-type Scalar = 'string' | 'text' | 'integer' | 'boolean';
-
-/** The TypeScript type of parameters of a shape; everything may be absent. */
-export type Parsed<S> = S extends 'string' | 'text'
-  ? string
-  : S extends 'integer'
-    ? number
-    : S extends 'boolean'
-      ? boolean
-      : S extends readonly [infer Item]
-        ? Parsed<Item>[]
-        : { [Name in keyof S]?: Parsed<S[Name]> };
 
 interface Tree {
   value?: string;
   readonly children: Map<string, Tree>;
 }
 
+type Members = Readonly<Record<string, string>>;
+
 /**
- * Reads the form of an EC2 query request.
- * @throws Ec2Error for parameters the shape does not have, for values not of their type, and for characters that no
- * answer could have.
+ * Reads the form of a query request by the model of its action.
+ * @throws Ec2Error for parameters that the action does not have here, for values not of their type, and for characters
+ * that no answer could have.
  */
-export function parseQuery<S extends { readonly [name: string]: Shape }>(form: URLSearchParams, shape: S): Parsed<S> {
+export function parseQuery(action: keyof Requests, form: URLSearchParams): Readonly<Record<string, unknown>> {
   const root: Tree = { children: new Map() };
   for (const [key, value] of form) {
     // The signature may be among them.
@@ -45,49 +30,76 @@ export function parseQuery<S extends { readonly [name: string]: Shape }>(form: U
     }
     at.value = value;
   }
-  return parse(root, shape, '') as Parsed<S>;
+  return membersIn(root, actions[action] as Members, '');
 }
 
-function parse(tree: Tree, shape: Shape, name: string): unknown {
-  if (typeof shape === 'string') return scalar(tree, shape, name);
-  // Some clients write an empty list as an empty value.
-  if (tree.value !== undefined && tree.value !== '') throw new Ec2Error('InvalidParameterValue', `Invalid value '${tree.value}' for ${name}: it has parts`);
-  if (isList(shape)) {
-    const items = [...tree.children].sort(([a], [b]) => Number(a) - Number(b));
-    return items.map(([index, child]) => {
-      if (!/^[0-9]+$/.test(index)) throw unknown(`${name}.${index}`);
-      return parse(child, shape[0], `${name}.${index}`);
-    });
-  }
+function membersIn(tree: Tree, members: Members, path: string): Readonly<Record<string, unknown>> {
   const out: Record<string, unknown> = {};
   for (const [key, child] of tree.children) {
-    const inner = Object.hasOwn(shape, key) ? shape[key] : undefined;
-    const path = name === '' ? key : `${name}.${key}`;
-    if (inner === undefined) throw unknown(path);
-    out[key] = parse(child, inner, path);
+    const name = path === '' ? key : `${path}.${key}`;
+    const type = Object.hasOwn(members, key) ? members[key] : undefined;
+    if (type === undefined) throw unknown(name);
+    if (type === '') throw new Ec2Error('UnsupportedOperation', `The parameter ${name} is one of EC2 that is not served here.`);
+    const value = parse(child, type, name);
+    // Not as a member `undefined`: what was asked for is compared as a whole.
+    if (value !== undefined) out[key] = value;
+  }
+  for (const [key, type] of Object.entries(members)) {
+    if (type.endsWith('!') && out[key] === undefined) {
+      throw new Ec2Error('MissingParameter', `The request must contain the parameter ${path === '' ? key : `${path}.${key}`}`);
+    }
   }
   return out;
 }
 
-function scalar(tree: Tree, type: Scalar, name: string): unknown {
-  if (tree.children.size > 0) throw unknown(`${name}.${[...tree.children.keys()][0]}`);
-  const text = tree.value ?? '';
-  if (type === 'string') return text;
-  if (type === 'text' && text.length <= longestText) return text;
-  if (type === 'boolean' && /^(true|false)$/i.test(text)) return text.toLowerCase() === 'true';
-  if (type === 'integer' && /^-?[0-9]{1,10}$/.test(text) && Number(text) === (Number(text) | 0)) return Number(text);
-  throw new Ec2Error('InvalidParameterValue', `Invalid value '${text}' for ${name}. It is not ${described[type]}`);
+function parse(tree: Tree, shape: string, name: string): unknown {
+  const [, type = '', list] = /^(\w+)(\[\])?!?$/.exec(shape) ?? [];
+  if (list !== undefined) {
+    const items = [...structureAt(tree, name).children].sort(([a], [b]) => Number(a) - Number(b));
+    return items.map(([index, child]) => {
+      if (!/^[0-9]+$/.test(index)) throw unknown(`${name}.${index}`);
+      return parseOne(child, type, `${name}.${index}`) ?? '';
+    });
+  }
+  return parseOne(tree, type, name);
 }
 
+function parseOne(tree: Tree, type: string, name: string): unknown {
+  const members = structures[type];
+  return members === undefined ? scalar(tree, type, name) : membersIn(structureAt(tree, name), members, name);
+}
+
+/** Some clients write an empty list, or an empty structure, as an empty value. */
+function structureAt(tree: Tree, name: string): Tree {
+  if (tree.value !== undefined && tree.value !== '') throw new Ec2Error('InvalidParameterValue', `Invalid value '${tree.value}' for ${name}: it has parts`);
+  return tree;
+}
+
+/** An empty value counts as absent: clients write what they were not told so. */
+function scalar(tree: Tree, type: string, name: string): string | number | boolean | undefined {
+  if (tree.children.size > 0) throw unknown(`${name}.${[...tree.children.keys()][0]}`);
+  const text = tree.value ?? '';
+  if (text === '') return undefined;
+  if (type === 'boolean' && /^(true|false)$/i.test(text)) return text.toLowerCase() === 'true';
+  if (type === 'integer' && /^-?[0-9]{1,10}$/.test(text) && Number(text) === (Number(text) | 0)) return Number(text);
+  if (type === 'timestamp' && /^[0-9]{4}-[0-9]{2}-[0-9]{2}/.test(text) && !Number.isNaN(Date.parse(text))) return text;
+  const values = enums[type]?.split(' ');
+  if (values !== undefined && !values.includes(text)) {
+    throw new Ec2Error('InvalidParameterValue', `Value (${text}) for parameter ${name} is invalid. Valid values are ${values.join(', ')}`);
+  }
+  if (values === undefined && type !== 'string') throw new Ec2Error('InvalidParameterValue', `Invalid value '${text}' for ${name}. It is not of type ${type}`);
+  if (shortText.test(name) && text.length > longestText) {
+    throw new Ec2Error('InvalidParameterValue', `Invalid value '${text}' for ${name}. It is not a text of up to ${longestText} characters`);
+  }
+  return text;
+}
+
+/** What the model does not say: texts that are kept have a limit. Source: EC2 API reference, e.g. `Description` of CreateSnapshot. */
+export const shortText = /^(Value|KernelId|RamdiskId|RootDeviceName|ProductCode\.[0-9]+|(.*\.)?(Description(\.Value)?|DeviceName|VirtualName))$/;
 const longestText = 255;
-const described = { text: `a text of up to ${longestText} characters`, integer: 'of type integer', boolean: 'of type boolean' };
 
 function codePoint(character: string): string {
   return `U+${character.codePointAt(0)?.toString(16).toUpperCase().padStart(4, '0')}`;
-}
-
-function isList(shape: Exclude<Shape, string>): shape is readonly [Shape] {
-  return Array.isArray(shape);
 }
 
 function unknown(name: string): Ec2Error {

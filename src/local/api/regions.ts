@@ -1,28 +1,28 @@
 import { regions } from '../request_identity.js';
-import { type Action, action, stopDryRun } from './action.js';
+import { action, type Here, stopDryRun } from './action.js';
 import { Ec2Error } from './errors.js';
-import { describeShape, filtered } from './filters.js';
+import { filtered } from './filters.js';
 
-const describeRegions = action({ DryRun: 'boolean', AllRegions: 'boolean', Filter: describeShape.Filter, RegionName: ['string'] }, async (request) => {
-  const unknown = (request.RegionName ?? []).filter((name) => !regions.includes(name));
+const describeRegions = action('DescribeRegions', async ({ RegionName: wanted, Filter: filters, AllRegions: _ }, here) => {
+  const unknown = (wanted ?? []).filter((name) => !regions.includes(name));
   if (unknown.length > 0) throw new Ec2Error('InvalidParameterValue', `Invalid region(s): ${unknown.join(', ')}`);
-  const named = regions.filter((name) => request.RegionName === undefined || request.RegionName.includes(name));
+  const named = regions.filter((name) => wanted === undefined || wanted.includes(name));
   const found = filtered(
     named.map((id) => ({ id, created: '', tags: [] })),
-    request,
+    filters,
     { 'region-name': (region) => region.id, 'opt-in-status': () => 'opt-in-not-required', endpoint: (region) => endpointOf(region.id) },
   );
-  stopDryRun(request);
+  stopDryRun(here);
   return { regionInfo: found.map(({ id }) => ({ regionName: id, regionEndpoint: endpointOf(id), optInStatus: 'opt-in-not-required' })) };
 });
 
 const describeAvailabilityZones = action(
-  { DryRun: 'boolean', AllAvailabilityZones: 'boolean', Filter: describeShape.Filter, ZoneName: ['string'], ZoneId: ['string'] },
-  async (request, here) => {
+  'DescribeAvailabilityZones',
+  async ({ ZoneName: names = [], ZoneId: ids = [], Filter: filters, AllAvailabilityZones: _ }, here) => {
     const zone = { id: here.zone, created: '', tags: [] };
-    const unknown = [...(request.ZoneName ?? []), ...(request.ZoneId ?? [])].filter((name) => name !== here.zone);
+    const unknown = [...names, ...ids].filter((name) => name !== here.zone);
     if (unknown.length > 0) throw new Ec2Error('InvalidParameterValue', `Invalid availability zone: [${unknown.join(', ')}]`);
-    const found = filtered([zone], request, {
+    const found = filtered([zone], filters, {
       'zone-name': (z) => z.id,
       'zone-id': (z) => z.id,
       'zone-type': () => 'availability-zone',
@@ -30,7 +30,7 @@ const describeAvailabilityZones = action(
       state: () => 'available',
       'opt-in-status': () => 'opt-in-not-required',
     });
-    stopDryRun(request);
+    stopDryRun(here);
     return {
       availabilityZoneInfo: found.map(({ id }) => ({
         zoneName: id,
@@ -47,25 +47,27 @@ const describeAvailabilityZones = action(
   },
 );
 
-const getEbsEncryptionByDefault = action({ DryRun: 'boolean' }, async (request, here) => {
-  stopDryRun(request);
+const getEbsEncryptionByDefault = action('GetEbsEncryptionByDefault', async (_, here) => {
+  stopDryRun(here);
   return { ebsEncryptionByDefault: here.store.settings().encryptByDefault, sseType: 'sse-ebs' };
 });
 
-const setEbsEncryptionByDefault = (value: boolean) =>
-  action({ DryRun: 'boolean' }, async (request, here) => {
-    stopDryRun(request);
-    await here.store.exclusive(() => here.store.putSettings({ encryptByDefault: value }));
-    return { ebsEncryptionByDefault: value };
-  });
+const enableEbsEncryptionByDefault = action('EnableEbsEncryptionByDefault', async (_, here) => encryptByDefault(true, here));
+const disableEbsEncryptionByDefault = action('DisableEbsEncryptionByDefault', async (_, here) => encryptByDefault(false, here));
 
-export const regionActions: Readonly<Record<string, Action>> = {
-  DescribeRegions: describeRegions,
-  DescribeAvailabilityZones: describeAvailabilityZones,
-  GetEbsEncryptionByDefault: getEbsEncryptionByDefault,
-  EnableEbsEncryptionByDefault: setEbsEncryptionByDefault(true),
-  DisableEbsEncryptionByDefault: setEbsEncryptionByDefault(false),
-};
+async function encryptByDefault(value: boolean, here: Here) {
+  stopDryRun(here);
+  await here.store.exclusive(() => here.store.putSettings({ encryptByDefault: value }));
+  return { ebsEncryptionByDefault: value };
+}
+
+export const regionActions = [
+  describeRegions,
+  describeAvailabilityZones,
+  getEbsEncryptionByDefault,
+  enableEbsEncryptionByDefault,
+  disableEbsEncryptionByDefault,
+];
 
 function endpointOf(region: string): string {
   return `ec2.${region}.amazonaws.com`;

@@ -1,16 +1,18 @@
 import { copyDisk, deviceOf, removeDisk } from '../loop_devices.js';
 import { thisMaker } from '../owner_process.js';
 import type { Snapshot } from '../store.js';
-import { type Action, action, discard, failureOf, finish, type Here, hasPassed, own, ownerOf, putNew, required, selected, stopDryRun } from './action.js';
+import { action, discard, failureOf, finish, type Here, hasPassed, own, ownerOf, putNew, selected, stopDryRun } from './action.js';
 import { Ec2Error } from './errors.js';
-import { type Attributes, describeShape, filtered, page, tagSet, tagShape, tagsFor } from './filters.js';
+import { type Attributes, filtered, page, tagSet, tagsFor } from './filters.js';
 import { keyOf } from './kms.js';
-import { changed, changeOf, ownedBy } from './permissions.js';
+import type { Snapshot as SnapshotAnswer, SnapshotState } from './model/answers.js';
+import type * as Asked from './model/requests.js';
+import { changed, changeOf, ownedBy, usableBy } from './permissions.js';
 
-const createSnapshot = action({ DryRun: 'boolean', VolumeId: 'string', Description: 'text', TagSpecification: tagShape }, async (request, here) => {
-  const volume = own(here, 'volumes', required(request.VolumeId, 'VolumeId'));
-  const tags = tagsFor('snapshot', request.TagSpecification);
-  stopDryRun(request);
+const createSnapshot = action('CreateSnapshot', async ({ VolumeId: id, Description: description = '', TagSpecification: specifications }, here) => {
+  const volume = own(here, 'volumes', id);
+  const tags = tagsFor('snapshot', specifications);
+  stopDryRun(here);
   if (!volume.ready) throw new Ec2Error('IncorrectState', `Volume '${volume.id}' is not 'available'.`);
   const snapshot: Snapshot = {
     id: here.store.newId('snapshots'),
@@ -18,7 +20,7 @@ const createSnapshot = action({ DryRun: 'boolean', VolumeId: 'string', Descripti
     tags,
     volume: volume.id,
     size: volume.size,
-    description: request.Description ?? '',
+    description,
     encrypted: volume.encrypted,
     kmsKey: volume.kmsKey,
     owner: here.account,
@@ -40,17 +42,20 @@ const createSnapshot = action({ DryRun: 'boolean', VolumeId: 'string', Descripti
   return { ...snapshotBody(snapshot, here), status: 'pending', progress: '' };
 });
 
-const describeSnapshots = action({ ...describeShape, SnapshotId: ['string'], Owner: ['string'], RestorableBy: ['string'] }, async (request, here) => {
-  const all = selected(here, 'snapshots', request.SnapshotId);
-  const found = filtered(ownedBy(all, request.Owner, here), request, attributes(here));
-  stopDryRun(request);
-  const { items, nextToken } = page(found, request);
-  return { snapshotSet: items.map((snapshot) => snapshotBody(snapshot, here)), nextToken };
-});
+const describeSnapshots = action(
+  'DescribeSnapshots',
+  async ({ SnapshotId: ids, Owner: owners, RestorableBy: users, Filter: filters, MaxResults: most, NextToken: token }, here) => {
+    const all = selected(here, 'snapshots', ids);
+    const found = filtered(usableBy(ownedBy(all, owners, here), users, here, 'own too'), filters, attributes(here));
+    stopDryRun(here);
+    const { items, nextToken } = page(found, { MaxResults: most, NextToken: token, SnapshotId: ids });
+    return { snapshotSet: items.map((snapshot) => snapshotBody(snapshot, here)), nextToken };
+  },
+);
 
-const deleteSnapshot = action({ DryRun: 'boolean', SnapshotId: 'string' }, async (request, here) => {
-  const snapshot = own(here, 'snapshots', request.SnapshotId);
-  stopDryRun(request);
+const deleteSnapshot = action('DeleteSnapshot', async ({ SnapshotId: id }, here) => {
+  const snapshot = own(here, 'snapshots', id);
+  stopDryRun(here);
   await here.store.exclusive(() => {
     own(here, 'snapshots', snapshot.id);
     const image = here.store.list('images').find((i) => i.mappings.some((mapping) => mapping.snapshot === snapshot.id));
@@ -62,19 +67,16 @@ const deleteSnapshot = action({ DryRun: 'boolean', SnapshotId: 'string' }, async
 });
 
 const modifySnapshotAttribute = action(
-  {
-    DryRun: 'boolean',
-    SnapshotId: 'string',
-    Attribute: 'string',
-    OperationType: 'string',
-    UserId: ['string'],
-    UserGroup: ['string'],
-    CreateVolumePermission: { Add: [{ UserId: 'string', Group: 'string' }], Remove: [{ UserId: 'string', Group: 'string' }] },
-  },
-  async (request, here) => {
-    const { id } = own(here, 'snapshots', request.SnapshotId);
-    const change = changeOf(request, request.CreateVolumePermission, 'createVolumePermission');
-    stopDryRun(request);
+  'ModifySnapshotAttribute',
+  async (
+    { SnapshotId: snapshotId, Attribute: named, OperationType: operation, UserId: users, UserGroup: groups, CreateVolumePermission: permission = {} },
+    here,
+  ) => {
+    const { id } = own(here, 'snapshots', snapshotId);
+    const { Add: added = [], Remove: removed = [] }: Asked.CreateVolumePermissionModifications = permission;
+    const plain = { users: users ?? [], groups: groups ?? [] };
+    const change = changeOf({ named, operation, plain, added: added.map(sharingOf), removed: removed.map(sharingOf) }, 'createVolumePermission');
+    stopDryRun(here);
     await here.store.exclusive(() => {
       const snapshot = own(here, 'snapshots', id);
       if (snapshot.encrypted && (snapshot.kmsKey === undefined || change.add.groups.length > 0)) {
@@ -86,30 +88,27 @@ const modifySnapshotAttribute = action(
   },
 );
 
-const describeSnapshotAttribute = action({ DryRun: 'boolean', SnapshotId: 'string', Attribute: 'string' }, async (request, here) => {
-  const snapshot = own(here, 'snapshots', request.SnapshotId);
-  const attribute = required(request.Attribute, 'Attribute');
-  stopDryRun(request);
+function sharingOf({ UserId: user, Group: group }: Asked.CreateVolumePermission) {
+  return { users: user === undefined ? [] : [user], groups: group === undefined ? [] : [group] };
+}
+
+const describeSnapshotAttribute = action('DescribeSnapshotAttribute', async ({ SnapshotId: id, Attribute: attribute }, here) => {
+  const snapshot = own(here, 'snapshots', id);
+  stopDryRun(here);
   if (attribute === 'productCodes') return { snapshotId: snapshot.id, productCodes: [] };
   if (attribute !== 'createVolumePermission') throw new Ec2Error('InvalidParameterValue', `Value (${attribute}) for parameter attribute is invalid.`);
   const { users = [], groups = [] } = snapshot.sharedWith ?? {};
-  return { snapshotId: snapshot.id, createVolumePermission: [...groups.map((group) => ({ group })), ...users.map((userId) => ({ userId }))] };
+  return { snapshotId: snapshot.id, createVolumePermission: [...groups.map(() => ({ group: 'all' as const })), ...users.map((userId) => ({ userId }))] };
 });
 
-export const snapshotActions: Readonly<Record<string, Action>> = {
-  CreateSnapshot: createSnapshot,
-  DescribeSnapshots: describeSnapshots,
-  DeleteSnapshot: deleteSnapshot,
-  ModifySnapshotAttribute: modifySnapshotAttribute,
-  DescribeSnapshotAttribute: describeSnapshotAttribute,
-};
+export const snapshotActions = [createSnapshot, describeSnapshots, deleteSnapshot, modifySnapshotAttribute, describeSnapshotAttribute];
 
 /** Whether a snapshot is complete. */
 export function isComplete(snapshot: Snapshot, here: Here): boolean {
   return snapshot.ready && hasPassed(snapshot, lastsFor(snapshot, here));
 }
 
-function stateOf(snapshot: Snapshot, here: Here): string {
+function stateOf(snapshot: Snapshot, here: Here): SnapshotState {
   if (failureOf(snapshot, here) !== undefined) return 'error';
   return isComplete(snapshot, here) ? 'completed' : 'pending';
 }
@@ -124,7 +123,7 @@ function progressOf(snapshot: Snapshot, here: Here): string {
   return whole === 0 ? '0%' : `${Math.min(99, Math.floor(((Date.now() - Date.parse(snapshot.created)) / whole) * 100))}%`;
 }
 
-function snapshotBody(snapshot: Snapshot, here: Here) {
+function snapshotBody(snapshot: Snapshot, here: Here): SnapshotAnswer {
   return {
     snapshotId: snapshot.id,
     volumeId: snapshot.volume,

@@ -1,20 +1,21 @@
 import type { Kind, Resource, Tag } from '../store.js';
-import { type Action, action, type Here, own, ownerOf, stopDryRun } from './action.js';
+import { action, type Here, own, ownerOf, stopDryRun } from './action.js';
 import { Ec2Error } from './errors.js';
-import { checkedTags, describeShape, filtered, page } from './filters.js';
+import { checkedTags, filtered, page } from './filters.js';
+import type * as Asked from './model/requests.js';
+import type { ResourceType } from './model/requests.js';
 
-const kinds: readonly { readonly kind: Kind; readonly type: string; readonly prefix: string }[] = [
+const kinds: readonly { readonly kind: Kind; readonly type: ResourceType; readonly prefix: string }[] = [
   { kind: 'volumes', type: 'volume', prefix: 'vol-' },
   { kind: 'snapshots', type: 'snapshot', prefix: 'snap-' },
   { kind: 'images', type: 'image', prefix: 'ami-' },
 ];
 
-const createTags = action({ DryRun: 'boolean', ResourceId: ['string'], Tag: [{ Key: 'string', Value: 'string' }] }, async (request, here) => {
-  const ids = request.ResourceId ?? [];
-  const tags = checkedTags(request.Tag ?? []);
+const createTags = action('CreateTags', async ({ ResourceId: ids, Tag: wanted }, here) => {
+  const tags = checkedTags(wanted);
   if (ids.length === 0 || tags.length === 0)
     throw new Ec2Error('MissingParameter', `The request must contain the parameter ${ids.length === 0 ? 'resourceIdSet' : 'tagSet'}`);
-  stopDryRun(request);
+  stopDryRun(here);
   await here.store.exclusive(() => {
     const found = ids.map((id) => resourceOf(id, here));
     for (const { kind, resource } of found) {
@@ -26,12 +27,12 @@ const createTags = action({ DryRun: 'boolean', ResourceId: ['string'], Tag: [{ K
   return { return: true };
 });
 
-const deleteTags = action({ DryRun: 'boolean', ResourceId: ['string'], Tag: [{ Key: 'string', Value: 'string' }] }, async (request, here) => {
-  const ids = request.ResourceId ?? [];
+const deleteTags = action('DeleteTags', async ({ ResourceId: ids, Tag: wanted }, here) => {
   if (ids.length === 0) throw new Ec2Error('MissingParameter', 'The request must contain the parameter resourceIdSet');
-  stopDryRun(request);
+  stopDryRun(here);
   // Source: EC2 API reference, DeleteTags: without tags all go; one with a value only where it has that.
-  const goes = (tag: Tag) => request.Tag?.some(({ Key: key, Value: value }) => key === tag.Key && (value === undefined || value === tag.Value)) ?? true;
+  const goesFor = (tag: Tag, { Key: key, Value: value }: Asked.Tag) => key === tag.Key && (value === undefined || value === tag.Value);
+  const goes = (tag: Tag) => wanted?.some((one) => goesFor(tag, one)) ?? true;
   await here.store.exclusive(() => {
     for (const { kind, resource } of ids.map((id) => resourceOf(id, here))) {
       here.store.put(kind, { ...resource, tags: resource.tags.filter((tag) => !goes(tag)) } as never);
@@ -40,7 +41,7 @@ const deleteTags = action({ DryRun: 'boolean', ResourceId: ['string'], Tag: [{ K
   return { return: true };
 });
 
-const describeTags = action(describeShape, async (request, here) => {
+const describeTags = action('DescribeTags', async ({ Filter: filters, MaxResults: most, NextToken: token }, here) => {
   const all = kinds.flatMap(({ kind, type }) =>
     here.store
       .list(kind)
@@ -48,20 +49,20 @@ const describeTags = action(describeShape, async (request, here) => {
       .flatMap((resource) => resource.tags.map((tag) => rowOf(tag, type, resource))),
   );
   all.sort((a, b) => (a.id < b.id ? -1 : 1));
-  const found = filtered(all, request, {
+  const found = filtered(all, filters, {
     key: (row) => row.key,
     value: (row) => row.value,
     'resource-id': (row) => row.resource,
     'resource-type': (row) => row.type,
   });
-  stopDryRun(request);
-  const { items, nextToken } = page(found, request);
+  stopDryRun(here);
+  const { items, nextToken } = page(found, { MaxResults: most, NextToken: token });
   return { tagSet: items.map((row) => ({ resourceId: row.resource, resourceType: row.type, key: row.key, value: row.value })), nextToken };
 });
 
-export const tagActions: Readonly<Record<string, Action>> = { CreateTags: createTags, DeleteTags: deleteTags, DescribeTags: describeTags };
+export const tagActions = [createTags, deleteTags, describeTags];
 
-function rowOf(tag: Tag, type: string, resource: Resource) {
+function rowOf(tag: Tag, type: ResourceType, resource: Resource) {
   return { id: `${resource.id} ${tag.Key}`, resource: resource.id, created: resource.created, tags: [tag], type, key: tag.Key, value: tag.Value };
 }
 
