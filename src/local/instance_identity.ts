@@ -1,16 +1,43 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { hostname } from 'node:os';
+import { existsSync, readFileSync, statfsSync } from 'node:fs';
+import { hostname, networkInterfaces } from 'node:os';
 
-/** This machine, which is the only instance there is. */
+/** This machine, which is the only instance there is. What names something of it is always the same. */
 export const machine = {
-  /** Its instance id, always the same. */
-  instance: `i-0${createHash('sha256').update(machineId()).digest('hex').slice(0, 16)}`,
+  /** Its instance id. */
+  instance: named('i', ''),
+  /** The image it was started from, and the volume it has its root on: neither was made here, so there is no more than their names. */
+  image: named('ami', 'image of '),
+  rootVolume: named('vol', 'root of '),
+  rootDevice: '/dev/sda1',
   /** EC2's name for its architecture. */
   architecture: process.arch === 'arm64' ? 'arm64' : 'x86_64',
   /** A type that EC2's own clients know. */
   type: process.arch === 'arm64' ? 't4g.nano' : 't3.nano',
+  bootMode: existsSync('/sys/firmware/efi') ? 'uefi' : 'legacy-bios',
 } as const;
+
+/** The size of the file system of its root, in GiB. */
+export function rootSizeGiB(): number {
+  const { bsize, blocks } = statfsSync('/');
+  return Math.ceil((bsize * blocks) / 2 ** 30);
+}
+
+/** When it was started, as a time of ISO 8601. Source: proc(5), `btime`. */
+export function launched(): string {
+  const [, seconds = 0] = /^btime ([0-9]+)$/m.exec(readFileSync('/proc/stat', 'utf8')) ?? [];
+  return new Date(Number(seconds) * 1000).toISOString();
+}
+
+/** Its first address that others can reach; that of the loopback interface where it has none. */
+export function privateAddress(): string {
+  const addresses = Object.values(networkInterfaces()).flatMap((all) => all ?? []);
+  return addresses.find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? '127.0.0.1';
+}
+
+function named(prefix: string, what: string): string {
+  return `${prefix}-0${createHash('sha256').update(`${what}${machineId()}`).digest('hex').slice(0, 16)}`;
+}
 
 function machineId(): string {
   try {

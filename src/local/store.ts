@@ -14,7 +14,7 @@ export interface Tag {
 export interface Resource {
   readonly id: string;
   readonly created: string;
-  tags: Tag[];
+  readonly tags: readonly Tag[];
   /** The account it belongs to; that of {@link localAccount} where none is said. */
   readonly owner?: string | undefined;
   /** The process that makes it, as {@link thisMaker} has it: where it died, what is not ready never will be. */
@@ -129,6 +129,8 @@ export function regionsIn(root: string): string[] {
 /** What an account has set for a region. */
 export interface Settings {
   readonly encryptByDefault: boolean;
+  /** The tags of this machine. */
+  readonly instanceTags?: readonly Tag[];
 }
 
 /** Runs something while no other process of the host changes the store. Held for moments, never across a command. */

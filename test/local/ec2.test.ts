@@ -82,7 +82,11 @@ suite('the embedded EC2', (test) => {
         /^InvalidAttachment.NotFound: The volume 'vol-\w+' is not attached to instance 'i-\w+' as device '\/dev\/sdg'\.$/,
       );
       assert.is((await describe())?.Attachments?.[0]?.Device, '/dev/sdf');
-      assert.is((await ec2.send(new DescribeInstancesCommand({}))).Reservations?.[0]?.Instances?.[0]?.BlockDeviceMappings?.[0]?.DeviceName, '/dev/sdf');
+      const mappings = (await ec2.send(new DescribeInstancesCommand({}))).Reservations?.[0]?.Instances?.[0]?.BlockDeviceMappings;
+      assert.equal(
+        mappings?.map(({ DeviceName: device }) => device),
+        ['/dev/sda1', '/dev/sdf'],
+      );
       assert.ok(existsSync(`/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_${id.replace('-', '')}`));
       const second = (await ec2.send(new CreateVolumeCommand({ AvailabilityZone: 'local-1a', Size: 1 }))).VolumeId ?? '';
       assert.match(

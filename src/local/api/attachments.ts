@@ -1,4 +1,5 @@
 import { aliasesTo, aliasOf, isAliasTaken, linkAlias } from '../device_links.js';
+import { launched, machine, rootSizeGiB } from '../instance_identity.js';
 import { attachDisk, detachDisk, deviceOf, isBusy, linkDevice } from '../loop_devices.js';
 import { hasDied, thisMaker } from '../owner_process.js';
 import type { Attachment, Volume } from '../store.js';
@@ -75,7 +76,26 @@ const detachVolume = action('DetachVolume', async ({ VolumeId: id, InstanceId: n
 
 export const attachmentActions = [attachVolume, detachVolume];
 
-/** The volumes attached to this machine, for DescribeInstances. */
+/** The volume that this machine has its root on. It was not made here: it can be described, and that is all. */
+export function rootVolume(here: Here): Volume {
+  const since = launched();
+  return {
+    id: machine.rootVolume,
+    created: since,
+    tags: [],
+    owner: here.account,
+    size: rootSizeGiB(),
+    zone: here.zone,
+    type: 'gp3',
+    iops: 3000,
+    throughput: 125,
+    encrypted: false,
+    ready: true,
+    attachment: { device: machine.rootDevice, since, detaching: false },
+  };
+}
+
+/** The volumes made here that are attached to this machine. */
 export function attachedVolumes(here: Here): Volume[] {
   return here.store.list('volumes').filter((volume) => ownerOf(volume) === here.account && isAttached(volume, here));
 }
@@ -144,7 +164,7 @@ export async function settled(volume: Volume, here: Here, force = false): Promis
 }
 
 export function isAttached(volume: Volume, here: Here): boolean {
-  return deviceOf(here.store.diskOf(volume.id)) !== undefined;
+  return volume.id === machine.rootVolume || deviceOf(here.store.diskOf(volume.id)) !== undefined;
 }
 
 /** Whether a volume is attached or about to be: between the choice of its device name and the loop device is a moment. */
@@ -174,6 +194,6 @@ export function attachmentBody(volume: Volume, here: Here, status: VolumeAttachm
     device: volume.attachment?.device,
     status,
     attachTime: volume.attachment?.since,
-    deleteOnTermination: false,
+    deleteOnTermination: volume.id === machine.rootVolume,
   };
 }

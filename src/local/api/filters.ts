@@ -11,7 +11,19 @@ interface Page {
 }
 
 /** The values of a resource that a filter of each name looks at. */
-export type Attributes<T> = Readonly<Record<string, (resource: T) => string | number | boolean | undefined | readonly (string | undefined)[]>>;
+export type Attributes<T> = Readonly<Record<string, (resource: T) => Value | readonly Value[]>>;
+
+type Value = string | number | boolean | undefined;
+
+/** Filters that EC2 has, and that no resource here has a value for. */
+export function nothing(names: string): Attributes<unknown> {
+  return Object.fromEntries(
+    names
+      .trim()
+      .split(/\s+/)
+      .map((name) => [name, () => undefined]),
+  );
+}
 
 /** Source: EC2 User Guide, "List and filter using the CLI and API". */
 const most = { filters: 50, values: 200 };

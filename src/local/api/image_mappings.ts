@@ -39,22 +39,26 @@ function diskOf(
   return { snapshot: snapshot?.id, size, type, iops, throughput, encrypted: encrypted ?? snapshot?.encrypted ?? false, deleteOnTermination };
 }
 
+/** Whether a mapping is one of a volume, and not only of a name. */
+export function hasDisk(mapping: Mapping): boolean {
+  return mapping.size !== undefined;
+}
+
 /** Mappings as answers have them. */
 export function mappingsBody(mappings: readonly Mapping[]): BlockDeviceMapping[] {
   return mappings.map((mapping) => ({
     deviceName: mapping.device,
     virtualName: mapping.virtualName,
-    ebs:
-      mapping.size === undefined
-        ? undefined
-        : {
-            snapshotId: mapping.snapshot,
-            volumeSize: mapping.size,
-            deleteOnTermination: mapping.deleteOnTermination,
-            volumeType: mapping.type,
-            iops: mapping.iops,
-            throughput: mapping.throughput,
-            encrypted: mapping.encrypted,
-          },
+    ebs: !hasDisk(mapping)
+      ? undefined
+      : {
+          snapshotId: mapping.snapshot,
+          volumeSize: mapping.size,
+          deleteOnTermination: mapping.deleteOnTermination,
+          volumeType: mapping.type,
+          iops: mapping.iops,
+          throughput: mapping.throughput,
+          encrypted: mapping.encrypted,
+        },
   }));
 }

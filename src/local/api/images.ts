@@ -1,10 +1,10 @@
-import type { Image } from '../store.js';
+import type { Image, Mapping } from '../store.js';
 import { action, existing, failureOf, type Here, hasPassed, mustBeId, own, ownerOf, putNew, required, selected, stopDryRun } from './action.js';
 import { Ec2Error } from './errors.js';
-import { type Attributes, filtered, page, tagSet, tagsFor } from './filters.js';
-import { mappingOf, mappingsBody } from './image_mappings.js';
+import { type Attributes, filtered, nothing, page, tagSet, tagsFor } from './filters.js';
+import { hasDisk, mappingOf, mappingsBody } from './image_mappings.js';
 import type { Image as ImageAnswer, ImageState } from './model/answers.js';
-import { ownedBy, usableBy } from './permissions.js';
+import { aliasOf, ownedBy, usableBy } from './permissions.js';
 
 const registerImage = action(
   'RegisterImage',
@@ -162,7 +162,7 @@ function imageBody(image: Image, here: Here): ImageAnswer {
   const owner = ownerOf(image);
   return {
     imageId: image.id,
-    imageLocation: `${owner}/${image.name}`,
+    imageLocation: locationOf(image),
     imageState: stateOf(image, here),
     stateReason: reasonOf(failureOf(image, here)),
     imageOwnerId: owner,
@@ -195,27 +195,50 @@ function imageBody(image: Image, here: Here): ImageAnswer {
   };
 }
 
+/** Source: EC2 API reference, DescribeImages. */
 function attributes(here: Here): Attributes<Image> {
+  const disks = (pick: (mapping: Mapping) => string | number | boolean | undefined) => (i: Image) => i.mappings.filter(hasDisk).map(pick);
   return {
-    'image-id': (i) => i.id,
-    name: (i) => i.name,
-    description: (i) => i.description,
     architecture: (i) => i.architecture,
-    'virtualization-type': (i) => i.virtualization,
+    'block-device-mapping.delete-on-termination': disks((mapping) => mapping.deleteOnTermination),
+    'block-device-mapping.device-name': (i) => i.mappings.map((mapping) => mapping.device),
+    'block-device-mapping.encrypted': disks((mapping) => mapping.encrypted),
+    'block-device-mapping.snapshot-id': disks((mapping) => mapping.snapshot),
+    'block-device-mapping.volume-size': disks((mapping) => mapping.size),
+    'block-device-mapping.volume-type': disks((mapping) => mapping.type),
+    'boot-mode': (i) => i.bootMode,
+    'creation-date': (i) => i.created,
+    description: (i) => i.description,
+    'ena-support': (i) => i.ena,
+    'free-tier-eligible': () => false,
+    hypervisor: () => 'xen',
+    'image-allowed': () => true,
+    'image-id': (i) => i.id,
+    'image-type': () => 'machine',
+    'is-public': (i) => i.sharedWith?.groups.includes('all') ?? false,
+    'kernel-id': (i) => i.kernel,
+    'manifest-location': locationOf,
+    name: (i) => i.name,
+    'owner-alias': (i) => aliasOf(i, here),
+    'owner-id': (i) => ownerOf(i),
+    'product-code': (i) => i.productCodes,
+    'product-code.type': (i) => i.productCodes?.map(() => 'marketplace'),
+    'ramdisk-id': (i) => i.ramdisk,
     'root-device-name': (i) => i.rootDevice,
     'root-device-type': () => 'ebs',
-    state: (i) => stateOf(i, here),
-    'owner-id': (i) => ownerOf(i),
-    'is-public': (i) => i.sharedWith?.groups.includes('all') ?? false,
-    'creation-date': (i) => i.created,
-    'boot-mode': (i) => i.bootMode,
-    'product-code': (i) => i.productCodes,
     'source-image-id': (i) => i.source?.image,
-    'image-type': () => 'machine',
-    'ena-support': (i) => i.ena,
-    'block-device-mapping.snapshot-id': (i) => i.mappings.map((mapping) => mapping.snapshot),
-    'block-device-mapping.device-name': (i) => i.mappings.map((mapping) => mapping.device),
+    'source-image-region': (i) => i.source?.region,
+    'sriov-net-support': (i) => i.sriov,
+    state: (i) => stateOf(i, here),
+    'state-reason-code': (i) => reasonOf(failureOf(i, here))?.code,
+    'state-reason-message': (i) => reasonOf(failureOf(i, here))?.message,
+    'virtualization-type': (i) => i.virtualization,
+    ...nothing('platform source-instance-id'),
   };
+}
+
+function locationOf(image: Image): string {
+  return `${ownerOf(image)}/${image.name}`;
 }
 
 /** Of what the model has as a text alone. */

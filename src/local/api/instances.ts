@@ -1,41 +1,60 @@
-import { machine } from '../instance_identity.js';
+import { hostname } from 'node:os';
+import { launched, machine, privateAddress } from '../instance_identity.js';
+import type { Volume } from '../store.js';
 import { action, type Here, mustBeThisInstance, stopDryRun } from './action.js';
-import { attachedVolumes } from './attachments.js';
-import { filtered, page } from './filters.js';
+import { attachedVolumes, rootVolume } from './attachments.js';
+import { filtered, page, tagSet } from './filters.js';
+import { attributes, reservationId } from './instance_filters.js';
 import type { Instance } from './model/answers.js';
+import { zoneIdOf } from './zones.js';
 
 const describeInstances = action('DescribeInstances', async ({ InstanceId: ids, Filter: filters, MaxResults: most, NextToken: token }, here) => {
   for (const id of ids ?? []) mustBeThisInstance(id, here);
   // The machine we are on is the only instance there is.
-  const found = filtered([{ id: here.instance, created: '', tags: [] }], filters, {
-    'instance-id': (i) => i.id,
-    'instance-state-name': () => 'running',
-    'availability-zone': () => here.zone,
-  });
+  const one = { ...thisInstance(here), id: here.instance, created: launched(), tags: here.store.settings().instanceTags ?? [] };
+  const found = filtered([one], filters, attributes(here));
   stopDryRun(here);
   const { items, nextToken } = page(found, { MaxResults: most, NextToken: token, InstanceId: ids });
   return {
-    reservationSet: items.map(() => ({ reservationId: `r-${here.instance.slice(2)}`, ownerId: here.account, instancesSet: [instance(here)] })),
+    reservationSet: items.map(() => ({ reservationId: reservationId(here), ownerId: here.account, groupSet: [], instancesSet: [thisInstance(here)] })),
     nextToken,
   };
 });
 
 export const instanceActions = [describeInstances];
 
-function instance(here: Here): Instance {
+/** This machine as answers have it. */
+function thisInstance(here: Here): Instance {
   return {
     instanceId: here.instance,
-    instanceType: machine.type,
+    imageId: machine.image,
     instanceState: { code: 16, name: 'running' },
-    placement: { availabilityZone: here.zone, tenancy: 'default' },
+    privateDnsName: hostname(),
+    dnsName: '',
+    amiLaunchIndex: 0,
+    instanceType: machine.type,
+    launchTime: launched(),
+    placement: { availabilityZone: here.zone, availabilityZoneId: zoneIdOf(here.zone), groupName: '', tenancy: 'default' },
+    monitoring: { state: 'disabled' },
+    privateIpAddress: privateAddress(),
     architecture: machine.architecture,
     rootDeviceType: 'ebs',
-    rootDeviceName: '/dev/sda1',
+    rootDeviceName: machine.rootDevice,
+    blockDeviceMapping: [rootVolume(here), ...attachedVolumes(here)].map(mappingOf),
     virtualizationType: 'hvm',
+    tagSet: tagSet(here.store.settings().instanceTags ?? []),
     hypervisor: 'xen',
-    blockDeviceMapping: attachedVolumes(here).map((volume) => ({
-      deviceName: volume.attachment?.device,
-      ebs: { volumeId: volume.id, status: 'attached', attachTime: volume.attachment?.since, deleteOnTermination: false },
-    })),
+    enaSupport: true,
+    ebsOptimized: false,
+    currentInstanceBootMode: machine.bootMode,
+    platformDetails: 'Linux/UNIX',
+    usageOperation: 'RunInstances',
+  };
+}
+
+function mappingOf({ id, attachment }: Volume) {
+  return {
+    deviceName: attachment?.device,
+    ebs: { volumeId: id, status: 'attached' as const, attachTime: attachment?.since, deleteOnTermination: id === machine.rootVolume },
   };
 }

@@ -54,6 +54,11 @@ export function ownedBy<T extends Resource>(all: readonly T[], owners: readonly 
   });
 }
 
+/** What the filter `owner-alias` looks at. Those of accounts such as `amazon` are not here. */
+export function aliasOf(resource: Resource, { account }: Here): string | undefined {
+  return ownerOf(resource) === account ? 'self' : undefined;
+}
+
 /**
  * The resources that some accounts may use; all where none are named. `own` says whether `self` stands for one's own too.
  * Source: EC2 API reference, `ExecutableBy` of DescribeImages and `RestorableBy` of DescribeSnapshots.

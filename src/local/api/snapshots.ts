@@ -3,11 +3,11 @@ import { thisMaker } from '../owner_process.js';
 import type { Snapshot } from '../store.js';
 import { action, discard, failureOf, finish, type Here, hasPassed, own, ownerOf, putNew, selected, stopDryRun } from './action.js';
 import { Ec2Error } from './errors.js';
-import { type Attributes, filtered, page, tagSet, tagsFor } from './filters.js';
+import { type Attributes, filtered, nothing, page, tagSet, tagsFor } from './filters.js';
 import { keyOf } from './kms.js';
 import type { Snapshot as SnapshotAnswer, SnapshotState } from './model/answers.js';
 import type * as Asked from './model/requests.js';
-import { changed, changeOf, ownedBy, usableBy } from './permissions.js';
+import { aliasOf, changed, changeOf, ownedBy, usableBy } from './permissions.js';
 
 const createSnapshot = action('CreateSnapshot', async ({ VolumeId: id, Description: description = '', TagSpecification: specifications }, here) => {
   const volume = own(here, 'volumes', id);
@@ -141,14 +141,20 @@ function snapshotBody(snapshot: Snapshot, here: Here): SnapshotAnswer {
   };
 }
 
+/** Source: EC2 API reference, DescribeSnapshots. */
 function attributes(here: Here): Attributes<Snapshot> {
   return {
+    description: (s) => s.description,
+    encrypted: (s) => s.encrypted,
+    'owner-alias': (s) => aliasOf(s, here),
+    'owner-id': (s) => ownerOf(s),
+    progress: (s) => progressOf(s, here),
     'snapshot-id': (s) => s.id,
+    'start-time': (s) => s.created,
+    status: (s) => stateOf(s, here),
+    'storage-tier': () => 'standard',
     'volume-id': (s) => s.volume,
     'volume-size': (s) => s.size,
-    description: (s) => s.description,
-    status: (s) => stateOf(s, here),
-    encrypted: (s) => s.encrypted,
-    'owner-id': (s) => ownerOf(s),
+    ...nothing('transfer-type'),
   };
 }

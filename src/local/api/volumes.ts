@@ -1,13 +1,16 @@
+import { machine } from '../instance_identity.js';
 import { copyDisk, createDisk, removeDisk } from '../loop_devices.js';
 import { thisMaker } from '../owner_process.js';
 import type { Snapshot, Volume } from '../store.js';
 import { action, discard, existing, failureOf, finish, type Here, own, ownerOf, putNew, required, selected, stopDryRun } from './action.js';
-import { attachmentBody, attachmentState, isAttached, isReady, isTaken, settled } from './attachments.js';
+import { attachmentBody, attachmentState, isAttached, isReady, isTaken, rootVolume, settled } from './attachments.js';
 import { Ec2Error } from './errors.js';
-import { type Attributes, filtered, page, tagSet, tagsFor } from './filters.js';
+import { type Attributes, filtered, nothing, page, tagSet, tagsFor } from './filters.js';
 import { keyOf } from './kms.js';
 import type { Volume as VolumeAnswer, VolumeState, VolumeType } from './model/answers.js';
+import type * as Asked from './model/requests.js';
 import { isComplete } from './snapshots.js';
+import { zoneIdOf } from './zones.js';
 
 /** Sizes in GiB by volume type. Source: EC2 API reference, CreateVolume. */
 const sizes: Readonly<Record<VolumeType, readonly [number, number]>> = {
@@ -104,12 +107,20 @@ const createVolume = action(
 );
 
 const describeVolumes = action('DescribeVolumes', async ({ VolumeId: ids, Filter: filters, MaxResults: most, NextToken: token }, here) => {
-  const volumes = await Promise.all(selected(here, 'volumes', ids).map((volume) => settled(volume, here)));
+  const made = ids?.filter((id) => id !== machine.rootVolume);
+  const volumes = made?.length === 0 ? [] : await Promise.all(selected(here, 'volumes', made).map((volume) => settled(volume, here)));
+  // Not among all volumes: a client that cleans up would stop at the one that nobody made.
+  const isWanted = ids === undefined ? (filters ?? []).some(looksAtAttachment) : ids.includes(machine.rootVolume);
+  if (isWanted) volumes.push(rootVolume(here));
   const found = filtered(volumes, filters, attributes(here));
   stopDryRun(here);
   const { items, nextToken } = page(found, { MaxResults: most, NextToken: token, VolumeId: ids });
   return { volumeSet: items.map((volume) => volumeBody(volume, here)), nextToken };
 });
+
+function looksAtAttachment({ Name: name = '' }: Asked.Filter): boolean {
+  return name.startsWith('attachment.');
+}
 
 const deleteVolume = action('DeleteVolume', async ({ VolumeId: id }, here) => {
   const volume = own(here, 'volumes', id);
@@ -180,18 +191,27 @@ function volumeBody(volume: Volume, here: Here): VolumeAnswer {
   };
 }
 
+/** Source: EC2 API reference, DescribeVolumes. */
 function attributes(here: Here): Attributes<Volume> {
-  const attached = (volume: Volume) => (isAttached(volume, here) ? volume.attachment : undefined);
+  const attached = (volume: Volume) => (isAttached(volume, here) ? attachmentBody(volume, here, attachmentState(volume, here)) : undefined);
   return {
-    'volume-id': (v) => v.id,
-    'snapshot-id': (v) => v.snapshot,
-    'availability-zone': (v) => v.zone,
-    'volume-type': (v) => v.type,
-    size: (v) => v.size,
-    status: (v) => stateOf(v, here),
-    encrypted: (v) => v.encrypted,
+    'attachment.attach-time': (v) => attached(v)?.attachTime?.toString(),
+    'attachment.delete-on-termination': (v) => attached(v)?.deleteOnTermination,
     'attachment.device': (v) => attached(v)?.device,
-    'attachment.instance-id': (v) => (attached(v) === undefined ? undefined : here.instance),
-    'attachment.status': (v) => (attached(v) === undefined ? undefined : attachmentState(v, here)),
+    'attachment.instance-id': (v) => attached(v)?.instanceId,
+    'attachment.status': (v) => attached(v)?.status,
+    'availability-zone': (v) => v.zone,
+    'availability-zone-id': (v) => zoneIdOf(v.zone),
+    'create-time': (v) => v.created,
+    encrypted: (v) => v.encrypted,
+    'fast-restored': () => false,
+    'multi-attach-enabled': () => false,
+    'operator.managed': () => false,
+    size: (v) => v.size,
+    'snapshot-id': (v) => v.snapshot,
+    status: (v) => stateOf(v, here),
+    'volume-id': (v) => v.id,
+    'volume-type': (v) => v.type,
+    ...nothing('operator.principal'),
   };
 }
