@@ -1,22 +1,8 @@
 import * as assert from 'uvu/assert';
-import { localEc2 } from '../../src/cli/embedded_ec2.js';
 import { hostShell } from '../../src/linux/command.js';
 import { inFolder } from '../support/folder.js';
+import { type Ask, asker } from '../support/local_ec2.js';
 import { suite } from '../support/suite.js';
-
-/** How to ask the embedded EC2 in a folder, as an account, with the fields of the answer. */
-function asker(folder: string) {
-  const local = localEc2(folder, 'local-1');
-  return async (action: string, more: Readonly<Record<string, string>> = {}, account = '000000000000') => {
-    const authorization = `AWS4-HMAC-SHA256 Credential=${account}/20260101/local-1/ec2/aws4_request`;
-    const { body } = await local.answer(new URLSearchParams({ Action: action, ...more }).toString(), { authorization });
-    const [, code] = /<Code>(.*?)<\/Code>/.exec(body) ?? [];
-    const all = (name: string) => [...body.matchAll(new RegExp(`<${name}>([^<]*)</${name}>`, 'g'))].map(([, value = '']) => value);
-    return { body, code, all, one: (name: string) => all(name)[0] ?? '' };
-  };
-}
-
-type Ask = ReturnType<typeof asker>;
 
 /** A volume that is attached, a snapshot of it, and an image. */
 async function fill(ask: Ask) {
@@ -182,8 +168,9 @@ suite('the filters that EC2 documents', (test) => {
       const other = '111111111111';
       const { volume, snapshot, image } = await fill(ask);
       try {
-        const images = async (by: string, account?: string) => (await ask('DescribeImages', { 'ExecutableBy.1': by }, account)).all('imageId');
-        const snapshots = async (by: string, account?: string) => (await ask('DescribeSnapshots', { 'RestorableBy.1': by }, account)).all('snapshotId');
+        const images = async (by: string, account = '000000000000') => (await ask('DescribeImages', { 'ExecutableBy.1': by }, { account })).all('imageId');
+        const snapshots = async (by: string, account = '000000000000') =>
+          (await ask('DescribeSnapshots', { 'RestorableBy.1': by }, { account })).all('snapshotId');
         assert.equal([await images('self'), await images('all'), await images(other)], [[], [], []]);
         assert.equal([await snapshots('self'), await snapshots('all'), await snapshots(other)], [[snapshot], [], []]);
         await ask('ModifyImageAttribute', { ImageId: image, 'LaunchPermission.Add.1.UserId': other });

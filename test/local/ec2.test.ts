@@ -132,7 +132,7 @@ suite('the embedded EC2', (test) => {
           await refusal(ec2.send(new CreateVolumeCommand({ AvailabilityZone: 'local-1a', SnapshotId: 'snap-00000000000000000' }))),
           /^InvalidSnapshot\.NotFound/,
         );
-        assert.match(await refusal(ec2.send(new CreateVolumeCommand({ AvailabilityZone: 'local-1b', Size: 1 }))), /^InvalidZone\.NotFound/);
+        assert.match(await refusal(ec2.send(new CreateVolumeCommand({ AvailabilityZone: 'local-1d', Size: 1 }))), /^InvalidZone\.NotFound/);
         const smaller = (await ec2.send(new CreateSnapshotCommand({ VolumeId: larger }))).SnapshotId ?? '';
         assert.match(
           await refusal(ec2.send(new CreateVolumeCommand({ AvailabilityZone: 'local-1a', SnapshotId: smaller, Size: 1 }))),

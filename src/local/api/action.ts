@@ -1,4 +1,5 @@
 import type { Latency } from '../fault_injection.js';
+import { machine } from '../instance_identity.js';
 import { type RunCommand, removeDisk } from '../loop_devices.js';
 import { hasDied } from '../owner_process.js';
 import { localAccount } from '../request_identity.js';
@@ -66,19 +67,19 @@ export function action<N extends keyof Requests, A extends Answers[N]>(
 }
 
 const names = {
-  volumes: { code: 'InvalidVolume.NotFound', word: 'volume', malformed: 'InvalidVolumeID.Malformed', prefix: 'vol' },
-  snapshots: { code: 'InvalidSnapshot.NotFound', word: 'snapshot', malformed: 'InvalidSnapshotID.Malformed', prefix: 'snap' },
-  images: { code: 'InvalidAMIID.NotFound', word: 'image id', malformed: 'InvalidAMIID.Malformed', prefix: 'ami' },
-  instances: { code: 'InvalidInstanceID.NotFound', word: 'instance ID', malformed: 'InvalidInstanceID.Malformed', prefix: 'i' },
+  volumes: { code: 'InvalidVolume.NotFound', one: 'volume', malformed: 'InvalidVolumeID.Malformed', prefix: 'vol' },
+  snapshots: { code: 'InvalidSnapshot.NotFound', one: 'snapshot', malformed: 'InvalidSnapshotID.Malformed', prefix: 'snap' },
+  images: { code: 'InvalidAMIID.NotFound', one: 'image id', malformed: 'InvalidAMIID.Malformed', prefix: 'ami' },
+  instances: { code: 'InvalidInstanceID.NotFound', one: 'instance ID', malformed: 'InvalidInstanceID.Malformed', prefix: 'i' },
 } as const;
 
 /** A resource that must exist, and that the caller may see. */
-export function existing<K extends Kind>(here: Here, kind: K, id: string | undefined, store = here.store): Resources[K] {
-  const value = required(id, `${kind.slice(0, 1).toUpperCase()}${kind.slice(1, -1)}Id`);
-  mustBeId(kind, value);
-  const found = store.get(kind, value);
+export function existing<K extends Kind>(here: Here, kind: K, id: string, store = here.store): Resources[K] {
+  mustBeId(kind, id);
+  if (id === machine.rootVolume) throw new Ec2Error('UnsupportedOperation', `${id} is the disk that this machine has its root on: it can only be described.`);
+  const found = store.get(kind, id);
   if (found !== undefined && maySee(found, here)) return found;
-  throw notFound(kind, value);
+  throw notFound(kind, [id]);
 }
 
 /** @throws Ec2Error for what cannot be the id of a kind. Ids of 8 digits are older ones of EC2. */
@@ -87,19 +88,23 @@ export function mustBeId(kind: keyof typeof names, id: string): void {
   if (!new RegExp(`^${prefix}-([0-9a-f]{8}|[0-9a-f]{17})$`).test(id)) throw new Ec2Error(malformed, `Invalid id: "${id}" (expecting "${prefix}-...")`);
 }
 
-/** @throws Ec2Error for an id that is not this machine's, the only instance there is. */
-export function mustBeThisInstance(id: string, here: Here): void {
-  mustBeId('instances', id);
-  if (id !== here.instance) throw new Ec2Error('InvalidInstanceID.NotFound', `The instance ID '${id}' does not exist`);
+/** @throws Ec2Error for ids that are not this machine's, the only instance there is. */
+export function mustBeThisInstance(ids: readonly string[], here: Here): void {
+  for (const id of ids) mustBeId('instances', id);
+  const others = ids.filter((id) => id !== here.instance);
+  if (others.length > 0) throw notFound('instances', others);
 }
 
-function notFound(kind: Kind, id: string): Ec2Error {
-  const { code, word } = names[kind];
-  return new Ec2Error(code, kind === 'images' ? `The image id '[${id}]' does not exist` : `The ${word} '${id}' does not exist.`);
+/** EC2's words for one id and for several. */
+function notFound(kind: keyof typeof names, ids: readonly string[]): Ec2Error {
+  const { code, one } = names[kind];
+  const list = kind === 'images' ? `[${ids.join(', ')}]` : ids.join(', ');
+  const dot = kind === 'volumes' || kind === 'snapshots' ? '.' : '';
+  return new Ec2Error(code, ids.length === 1 ? `The ${one} '${list}' does not exist${dot}` : `The ${one}s '${list}' do not exist${dot}`);
 }
 
 /** A resource that must exist and belong to the caller. */
-export function own<K extends Kind>(here: Here, kind: K, id: string | undefined): Resources[K] {
+export function own<K extends Kind>(here: Here, kind: K, id: string): Resources[K] {
   const found = existing(here, kind, id);
   if (ownerOf(found) === here.account) return found;
   throw new Ec2Error(kind === 'images' ? 'AuthFailure' : 'UnauthorizedOperation', `Not authorized for ${kind}: [${found.id}]`, 403);
@@ -109,14 +114,16 @@ export function own<K extends Kind>(here: Here, kind: K, id: string | undefined)
 export function selected<K extends Kind>(here: Here, kind: K, ids: readonly string[] | undefined): Resources[K][] {
   const shown = (resource: Resource) => hasPassed(resource, here.latency.visible);
   if (ids === undefined || ids.length === 0) return here.store.list(kind).filter((resource) => maySee(resource, here) && shown(resource));
-  return ids.flatMap((id) => {
-    mustBeId(kind, id);
-    // Source: EC2 API reference, DescribeImages: one that was deregistered of late is not unknown, there is just none.
-    if (kind === 'images' && here.store.wasDeregistered(id)) return [];
-    const found = existing(here, kind, id);
-    if (!shown(found)) throw notFound(kind, id);
-    return found;
+  for (const id of ids) mustBeId(kind, id);
+  // Source: EC2 API reference, DescribeImages: one that was deregistered of late is not unknown, there is just none.
+  const wanted = kind === 'images' ? ids.filter((id) => !here.store.wasDeregistered(id)) : ids;
+  const found = wanted.flatMap((id) => {
+    const one = here.store.get(kind, id);
+    return one !== undefined && maySee(one, here) && shown(one) ? [one] : [];
   });
+  const missing = wanted.filter((id) => !found.some((one) => one.id === id));
+  if (missing.length > 0) throw notFound(kind, missing);
+  return found;
 }
 
 export function ownerOf({ owner }: Resource): string {

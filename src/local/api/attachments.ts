@@ -8,7 +8,7 @@ import { Ec2Error } from './errors.js';
 import type { VolumeAttachment, VolumeAttachmentState } from './model/answers.js';
 
 const attachVolume = action('AttachVolume', async ({ VolumeId: id, InstanceId: instance, Device: device }, here) => {
-  mustBeThisInstance(instance, here);
+  mustBeThisInstance([instance], here);
   if (!/^(\/dev\/)?(sd|xvd)[a-z]{1,2}$/.test(device)) {
     throw new Ec2Error('InvalidParameterValue', `Value (${device}) for parameter device is invalid. ${device} is not a valid EBS device name.`);
   }
@@ -22,6 +22,9 @@ const attachVolume = action('AttachVolume', async ({ VolumeId: id, InstanceId: i
   const since = new Date().toISOString();
   const volume = await here.store.exclusive(() => {
     const wanted = own(here, 'volumes', id);
+    if (wanted.zone !== here.zone) {
+      throw new Ec2Error('InvalidVolume.ZoneMismatch', `The volume '${id}' is not in the same availability zone as instance '${instance}'`);
+    }
     if (!isReady(wanted, here)) throw new Ec2Error('IncorrectState', `Volume '${id}' is not 'available'.`);
     if (isTaken(wanted, here)) throw new Ec2Error('VolumeInUse', `${id} is already attached to an instance`);
     const other = here.store.list('volumes').find((v) => v.attachment !== undefined && aliasOf(v.attachment.device) === aliasOf(device) && isTaken(v, here));

@@ -4,7 +4,7 @@ import { regions } from '../request_identity.js';
 import type { Image, Snapshot, Store, Tag } from '../store.js';
 import { action, discard, existing, finish, type Here, ownerOf, putNew, stopDryRun } from './action.js';
 import { Ec2Error } from './errors.js';
-import { tagsFor } from './filters.js';
+import { tagSet, tagsFor } from './filters.js';
 import { checkedName, isAvailable, mustBeFree } from './images.js';
 import { isComplete } from './snapshots.js';
 
@@ -122,7 +122,7 @@ const copySnapshot = action(
       await discard(here, 'snapshots', snapshot.id, error);
       throw error;
     }
-    return { snapshotId: snapshot.id };
+    return { snapshotId: snapshot.id, tagSet: tagSet(snapshot.tags) };
   },
 );
 

@@ -67,9 +67,12 @@ const tokenMark = 'after ';
 
 /** The tags a create call gives to a resource of a type. `others`: types of other resources it makes. */
 export function tagsFor(type: Asked.ResourceType, specifications: readonly Asked.TagSpecification[] = [], others: readonly Asked.ResourceType[] = []): Tag[] {
+  const say = (text: string) => new Ec2Error('InvalidParameterValue', text);
   const tagsOf = ({ ResourceType: resource, Tag: tags = [] }: Asked.TagSpecification) => {
-    if (resource !== undefined && others.includes(resource)) return [];
-    if (resource !== type) throw new Ec2Error('InvalidParameterValue', `'${resource}' is not a valid taggable resource type for this operation.`);
+    if (resource === undefined) throw say('Tag specification resource type must have a value');
+    if (tags.length === 0) throw say('Tag specification must have at least one tag');
+    if (others.includes(resource)) return [];
+    if (resource !== type) throw say(`'${resource}' is not a valid taggable resource type for this operation.`);
     return checkedTags(tags);
   };
   return specifications.flatMap(tagsOf);

@@ -119,9 +119,12 @@ const enableImageDeprecation = action('EnableImageDeprecation', async ({ ImageId
   if (at < Date.now() || at > Date.now() + 10 * year)
     throw new Ec2Error('InvalidParameterValue', 'The deprecation date must be in the future, within 10 years.');
   stopDryRun(here);
-  await changeImage(here, id, (image) => ({ ...image, deprecated: new Date(at).toISOString() }));
+  await changeImage(here, id, (image) => ({ ...image, deprecated: new Date(Math.round(at / minuteMs) * minuteMs).toISOString() }));
   return { return: true };
 });
+
+/** Source: EC2 API reference, EnableImageDeprecation: a time is rounded to the nearest minute. */
+const minuteMs = 60_000;
 
 const disableImageDeprecation = action('DisableImageDeprecation', async ({ ImageId: imageId }, here) => {
   const { id } = own(here, 'images', imageId);

@@ -4,9 +4,18 @@ import { Ec2Error } from './errors.js';
 import type { BlockDeviceMapping } from './model/answers.js';
 import type * as Asked from './model/requests.js';
 import { isComplete } from './snapshots.js';
+import { checkDisk } from './volume_limits.js';
 
-/** A mapping as it is kept; none where the device is to be left out. @throws Ec2Error for one that EC2 refuses. */
-export function mappingOf({ DeviceName: name, VirtualName: virtualName, NoDevice: isNone, Ebs: ebs }: Asked.BlockDeviceMapping, here: Here): Mapping[] {
+/** The mappings of a request as they are kept. @throws Ec2Error for those that EC2 refuses. */
+export function mappingsOf(asked: readonly Asked.BlockDeviceMapping[], here: Here): Mapping[] {
+  const mappings = asked.flatMap((mapping) => mappingOf(mapping, here));
+  const twice = mappings.find(({ device }, i) => mappings.findIndex((other) => other.device === device) !== i);
+  if (twice !== undefined) throw new Ec2Error('InvalidBlockDeviceMapping', `${twice.device} is being assigned to multiple times.`);
+  return mappings;
+}
+
+/** None where the device is to be left out. */
+function mappingOf({ DeviceName: name, VirtualName: virtualName, NoDevice: isNone, Ebs: ebs }: Asked.BlockDeviceMapping, here: Here): Mapping[] {
   if (isNone !== undefined) return [];
   const device = required(name, 'BlockDeviceMapping.DeviceName');
   return [{ device, virtualName, ...(ebs === undefined ? { encrypted: false, deleteOnTermination: true } : diskOf(ebs, device, here)) }];
@@ -20,7 +29,6 @@ function diskOf(
     Iops: iops,
     Throughput: throughput,
     Encrypted: encrypted,
-    KmsKeyId: key,
     DeleteOnTermination: deleteOnTermination = true,
   }: Asked.EbsBlockDevice,
   device: string,
@@ -28,7 +36,7 @@ function diskOf(
 ): Omit<Mapping, 'device'> {
   const snapshot = snapshotId === undefined ? undefined : existing(here, 'snapshots', snapshotId);
   if (snapshot !== undefined && !isComplete(snapshot, here)) throw new Ec2Error('IncorrectState', `Snapshot '${snapshot.id}' is not 'completed'.`);
-  if (snapshot !== undefined && (encrypted !== undefined || key !== undefined)) {
+  if (snapshot !== undefined && encrypted !== undefined) {
     throw new Ec2Error('InvalidBlockDeviceMapping', `the encrypted flag cannot be specified since device ${device} has a snapshot specified.`);
   }
   const size = wantedSize ?? snapshot?.size;
@@ -36,6 +44,7 @@ function diskOf(
   if (snapshot !== undefined && size < snapshot.size) {
     throw new Ec2Error('InvalidBlockDeviceMapping', `Volume of size ${size}GB is smaller than snapshot '${snapshot.id}', expect size>= ${snapshot.size}GB`);
   }
+  checkDisk({ type, size, iops, throughput });
   return { snapshot: snapshot?.id, size, type, iops, throughput, encrypted: encrypted ?? snapshot?.encrypted ?? false, deleteOnTermination };
 }
 

@@ -2,7 +2,7 @@ import type { Image, Mapping } from '../store.js';
 import { action, existing, failureOf, type Here, hasPassed, mustBeId, own, ownerOf, putNew, required, selected, stopDryRun } from './action.js';
 import { Ec2Error } from './errors.js';
 import { type Attributes, filtered, nothing, page, tagSet, tagsFor } from './filters.js';
-import { hasDisk, mappingOf, mappingsBody } from './image_mappings.js';
+import { hasDisk, mappingsBody, mappingsOf } from './image_mappings.js';
 import type { Image as ImageAnswer, ImageState } from './model/answers.js';
 import { aliasOf, ownedBy, usableBy } from './permissions.js';
 
@@ -33,7 +33,7 @@ const registerImage = action(
     if (sriov !== undefined) choice(sriov, ['simple'], 'sriovNetSupport');
     checkBoot({ bootMode, tpm, uefi, ena, virtualization });
     const rootDevice = required(wantedRoot, 'RootDeviceName');
-    const mappings = wantedMappings.flatMap((mapping) => mappingOf(mapping, here));
+    const mappings = mappingsOf(wantedMappings, here);
     if (!mappings.some((mapping) => mapping.device === rootDevice && mapping.snapshot !== undefined)) {
       throw new Ec2Error('InvalidBlockDeviceMapping', 'No root snapshot specified in device mapping');
     }

@@ -9,7 +9,7 @@ import type { Instance } from './model/answers.js';
 import { zoneIdOf } from './zones.js';
 
 const describeInstances = action('DescribeInstances', async ({ InstanceId: ids, Filter: filters, MaxResults: most, NextToken: token }, here) => {
-  for (const id of ids ?? []) mustBeThisInstance(id, here);
+  mustBeThisInstance(ids ?? [], here);
   // The machine we are on is the only instance there is.
   const one = { ...thisInstance(here), id: here.instance, created: launched(), tags: here.store.settings().instanceTags ?? [] };
   const found = filtered([one], filters, attributes(here));

@@ -48,10 +48,16 @@ export function changed(before: Sharing = none, { add, remove }: Change): Sharin
 
 /** The resources that belong to one of the owners named in a request; all where none are. */
 export function ownedBy<T extends Resource>(all: readonly T[], owners: readonly string[] | undefined, here: Here): T[] {
+  mustBeAccounts(owners, ['self', 'amazon', 'aws-marketplace', 'aws-backup-vault']);
   return all.filter((resource) => {
     const owner = ownerOf(resource);
     return owners === undefined || owners.length === 0 || owners.some((named) => named === owner || (named === 'self' && owner === here.account));
   });
+}
+
+function mustBeAccounts(accounts: readonly string[] = [], names: readonly string[]): void {
+  const wrong = accounts.find((account) => !names.includes(account) && !/^[0-9]{12}$/.test(account));
+  if (wrong !== undefined) throw new Ec2Error('InvalidUserID.Malformed', `Invalid user id: "${wrong}"`);
 }
 
 /** What the filter `owner-alias` looks at. Those of accounts such as `amazon` are not here. */
@@ -70,6 +76,7 @@ export function usableBy<T extends Resource & { readonly sharedWith?: Sharing }>
   own: 'own too' | 'shared only',
 ): readonly T[] {
   if (accounts === undefined || accounts.length === 0) return all;
+  mustBeAccounts(accounts, ['self', 'all']);
   const usableByOne = (resource: T, named: string) => {
     const { users, groups } = resource.sharedWith ?? none;
     if (named === 'all') return groups.includes('all');

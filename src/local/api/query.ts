@@ -39,6 +39,8 @@ function membersIn(tree: Tree, members: Members, path: string): Readonly<Record<
     const name = path === '' ? key : `${path}.${key}`;
     const type = Object.hasOwn(members, key) ? members[key] : undefined;
     if (type === undefined) throw unknown(name);
+    // Some clients write all parameters they know.
+    if (type === '' && child.value === '') continue;
     if (type === '') throw new Ec2Error('UnsupportedOperation', `The parameter ${name} is one of EC2 that is not served here.`);
     const value = parse(child, type, name);
     // Not as a member `undefined`: what was asked for is compared as a whole.

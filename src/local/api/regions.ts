@@ -2,6 +2,7 @@ import { regions } from '../request_identity.js';
 import { action, type Here, stopDryRun } from './action.js';
 import { Ec2Error } from './errors.js';
 import { filtered } from './filters.js';
+import { zoneIdOf, zonesOf } from './zones.js';
 
 const describeRegions = action('DescribeRegions', async ({ RegionName: wanted, Filter: filters, AllRegions: _ }, here) => {
   const unknown = (wanted ?? []).filter((name) => !regions.includes(name));
@@ -19,22 +20,32 @@ const describeRegions = action('DescribeRegions', async ({ RegionName: wanted, F
 const describeAvailabilityZones = action(
   'DescribeAvailabilityZones',
   async ({ ZoneName: names = [], ZoneId: ids = [], Filter: filters, AllAvailabilityZones: _ }, here) => {
-    const zone = { id: here.zone, created: '', tags: [] };
-    const unknown = [...names, ...ids].filter((name) => name !== here.zone);
+    const zones = zonesOf(here.region);
+    const unknown = [...names.filter((name) => !zones.includes(name)), ...ids.filter((id) => !zones.map(zoneIdOf).includes(id))];
     if (unknown.length > 0) throw new Ec2Error('InvalidParameterValue', `Invalid availability zone: [${unknown.join(', ')}]`);
-    const found = filtered([zone], filters, {
-      'zone-name': (z) => z.id,
-      'zone-id': (z) => z.id,
-      'zone-type': () => 'availability-zone',
-      'region-name': () => here.region,
-      state: () => 'available',
-      'opt-in-status': () => 'opt-in-not-required',
-    });
+    const all = zones.filter((zone) => names.length + ids.length === 0 || names.includes(zone) || ids.includes(zoneIdOf(zone)));
+    const found = filtered(
+      all.map((id) => ({ id, created: '', tags: [] })),
+      filters,
+      {
+        'group-long-name': () => here.region,
+        'group-name': () => here.region,
+        message: () => undefined,
+        'opt-in-status': () => 'opt-in-not-required',
+        'parent-zone-id': () => undefined,
+        'parent-zone-name': () => undefined,
+        'region-name': () => here.region,
+        state: () => 'available',
+        'zone-id': (zone) => zoneIdOf(zone.id),
+        'zone-name': (zone) => zone.id,
+        'zone-type': () => 'availability-zone',
+      },
+    );
     stopDryRun(here);
     return {
       availabilityZoneInfo: found.map(({ id }) => ({
         zoneName: id,
-        zoneId: id,
+        zoneId: zoneIdOf(id),
         zoneState: 'available',
         zoneType: 'availability-zone',
         regionName: here.region,
@@ -57,7 +68,7 @@ const disableEbsEncryptionByDefault = action('DisableEbsEncryptionByDefault', as
 
 async function encryptByDefault(value: boolean, here: Here) {
   stopDryRun(here);
-  await here.store.exclusive(() => here.store.putSettings({ encryptByDefault: value }));
+  await here.store.exclusive(() => here.store.putSettings({ ...here.store.settings(), encryptByDefault: value }));
   return { ebsEncryptionByDefault: value };
 }
 

@@ -2,32 +2,23 @@ import { machine } from '../instance_identity.js';
 import { copyDisk, createDisk, removeDisk } from '../loop_devices.js';
 import { thisMaker } from '../owner_process.js';
 import type { Snapshot, Volume } from '../store.js';
-import { action, discard, existing, failureOf, finish, type Here, own, ownerOf, putNew, required, selected, stopDryRun } from './action.js';
+import { action, discard, existing, failureOf, finish, type Here, own, ownerOf, putNew, selected, stopDryRun } from './action.js';
 import { attachmentBody, attachmentState, isAttached, isReady, isTaken, rootVolume, settled } from './attachments.js';
 import { Ec2Error } from './errors.js';
 import { type Attributes, filtered, nothing, page, tagSet, tagsFor } from './filters.js';
 import { keyOf } from './kms.js';
-import type { Volume as VolumeAnswer, VolumeState, VolumeType } from './model/answers.js';
+import type { Volume as VolumeAnswer, VolumeState } from './model/answers.js';
 import type * as Asked from './model/requests.js';
 import { isComplete } from './snapshots.js';
-import { zoneIdOf } from './zones.js';
-
-/** Sizes in GiB by volume type. Source: EC2 API reference, CreateVolume. */
-const sizes: Readonly<Record<VolumeType, readonly [number, number]>> = {
-  gp2: [1, 16_384],
-  gp3: [1, 65_536],
-  io1: [4, 16_384],
-  io2: [4, 65_536],
-  st1: [125, 16_384],
-  sc1: [125, 16_384],
-  standard: [1, 1024],
-};
+import { checkDisk, iopsOf } from './volume_limits.js';
+import { zoneIdOf, zoneNamed } from './zones.js';
 
 const createVolume = action(
   'CreateVolume',
   async (
     {
-      AvailabilityZone: zone,
+      AvailabilityZone: zoneName,
+      AvailabilityZoneId: zoneId,
       Size: wantedSize,
       SnapshotId: snapshotId,
       VolumeType: type = 'gp2',
@@ -40,7 +31,7 @@ const createVolume = action(
     },
     here,
   ) => {
-    if (required(zone, 'AvailabilityZone') !== here.zone) throw new Ec2Error('InvalidZone.NotFound', `The zone '${zone}' does not exist.`);
+    const zone = zoneNamed(zoneName, zoneId, here);
     const snapshot = snapshotId === undefined ? undefined : existing(here, 'snapshots', snapshotId);
     if (snapshot !== undefined && !isComplete(snapshot, here)) throw new Ec2Error('IncorrectState', `Snapshot is in invalid state - pending`);
     const size = wantedSize ?? snapshot?.size;
@@ -51,15 +42,8 @@ const createVolume = action(
         `The specified volume size '${size}' is smaller than the size of the snapshot '${snapshot.id}', expect size >= ${snapshot.size} GiB.`,
       );
     }
-    const range = sizes[type];
-    if (size < range[0] || size > range[1]) {
-      throw new Ec2Error(
-        'InvalidParameterValue',
-        `Volume of ${size}GiB is ${size < range[0] ? 'too small' : 'too big'} for volume type ${type}; ${range[0]} to ${range[1]} GiB are allowed`,
-      );
-    }
     const tags = tagsFor('volume', specifications);
-    checkPerformance(type, size, iops, throughput);
+    checkDisk({ type, size, iops, throughput });
     const encrypted = isEncrypted(wantsEncrypted, key, snapshot, here);
     stopDryRun(here);
     const { volume, fresh } = await here.store.exclusive(() => {
@@ -77,7 +61,7 @@ const createVolume = action(
         token: token === undefined ? undefined : { value: token, request: here.asked },
         size,
         snapshot: snapshot?.id,
-        zone: here.zone,
+        zone,
         type,
         iops: iops ?? (type === 'gp3' ? 3000 : undefined),
         throughput: throughput ?? (type === 'gp3' ? 125 : undefined),
@@ -138,24 +122,6 @@ const deleteVolume = action('DeleteVolume', async ({ VolumeId: id }, here) => {
 
 export const volumeActions = [createVolume, describeVolumes, deleteVolume];
 
-/** Source: EC2 API reference, CreateVolume: limits of `Iops` and `Throughput` by volume type. */
-function checkPerformance(type: string, size: number, iops?: number, throughput?: number): void {
-  const say = (text: string) => new Ec2Error('InvalidParameterValue', text);
-  const range = { gp3: [3000, 80_000], io1: [100, 64_000], io2: [100, 256_000] }[type];
-  const ratio = { gp3: 500, io1: 50, io2: 1000 }[type] ?? 0;
-  if (iops === undefined && (type === 'io1' || type === 'io2')) throw new Ec2Error('MissingParameter', `The request must contain the parameter iops`);
-  if (iops !== undefined && range === undefined) throw say(`The parameter iops is not supported for ${type} volumes.`);
-  if (iops !== undefined && range !== undefined && (iops < (range[0] as number) || iops > (range[1] as number))) {
-    throw say(`Volume iops of ${iops} is ${iops < (range[0] as number) ? 'too low' : 'too high'}; ${range.join(' to ')} are allowed for ${type}.`);
-  }
-  if (iops !== undefined && iops > Math.max(size * ratio, type === 'gp3' ? 3000 : 0)) {
-    throw say(`Iops to volume size ratio of ${iops / size} is too high; maximum is ${ratio}.`);
-  }
-  if (throughput === undefined) return;
-  if (type !== 'gp3') throw say(`The parameter throughput is not supported for ${type} volumes.`);
-  if (throughput < 125 || throughput > 2000) throw say(`Throughput of ${throughput} is not between 125 and 2000 MiB/s.`);
-}
-
 /** An encrypted snapshot, and the account's own setting, make every volume encrypted. */
 function isEncrypted(asked: boolean | undefined, key: string | undefined, snapshot: Snapshot | undefined, here: Here): boolean {
   const must = (snapshot?.encrypted ?? false) || here.store.settings().encryptByDefault;
@@ -178,12 +144,13 @@ function volumeBody(volume: Volume, here: Here): VolumeAnswer {
     size: volume.size,
     snapshotId: volume.snapshot ?? '',
     availabilityZone: volume.zone,
+    availabilityZoneId: zoneIdOf(volume.zone),
     status: stateOf(volume, here),
     createTime: volume.created,
     attachmentSet: attachment,
     tagSet: tagSet(volume.tags),
     volumeType: volume.type,
-    iops: volume.iops,
+    iops: iopsOf(volume),
     throughput: volume.throughput,
     encrypted: volume.encrypted,
     kmsKeyId: keyOf(volume, here),

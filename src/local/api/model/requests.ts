@@ -15,7 +15,7 @@ export interface AttributeValue { readonly Value?: string; }
 export interface BlockDeviceMapping { readonly Ebs?: EbsBlockDevice; readonly NoDevice?: string; readonly DeviceName?: string; readonly VirtualName?: string; }
 export interface CreateVolumePermission { readonly UserId?: string; readonly Group?: PermissionGroup; }
 export interface CreateVolumePermissionModifications { readonly Add?: readonly CreateVolumePermission[]; readonly Remove?: readonly CreateVolumePermission[]; }
-export interface EbsBlockDevice { readonly DeleteOnTermination?: boolean; readonly Iops?: number; readonly SnapshotId?: string; readonly VolumeSize?: number; readonly VolumeType?: VolumeType; readonly KmsKeyId?: string; readonly Throughput?: number; readonly Encrypted?: boolean; }
+export interface EbsBlockDevice { readonly DeleteOnTermination?: boolean; readonly Iops?: number; readonly SnapshotId?: string; readonly VolumeSize?: number; readonly VolumeType?: VolumeType; readonly Throughput?: number; readonly Encrypted?: boolean; }
 export interface Filter { readonly Name?: string; readonly Value?: readonly string[]; }
 export interface LaunchPermission { readonly OrganizationArn?: string; readonly OrganizationalUnitArn?: string; readonly UserId?: string; readonly Group?: PermissionGroup; }
 export interface LaunchPermissionModifications { readonly Add?: readonly LaunchPermission[]; readonly Remove?: readonly LaunchPermission[]; }
@@ -30,7 +30,7 @@ export interface Requests {
   readonly CopySnapshot: { readonly SourceRegion: string; readonly SourceSnapshotId: string; readonly Description?: string; readonly DestinationRegion?: string; readonly Encrypted?: boolean; readonly KmsKeyId?: string; readonly PresignedUrl?: string; readonly TagSpecification?: readonly TagSpecification[]; readonly CompletionDurationMinutes?: number; readonly DryRun?: boolean; };
   readonly CreateSnapshot: { readonly VolumeId: string; readonly Description?: string; readonly TagSpecification?: readonly TagSpecification[]; readonly DryRun?: boolean; };
   readonly CreateTags: { readonly ResourceId: readonly string[]; readonly Tag: readonly Tag[]; readonly DryRun?: boolean; };
-  readonly CreateVolume: { readonly AvailabilityZone?: string; readonly Encrypted?: boolean; readonly Iops?: number; readonly KmsKeyId?: string; readonly Size?: number; readonly SnapshotId?: string; readonly VolumeType?: VolumeType; readonly TagSpecification?: readonly TagSpecification[]; readonly Throughput?: number; readonly ClientToken?: string; readonly DryRun?: boolean; };
+  readonly CreateVolume: { readonly AvailabilityZone?: string; readonly AvailabilityZoneId?: string; readonly Encrypted?: boolean; readonly Iops?: number; readonly KmsKeyId?: string; readonly Size?: number; readonly SnapshotId?: string; readonly VolumeType?: VolumeType; readonly TagSpecification?: readonly TagSpecification[]; readonly Throughput?: number; readonly ClientToken?: string; readonly DryRun?: boolean; };
   readonly DecodeAuthorizationMessage: { readonly EncodedMessage: string; };
   readonly DeleteSnapshot: { readonly SnapshotId: string; readonly DryRun?: boolean; };
   readonly DeleteTags: { readonly ResourceId: readonly string[]; readonly DryRun?: boolean; readonly Tag?: readonly Tag[]; };
