@@ -2,40 +2,17 @@ import { randomUUID } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Action, Here } from './api/action.js';
-import { attachmentActions, detachServed, mendAttachments } from './api/attachments.js';
-import { copyActions } from './api/copies.js';
+import type { Here } from './api/action.js';
+import { detachServed, mendAttachments } from './api/attachments.js';
 import { Ec2Error, withoutPaths } from './api/errors.js';
-import { imageAttributeActions } from './api/image_attributes.js';
-import { imageActions } from './api/images.js';
-import { instanceActions } from './api/instances.js';
-import { actionNames } from './api/model/names.js';
 import { parseQuery } from './api/query.js';
-import { regionActions } from './api/regions.js';
-import { snapshotActions } from './api/snapshots.js';
-import { stsActions as ofSts } from './api/sts.js';
-import { tagActions } from './api/tags.js';
-import { volumeActions } from './api/volumes.js';
+import { actionOf } from './api/served.js';
 import { answer, refusal, stsAnswer, stsRefusal } from './api/xml.js';
 import { Behaviour, isAfter, refusalOf, slowMs } from './fault_injection.js';
 import { machine } from './instance_identity.js';
 import { type RunCommand, removeDanglingLinks } from './loop_devices.js';
 import { type Caller, callerOf, isRegion, localAccount, localRegion, uncheckedKey } from './request_identity.js';
 import { regionsIn, Store, setAside } from './store.js';
-
-export const ec2Actions = byName([
-  ...instanceActions,
-  ...volumeActions,
-  ...attachmentActions,
-  ...snapshotActions,
-  ...imageActions,
-  ...imageAttributeActions,
-  ...copyActions,
-  ...regionActions,
-  ...tagActions,
-]);
-
-export const stsActions = byName(ofSts);
 
 /** The API of STS, whose requests say so by their version. */
 const stsVersion = '2011-06-15';
@@ -192,10 +169,7 @@ export class LocalEc2 {
       if (fault === 'slow') await sleep(slowMs);
       else if (fault !== undefined && !isAfter(fault)) throw refusalOf(fault, name, caller.account);
       this.mustBeInPlace();
-      const actions = service === 'ec2' ? ec2Actions : stsActions;
-      const action = actions.get(name);
-      if (name === '') throw new Ec2Error('MissingAction', 'The request is missing an action.');
-      if (action === undefined) throw notServed(name, service);
+      const action = actionOf(name, service);
       const request = parseQuery(action.name, parameters);
       if (/^(Detach|Delete|Deregister)/.test(name)) await this.options.makeRoom?.();
       const body = say(name, requestId, await action.run(request as never, this.hereFor(caller, visitor, request)));
@@ -305,15 +279,4 @@ export class LocalEc2 {
       failures: this.failures,
     };
   }
-}
-
-function byName(actions: readonly Action[]): ReadonlyMap<string, Action> {
-  return new Map(actions.map((action) => [action.name, action]));
-}
-
-/** What EC2 says of an action it does not have; of one that is only not served here, which are. */
-function notServed(name: string, service: 'ec2' | 'sts'): Ec2Error {
-  if (service === 'sts' || !` ${actionNames} `.includes(` ${name} `))
-    return new Ec2Error('InvalidAction', `The action ${name} is not valid for this web service.`);
-  return new Ec2Error('NotImplemented', `${name} is an action of EC2 that is not served here. Served are ${[...ec2Actions.keys()].sort().join(', ')}.`);
 }

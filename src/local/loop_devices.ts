@@ -42,6 +42,14 @@ export async function copyDisk(run: RunCommand, from: string, to: string, sizeGi
   await syncFile(to);
 }
 
+/** Makes a disk larger, attached or not; one that has the size stays as it is. */
+export async function growDisk(run: RunCommand, file: string, sizeGiB: number): Promise<void> {
+  if (statSync(file).size < sizeGiB * giB) truncateSync(file, sizeGiB * giB);
+  await syncFile(file);
+  const device = deviceOf(file);
+  if (device !== undefined) await run(['losetup', '--set-capacity', device]);
+}
+
 /** Removes a disk that may not be there. It does not come back after a power cut: nobody would find it without its record. */
 export function removeDisk(file: string): void {
   removeForGood(file);

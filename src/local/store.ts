@@ -34,8 +34,16 @@ export interface Volume extends Resource {
   readonly kmsKey?: string | undefined;
   /** False while its file is being made. */
   ready: boolean;
+  /** How it was last changed. */
+  readonly modification?: Modification | undefined;
   /** As asked for; whether it is attached in truth, the kernel knows. */
   attachment?: Attachment | undefined;
+}
+
+export interface Modification {
+  readonly since: string;
+  readonly original: Pick<Volume, 'size' | 'type' | 'iops' | 'throughput'>;
+  readonly target: Pick<Volume, 'size' | 'type' | 'iops' | 'throughput'>;
 }
 
 export interface Attachment {
@@ -58,7 +66,7 @@ export interface Snapshot extends Resource {
   /** Whether it was copied, which takes longer. */
   readonly copied?: boolean;
   /** Who may make volumes of it, besides its owner. */
-  readonly sharedWith?: Sharing;
+  readonly sharedWith?: Sharing | undefined;
 }
 
 /** Who may use a thing that belongs to somebody else. `groups`: only `all`. */
@@ -88,8 +96,12 @@ export interface Image extends Resource {
   ready?: boolean;
   /** The image it was copied from. */
   readonly source?: { readonly image: string; readonly region: string } | undefined;
-  readonly sharedWith?: Sharing;
-  readonly productCodes?: readonly string[];
+  /** The instance whose volumes it was made of. */
+  readonly instance?: string | undefined;
+  /** Whether nobody may use it until it is enabled again. */
+  readonly disabled?: boolean | undefined;
+  readonly sharedWith?: Sharing | undefined;
+  readonly productCodes?: readonly string[] | undefined;
   readonly deprecated?: string | undefined;
   /** With a cooldown it stays protected for a day after it was switched off. */
   readonly protection?: 'enabled' | 'enabled-with-cooldown' | undefined;

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { actions, enums, structures } from '../../src/local/api/model/shapes.js';
 import { shortText } from '../../src/local/api/query.js';
-import { stsActions } from '../../src/local/ec2.js';
+import { stsActions } from '../../src/local/api/served.js';
 import { inFolder } from '../support/folder.js';
 import { type Server, serveIn } from '../support/served.js';
 import { type Answered, type Asked, ask, presigned } from '../support/signed.js';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { ec2Actions, stsActions } from '../../src/local/ec2.js';
+import { ec2Actions, stsActions } from '../../src/local/api/served.js';
 import { repository } from '../support/program.js';
 import { deviceNamesFor, runProgram, type Server, withServer } from '../support/served.js';
 import { suite } from '../support/suite.js';

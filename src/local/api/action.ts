@@ -164,6 +164,18 @@ export function putNew<K extends Kind>(here: Here, kind: K, resource: Resources[
   }
 }
 
+/** Writes the records of an image and its snapshots, or none of them. While the store is held. */
+export function putAllNew(here: Here, { images = [], snapshots = [] }: { readonly images?: readonly Image[]; readonly snapshots?: readonly Snapshot[] }): void {
+  try {
+    for (const image of images) putNew(here, 'images', image);
+    for (const snapshot of snapshots) putNew(here, 'snapshots', snapshot);
+  } catch (error) {
+    for (const { id } of images) here.store.remove('images', id);
+    for (const { id } of snapshots) here.store.remove('snapshots', id);
+    throw error;
+  }
+}
+
 /**
  * What could not be made is taken back: the disk first, since one without a record is found by nobody. Where even that
  * fails, it is in state `error` from now on, and says why.
@@ -181,6 +193,19 @@ export function failureOf({ id, ready, maker }: { readonly id: string; readonly 
   if (ready !== false) return undefined;
   const failure = here.failures.get(id) ?? (hasDied(maker) ? 'the process that was making it was killed' : undefined);
   return failure === undefined ? undefined : here.told(failure);
+}
+
+/** Fills the disks of an image that was begun, and has it ready then; where that fails there is neither it nor any of its snapshots. */
+export async function finishImage(here: Here, id: string, snapshots: readonly Snapshot[], fill: () => Promise<void>): Promise<void> {
+  try {
+    await fill();
+    await here.store.exclusive(() => here.store.change('images', id, (image) => ({ ...image, ready: true })));
+  } catch (error) {
+    here.failures.set(id, (error as Error).message);
+    await here.store.exclusive(() => here.store.remove('images', id));
+    for (const snapshot of snapshots) await discard(here, 'snapshots', snapshot.id, error);
+    throw error;
+  }
 }
 
 /** A disk is filled: its volume or snapshot is ready, unless somebody deleted it meanwhile; then the disk goes too. */

@@ -2,7 +2,7 @@ import { copyDisk } from '../loop_devices.js';
 import { thisMaker } from '../owner_process.js';
 import { regions } from '../request_identity.js';
 import type { Image, Snapshot, Store, Tag } from '../store.js';
-import { action, discard, existing, finish, type Here, ownerOf, putNew, stopDryRun } from './action.js';
+import { action, discard, existing, finish, finishImage, type Here, ownerOf, putAllNew, putNew, stopDryRun } from './action.js';
 import { Ec2Error } from './errors.js';
 import { tagSet, tagsFor } from './filters.js';
 import { checkedName, isAvailable, mustBeFree } from './images.js';
@@ -29,7 +29,7 @@ const copyImage = action(
     const region = knownRegion(sourceRegion);
     const there = here.storeOf(region);
     const source = existing(here, 'images', sourceId, there);
-    if (!isAvailable(source, here)) throw new Ec2Error('InvalidRequest', `Image ${source.id} is not available yet.`);
+    if (!isAvailable(source, here)) throw new Ec2Error('InvalidRequest', `Image ${source.id} is not available.`);
     const wanted = checkedEncryption(encrypted, key);
     checkDuration(minutes);
     const tags = tagsFor('image', specifications, ['snapshot']);
@@ -57,35 +57,22 @@ const copyImage = action(
           return own === undefined ? mapping : { ...mapping, snapshot: own.id, encrypted: own.encrypted };
         }),
         source: { image: source.id, region },
-        sharedWith: undefined as never,
-        productCodes: undefined as never,
+        sharedWith: undefined,
+        productCodes: undefined,
         deprecated: undefined,
         protection: undefined,
         ready: false,
         maker: thisMaker(),
       };
-      try {
-        putNew(here, 'images', copy);
-        for (const { snapshot } of made) {
-          putNew(here, 'snapshots', { ...snapshot, description: `Copied for DestinationAmi ${copy.id} from SourceAmi ${source.id}` });
-        }
-      } catch (error) {
-        here.store.remove('images', copy.id);
-        for (const { snapshot } of made) here.store.remove('snapshots', snapshot.id);
-        throw error;
-      }
+      const purpose = `Copied for DestinationAmi ${copy.id} from SourceAmi ${source.id}`;
+      putAllNew(here, { images: [copy], snapshots: made.map(({ snapshot }) => ({ ...snapshot, description: purpose })) });
       return { image: copy, copies: made };
     });
     if (copies === undefined) return { imageId: image.id };
-    try {
+    const snapshots = copies.map(({ snapshot }) => snapshot);
+    await finishImage(here, image.id, snapshots, async () => {
       for (const { from, snapshot } of copies) await fill(from, there, snapshot, here);
-      await here.store.exclusive(() => here.store.change('images', image.id, (made) => ({ ...made, ready: true })));
-    } catch (error) {
-      here.failures.set(image.id, (error as Error).message);
-      await here.store.exclusive(() => here.store.remove('images', image.id));
-      for (const { snapshot } of copies) await discard(here, 'snapshots', snapshot.id, error);
-      throw error;
-    }
+    });
     return { imageId: image.id };
   },
 );
@@ -178,7 +165,7 @@ function draftOf(from: Snapshot, wanted: Encryption, tags: Tag[], here: Here) {
     encrypted,
     // Keys belong to a region: a copy has the one named for it, or the account's own there.
     kmsKey: encrypted ? (wanted.key ?? (here.store.get('snapshots', from.id) === undefined ? undefined : from.kmsKey)) : undefined,
-    sharedWith: undefined as never,
+    sharedWith: undefined,
     ready: false,
     maker: thisMaker(),
     copied: true,

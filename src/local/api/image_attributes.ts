@@ -3,7 +3,7 @@ import { action, existing, type Here, own, stopDryRun } from './action.js';
 import { Ec2Error } from './errors.js';
 import type { ImageAttribute } from './model/answers.js';
 import type * as Asked from './model/requests.js';
-import type { ImageAttributeName } from './model/requests.js';
+import type { ImageAttributeName, ResetImageAttributeName } from './model/requests.js';
 import { changed, changeOf } from './permissions.js';
 
 /** A request names one attribute at a time, in one of two ways. */
@@ -149,7 +149,35 @@ const disableProtection = action('DisableImageDeregistrationProtection', async (
   return { return: 'disabled' };
 });
 
+/** The one attribute that can be reset. Source: EC2 API reference, ResetImageAttribute. */
+const resetImageAttribute = action('ResetImageAttribute', async ({ ImageId: imageId, Attribute: attribute }, here) => {
+  const { id } = own(here, 'images', imageId);
+  const reset: Readonly<Record<ResetImageAttributeName, Partial<Image>>> = { launchPermission: { sharedWith: undefined } };
+  stopDryRun(here);
+  await changeImage(here, id, (image) => ({ ...image, ...reset[attribute] }));
+  return { return: true };
+});
+
+/** Source: EC2 API reference, DisableImage: it loses its launch permissions, and is shown only to who asks for such. */
+const disableImage = action('DisableImage', async ({ ImageId: imageId }, here) => {
+  const { id } = own(here, 'images', imageId);
+  stopDryRun(here);
+  await changeImage(here, id, (image) => ({ ...image, disabled: true, sharedWith: undefined }));
+  return { return: true };
+});
+
+const enableImage = action('EnableImage', async ({ ImageId: imageId }, here) => {
+  const { id } = own(here, 'images', imageId);
+  stopDryRun(here);
+  await changeImage(here, id, (image) => ({ ...image, disabled: undefined }));
+  return { return: true };
+});
+
 export const imageAttributeActions = [
+  resetImageAttribute,
+  disableImage,
+  enableImage,
+
   modifyImageAttribute,
   describeImageAttribute,
   enableImageDeprecation,

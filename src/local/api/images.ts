@@ -5,6 +5,7 @@ import { type Attributes, filtered, nothing, page, tagSet, tagsFor } from './fil
 import { hasDisk, mappingsBody, mappingsOf } from './image_mappings.js';
 import type { Image as ImageAnswer, ImageState } from './model/answers.js';
 import { aliasOf, ownedBy, usableBy } from './permissions.js';
+import { deleteUnused } from './snapshots.js';
 
 const registerImage = action(
   'RegisterImage',
@@ -78,7 +79,7 @@ const describeImages = action(
       ExecutableBy: users,
       Filter: filters,
       IncludeDeprecated: showsDeprecated,
-      IncludeDisabled: _,
+      IncludeDisabled: showsDisabled,
       MaxResults: most,
       NextToken: token,
     },
@@ -87,14 +88,15 @@ const describeImages = action(
     const all = selected(here, 'images', ids);
     // Source: EC2 API reference, DescribeImages: the owner of a deprecated image always sees it, others by its id.
     const current = all.filter((image) => showsDeprecated || ids !== undefined || ownerOf(image) === here.account || !isDeprecated(image));
-    const found = filtered(usableBy(ownedBy(current, owners, here), users, here, 'shared only'), filters, attributes(here));
+    const enabled = current.filter((image) => showsDisabled || !image.disabled);
+    const found = filtered(usableBy(ownedBy(enabled, owners, here), users, here, 'shared only'), filters, attributes(here));
     stopDryRun(here);
     const { items, nextToken } = page(found, { MaxResults: most, NextToken: token, ImageId: ids });
     return { imagesSet: items.map((image) => imageBody(image, here)), nextToken };
   },
 );
 
-const deregisterImage = action('DeregisterImage', async ({ ImageId: id }, here) => {
+const deregisterImage = action('DeregisterImage', async ({ ImageId: id, DeleteAssociatedSnapshots: deletesSnapshots }, here) => {
   mustBeId('images', id);
   if (here.store.get('images', id) === undefined) throw new Ec2Error('InvalidAMIID.Unavailable', `The AMI ID '${id}' is not available`);
   const mayGo = () => {
@@ -103,12 +105,14 @@ const deregisterImage = action('DeregisterImage', async ({ ImageId: id }, here) 
   };
   mayGo();
   stopDryRun(here);
-  await here.store.exclusive(() => {
+  return here.store.exclusive(() => {
     mayGo();
+    const snapshots = new Set(own(here, 'images', id).mappings.flatMap(({ snapshot }) => snapshot ?? []));
     here.store.remove('images', id);
     here.store.noteDeregistered(id);
+    if (!deletesSnapshots) return { return: true };
+    return { return: true, deleteSnapshotResultSet: [...snapshots].map((snapshot) => ({ snapshotId: snapshot, returnCode: deleteUnused(snapshot, here) })) };
   });
-  return { return: true };
 });
 
 export const imageActions = [registerImage, describeImages, deregisterImage];
@@ -134,11 +138,12 @@ export function mustBeFree(name: string, here: Here): void {
 /** Whether an image can be used. */
 export function isAvailable(image: Image, here: Here): boolean {
   const { latency } = here;
-  return image.ready !== false && hasPassed(image, image.source === undefined ? latency.image : latency.copy);
+  return image.ready !== false && !image.disabled && hasPassed(image, image.source === undefined ? latency.image : latency.copy);
 }
 
 function stateOf(image: Image, here: Here): ImageState {
   if (failureOf(image, here) !== undefined) return 'failed';
+  if (image.disabled) return 'disabled';
   return isAvailable(image, here) ? 'available' : 'pending';
 }
 
@@ -189,6 +194,7 @@ function imageBody(image: Image, here: Here): ImageAnswer {
     deregistrationProtection: image.protection ?? 'disabled',
     sourceImageId: image.source?.image,
     sourceImageRegion: image.source?.region,
+    sourceInstanceId: image.instance,
     creationDate: image.created,
     platformDetails: 'Linux/UNIX',
     usageOperation: 'RunInstances',
@@ -228,12 +234,13 @@ function attributes(here: Here): Attributes<Image> {
     'root-device-type': () => 'ebs',
     'source-image-id': (i) => i.source?.image,
     'source-image-region': (i) => i.source?.region,
+    'source-instance-id': (i) => i.instance,
     'sriov-net-support': (i) => i.sriov,
     state: (i) => stateOf(i, here),
     'state-reason-code': (i) => reasonOf(failureOf(i, here))?.code,
     'state-reason-message': (i) => reasonOf(failureOf(i, here))?.message,
     'virtualization-type': (i) => i.virtualization,
-    ...nothing('platform source-instance-id'),
+    ...nothing('platform'),
   };
 }
 

@@ -69,7 +69,7 @@ export function aliasOf(resource: Resource, { account }: Here): string | undefin
  * The resources that some accounts may use; all where none are named. `own` says whether `self` stands for one's own too.
  * Source: EC2 API reference, `ExecutableBy` of DescribeImages and `RestorableBy` of DescribeSnapshots.
  */
-export function usableBy<T extends Resource & { readonly sharedWith?: Sharing }>(
+export function usableBy<T extends Resource & { readonly sharedWith?: Sharing | undefined }>(
   all: readonly T[],
   accounts: readonly string[] | undefined,
   { account }: Here,

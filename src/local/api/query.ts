@@ -81,7 +81,8 @@ function structureAt(tree: Tree, name: string): Tree {
 function scalar(tree: Tree, type: string, name: string): string | number | boolean | undefined {
   if (tree.children.size > 0) throw unknown(`${name}.${[...tree.children.keys()][0]}`);
   const text = tree.value ?? '';
-  if (text === '') return undefined;
+  // Source: EC2 API reference, BlockDeviceMapping: `NoDevice` is given by being there.
+  if (text === '') return name.endsWith('.NoDevice') ? '' : undefined;
   if (type === 'boolean' && /^(true|false)$/i.test(text)) return text.toLowerCase() === 'true';
   if (type === 'integer' && /^-?[0-9]{1,10}$/.test(text) && Number(text) === (Number(text) | 0)) return Number(text);
   if (type === 'timestamp' && /^[0-9]{4}-[0-9]{2}-[0-9]{2}/.test(text) && !Number.isNaN(Date.parse(text))) return text;

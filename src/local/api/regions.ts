@@ -63,6 +63,11 @@ const getEbsEncryptionByDefault = action('GetEbsEncryptionByDefault', async (_, 
   return { ebsEncryptionByDefault: here.store.settings().encryptByDefault, sseType: 'sse-ebs' };
 });
 
+const getEbsDefaultKmsKeyId = action('GetEbsDefaultKmsKeyId', async (_, here) => {
+  stopDryRun(here);
+  return { kmsKeyId: 'alias/aws/ebs' };
+});
+
 const enableEbsEncryptionByDefault = action('EnableEbsEncryptionByDefault', async (_, here) => encryptByDefault(true, here));
 const disableEbsEncryptionByDefault = action('DisableEbsEncryptionByDefault', async (_, here) => encryptByDefault(false, here));
 
@@ -76,6 +81,7 @@ export const regionActions = [
   describeRegions,
   describeAvailabilityZones,
   getEbsEncryptionByDefault,
+  getEbsDefaultKmsKeyId,
   enableEbsEncryptionByDefault,
   disableEbsEncryptionByDefault,
 ];

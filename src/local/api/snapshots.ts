@@ -1,11 +1,11 @@
 import { copyDisk, deviceOf, removeDisk } from '../loop_devices.js';
 import { thisMaker } from '../owner_process.js';
-import type { Snapshot } from '../store.js';
+import type { Image, Snapshot, Volume } from '../store.js';
 import { action, discard, failureOf, finish, type Here, hasPassed, own, ownerOf, putNew, selected, stopDryRun } from './action.js';
 import { Ec2Error } from './errors.js';
 import { type Attributes, filtered, nothing, page, tagSet, tagsFor } from './filters.js';
 import { keyOf } from './kms.js';
-import type { Snapshot as SnapshotAnswer, SnapshotState } from './model/answers.js';
+import type { Snapshot as SnapshotAnswer, SnapshotReturnCodes, SnapshotState } from './model/answers.js';
 import type * as Asked from './model/requests.js';
 import { aliasOf, changed, changeOf, ownedBy, usableBy } from './permissions.js';
 
@@ -13,32 +13,9 @@ const createSnapshot = action('CreateSnapshot', async ({ VolumeId: id, Descripti
   const volume = own(here, 'volumes', id);
   const tags = tagsFor('snapshot', specifications);
   stopDryRun(here);
-  if (!volume.ready) throw new Ec2Error('IncorrectState', `Volume '${volume.id}' is not 'available'.`);
-  const snapshot: Snapshot = {
-    id: here.store.newId('snapshots'),
-    created: new Date().toISOString(),
-    tags,
-    volume: volume.id,
-    size: volume.size,
-    description,
-    encrypted: volume.encrypted,
-    kmsKey: volume.kmsKey,
-    owner: here.account,
-    ready: false,
-    maker: thisMaker(),
-  };
+  const snapshot = draftOf(volume, { description, tags }, here);
   await here.store.exclusive(() => putNew(here, 'snapshots', snapshot));
-  const disk = here.store.diskOf(volume.id);
-  const device = deviceOf(disk);
-  try {
-    // What was written to an attached volume may still be in the cache of its device.
-    if (device !== undefined) await here.run(['blockdev', '--flushbufs', device]);
-    await copyDisk(here.run, disk, here.store.diskOf(snapshot.id), volume.size);
-    await finish(here, 'snapshots', snapshot.id);
-  } catch (error) {
-    await discard(here, 'snapshots', snapshot.id, error);
-    throw error;
-  }
+  await fillFromVolume(snapshot, volume, here);
   return { ...snapshotBody(snapshot, here), status: 'pending', progress: '' };
 });
 
@@ -58,13 +35,31 @@ const deleteSnapshot = action('DeleteSnapshot', async ({ SnapshotId: id }, here)
   stopDryRun(here);
   await here.store.exclusive(() => {
     own(here, 'snapshots', snapshot.id);
-    const image = here.store.list('images').find((i) => i.mappings.some((mapping) => mapping.snapshot === snapshot.id));
+    const image = imageOf(snapshot.id, here);
     if (image !== undefined) throw new Ec2Error('InvalidSnapshot.InUse', `The snapshot ${snapshot.id} is currently in use by ${image.id}`);
-    removeDisk(here.store.diskOf(snapshot.id));
-    here.store.remove('snapshots', snapshot.id);
+    remove(snapshot.id, here);
   });
   return { return: true };
 });
+
+/** Deletes a snapshot of an image that is gone, unless another image has it. While the store is held. */
+export function deleteUnused(id: string, here: Here): SnapshotReturnCodes {
+  const snapshot = here.store.get('snapshots', id);
+  if (snapshot === undefined || ownerOf(snapshot) !== here.account) return 'missing-permissions';
+  if (imageOf(id, here) !== undefined) return 'skipped';
+  remove(id, here);
+  return 'success';
+}
+
+function imageOf(snapshot: string, here: Here): Image | undefined {
+  return here.store.list('images').find(({ mappings }) => mappings.some((mapping) => mapping.snapshot === snapshot));
+}
+
+/** The disk first: a record without one can still be deleted, a disk without a record is found by nobody. */
+function remove(id: string, here: Here): void {
+  removeDisk(here.store.diskOf(id));
+  here.store.remove('snapshots', id);
+}
 
 const modifySnapshotAttribute = action(
   'ModifySnapshotAttribute',
@@ -103,12 +98,45 @@ const describeSnapshotAttribute = action('DescribeSnapshotAttribute', async ({ S
 
 export const snapshotActions = [createSnapshot, describeSnapshots, deleteSnapshot, modifySnapshotAttribute, describeSnapshotAttribute];
 
+/** The record of a snapshot of a volume, whose disk is still to be filled. */
+export function draftOf(volume: Volume, { description, tags }: Pick<Snapshot, 'description' | 'tags'>, here: Here): Snapshot {
+  if (!volume.ready) throw new Ec2Error('IncorrectState', `Volume '${volume.id}' is not 'available'.`);
+  return {
+    id: here.store.newId('snapshots'),
+    created: new Date().toISOString(),
+    tags,
+    volume: volume.id,
+    size: volume.size,
+    description,
+    encrypted: volume.encrypted,
+    kmsKey: volume.kmsKey,
+    owner: here.account,
+    ready: false,
+    maker: thisMaker(),
+  };
+}
+
+/** Copies what is on a volume to the snapshot that was begun of it; where that fails there is none. */
+export async function fillFromVolume(snapshot: Snapshot, volume: Volume, here: Here): Promise<void> {
+  const disk = here.store.diskOf(volume.id);
+  const device = deviceOf(disk);
+  try {
+    // What was written to an attached volume may still be in the cache of its device.
+    if (device !== undefined) await here.run(['blockdev', '--flushbufs', device]);
+    await copyDisk(here.run, disk, here.store.diskOf(snapshot.id), volume.size);
+    await finish(here, 'snapshots', snapshot.id);
+  } catch (error) {
+    await discard(here, 'snapshots', snapshot.id, error);
+    throw error;
+  }
+}
+
 /** Whether a snapshot is complete. */
 export function isComplete(snapshot: Snapshot, here: Here): boolean {
   return snapshot.ready && hasPassed(snapshot, lastsFor(snapshot, here));
 }
 
-function stateOf(snapshot: Snapshot, here: Here): SnapshotState {
+export function stateOf(snapshot: Snapshot, here: Here): SnapshotState {
   if (failureOf(snapshot, here) !== undefined) return 'error';
   return isComplete(snapshot, here) ? 'completed' : 'pending';
 }

@@ -1,5 +1,5 @@
 import type { Kind, Resource, Tag } from '../store.js';
-import { action, type Here, own, ownerOf, stopDryRun } from './action.js';
+import { action, type Here, mustBeThisInstance, own, ownerOf, stopDryRun } from './action.js';
 import { Ec2Error } from './errors.js';
 import { checkedTags, filtered, page } from './filters.js';
 import type * as Asked from './model/requests.js';
@@ -17,11 +17,10 @@ const createTags = action('CreateTags', async ({ ResourceId: ids, Tag: wanted },
     throw new Ec2Error('MissingParameter', `The request must contain the parameter ${ids.length === 0 ? 'resourceIdSet' : 'tagSet'}`);
   stopDryRun(here);
   await here.store.exclusive(() => {
-    const found = ids.map((id) => resourceOf(id, here));
-    for (const { kind, resource } of found) {
-      const kept = resource.tags.filter((tag) => !tags.some((t) => t.Key === tag.Key));
+    for (const { before, put } of ids.map((id) => tagsOf(id, here))) {
+      const kept = before.filter((tag) => !tags.some((t) => t.Key === tag.Key));
       if (kept.length + tags.length > 50) throw new Ec2Error('TagLimitExceeded', `The maximum number of Tags for a resource has been reached.`);
-      here.store.put(kind, { ...resource, tags: [...kept, ...tags] } as never);
+      put([...kept, ...tags]);
     }
   });
   return { return: true };
@@ -34,9 +33,7 @@ const deleteTags = action('DeleteTags', async ({ ResourceId: ids, Tag: wanted },
   const goesFor = (tag: Tag, { Key: key, Value: value }: Asked.Tag) => key === tag.Key && (value === undefined || value === tag.Value);
   const goes = (tag: Tag) => wanted?.some((one) => goesFor(tag, one)) ?? true;
   await here.store.exclusive(() => {
-    for (const { kind, resource } of ids.map((id) => resourceOf(id, here))) {
-      here.store.put(kind, { ...resource, tags: resource.tags.filter((tag) => !goes(tag)) } as never);
-    }
+    for (const { before, put } of ids.map((id) => tagsOf(id, here))) put(before.filter((tag) => !goes(tag)));
   });
   return { return: true };
 });
@@ -48,6 +45,8 @@ const describeTags = action('DescribeTags', async ({ Filter: filters, MaxResults
       .filter((resource) => ownerOf(resource) === here.account)
       .flatMap((resource) => resource.tags.map((tag) => rowOf(tag, type, resource))),
   );
+  const ofMachine = { id: here.instance, created: '', tags: here.store.settings().instanceTags ?? [] };
+  all.push(...ofMachine.tags.map((tag) => rowOf(tag, 'instance', ofMachine)));
   all.sort((a, b) => (a.id < b.id ? -1 : 1));
   const found = filtered(all, filters, {
     key: (row) => row.key,
@@ -66,8 +65,15 @@ function rowOf(tag: Tag, type: ResourceType, resource: Resource) {
   return { id: `${resource.id} ${tag.Key}`, resource: resource.id, created: resource.created, tags: [tag], type, key: tag.Key, value: tag.Value };
 }
 
-function resourceOf(id: string, here: Here): { kind: Kind; resource: Resource } {
-  const known = kinds.find(({ prefix }) => id.startsWith(prefix));
-  if (known === undefined) throw new Ec2Error('InvalidID', `The ID '${id}' is not valid`);
-  return { kind: known.kind, resource: own(here, known.kind, id) };
+/** The tags of a resource, and how to replace them. While the store is held. */
+function tagsOf(id: string, here: Here): { readonly before: readonly Tag[]; readonly put: (tags: readonly Tag[]) => void } {
+  if (id.startsWith('i-')) {
+    mustBeThisInstance([id], here);
+    const settings = here.store.settings();
+    return { before: settings.instanceTags ?? [], put: (tags) => here.store.putSettings({ ...settings, instanceTags: tags }) };
+  }
+  const kind = kinds.find(({ prefix }) => id.startsWith(prefix))?.kind;
+  if (kind === undefined) throw new Ec2Error('InvalidID', `The ID '${id}' is not valid`);
+  const resource = own(here, kind, id);
+  return { before: resource.tags, put: (tags) => here.store.put(kind, { ...resource, tags } as never) };
 }

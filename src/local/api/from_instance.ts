@@ -1,0 +1,135 @@
+import { machine } from '../instance_identity.js';
+import { thisMaker } from '../owner_process.js';
+import type { Image, Mapping, Snapshot, Volume } from '../store.js';
+import { action, discard, finishImage, type Here, mustBeThisInstance, own, putAllNew, stopDryRun } from './action.js';
+import { attachedVolumes, isAttached } from './attachments.js';
+import { Ec2Error } from './errors.js';
+import { tagSet, tagsFor } from './filters.js';
+import { mappingsOf } from './image_mappings.js';
+import { checkedName, mustBeFree } from './images.js';
+import type * as Asked from './model/requests.js';
+import { draftOf, fillFromVolume } from './snapshots.js';
+
+const createSnapshots = action(
+  'CreateSnapshots',
+  async ({ InstanceSpecification: wanted, Description: description = '', TagSpecification: specifications, CopyTagsFromSource: copiesTags }, here) => {
+    const volumes = volumesOf(wanted, here);
+    const tags = tagsFor('snapshot', specifications);
+    stopDryRun(here);
+    const tagsOf = (volume: Volume) => [
+      ...(copiesTags === 'volume' ? volume.tags.filter(({ Key: key }) => !tags.some((tag) => tag.Key === key)) : []),
+      ...tags,
+    ];
+    const drafts = volumes.map((volume) => ({ volume, snapshot: draftOf(volume, { description, tags: tagsOf(volume) }, here) }));
+    await here.store.exclusive(() => putAllNew(here, { snapshots: drafts.map(({ snapshot }) => snapshot) }));
+    try {
+      for (const { volume, snapshot } of drafts) await fillFromVolume(snapshot, volume, here);
+    } catch (error) {
+      for (const { snapshot } of drafts) await discard(here, 'snapshots', snapshot.id, error);
+      throw error;
+    }
+    return {
+      snapshotSet: drafts.map(({ snapshot }) => ({
+        snapshotId: snapshot.id,
+        volumeId: snapshot.volume,
+        volumeSize: snapshot.size,
+        state: 'pending' as const,
+        progress: '',
+        startTime: snapshot.created,
+        description,
+        encrypted: snapshot.encrypted,
+        ownerId: here.account,
+        tagSet: tagSet(snapshot.tags),
+      })),
+    };
+  },
+);
+
+/** The volumes that a request means. The disk with the root of the machine is none that was made here. */
+function volumesOf(
+  { InstanceId: instance = '', ExcludeBootVolume: withoutRoot = false, ExcludeDataVolumeId: excluded = [] }: Asked.InstanceSpecification,
+  here: Here,
+): Volume[] {
+  mustBeThisInstance([instance], here);
+  if (!withoutRoot) {
+    throw new Ec2Error('UnsupportedOperation', `${machine.rootVolume} is the disk that this machine has its root on: ask with ExcludeBootVolume=true.`);
+  }
+  for (const id of excluded) {
+    if (!isAttached(own(here, 'volumes', id), here))
+      throw new Ec2Error('InvalidParameterValue', `The volume '${id}' is not attached to instance '${instance}'.`);
+  }
+  return byDevice(here).filter(({ id }) => !excluded.includes(id));
+}
+
+/** Nothing is rebooted, since this machine serves; what is mounted is copied as it is at that moment. */
+const createImage = action(
+  'CreateImage',
+  async (
+    { InstanceId: instance, Name: wantedName, Description: description = '', BlockDeviceMapping: asked = [], TagSpecification: specifications, NoReboot: _ },
+    here,
+  ) => {
+    mustBeThisInstance([instance], here);
+    const name = checkedName(wantedName);
+    const left = asked.flatMap(deviceLeftOut);
+    const volumes = byDevice(here).filter(({ attachment }) => !left.includes(attachment?.device ?? ''));
+    const [root] = volumes;
+    if (root === undefined) {
+      throw new Ec2Error('IncorrectState', `No volume made here is attached to '${instance}': attach the one that is to be the image's root first.`);
+    }
+    const more = mappingsOf(asked, here);
+    for (const { device } of more) {
+      if (volumes.some(({ attachment }) => attachment?.device === device)) {
+        throw new Ec2Error('UnsupportedOperation', `The volume attached as ${device} is taken as it is: for another one detach it.`);
+      }
+    }
+    const tags = tagsFor('image', specifications, ['snapshot']);
+    const snapshotTags = tagsFor('snapshot', specifications, ['image']);
+    stopDryRun(here);
+    const id = here.store.newId('images');
+    const drafts = volumes.map((volume) => ({
+      volume,
+      snapshot: draftOf(volume, { description: `Created by CreateImage(${instance}) for ${id}`, tags: snapshotTags }, here),
+    }));
+    const image: Image = {
+      id,
+      created: new Date().toISOString(),
+      tags,
+      name,
+      description,
+      architecture: machine.architecture,
+      virtualization: 'hvm',
+      rootDevice: root.attachment?.device ?? '',
+      mappings: [...drafts.map(mappingOf), ...more],
+      ena: true,
+      instance,
+      owner: here.account,
+      ready: false,
+      maker: thisMaker(),
+    };
+    const snapshots = drafts.map(({ snapshot }) => snapshot);
+    await here.store.exclusive(() => {
+      mustBeFree(name, here);
+      putAllNew(here, { images: [image], snapshots });
+    });
+    await finishImage(here, id, snapshots, async () => {
+      for (const { volume, snapshot } of drafts) await fillFromVolume(snapshot, volume, here);
+    });
+    return { imageId: id };
+  },
+);
+
+export const fromInstanceActions = [createSnapshots, createImage];
+
+function deviceLeftOut({ DeviceName: device = '', NoDevice: isNone }: Asked.BlockDeviceMapping): string[] {
+  return isNone === undefined ? [] : [device];
+}
+
+function mappingOf({ volume: { attachment, type, size, iops, throughput, encrypted }, snapshot }: { volume: Volume; snapshot: Snapshot }): Mapping {
+  return { device: attachment?.device ?? '', snapshot: snapshot.id, size, type, iops, throughput, encrypted, deleteOnTermination: true };
+}
+
+/** The volumes attached here, by the names of their devices. */
+function byDevice(here: Here): Volume[] {
+  const name = ({ attachment }: Volume) => attachment?.device ?? '';
+  return attachedVolumes(here).sort((a, b) => (name(a) < name(b) ? -1 : 1));
+}

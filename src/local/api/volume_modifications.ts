@@ -1,0 +1,102 @@
+import { growDisk } from '../loop_devices.js';
+import type { Modification, Volume } from '../store.js';
+import { action, type Here, hasPassed, own, selected, stopDryRun } from './action.js';
+import { isReady } from './attachments.js';
+import { Ec2Error } from './errors.js';
+import { type Attributes, filtered, page } from './filters.js';
+import type { VolumeModification, VolumeModificationState } from './model/answers.js';
+import { checkDisk, iopsOf } from './volume_limits.js';
+
+const modifyVolume = action(
+  'ModifyVolume',
+  async ({ VolumeId: id, Size: wantedSize, VolumeType: wantedType, Iops: wantedIops, Throughput: wantedThroughput, MultiAttachEnabled: multiAttach }, here) => {
+    const before = own(here, 'volumes', id);
+    if ([wantedSize, wantedType, wantedIops, wantedThroughput, multiAttach].every((wanted) => wanted === undefined)) {
+      throw new Ec2Error('InvalidParameterValue', 'You must specify at least one of the parameters size, volumeType, iops, throughput and multiAttachEnabled.');
+    }
+    if (multiAttach) throw new Ec2Error('UnsupportedOperation', 'A volume is attached to one machine at a time here: multiAttachEnabled is not served.');
+    if (!isReady(before, here)) throw new Ec2Error('IncorrectModificationState', `Volume '${id}' is not 'available' or 'in-use'.`);
+    const { size = before.size, type = before.type } = { size: wantedSize, type: wantedType };
+    if (size < before.size) throw new Ec2Error('InvalidParameterValue', `New size cannot be smaller than existing size`);
+    const kept = type === before.type ? before : { iops: undefined, throughput: undefined };
+    const asked = { type, size, iops: wantedIops ?? kept.iops, throughput: wantedThroughput ?? kept.throughput };
+    checkDisk(asked);
+    stopDryRun(here);
+    const target = type === 'gp3' ? { ...asked, iops: asked.iops ?? 3000, throughput: asked.throughput ?? 125 } : asked;
+    const modification: Modification = { since: new Date().toISOString(), original: performanceOf(before), target: performanceOf(target) };
+    // The disk first: one that is larger than its record says is only found to be so later.
+    await here.alone('devices', () => growDisk(here.run, here.store.diskOf(id), size));
+    const changed = await here.store.exclusive(() => here.store.change('volumes', id, (volume) => ({ ...volume, ...target, modification })));
+    if (!changed) own(here, 'volumes', id);
+    return { volumeModification: modificationBody({ ...before, modification }, here) };
+  },
+);
+
+const describeVolumesModifications = action(
+  'DescribeVolumesModifications',
+  async ({ VolumeId: ids, Filter: filters, MaxResults: most, NextToken: token }, here) => {
+    const volumes = selected(here, 'volumes', ids);
+    const never = volumes.find(({ modification }) => modification === undefined);
+    if (ids !== undefined && never !== undefined) {
+      throw new Ec2Error('InvalidVolumeModification.NotFound', `Modification for volume '${never.id}' does not exist.`);
+    }
+    const found = filtered(
+      volumes.filter(({ modification }) => modification !== undefined),
+      filters,
+      attributes(here),
+    );
+    stopDryRun(here);
+    const { items, nextToken } = page(found, { MaxResults: most, NextToken: token, VolumeId: ids });
+    return { volumeModificationSet: items.map((volume) => modificationBody(volume, here)), nextToken };
+  },
+);
+
+export const volumeModificationActions = [modifyVolume, describeVolumesModifications];
+
+function performanceOf({ size, type, iops, throughput }: Pick<Volume, 'size' | 'type' | 'iops' | 'throughput'>): Modification['target'] {
+  return { size, type, iops: iopsOf({ size, type, iops }), throughput };
+}
+
+function stateOf(since: string, here: Here): VolumeModificationState {
+  return hasPassed({ created: since }, here.latency.volume) ? 'completed' : 'modifying';
+}
+
+function modificationBody({ id, modification }: Volume, here: Here): VolumeModification {
+  if (modification === undefined) return { volumeId: id };
+  const { since, original, target } = modification;
+  const state = stateOf(since, here);
+  return {
+    volumeId: id,
+    modificationState: state,
+    targetSize: target.size,
+    targetVolumeType: target.type,
+    targetIops: target.iops,
+    targetThroughput: target.throughput,
+    targetMultiAttachEnabled: false,
+    originalSize: original.size,
+    originalVolumeType: original.type,
+    originalIops: original.iops,
+    originalThroughput: original.throughput,
+    originalMultiAttachEnabled: false,
+    progress: state === 'completed' ? 100 : 0,
+    startTime: since,
+    endTime: state === 'completed' ? since : undefined,
+  };
+}
+
+/** Source: EC2 API reference, DescribeVolumesModifications. */
+function attributes(here: Here): Attributes<Volume> {
+  return {
+    'modification-state': ({ modification }) => modification && stateOf(modification.since, here),
+    'original-iops': ({ modification }) => modification?.original.iops,
+    'original-size': ({ modification }) => modification?.original.size,
+    'original-volume-type': ({ modification }) => modification?.original.type,
+    originalMultiAttachEnabled: () => false,
+    'start-time': ({ modification }) => modification?.since,
+    'target-iops': ({ modification }) => modification?.target.iops,
+    'target-size': ({ modification }) => modification?.target.size,
+    'target-volume-type': ({ modification }) => modification?.target.type,
+    targetMultiAttachEnabled: () => false,
+    'volume-id': ({ id }) => id,
+  };
+}
