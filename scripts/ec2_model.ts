@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { type Pattern, patternsOf } from './patterns.js';
+import { type Names, patternsOf } from './patterns.js';
+import { type Members, servedActions } from './served_actions.js';
 
 /** A schema as the SDK's packages have them. Source: @smithy/core/schema, `StaticSchema`. */
 type Schema = number | readonly unknown[] | (() => Schema);
@@ -21,9 +22,9 @@ const api = 'src/local/api';
 const note = '// Made from the model in the packages of the SDK by `npm run generate`: scripts/ec2_model.ts.\n\n';
 
 /**
- * The files of src/local/api/model. An action accepts the parameters that its function takes apart,
+ * The files of src/local/api/model, and docs/served-actions.md. An action accepts the parameters that its function takes apart,
  * `action('DeleteVolume', async ({ VolumeId: id }, here) => …)`, and a structure those that a function with its type
- * takes apart, `({ Key, Value }: Tag)`: so the compiler finds whatever is accepted and read by nobody.
+ * takes apart, `({ Key, Value }: Asked.Tag)`: so the compiler finds whatever is accepted and read by nobody.
  */
 export async function ec2Model(): Promise<Record<string, string>> {
   const { actions, structures } = patternsOf(readdirSync(api).flatMap((name) => (name.endsWith('.ts') ? [readFileSync(join(api, name), 'utf8')] : [])));
@@ -31,11 +32,11 @@ export async function ec2Model(): Promise<Record<string, string>> {
   const requests = new Requests(structures);
   const answers = new Answers();
   const served = [...actions].sort(([a], [b]) => (a < b ? -1 : 1));
-  for (const [name, pattern] of served) {
+  for (const [name, read] of served) {
     const model = ec2.operations.has(name) ? ec2 : sts;
     const operation = model.operations.get(name);
     if (operation === undefined) throw new Error(`${api}: EC2 and STS have no action ${name}`);
-    requests.add(name, operation.input, pattern, model);
+    requests.add(name, operation.input, read, model);
     answers.add(name, operation.output, model);
   }
   const names = [...ec2.operations.keys()].sort().join(' ');
@@ -44,49 +45,49 @@ export async function ec2Model(): Promise<Record<string, string>> {
     [`${api}/model/requests.ts`]: requests.types(),
     [`${api}/model/answers.ts`]: answers.types(),
     [`${api}/model/names.ts`]: `${note}/** All actions of EC2. */\nexport const actionNames = '${names}';\n`,
+    'docs/served-actions.md': servedActions(requests.actions, requests.structures),
   };
 }
 
 /** The parameters of the actions that are served: as a table to parse them by, and as types. */
 class Requests {
-  private readonly actions: [name: string, shape: string, type: string][] = [];
-  private readonly structures = new Map<string, { shape: string; type: string }>();
+  /** The members by name, with their types as src/local/api/model/shapes.ts has them. */
+  readonly actions = new Map<string, Members>();
+  readonly structures = new Map<string, Members>();
+  private readonly typesOf = new Map<Members, string>();
   private readonly enums = new Map<string, readonly string[]>();
 
-  constructor(private readonly readBy: ReadonlyMap<string, readonly Pattern[]>) {}
+  constructor(private readonly readBy: ReadonlyMap<string, Names>) {}
 
-  add(name: string, input: Structure, pattern: Pattern, model: Model): void {
+  add(name: string, input: Structure, read: Names, model: Model): void {
     // Of EC2's, whether a request is one is asked in one place.
-    const wanted = model.isEc2 ? new Map([...pattern, ['DryRun', undefined]]) : pattern;
-    const { shape, type } = this.membersOf(input, [wanted], model);
-    this.actions.push([name, shape, type]);
+    this.actions.set(name, this.membersOf(input, model.isEc2 ? new Set([...read, 'DryRun']) : read, model));
   }
 
-  private membersOf(structure: Structure, patterns: readonly Pattern[], model: Model): { shape: string; type: string } {
+  private membersOf(structure: Structure, read: Names, model: Model): Members {
     const members = model.membersOf(structure, 'request');
-    const read = new Set(patterns.flatMap((pattern) => [...pattern.keys()]));
     for (const name of read) if (!members.some((member) => member.name === name)) throw new Error(`${api}: ${structure[2]} has no ${name}`);
-    const shape = members.map((member) => {
-      if (!read.has(member.name)) return `${member.name}: ''`;
-      const nested = patterns.flatMap((pattern) => pattern.get(member.name) ?? []);
-      if (member.structure !== undefined) this.addStructure(member.structure, nested, model);
-      else this.addEnum(member.type, model);
-      if (member.isList && !model.isEc2) throw new Error(`${api}: ${member.name} is a list of STS, which are written in another way`);
-      return `${member.name}: '${member.type}${member.isList ? '[]' : ''}${member.isRequired ? '!' : ''}'`;
-    });
+    const made: Members = new Map(
+      members.map((member) => {
+        if (!read.has(member.name)) return [member.name, ''];
+        if (member.structure !== undefined) this.addStructure(member.structure, model);
+        else this.addEnum(member.type, model);
+        if (member.isList && !model.isEc2) throw new Error(`${api}: ${member.name} is a list of STS, which are written in another way`);
+        return [member.name, `${member.type}${member.isList ? '[]' : ''}${member.isRequired ? '!' : ''}`];
+      }),
+    );
     const type = members
       .filter(({ name }) => read.has(name))
       .map((member) => `readonly ${member.name}${member.isRequired ? '' : '?'}: ${requestType(member)};`);
-    return { shape: `{ ${shape.join(', ')} }`, type: `{ ${type.join(' ')} }` };
+    this.typesOf.set(made, `{ ${type.join(' ')} }`);
+    return made;
   }
 
-  private addStructure(structure: Structure, nested: readonly Pattern[], model: Model): void {
+  private addStructure(structure: Structure, model: Model): void {
     const [, , name] = structure;
-    const patterns = [...(this.readBy.get(name) ?? []), ...nested];
-    if (patterns.length === 0) throw new Error(`${api}: no function takes a ${name} apart`);
-    const before = this.structures.get(name);
-    const made = this.membersOf(structure, patterns, model);
-    if (before === undefined || made.shape.length > before.shape.length) this.structures.set(name, made);
+    const read = this.readBy.get(name);
+    if (read === undefined) throw new Error(`${api}: no function takes an Asked.${name} apart`);
+    if (!this.structures.has(name)) this.structures.set(name, this.membersOf(structure, read, model));
   }
 
   private addEnum(type: string, model: Model): void {
@@ -95,9 +96,10 @@ class Requests {
   }
 
   shapes(): string {
-    const structures = [...this.structures].map(([name, { shape }]) => `  ${name}: ${shape},\n`).sort();
+    const line = ([name, members]: [string, Members]) => `  ${name}: { ${[...members].map(([member, type]) => `${member}: '${type}'`).join(', ')} },\n`;
+    const structures = [...this.structures].map(line).sort();
     const enums = [...this.enums].map(([name, values]) => `  ${name}: '${values.join(' ')}',\n`).sort();
-    const actions = this.actions.map(([name, shape]) => `  ${name}: ${shape},\n`);
+    const actions = [...this.actions].map(line);
     return `${note}type Shapes = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
 /** The values of enumerations. */
@@ -118,12 +120,12 @@ ${actions.join('')}};
   }
 
   types(): string {
-    const structures = [...this.structures].map(([name, { type }]) => `export interface ${name} ${type}\n`).sort();
+    const structures = [...this.structures].map(([name, members]) => `export interface ${name} ${this.typesOf.get(members)}\n`).sort();
     return `${note}${enumTypes(this.enums)}
 ${structures.join('')}
 /** The parameters of the actions that are served. */
 export interface Requests {
-${this.actions.map(([name, , type]) => `  readonly ${name}: ${type};\n`).join('')}}
+${[...this.actions].map(([name, members]) => `  readonly ${name}: ${this.typesOf.get(members)};\n`).join('')}}
 `;
   }
 }

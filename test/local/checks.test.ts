@@ -21,8 +21,18 @@ suite('what the embedded EC2 checks', (test) => {
   test('an empty value counts as absent: it is no key, no size, no token', () =>
     inFolder({}, async (folder) => {
       const ask = asker(folder);
-      const made = await ask('CreateVolume', { ...volume, SnapshotId: '', KmsKeyId: '', Iops: '', ClientToken: '', OutpostArn: '', Encrypted: 'true' });
+      const made = await ask('CreateVolume', {
+        ...volume,
+        SnapshotId: '',
+        KmsKeyId: '',
+        Iops: '',
+        ClientToken: '',
+        OutpostArn: '',
+        Encrypted: 'true',
+        MultiAttachEnabled: 'false',
+      });
       assert.equal([made.refusal, made.one('status')], ['none', 'available']);
+      assert.match((await ask('CreateVolume', { ...volume, MultiAttachEnabled: 'true' })).refusal, /^UnsupportedOperation: /);
       assert.match(made.one('kmsKeyId'), /^arn:aws:kms:local-1:000000000000:key\//);
       const snapshot = await snapshotIn(ask);
       const image = await ask('RegisterImage', registration('image', { '1.DeviceName': '/dev/xvda', '1.Ebs.SnapshotId': snapshot, '1.Ebs.KmsKeyId': '' }));

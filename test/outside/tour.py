@@ -135,10 +135,12 @@ def tags(kind, **of):
 # Regions, zones, the machine, the account
 same("regions", {"local-1", "eu-west-1"} <= {r["RegionName"] for r in ok("DescribeRegions").get("Regions", [])}, True)
 no("DescribeRegions", "InvalidParameterValue", "nowhere-9", RegionNames=["nowhere-9"])
-same("zones", [z["ZoneName"] for z in ok("DescribeAvailabilityZones")["AvailabilityZones"]], [zone])
+same("zones", [z["ZoneName"] for z in ok("DescribeAvailabilityZones")["AvailabilityZones"]], [zone, "local-1b", "local-1c"])
 no("DescribeAvailabilityZones", "InvalidParameterValue", ZoneNames=["local-1z"])
 instance = ok("DescribeInstances")["Reservations"][0]["Instances"][0]["InstanceId"]
 no("DescribeInstances", "InvalidInstanceID.NotFound", "i-0123456789abcdef0", InstanceIds=["i-0123456789abcdef0"])
+same("status", ok("DescribeInstanceStatus", InstanceIds=[instance])["InstanceStatuses"][0]["SystemStatus"]["Status"], "ok")
+no("DescribeInstanceStatus", "InvalidInstanceID.NotFound", InstanceIds=["i-0123456789abcdef0"])
 same("account", ok("GetCallerIdentity")["Account"], "000000000000")
 role = ok("AssumeRole", RoleArn="arn:aws:iam::111111111111:role/baker", RoleSessionName="tour")["Credentials"]
 same("role's account", ok("GetCallerIdentity", _as=role["AccessKeyId"])["Account"], "111111111111")
@@ -151,7 +153,8 @@ same("default", ok("GetEbsEncryptionByDefault", _where="local-2")["EbsEncryption
 ok("EnableEbsEncryptionByDefault", _where="local-2")
 same("encrypted", ok("CreateVolume", _where="local-2", AvailabilityZone="local-2a", Size=1)["Encrypted"], True)
 ok("DisableEbsEncryptionByDefault", _where="local-2")
-for action in ("GetEbsEncryptionByDefault", "EnableEbsEncryptionByDefault", "DisableEbsEncryptionByDefault"):
+same("default key", ok("GetEbsDefaultKmsKeyId")["KmsKeyId"], "alias/aws/ebs")
+for action in ("GetEbsDefaultKmsKeyId", "GetEbsEncryptionByDefault", "EnableEbsEncryptionByDefault", "DisableEbsEncryptionByDefault"):
     no(action, "DryRunOperation", "would have succeeded", DryRun=True)
 
 # Volumes
@@ -208,6 +211,13 @@ left = ok("DescribeTags", Filters=[{"Name": "resource-id", "Values": [volume]}])
 same("left", sorted(t["Key"] for t in left), ["Name", "stage"])
 no("DeleteTags", "InvalidVolume.NotFound", Resources=["vol-0123456789abcdef0"])
 
+same("modified", ok("ModifyVolume", VolumeId=volume, VolumeType="gp3")["VolumeModification"]["TargetIops"], 3000)
+no("ModifyVolume", "InvalidVolume.NotFound", VolumeId="vol-0123456789abcdef0", Size=2)
+same("modifications", [m["OriginalVolumeType"] for m in ok("DescribeVolumesModifications", VolumeIds=[volume])["VolumesModifications"]], ["gp2"])
+no("DescribeVolumesModifications", "InvalidVolumeModification.NotFound", VolumeIds=[others[0]])
+same("status", ok("DescribeVolumeStatus", VolumeIds=[volume])["VolumeStatuses"][0]["VolumeStatus"]["Status"], "ok")
+no("DescribeVolumeStatus", "InvalidVolume.NotFound", VolumeIds=["vol-0123456789abcdef0"])
+
 # Attachments: a real block device
 no("AttachVolume", "InvalidInstanceID.NotFound", VolumeId=volume, InstanceId="i-0123456789abcdef0", Device="/dev/sdf")
 no("AttachVolume", "InvalidParameterValue", "device", VolumeId=volume, InstanceId=instance, Device="/dev/hda")
@@ -220,7 +230,13 @@ with open("/dev/xvdo", "r+b") as device:
     device.write(b"written through the block device")
     os.fsync(device.fileno())
 mappings = ok("DescribeInstances", InstanceIds=[instance])["Reservations"][0]["Instances"][0]["BlockDeviceMappings"]
-same("mappings", [(m["DeviceName"], m["Ebs"]["VolumeId"]) for m in mappings], [("/dev/sdo", volume)])
+same("mappings", [(m["DeviceName"], m["Ebs"]["VolumeId"]) for m in mappings[1:]], [("/dev/sdo", volume)])
+set_of = ok("CreateSnapshots", InstanceSpecification={"InstanceId": instance, "ExcludeBootVolume": True}).get("Snapshots", [])
+same("snapshots of what is attached", [s["VolumeId"] for s in set_of], [volume])
+no("CreateSnapshots", "UnsupportedOperation", "ExcludeBootVolume", InstanceSpecification={"InstanceId": instance})
+of_instance = ok("CreateImage", InstanceId=instance, Name="of the instance", NoReboot=True)["ImageId"]
+no("CreateImage", "InvalidAMIName.Duplicate", InstanceId=instance, Name="of the instance")
+ok("DeregisterImage", ImageId=of_instance)
 no("DeleteVolume", "VolumeInUse", VolumeId=volume)
 no("DetachVolume", "InvalidAttachment.NotFound", VolumeId=volume, Device="/dev/sdp")
 held = os.open("/dev/xvdo", os.O_RDONLY | os.O_EXCL)
@@ -267,10 +283,18 @@ same("image", [(i["ImageId"], i["EnaSupport"], i["BlockDeviceMappings"][0]["Ebs"
 no("DescribeImages", "InvalidAMIID.NotFound", ImageIds=["ami-0123456789abcdef0"])
 ok("ModifyImageAttribute", ImageId=image, LaunchPermission={"Add": [{"UserId": "111111111111"}]})
 same("shared image", len(ok("DescribeImages", _as="111111111111", ImageIds=[image])["Images"]), 1)
-no("ModifyImageAttribute", "InvalidParameterValue", "group", ImageId=image, LaunchPermission={"Add": [{"Group": "nobody"}]})
+no("ModifyImageAttribute", "InvalidParameterValue", "Group", ImageId=image, LaunchPermission={"Add": [{"Group": "nobody"}]})
 no("ModifyImageAttribute", "AuthFailure", _as="111111111111", ImageId=image, Description={"Value": "mine"})
 same("launch", ok("DescribeImageAttribute", ImageId=image, Attribute="launchPermission")["LaunchPermissions"], [{"UserId": "111111111111"}])
 no("DescribeImageAttribute", "AuthFailure", _as="111111111111", ImageId=image, Attribute="launchPermission")
+ok("ResetImageAttribute", ImageId=image, Attribute="launchPermission")
+no("ResetImageAttribute", "InvalidAMIID.NotFound", ImageId="ami-0123456789abcdef0", Attribute="launchPermission")
+if known("DisableImage"):
+    ok("DisableImage", ImageId=image)
+    same("disabled", [i["State"] for i in ok("DescribeImages", IncludeDisabled=True)["Images"]], ["disabled"])
+    ok("EnableImage", ImageId=image)
+for action in ("DisableImage", "EnableImage"):
+    no(action, "InvalidAMIID.NotFound", ImageId="ami-0123456789abcdef0")
 later = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=30)).strftime("%Y-%m-%dT%H:%M:%SZ")
 ok("EnableImageDeprecation", ImageId=image, DeprecateAt=later)
 no("EnableImageDeprecation", "InvalidParameterValue", "future", ImageId=image, DeprecateAt="2020-01-01T00:00:00Z")

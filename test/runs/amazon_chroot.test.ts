@@ -231,7 +231,7 @@ outputs: {images: "{{ ami.images }}", snapshots: "{{ ami.snapshots }}", id: "{{ 
         const rare = { architecture: 'arm64', ena: false, bootMode: 'uefi', tpm: 'v2.0', imds: 'v2.0', sriov: 'simple', uefi: 'QU1aTg==' };
         const [root] = (source as { mappings: object[] }).mappings;
         const mappings = [
-          { ...root, type: 'io2', iops: 400 },
+          { ...root, size: 4, type: 'io2', iops: 400 },
           { device: '/dev/sdb', size: 5, type: 'gp2', encrypted: false, deleteOnTermination: true },
         ];
         changeRecord(folder, 'images', { ...source, ...rare, mappings });

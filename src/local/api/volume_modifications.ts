@@ -5,7 +5,7 @@ import { isReady } from './attachments.js';
 import { Ec2Error } from './errors.js';
 import { type Attributes, filtered, page } from './filters.js';
 import type { VolumeModification, VolumeModificationState } from './model/answers.js';
-import { checkDisk, iopsOf } from './volume_limits.js';
+import { checkDisk, iopsOf, mustBeForOne } from './volume_limits.js';
 
 const modifyVolume = action(
   'ModifyVolume',
@@ -14,7 +14,7 @@ const modifyVolume = action(
     if ([wantedSize, wantedType, wantedIops, wantedThroughput, multiAttach].every((wanted) => wanted === undefined)) {
       throw new Ec2Error('InvalidParameterValue', 'You must specify at least one of the parameters size, volumeType, iops, throughput and multiAttachEnabled.');
     }
-    if (multiAttach) throw new Ec2Error('UnsupportedOperation', 'A volume is attached to one machine at a time here: multiAttachEnabled is not served.');
+    mustBeForOne(multiAttach);
     if (!isReady(before, here)) throw new Ec2Error('IncorrectModificationState', `Volume '${id}' is not 'available' or 'in-use'.`);
     const { size = before.size, type = before.type } = { size: wantedSize, type: wantedType };
     if (size < before.size) throw new Ec2Error('InvalidParameterValue', `New size cannot be smaller than existing size`);

@@ -10,7 +10,7 @@ import { keyOf } from './kms.js';
 import type { Volume as VolumeAnswer, VolumeState } from './model/answers.js';
 import type * as Asked from './model/requests.js';
 import { isComplete } from './snapshots.js';
-import { checkDisk, iopsOf } from './volume_limits.js';
+import { checkDisk, iopsOf, mustBeForOne } from './volume_limits.js';
 import { zoneIdOf, zoneNamed } from './zones.js';
 
 const createVolume = action(
@@ -26,11 +26,13 @@ const createVolume = action(
       Throughput: throughput,
       Encrypted: wantsEncrypted,
       KmsKeyId: key,
+      MultiAttachEnabled: multiAttach,
       ClientToken: token,
       TagSpecification: specifications,
     },
     here,
   ) => {
+    mustBeForOne(multiAttach);
     const zone = zoneNamed(zoneName, zoneId, here);
     const snapshot = snapshotId === undefined ? undefined : existing(here, 'snapshots', snapshotId);
     if (snapshot !== undefined && !isComplete(snapshot, here)) throw new Ec2Error('IncorrectState', `Snapshot is in invalid state - pending`);

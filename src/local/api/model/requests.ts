@@ -35,7 +35,7 @@ export interface Requests {
   readonly CreateSnapshot: { readonly VolumeId: string; readonly Description?: string; readonly TagSpecification?: readonly TagSpecification[]; readonly DryRun?: boolean; };
   readonly CreateSnapshots: { readonly InstanceSpecification: InstanceSpecification; readonly Description?: string; readonly TagSpecification?: readonly TagSpecification[]; readonly DryRun?: boolean; readonly CopyTagsFromSource?: CopyTagsFromSource; };
   readonly CreateTags: { readonly ResourceId: readonly string[]; readonly Tag: readonly Tag[]; readonly DryRun?: boolean; };
-  readonly CreateVolume: { readonly AvailabilityZone?: string; readonly AvailabilityZoneId?: string; readonly Encrypted?: boolean; readonly Iops?: number; readonly KmsKeyId?: string; readonly Size?: number; readonly SnapshotId?: string; readonly VolumeType?: VolumeType; readonly TagSpecification?: readonly TagSpecification[]; readonly Throughput?: number; readonly ClientToken?: string; readonly DryRun?: boolean; };
+  readonly CreateVolume: { readonly AvailabilityZone?: string; readonly AvailabilityZoneId?: string; readonly Encrypted?: boolean; readonly Iops?: number; readonly KmsKeyId?: string; readonly Size?: number; readonly SnapshotId?: string; readonly VolumeType?: VolumeType; readonly TagSpecification?: readonly TagSpecification[]; readonly MultiAttachEnabled?: boolean; readonly Throughput?: number; readonly ClientToken?: string; readonly DryRun?: boolean; };
   readonly DecodeAuthorizationMessage: { readonly EncodedMessage: string; };
   readonly DeleteSnapshot: { readonly SnapshotId: string; readonly DryRun?: boolean; };
   readonly DeleteTags: { readonly ResourceId: readonly string[]; readonly DryRun?: boolean; readonly Tag?: readonly Tag[]; };

@@ -46,7 +46,7 @@ export const actions: Shapes = {
   CreateSnapshot: { VolumeId: 'string!', Description: 'string', OutpostArn: '', TagSpecification: 'TagSpecification[]', Location: '', DryRun: 'boolean' },
   CreateSnapshots: { InstanceSpecification: 'InstanceSpecification!', Description: 'string', OutpostArn: '', TagSpecification: 'TagSpecification[]', DryRun: 'boolean', CopyTagsFromSource: 'CopyTagsFromSource', Location: '' },
   CreateTags: { ResourceId: 'string[]!', Tag: 'Tag[]!', DryRun: 'boolean' },
-  CreateVolume: { AvailabilityZone: 'string', AvailabilityZoneId: 'string', Encrypted: 'boolean', Iops: 'integer', KmsKeyId: 'string', OutpostArn: '', Size: 'integer', SnapshotId: 'string', VolumeType: 'VolumeType', TagSpecification: 'TagSpecification[]', MultiAttachEnabled: '', Throughput: 'integer', ClientToken: 'string', VolumeInitializationRate: '', Operator: '', DryRun: 'boolean' },
+  CreateVolume: { AvailabilityZone: 'string', AvailabilityZoneId: 'string', Encrypted: 'boolean', Iops: 'integer', KmsKeyId: 'string', OutpostArn: '', Size: 'integer', SnapshotId: 'string', VolumeType: 'VolumeType', TagSpecification: 'TagSpecification[]', MultiAttachEnabled: 'boolean', Throughput: 'integer', ClientToken: 'string', VolumeInitializationRate: '', Operator: '', DryRun: 'boolean' },
   DecodeAuthorizationMessage: { EncodedMessage: 'string!' },
   DeleteSnapshot: { SnapshotId: 'string!', DryRun: 'boolean' },
   DeleteTags: { ResourceId: 'string[]!', DryRun: 'boolean', Tag: 'Tag[]' },

@@ -1,0 +1,22 @@
+/** The members of a structure, or the parameters of an action, with their types: none where they are not served. */
+export type Members = ReadonlyMap<string, string>;
+
+/** docs/served-actions.md: the actions of EC2 and STS that the embedded EC2 serves. */
+export function servedActions(actions: ReadonlyMap<string, Members>, structures: ReadonlyMap<string, Members>): string {
+  const unservedIn = (members: Members, within: string): string[] =>
+    [...members].flatMap(([name, type]) => {
+      if (type === '') return [`\`${within}${name}\``];
+      return unservedIn(structures.get(type.replace(/\W+$/, '')) ?? new Map(), `${within}${name}.`);
+    });
+  const rows = [...actions].map(([name, members]) => `| \`${name}\` | ${unservedIn(members, '').join(', ')} |`);
+  return `# Served actions
+
+The actions of EC2 and STS that [the embedded EC2](embedded-ec2.md) serves. \`npm run generate\` makes this page from AWS's model. The
+embedded EC2 refuses every other action of EC2 with \`NotImplemented\`, and the parameters in the right column with
+\`UnsupportedOperation\`.
+
+| action | parameters that are not served |
+| --- | --- |
+${rows.join('\n')}
+`;
+}
