@@ -79,7 +79,8 @@ Exit codes: 0 done; 1 a task failed and all was undone; 2 recipe or usage invali
   const exit = (code: number) => {
     exitCode = code;
   };
-  await addVerbs(program, verbs, { words, passed, exit, programFor });
+  // The version is said without any of them.
+  if (words[0] !== '--version') await addVerbs(program, verbs, { words, passed, exit, programFor });
   return program;
 }
 
