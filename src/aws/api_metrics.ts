@@ -1,5 +1,5 @@
 /** What a run asked of EC2: how often, and how long it waited. */
-export class Usage {
+export class ApiMetrics {
   private readonly calls = new Map<string, number>();
   private readonly waits = new Map<string, number>();
   /** What is waited for at the moment, in words: `volume vol-1 to be detached`. */

@@ -1,6 +1,6 @@
 import type { EC2Client, EC2ClientConfig } from '@aws-sdk/client-ec2';
 import type { Cloud } from '../dsl/recipe/types.js';
-import { Usage } from './api_metrics.js';
+import { ApiMetrics } from './api_metrics.js';
 import { credentialsOf, nowhere, type RequestHandler, type ServedKeys } from './credentials.js';
 import { ownRegion } from './metadata.js';
 import { prepare } from './middleware.js';
@@ -16,7 +16,7 @@ export interface Ec2 {
   readonly once: EC2Client;
   /** Whether a describe call shows at once what was made: not so on EC2. */
   readonly consistent: boolean;
-  readonly usage: Usage;
+  readonly metrics: ApiMetrics;
   /** The same account in another region; this one where it is its own, or none is named. */
   in(region: string | undefined): Ec2;
 }
@@ -43,7 +43,7 @@ export interface LocalHandler {
 export async function openEc2(cloud: Cloud, local?: LocalHandler, served: () => ServedKeys | undefined = () => undefined): Promise<Ec2> {
   const sdk = await import('./sdk.js');
   askMetadataOf(cloud.endpoint, served()?.metadata);
-  const usage = new Usage();
+  const metrics = new ApiMetrics();
   const credentials = credentialsOf(cloud, local?.region ?? cloud.region, local?.handler, served);
   const shared: EC2ClientConfig = {
     credentials: credentials.provider,
@@ -60,7 +60,7 @@ export async function openEc2(cloud: Cloud, local?: LocalHandler, served: () => 
   const regions = new Map<string, Ec2>();
   const open = (name: string): Ec2 => {
     const config = { ...shared, ...unverified, region: name };
-    const prepared = (client: EC2Client) => prepare(client, { usage, credentials, config, cloud });
+    const prepared = (client: EC2Client) => prepare(client, { metrics, credentials, config, cloud });
     const ec2: Ec2 = {
       sdk,
       cloud,
@@ -68,7 +68,7 @@ export async function openEc2(cloud: Cloud, local?: LocalHandler, served: () => 
       client: prepared(new sdk.EC2Client(config)),
       once: prepared(new sdk.EC2Client({ ...config, maxAttempts: 1 })),
       consistent: local?.consistent ?? false,
-      usage,
+      metrics,
       in: (other = name) => regions.get(other) ?? open(other),
     };
     regions.set(name, ec2);

@@ -10,7 +10,7 @@ import { onceAllowed, onceKnown, type Progress, pause } from './waiter.js';
  * refused for having too much to do was not done.
  * @returns the id of what was made.
  */
-export async function sendOnce(
+export async function createOnce(
   ec2: Ec2,
   call: string,
   note: MadeNote,

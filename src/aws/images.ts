@@ -1,6 +1,6 @@
 import type { CopyImageCommandInput, DescribeImagesCommandInput, EbsBlockDevice, Image, RegisterImageCommandInput } from '@aws-sdk/client-ec2';
 import type { Ec2 } from './client.js';
-import { sendOnce } from './create_once.js';
+import { createOnce } from './create_once.js';
 import { inCall } from './errors.js';
 import type { Search } from './find_created.js';
 import type { MadeNote } from './journaled_create.js';
@@ -10,7 +10,7 @@ import { onceAllowed, onceKnown, type Progress, remove, waitFor } from './waiter
 
 /** Registers an image; gives its id. EC2 takes no token here: a lost answer is looked for before it is sent again. */
 export function registerImage(ec2: Ec2, want: RegisterImageCommandInput, note: MadeNote, signal: AbortSignal, progress: Progress): Promise<string> {
-  return sendOnce(ec2, 'RegisterImage', note, signal, {
+  return createOnce(ec2, 'RegisterImage', note, signal, {
     send: async () => (await ec2.once.send(new ec2.sdk.RegisterImageCommand(want), { abortSignal: signal })).ImageId,
     search: imagesMadeBy(ec2, note),
     progress,

@@ -1,13 +1,13 @@
 import type { EC2Client, EC2ClientConfig } from '@aws-sdk/client-ec2';
 import type { Cloud } from '../dsl/recipe/types.js';
-import type { Usage } from './api_metrics.js';
+import type { ApiMetrics } from './api_metrics.js';
 import { decodeRefusal } from './authorization.js';
 import type { Credentials } from './credentials.js';
 import { codeOf, hasNoKeys, isExpiry, isLost, markWithoutEffect } from './errors.js';
 
 /** What a client has around it. */
 export interface Surroundings {
-  readonly usage: Usage;
+  readonly metrics: ApiMetrics;
   readonly credentials: Credentials;
   readonly config: EC2ClientConfig;
   readonly cloud: Cloud;
@@ -17,10 +17,10 @@ export interface Surroundings {
 const unsure = new WeakSet<object>();
 
 /** Counts what is sent, renews credentials that EC2 calls too old, and decodes why something is not allowed. */
-export function prepare(client: EC2Client, { usage, credentials, config, cloud }: Surroundings): EC2Client {
+export function prepare(client: EC2Client, { metrics, credentials, config, cloud }: Surroundings): EC2Client {
   client.middlewareStack.add(
     (next, context) => async (args) => {
-      usage.called(String(context.commandName).replace(/Command$/, ''));
+      metrics.called(String(context.commandName).replace(/Command$/, ''));
       try {
         return await next(args);
       } catch (error) {

@@ -1,6 +1,6 @@
 import type { CreateSnapshotCommandInput, Snapshot } from '@aws-sdk/client-ec2';
 import type { Ec2 } from './client.js';
-import { sendOnce } from './create_once.js';
+import { createOnce } from './create_once.js';
 import type { Search } from './find_created.js';
 import type { MadeNote } from './journaled_create.js';
 import { madeBy } from './ownership_tags.js';
@@ -9,7 +9,7 @@ import { type Progress, remove, waitFor } from './waiter.js';
 
 /** Asks for a snapshot; gives its id. EC2 takes no token here: a lost answer is looked for before it is sent again. */
 export function createSnapshot(ec2: Ec2, want: CreateSnapshotCommandInput, note: MadeNote, signal: AbortSignal, progress: Progress): Promise<string> {
-  return sendOnce(ec2, 'CreateSnapshot', note, signal, {
+  return createOnce(ec2, 'CreateSnapshot', note, signal, {
     send: async () => (await ec2.once.send(new ec2.sdk.CreateSnapshotCommand(want), { abortSignal: signal })).SnapshotId,
     search: snapshotsMadeBy(ec2, note),
     progress,

@@ -32,14 +32,14 @@ export interface Wait<T> {
  * @throws Error when it takes longer than the limit, when it will never be, or when EC2 refuses to tell.
  */
 export async function waitFor<T>(wait: Wait<T>): Promise<T | undefined> {
-  const { usage } = wait.ec2;
+  const { metrics } = wait.ec2;
   const started = performance.now();
-  usage.waitsFor.add(wait.what);
+  metrics.waitsFor.add(wait.what);
   try {
     return await watch(wait);
   } finally {
-    usage.waitsFor.delete(wait.what);
-    usage.waited(wait.thing, performance.now() - started);
+    metrics.waitsFor.delete(wait.what);
+    metrics.waited(wait.thing, performance.now() - started);
   }
 }
 

@@ -56,7 +56,7 @@ export async function openRun(run: RunToOpen): Promise<OpenRun> {
   const warn = run.warn ?? ((message) => emit({ type: 'warning', message }));
   const pipes = new PipeMaker(folder.pipes, hostShell, redactedOutput(redactor));
   const host = openHostContext({ cloud: journal.head.cloud, state: folder.state, signal: interruption.signal, warn });
-  interruption.onUndoInterrupted = (reason) => emit({ type: 'undo.interrupted', reason, waiting: [...(host.opened()?.usage.waitsFor ?? [])] });
+  interruption.onUndoInterrupted = (reason) => emit({ type: 'undo.interrupted', reason, waiting: [...(host.opened()?.metrics.waitsFor ?? [])] });
   const rendered = new Map<number, RenderedUndo>();
   const undoers = undoersOf(kinds);
   undoers.set(

@@ -94,7 +94,7 @@ export async function runSession(prepared: PreparedRun, options: RunOptions, int
       left: outcome.left,
       kept: isKept,
       artifacts: outcome.ok ? artifactsOf(journal.open, kinds) : [],
-      ec2: host.opened()?.usage.report(),
+      ec2: host.opened()?.metrics.report(),
     };
     emit(finished);
     await report.end();

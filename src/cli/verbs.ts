@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { durationMs } from '../dsl/syntax/lexical.js';
+import { durationMs } from '../dsl/syntax/duration.js';
 
 /** What a verb knows of the command line besides its own arguments and options. */
 export interface CommandLine {

@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
 import { fromText } from '../../src/dsl/recipe/inputs.js';
-import { durationMs } from '../../src/dsl/syntax/lexical.js';
+import { durationMs } from '../../src/dsl/syntax/duration.js';
 import { parseTemplate } from '../../src/dsl/syntax/template.js';
 import { suite } from '../support/suite.js';
 

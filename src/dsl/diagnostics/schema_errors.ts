@@ -1,7 +1,8 @@
 import { article } from '../recipe/inputs.js';
 import type { SchemaError } from '../recipe/kind.js';
 import { type ParsedDocument, pointerStep } from '../syntax/document.js';
-import { axisValueHelp, axisValuePattern, durationPattern, namePattern, taskPattern, templatePattern } from '../syntax/lexical.js';
+import { durationPattern } from '../syntax/duration.js';
+import { axisValueHelp, axisValuePattern, namePattern, taskPattern, templatePattern } from '../syntax/lexical.js';
 import { limits } from '../syntax/limits.js';
 import type { Diagnostic } from './diagnostic.js';
 import { hintFor, nearest } from './suggest.js';

@@ -1,7 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import type { Diagnostic } from '../diagnostics/diagnostic.js';
 import { type ParsedDocument, pointerStep } from '../syntax/document.js';
-import { durationMs, durationPattern } from '../syntax/lexical.js';
+import { durationMs, durationPattern } from '../syntax/duration.js';
 import { below, type Place, readUntyped, readValue, readValues, type Value } from '../syntax/values.js';
 import type { ValueType } from './inputs.js';
 import type { KindDeclaration, Language } from './kind.js';

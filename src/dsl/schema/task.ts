@@ -1,5 +1,6 @@
 import type { KindDeclaration } from '../recipe/kind.js';
-import { axisValuePattern, durationPattern, lockPattern, namePattern, taskPattern, templatePattern } from '../syntax/lexical.js';
+import { durationPattern } from '../syntax/duration.js';
+import { axisValuePattern, lockPattern, namePattern, taskPattern, templatePattern } from '../syntax/lexical.js';
 import { envSchema, type Schema, word } from './parts.js';
 
 /** The schema of a task. */

@@ -1,7 +1,7 @@
 import { type Alias, Composer, type Document, isAlias, isMap, isScalar, isSeq, Lexer, type Node, type Pair, Parser, type Scalar } from 'yaml';
 import type { Diagnostic } from '../diagnostics/diagnostic.js';
 import { limits, limitText } from './limits.js';
-import { lineOf, positionOf, type Source, type Span, startOf } from './source.js';
+import { firstCharacterOf, lineOf, positionOf, type Source, type Span } from './source.js';
 import { sourceOffsets } from './source_offsets.js';
 
 /** YAML turned into plain values, every one of which still knows its place. */
@@ -42,11 +42,11 @@ export function parseDocument(source: Source, most: number = limits.values): { d
   const parsed = firstDocuments(source.text);
   if (parsed === undefined) {
     const message = `a recipe has at most ${limitText(limits.tokens)} words and signs of YAML`;
-    return { diagnostics: [{ code: 'limit', message, span: startOf(source) }] };
+    return { diagnostics: [{ code: 'limit', message, span: firstCharacterOf(source) }] };
   }
   const doc = parsed[0];
   if (doc === undefined) {
-    return { diagnostics: [{ code: 'yaml', message: 'the recipe is empty', span: startOf(source), help: 'begin with "version: 1"' }] };
+    return { diagnostics: [{ code: 'yaml', message: 'the recipe is empty', span: firstCharacterOf(source), help: 'begin with "version: 1"' }] };
   }
   for (const problem of [...doc.errors, ...doc.warnings].slice(0, limits.errors)) {
     const [start, end] = problem.pos;
@@ -84,7 +84,7 @@ export function parseDocument(source: Source, most: number = limits.values): { d
   };
   const span = (node: Node | null | undefined): Span => {
     const range = node?.range;
-    return range ? { source, start: range[0], end: Math.max(range[1], range[0] + 1) } : startOf(source);
+    return range ? { source, start: range[0], end: Math.max(range[1], range[0] + 1) } : firstCharacterOf(source);
   };
   // A long script with many references is walked once.
   const offsetsOf = new Map<Node, number[]>();

@@ -12,23 +12,8 @@ export const axisValueHelp = 'letters, digits, spaces and . _ + : @ / -; "includ
 /** The name of a lock of the host. */
 export const lockPattern = '^[A-Za-z0-9][A-Za-z0-9._-]*$';
 
-/** A length of time: `500ms`, `90s`, `20m`, `2h`. */
-export const durationPattern = '^[0-9]+(ms|s|m|h)$';
-
 /** A string that holds a template. */
 export const templatePattern = '\\{\\{';
 
 /** Names with a meaning of their own, which nothing in a recipe may take. */
 export const reservedNames: ReadonlySet<string> = new Set('inputs vars env run matrix released this true false null undefined else'.split(' '));
-
-/** Timers take no more than this, 24 days. */
-export const longestTimerMs = 2 ** 31 - 1;
-
-/** Milliseconds of a duration as the language writes it; undefined when it is not one. */
-export function durationMs(text: string): number | undefined {
-  const match = /^([0-9]+)(ms|s|m|h)$/.exec(text);
-  if (match === null) return undefined;
-  const unit = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[match[2] as 'ms' | 's' | 'm' | 'h'];
-  const ms = Number(match[1]) * unit;
-  return ms <= longestTimerMs ? ms : undefined;
-}

@@ -37,7 +37,7 @@ export function lineOf(source: Source, line: number): string {
 }
 
 /** The span of the whole source's first character, for errors that belong to no better place. */
-export function startOf(source: Source): Span {
+export function firstCharacterOf(source: Source): Span {
   return { source, start: 0, end: 0 };
 }
 

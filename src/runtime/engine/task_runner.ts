@@ -4,7 +4,7 @@ import { placeOf } from '../../dsl/diagnostics/diagnostic.js';
 import { folderOf } from '../../dsl/recipe/module.js';
 import type { LinkedTask } from '../../dsl/resolve/link.js';
 import { outputsOf } from '../../dsl/resolve/names.js';
-import { longestTimerMs } from '../../dsl/syntax/lexical.js';
+import { longestTimerMs } from '../../dsl/syntax/duration.js';
 import { withHostLocks } from '../../linux/host_locks.js';
 import { type LockOwner, withLock } from '../../linux/lock.js';
 import { hostPolicy } from '../../linux/policy.js';

@@ -54,12 +54,12 @@ function numberOf(disk: string, partition: string | number): number {
   const number = /^[0-9]+$/.test(String(partition)) ? Number(partition) : [...all].find(([, node]) => node === partition)?.[0];
   if (number === undefined || !all.has(number)) throw new Error(`${disk} has no partition ${partition}; it has ${[...all.keys()].join(', ') || 'none'}`);
   // Not the last by number: clouds' images have the root first, and put small ones before it as 14 and 15.
-  const behind = [...all].find(([, node]) => startOf(node) > startOf(all.get(number) as string));
+  const behind = [...all].find(([, node]) => firstSectorOf(node) > firstSectorOf(all.get(number) as string));
   if (behind !== undefined) throw new Error(`partition ${number} is not at the end of ${disk}: partition ${behind[0]} is behind it`);
   return number;
 }
 
-function startOf(node: string): number {
+function firstSectorOf(node: string): number {
   return Number(readFileSync(`/sys/class/block/${basename(node)}/start`, 'utf8'));
 }
 
