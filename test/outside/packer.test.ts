@@ -69,6 +69,41 @@ outputs: {image_id: "{{ ami.image_id }}"}
   );
 
   test(
+    'copies to other regions, encrypted where that is asked for, with the key of the region',
+    () =>
+      withServer(async (server) => {
+        await makeTiny(server);
+        for (const [name, more] of [
+          ['plain', {}],
+          ['encrypted', { encrypt_boot: true }],
+        ] as const) {
+          const { code, stdout, stderr } = await build(server, name, { device_path: '/dev/xvdk', ami_regions: ['local-2', 'local-3'], ...more });
+          assert.is(code, 0, stdout + stderr);
+        }
+        for (const region of ['local-1', 'local-2', 'local-3']) {
+          const snapshots = recordsOf(server.folder, region, 'snapshots');
+          const keyOf = (name: string) => {
+            const image = recordsOf(server.folder, region, 'images').find((record) => record['name'] === name) as
+              | { mappings: { snapshot: string }[] }
+              | undefined;
+            const { encrypted, kmsKey } = snapshots.find(({ id }) => id === image?.mappings[0]?.snapshot) ?? {};
+            return [encrypted, kmsKey];
+          };
+          assert.equal(
+            [keyOf('plain'), keyOf('encrypted')],
+            [
+              [false, undefined],
+              [true, undefined],
+            ],
+            region,
+          );
+        }
+        tidyAfterPacker(['xvdk']);
+      }),
+    120_000,
+  );
+
+  test(
     'four at once, with latency: four images, nothing else',
     () =>
       withServer(

@@ -17,7 +17,7 @@ const modifyVolume = action(
     mustBeForOne(multiAttach);
     if (!isReady(before, here)) throw new Ec2Error('IncorrectModificationState', `Volume '${id}' is not 'available' or 'in-use'.`);
     const { size = before.size, type = before.type } = { size: wantedSize, type: wantedType };
-    if (size < before.size) throw new Ec2Error('InvalidParameterValue', `New size cannot be smaller than existing size`);
+    mustGrow(before, size);
     const kept = type === before.type ? before : { iops: undefined, throughput: undefined };
     const asked = { type, size, iops: wantedIops ?? kept.iops, throughput: wantedThroughput ?? kept.throughput };
     checkDisk(asked);
@@ -25,9 +25,11 @@ const modifyVolume = action(
     const target = type === 'gp3' ? { ...asked, iops: asked.iops ?? 3000, throughput: asked.throughput ?? 125 } : asked;
     const modification: Modification = { since: new Date().toISOString(), original: performanceOf(before), target: performanceOf(target) };
     // The disk first: one that is larger than its record says is only found to be so later.
-    await here.alone('devices', () => growDisk(here.run, here.store.diskOf(id), size));
-    const changed = await here.store.exclusive(() => here.store.change('volumes', id, (volume) => ({ ...volume, ...target, modification })));
-    if (!changed) own(here, 'volumes', id);
+    await here.alone('devices', async () => {
+      mustGrow(own(here, 'volumes', id), size);
+      await growDisk(here.run, here.store.diskOf(id), size);
+      await here.store.exclusive(() => here.store.put('volumes', { ...own(here, 'volumes', id), ...target, modification }));
+    });
     return { volumeModification: modificationBody({ ...before, modification }, here) };
   },
 );
@@ -52,6 +54,10 @@ const describeVolumesModifications = action(
 );
 
 export const volumeModificationActions = [modifyVolume, describeVolumesModifications];
+
+function mustGrow(volume: Volume, size: number): void {
+  if (size < volume.size) throw new Ec2Error('InvalidParameterValue', 'New size cannot be smaller than existing size');
+}
 
 function performanceOf({ size, type, iops, throughput }: Pick<Volume, 'size' | 'type' | 'iops' | 'throughput'>): Modification['target'] {
   return { size, type, iops: iopsOf({ size, type, iops }), throughput };
