@@ -88,7 +88,9 @@ function scalar(tree: Tree, type: string, name: string): string | number | boole
   if (type === 'timestamp' && /^[0-9]{4}-[0-9]{2}-[0-9]{2}/.test(text) && !Number.isNaN(Date.parse(text))) return text;
   const values = enums[type]?.split(' ');
   if (values !== undefined && !values.includes(text)) {
-    throw new Ec2Error('InvalidParameterValue', `Value (${text}) for parameter ${name} is invalid. Valid values are ${values.join(', ')}`);
+    // Some have a hundred.
+    const list = values.length > 20 ? '' : `. Valid values are ${values.join(', ')}`;
+    throw new Ec2Error('InvalidParameterValue', `Value (${text}) for parameter ${name} is invalid${list}`);
   }
   if (values === undefined && type !== 'string') throw new Ec2Error('InvalidParameterValue', `Invalid value '${text}' for ${name}. It is not of type ${type}`);
   if (shortText.test(name) && text.length > longestText) {
