@@ -10,10 +10,7 @@ import { differences, lookAtHost } from './support/host.js';
 import { deviceNamesFor } from './support/served.js';
 import { suite } from './support/suite.js';
 
-/**
- * What a broken program could leave behind: how it is made, taken away again, and what the look at the host says.
- * Without what nobody can be told to own, such as a dead link: other suites of this host would see it too.
- */
+/** What a broken program could leave behind: how it is made, taken away again, and what the look at the host says. */
 const left: Readonly<Record<string, readonly [make: string, remove: string, seen: string]>> = {
   'a mount in a folder of the tests': ['mkdir m; mount -t tmpfs x m', 'umount m', '+ mounts: N / FOLDER/m tmpfs x rw'],
   'a mount elsewhere': ['mount -t tmpfs x /mnt', 'umount /mnt', '+ mounts: N / /mnt tmpfs x rw'],
@@ -24,10 +21,16 @@ const left: Readonly<Record<string, readonly [make: string, remove: string, seen
     'losetup -d $(cat device)',
     '+ loops: LOOP /d,+ loops: LOOP FOLDER/p',
   ],
-  'a process': ['setsid sleep 1000 > /dev/null 2>&1 & echo $! > pid', 'kill $(cat pid)', '+ processes: N sleep 1000'],
+  'a process': [
+    'setsid sleep 1000 > /dev/null 2>&1 & echo $! > pid; until grep -q sleep /proc/$!/comm; do :; done',
+    'kill $(cat pid)',
+    '+ processes: N sleep 1000',
+  ],
   'a script in memory': ['touch /dev/shm/chrootfile-9-9', 'rm /dev/shm/chrootfile-9-9', '+ temporary: /dev/shm/chrootfile-9-9'],
+  // Whole at once: a run of anybody's removes a lock without an owner.
   'a lock': [
-    'mkdir /run/chrootfile-lock-$(basename $PWD).lock; echo "{\\"pidNamespace\\":\\"$(readlink /proc/self/ns/pid)\\"}" > /run/chrootfile-lock-$(basename $PWD).lock/1',
+    `mkdir lock; echo "{\\"pidNamespace\\":\\"$(readlink /proc/self/ns/pid)\\"}" > lock/1
+     cp -r lock /run/draft-$(basename $PWD); mv /run/draft-$(basename $PWD) /run/chrootfile-lock-$(basename $PWD).lock; rm -r lock`,
     'rm -r /run/chrootfile-lock-$(basename $PWD).lock',
     '+ temporary: /run/chrootfile-lock-NAME.lock (inode N)',
   ],
@@ -56,11 +59,31 @@ suite('the look at the host', (test) => {
       }));
   }
 
+  test('sees the links of a disk of its own that is gone, not those that others have left', () =>
+    inFolder({}, async (folder) => {
+      const [id, other] = [randomBytes(8).toString('hex'), randomBytes(8).toString('hex')];
+      const { alias } = deviceNamesFor(`vol-${id}`);
+      const { alias: theirs } = deviceNamesFor(`vol-${other}`);
+      const links = [alias, linkOf(id)];
+      const sh = (script: string) => execFileSync('sh', ['-ec', script], { cwd: folder, encoding: 'utf8' }).trim();
+      const before = await lookAtHost();
+      try {
+        const device = sh(`truncate -s 1M vol-${id}.img; losetup -f --show vol-${id}.img`);
+        linkDevice(device, `vol-${id}`);
+        linkAlias(device, alias);
+        await lookAtHost();
+        sh(`losetup -d ${device}; rm vol-${id}.img; ln -s loop99 ${theirs}; ln -s ../../loop99 ${linkOf(other)}`);
+        const seen = differences(before, await lookAtHost()).map((line) => line.replace(/ \(inode \d+\)$/, ''));
+        assert.equal(seen.sort(), links.map((link) => `+ dev: ${link}`).sort());
+      } finally {
+        sh(`rm -f ${[...links, theirs, linkOf(other)].join(' ')}; rmdir /dev/disk/by-id /dev/disk 2>&1 || true`);
+      }
+    }));
+
   test('does not see what others attach, lock and link, nor their links when the disk is gone', async () => {
     const folder = mkdtempSync('/var/tmp/chrootfile-others-');
     const id = randomBytes(8).toString('hex');
     const { alias } = deviceNamesFor(`vol-${id}`);
-    const link = `/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol${id}`;
     const sh = (script: string) => execFileSync('sh', ['-ec', script], { cwd: folder, encoding: 'utf8' }).trim();
     try {
       const before = await lookAtHost();
@@ -75,8 +98,12 @@ suite('the look at the host', (test) => {
       }
       assert.equal(differences(before, await lookAtHost()), []);
     } finally {
-      sh(`rm -rf ${alias} ${link} /run/chrootfile-lock-${id}.lock; rmdir /dev/disk/by-id /dev/disk 2>&1 || true`);
+      sh(`rm -rf ${alias} ${linkOf(id)} /run/chrootfile-lock-${id}.lock; rmdir /dev/disk/by-id /dev/disk 2>&1 || true`);
       rmSync(folder, { recursive: true });
     }
   });
 });
+
+function linkOf(id: string): string {
+  return `/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol${id}`;
+}

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { differences, lookAtHost, rememberOthers, removeDisks } from './support/host.js';
+import { differences, lookAtHost, removeDisks, watchTraces } from './support/host.js';
 import { enterSuite, startInSuite } from './support/namespaces.js';
 import { counts, runSuites, suite } from './support/suite.js';
 
@@ -12,7 +12,7 @@ const found = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf
   .filter((file) => file.endsWith('.test.ts') && !/^(long|outside)\//.test(file))
   .sort()
   .map((file) => join(import.meta.dirname, file));
-rememberOthers();
+watchTraces();
 const before = await lookAtHost();
 for (const file of named.length > 0 ? named.map((name) => join(process.cwd(), name)) : found) await import(file);
 

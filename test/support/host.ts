@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { lstatSync, readdirSync, readFileSync, readlinkSync, rmSync, type Stats, statSync } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -33,11 +33,11 @@ interface Trace {
 
 /** Looks at the mounts and processes of this suite, its loop devices, what leads to them, its locks, and temporary folders. */
 export async function lookAtHost(): Promise<HostState> {
-  const traces = await ownTraces();
+  const traces = ownTraces();
   return {
     mounts: mounts(),
     loops: new Set(ourLoops().map((loop) => `${loop.name} ${loop['back-file']}`)),
-    dev: new Set([...traces.filter((name) => name.startsWith('/dev')), ...otherNodes()]),
+    dev: new Set(traces.filter((name) => name.startsWith('/dev'))),
     processes: processes(),
     temporary: new Set([...temporary(), ...traces.filter((name) => !name.startsWith('/dev'))]),
   };
@@ -77,23 +77,23 @@ export function processes(): Set<string> {
 function mounts(): Set<string> {
   const ofHost = new Set<string>();
   const seen = new Set<string>();
-  for (const pid of ['self', ...pids()]) {
+  // Again at the end: what the host has mounted in between.
+  for (const pid of ['self', ...pids(), 'self']) {
     for (const line of lines(`/proc/${pid}/mountinfo`)) {
       const [fields = '', source = ''] = line.split(' - ');
       const [, , device, root, path = ''] = fields.split(' ');
       const mount = `${device} ${root} ${path} ${source}`;
       // Source: proc(5), /proc/pid/mountinfo, optional fields. A bind of a folder of the host has the field too.
       if (pid === 'self' && / master:\d+/.test(fields) && !path.startsWith(`${tmpdir()}/`)) ofHost.add(mount);
-      else if (!ofHost.has(mount)) seen.add(mount);
+      else seen.add(mount);
     }
   }
-  return seen;
+  return new Set([...seen].filter((mount) => !ofHost.has(mount)));
 }
 
 /** The loop devices whose disk is a file below this suite's folder, or on another such loop device. */
-export function ourLoops(folder = tmpdir()): readonly Loop[] {
-  const printed = execFileSync('losetup', ['--list', '--json', '--output', 'NAME,BACK-FILE,BACK-MAJ:MIN,MAJ:MIN'], { encoding: 'utf8' });
-  const all = printed.trim() === '' ? [] : (JSON.parse(printed) as { loopdevices: Loop[] }).loopdevices;
+function ourLoops(folder = tmpdir()): readonly Loop[] {
+  const all = attachedLoops();
   // By the folder's own name, which is random: where its file system was mounted is lost with the mount namespace.
   const ours = new Set(all.filter((loop) => `${loop['back-file']}`.includes(`/${basename(folder)}/`)));
   for (let before = -1; before < ours.size; ) {
@@ -105,33 +105,31 @@ export function ourLoops(folder = tmpdir()): readonly Loop[] {
   return [...ours];
 }
 
-/** What was seen to be somebody else's: it is not ours when it is nobody's either. */
-const ofOthers = new Set<string>();
-/** What was nobody's for longer than others take to make or remove a thing: it is not waited for again. */
-const lasting = new Set<string>();
+let listed: { readonly attached: string; readonly loops: readonly Loop[] } | undefined;
 
-/** Takes note of what is there before a suite begins: what runs that were killed have left may go meanwhile. */
-export function rememberOthers(): void {
-  for (const trace of allTraces()) ofOthers.add(nameOf(trace));
+/** All that have a disk. The program that knows them is asked only when others have one than when it was asked last. */
+function attachedLoops(): readonly Loop[] {
+  const names = readdirSync('/sys/block').filter((name) => name.startsWith('loop'));
+  const attached = names.flatMap((name) => lines(`/sys/block/${name}/loop/backing_file`).map((file) => `${name} ${file}`)).join('\n');
+  if (attached === '') return [];
+  if (listed?.attached === attached) return listed.loops;
+  const printed = execFileSync('losetup', ['--list', '--json', '--output', 'NAME,BACK-FILE,BACK-MAJ:MIN,MAJ:MIN'], { encoding: 'utf8' });
+  listed = { attached, loops: printed.trim() === '' ? [] : (JSON.parse(printed) as { loopdevices: Loop[] }).loopdevices };
+  return listed.loops;
 }
 
-/** What is ours, and what is nobody's and does not go away: that was left behind. */
-async function ownTraces(): Promise<string[]> {
-  const found = allTraces();
-  for (const trace of found) if (trace.owner === 'others') ofOthers.add(nameOf(trace));
-  const namesOf = (traces: readonly Trace[], owner: Trace['owner']) => traces.filter((trace) => trace.owner === owner).map(nameOf);
-  let left = namesOf(found, 'nobody').filter((name) => !ofOthers.has(name));
-  for (let waited = 0; waited < 1000 && left.some((name) => !lasting.has(name)); waited += 20) {
-    await sleep(20);
-    const now = namesOf(allTraces(), 'nobody');
-    left = left.filter((name) => now.includes(name));
-  }
-  for (const name of left) lasting.add(name);
-  return [...namesOf(found, 'ours'), ...left];
+/** What was seen to be this suite's, by its disk or its owner: it is this suite's, too, once that has gone. */
+const seenAsOurs = new Set<string>();
+
+/** Looks until the process ends, so that links and locks are known by the time their disk or owner has gone. */
+export function watchTraces(): void {
+  setInterval(ownTraces, 100).unref();
 }
 
-function allTraces(): Trace[] {
-  return [...deviceTraces(), ...locks()];
+function ownTraces(): string[] {
+  const found = [...deviceTraces(), ...locks()];
+  for (const trace of found) if (trace.owner === 'ours') seenAsOurs.add(nameOf(trace));
+  return found.flatMap((trace) => (trace.owner !== 'others' && seenAsOurs.has(nameOf(trace)) ? [nameOf(trace)] : []));
 }
 
 function nameOf({ path, inode }: Trace): string {
@@ -141,7 +139,7 @@ function nameOf({ path, inode }: Trace): string {
 const byId = '/dev/disk/by-id';
 
 /** The partitions, aliases and links of loop devices, whoever has them. */
-export function deviceTraces(folder = tmpdir()): Trace[] {
+function deviceTraces(folder = tmpdir()): Trace[] {
   const ours = new Set(ourLoops(folder).map(({ name }) => basename(name)));
   const ownerOf = (loop: string, volume?: string): Trace['owner'] => {
     const [disk] = lines(`/sys/block/${loop}/loop/backing_file`);
@@ -155,38 +153,26 @@ export function deviceTraces(folder = tmpdir()): Trace[] {
     const [, loop] = /^(loop\d+)(?:p\d+)?$/.exec(target) ?? [];
     return loop === undefined || loop === name ? [] : trace(path, () => ownerOf(loop));
   });
-  const names = entriesOf(byId);
-  const links = names.flatMap((name) => {
+  const links = entriesOf(byId).flatMap((name) => {
     const [, volume] = /^nvme-Amazon_Elastic_Block_Store_vol([0-9a-f]+)$/.exec(name) ?? [];
     const target = linkOf(join(byId, name)) ?? '';
     return volume === undefined ? [] : trace(join(byId, name), () => ownerOf(basename(target), `vol-${volume}`));
   });
-  // udev's have others beside it.
-  const isEmpty = names.length === 0 && entriesOf('/dev/disk').every((name) => name === 'by-id');
-  return [...nodes, ...links, ...(isEmpty ? ['/dev/disk', byId].flatMap((path) => trace(path, () => 'nobody')) : [])];
+  return [...nodes, ...links];
 }
 
 function trace(path: string, ownerOf: () => Trace['owner']): Trace[] {
-  const status = statusOf(path);
-  return status === undefined ? [] : [{ path, inode: status.ino, owner: ownerOf() }];
+  const inode = inodeOf(path);
+  return inode === undefined ? [] : [{ path, inode, owner: ownerOf() }];
 }
 
 /** Detaches the disks that a suite left behind below a folder, when it was killed, with what leads to them. */
 export function removeDisks(folder: string): void {
   for (const { path, owner } of deviceTraces(folder)) if (owner === 'ours' && !path.startsWith('/dev/loop')) rmSync(path, { force: true });
   // Those on a pool first; the last of them may take the pool's along.
-  for (const { name } of [...ourLoops(folder)].reverse()) spawnSync('sh', ['-c', 'partx --delete "$0"; losetup --detach "$0"', name]);
-}
-
-/** All else of /dev: a run that writes to the host's changes it. Block devices and udev's links come and go with other people's disks. */
-function otherNodes(folder = '/dev'): string[] {
-  return entriesOf(folder).flatMap((name) => {
-    const path = join(folder, name);
-    // Terminals come and go with other people's sessions.
-    if (/^\/dev\/(pts|shm|fd|disk|block|mapper)$|^\/dev\/(loop|xvd)/.test(path) || statusOf(path, statSync)?.isBlockDevice() === true) return [];
-    const status = statusOf(path);
-    return status === undefined ? [] : [path, ...(status.isDirectory() ? otherNodes(path) : [])];
-  });
+  for (const { name } of [...ourLoops(folder)].reverse()) {
+    spawnSync('sh', ['-c', 'partx --delete "$0"; losetup --detach "$0"', name]);
+  }
 }
 
 /** Everything in folders that only this suite has. */
@@ -222,9 +208,9 @@ function ancestors(): Set<string> {
   return above;
 }
 
-function statusOf(path: string, look: (path: string) => Stats = lstatSync): Stats | undefined {
+function inodeOf(path: string): number | undefined {
   try {
-    return look(path);
+    return lstatSync(path).ino;
   } catch {
     return undefined;
   }
