@@ -1,28 +1,40 @@
 import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { availableParallelism, constants } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
 import { differences, lookAtHost, removeDisks, watchTraces } from './support/host.js';
-import { enterSuite, startInSuite } from './support/namespaces.js';
-import { counts, runSuites, suite } from './support/suite.js';
+import { enterSuite } from './support/namespaces.js';
+import { runFiles } from './support/scheduler.js';
+import { counts, narrowTo, runSuites } from './support/suite.js';
 
-if (!enterSuite()) process.exit(await startInSuite(removeDisks));
+// npm test -- [FILE...] [-t TEXT] [-j N]: the tests of the files that have the text in "suite: name", N files at once.
+// Without a file, those of every *.test.ts of this folder but the long ones and those with other people's programs.
 
-// Files named on the command line, else every *.test.ts of this folder but the long ones and those with other people's programs.
-const named = process.argv.slice(2);
-const found = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf8' })
-  .filter((file) => file.endsWith('.test.ts') && !/^(long|outside)\//.test(file))
-  .sort()
-  .map((file) => join(import.meta.dirname, file));
-watchTraces();
-const before = await lookAtHost();
-for (const file of named.length > 0 ? named.map((name) => join(process.cwd(), name)) : found) await import(file);
+const { values, positionals } = parseArgs({ options: { test: { type: 'string', short: 't' }, jobs: { type: 'string', short: 'j' } }, allowPositionals: true });
+const [file = ''] = positionals;
+process.exit(enterSuite() ? await runHere(resolve(file)) : await runAll());
 
-suite('the host', (test) => {
-  test('is as it was before the tests: mounts, loop devices, /dev, processes, temporary folders', async () => {
+async function runAll(): Promise<number> {
+  const found = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.test.ts') && !/^(long|outside)\//.test(name))
+    .map((name) => join(import.meta.dirname, name));
+  const ending = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => ending.abort(signal));
+  const files = positionals.length > 0 ? positionals : found;
+  const failed = await runFiles(files, { test: values.test, jobs: Number(values.jobs ?? availableParallelism()), signal: ending.signal, cleanUp: removeDisks });
+  if (ending.signal.aborted) return 128 + constants.signals[ending.signal.reason as NodeJS.Signals];
+  return failed ? 1 : 0;
+}
+
+/** Runs the tests of one file in this process, which has namespaces and a folder of its own. */
+async function runHere(path: string): Promise<number> {
+  narrowTo(values.test);
+  const before = await lookAtHost();
+  void watchTraces();
+  await import(path);
+  await runSuites(async () => {
     const left = differences(before, await lookAtHost());
-    if (left.length > 0) throw new Error(`left behind:\n${left.join('\n')}`);
+    if (left.length > 0) throw new Error(`it left mounts, loop devices, links to them, locks, processes or temporary files behind:\n${left.join('\n')}`);
   });
-});
-
-const code = await runSuites();
-if (process.env['ONLY'] !== undefined) console.log(`(only tests with "${process.env['ONLY']}" in their names: ${counts.passed + counts.failed})`);
-process.exit(code);
+  return counts.failed === 0 ? 0 : 1;
+}

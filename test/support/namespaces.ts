@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { constants, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { repository } from './program.js';
 
@@ -23,33 +23,40 @@ export function enterSuite(): boolean {
   return true;
 }
 
+/** How to start a program in a suite of its own. */
+export interface SuiteOptions {
+  /** Gets what it prints. */
+  readonly print: (chunk: Buffer) => void;
+  /** Ends it, and all that it has started. */
+  readonly signal: AbortSignal;
+  /** Removes what is left of its folder outside of the namespaces. */
+  readonly cleanUp: (folder: string) => void;
+}
+
 /**
- * Starts this program again, with a folder for its temporary files and with namespaces of its own: what it mounts and
- * starts is nobody else's, and ends with it.
- * @param cleanUp removes what is left of the folder outside of the namespaces.
- * @returns its exit code.
+ * Starts this program again with other arguments, with a folder for its temporary files and with namespaces of its
+ * own: what it mounts and starts is nobody else's, and ends with it.
+ * @returns its exit code; undefined when it was killed.
  */
-export async function startInSuite(cleanUp: (folder: string) => void): Promise<number> {
+export async function startInSuite(args: readonly string[], { print, signal, cleanUp }: SuiteOptions): Promise<number | undefined> {
   const folder = mkdtempSync(join(tmpdir(), 'chrootfile-suite-'));
   // As /tmp is: some tests become another user.
   chmodSync(folder, 0o1777);
-  const again = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
-  const [command = '', ...args] = inNamespaces ? [...unshare, ...again] : again;
-  const child = spawn(command, args, { stdio: 'inherit', env: { ...process.env, [given]: folder } });
-  let stopped: NodeJS.Signals | undefined;
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(signal, () => {
-      stopped = signal;
-      // unshare takes the first process of the namespace along, and that all others.
-      child.kill('SIGKILL');
-    });
-  }
+  const again = [process.execPath, ...process.execArgv, process.argv[1] ?? '', ...args];
+  const [command = '', ...more] = inNamespaces ? [...unshare, ...again] : again;
+  const child = spawn(command, more, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, [given]: folder } });
+  child.stdout.on('data', print);
+  child.stderr.on('data', print);
+  // unshare takes the first process of the namespace along, and that all others.
+  const kill = () => child.kill('SIGKILL');
+  signal.addEventListener('abort', kill);
   try {
-    return await new Promise<number>((done, fail) => {
+    return await new Promise<number | undefined>((done, fail) => {
       child.on('error', fail);
-      child.on('close', (code, signal) => done(code ?? 128 + constants.signals[stopped ?? signal ?? 'SIGKILL']));
+      child.on('close', (code) => done(code ?? undefined));
     });
   } finally {
+    signal.removeEventListener('abort', kill);
     cleanUp(folder);
     rmSync(folder, { recursive: true, force: true });
   }

@@ -14,7 +14,17 @@ queue.UVU_INDEX = 0;
 /** Counts of all tests of this process. */
 export const counts = { passed: 0, failed: 0, skipped: 0 };
 
-/** Declares one test. `limitMs`: it fails when it takes longer. */
+let wanted: string | undefined;
+
+/** Leaves out, of the suites declared from now on, the tests without this text in `suite: name`. */
+export function narrowTo(text: string | undefined): void {
+  wanted = text;
+}
+
+/** Only what hangs takes this many times as long as on an idle machine. */
+const patience = 10;
+
+/** Declares one test. `limitMs`: the longest that it may take on an idle machine. */
 export type Test = (name: string, body: () => void | Promise<void>, limitMs?: number) => void;
 
 /**
@@ -23,7 +33,6 @@ export type Test = (name: string, body: () => void | Promise<void>, limitMs?: nu
  * @param skip why the suite cannot run here; its tests count as skipped.
  */
 export function suite(name: string, declare: (test: Test) => void, skip?: string): void {
-  const wanted = process.env['ONLY'];
   const inner = uvuSuite(name);
   declare((title, body, limitMs = 120_000) => {
     if (wanted !== undefined && !`${name}: ${title}`.includes(wanted)) return;
@@ -35,8 +44,8 @@ export function suite(name: string, declare: (test: Test) => void, skip?: string
     inner(title, async () => {
       const timer = new AbortController();
       try {
-        const late = sleep(limitMs, undefined, { signal: timer.signal }).then(() => {
-          throw new Error(`took longer than ${limitMs / 1000} s`);
+        const late = sleep(limitMs * patience, undefined, { signal: timer.signal }).then(() => {
+          throw new Error(`took longer than ${(limitMs * patience) / 1000} s`);
         });
         late.catch(() => {});
         await Promise.race([body(), late]);
@@ -53,13 +62,19 @@ export function suite(name: string, declare: (test: Test) => void, skip?: string
   inner.run();
 }
 
-/** Runs all declared suites and prints the closing line. Gives the exit code. */
-export async function runSuites(): Promise<number> {
+/** Runs all declared suites, and something that fails where they left anything behind; prints the closing line. */
+export async function runSuites(checkLeft: () => Promise<void>): Promise<void> {
   await exec(false);
-  console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
-  if (counts.passed === 0) {
-    console.log('no test ran');
-    return 1;
+  try {
+    await checkLeft();
+  } catch (error) {
+    counts.failed += 1;
+    console.log(`   FAIL  ${(error as Error).message}`);
   }
-  return counts.failed === 0 ? 0 : 1;
+  console.log(closingLine(counts));
+}
+
+/** What the last line of a file's tests, and of all tests, says. */
+export function closingLine({ passed, failed, skipped }: typeof counts): string {
+  return `${passed} passed, ${failed} failed, ${skipped} skipped`;
 }

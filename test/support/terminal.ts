@@ -47,7 +47,7 @@ export class Terminal {
         this.seen += found.index + found[0].length;
         return;
       }
-      if (waited > 60_000) throw new Error(`"${text}" did not come; after what was seen there is:\n${this.screen.slice(this.seen)}`);
+      if (waited > 300_000) throw new Error(`"${text}" did not come; after what was seen there is:\n${this.screen.slice(this.seen)}`);
       await sleep(20);
     }
   }
