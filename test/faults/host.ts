@@ -22,7 +22,7 @@ export async function leftOnHost(before: Host, folder: string): Promise<string[]
       ...loopsOf(volumes, folder).map((loop) => `loop device with ${basename(loop.file)}`),
       ...linksOf(volumes, folder).map((link) => `link ${link}`),
     ];
-    if (all.length === 0 || waited >= 1000) return all;
+    if (all.length === 0 || waited >= 10_000) return all;
     await sleep(50);
   }
 }

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { inFolder } from '../support/folder.js';
 import { processes } from '../support/host.js';
@@ -24,6 +25,12 @@ function events(folder: string): Record<string, unknown>[] {
 }
 const startedIn = (folder: string) =>
   events(folder).flatMap((e) => (e['type'] === 'task.started' && !String(e['task']).includes('.') ? [String(e['task'])] : []));
+
+/** Waits until no run of a folder goes on. */
+async function hasNoneRunning(folder: string): Promise<void> {
+  while ((await run(['runs'], { folder })).stdout.includes('running')) await sleep(50);
+}
+
 const keepers = () => [...processes()].some((line) => line.includes('chrootfile-keeps'));
 
 suite('debugging', (test) => {
@@ -104,7 +111,7 @@ suite('debugging', (test) => {
         await closed.sees('] # ');
         closed.hangUp();
         await closed.ended;
-        for (let i = 0; i < 100 && (await run(['runs'], { folder })).stdout.includes('running'); i += 1) await new Promise((done) => setTimeout(done, 50));
+        await hasNoneRunning(folder);
         assert.not.match((await run(['runs'], { folder })).stdout, /kept|dead|left|running/);
       }),
     60_000,
@@ -360,7 +367,7 @@ tasks:
   ask:
     needs: [made]
     interactive: true
-    timeout: 30s
+    timeout: 10m
     outputs: {name: {}, token: {secret: true}}
     run: |
       [ -t 0 ] && [ -t 1 ] && [ -t 2 ]
@@ -412,10 +419,10 @@ tasks:
           join(folder, 'chrootfile.yml'),
           `version: 1\ntasks:\n  made: {run: "touch made", undo: {run: "rm made"}}\n  ask: {needs: [made], interactive: true, ${keys}, run: {file: wait.sh}}\n${more}`,
         );
-      recipe('timeout: 1s');
+      recipe('timeout: 5s');
       const late = new Terminal('chrootfile run; stty -a | grep -ow -- "-*echo"', folder);
       await late.sees('wait? ');
-      await late.sees('timed out after 1 s');
+      await late.sees('timed out after 5 s');
       await late.sees('everything it made was undone');
       await late.sees('\necho\n');
       recipe('retries: 1', '  bad: {needs: [made], run: "sleep 0.5; false"}\n');
@@ -428,7 +435,7 @@ tasks:
       await closed.sees('wait? ');
       closed.hangUp();
       await closed.ended;
-      for (let i = 0; i < 100 && (await run(['runs'], { folder })).stdout.includes('running'); i += 1) await new Promise((done) => setTimeout(done, 50));
+      await hasNoneRunning(folder);
       assert.not.match((await run(['runs'], { folder })).stdout, /kept|dead|left|running/);
       assert.not.ok(existsSync(join(folder, 'made')));
     }));

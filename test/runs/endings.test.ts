@@ -1,7 +1,8 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
+import { policy } from '../../src/runtime/engine/policy.js';
 import { heldBy, misbehaving } from '../support/ec2.js';
 import { inFolder } from '../support/folder.js';
 import { differences, lookAtHost } from '../support/host.js';
@@ -84,7 +85,7 @@ suite('the end of a run', (test) => {
     () =>
       inFolder({}, async (folder) => {
         const before = await lookAtHost();
-        writeFileSync(join(folder, 'r.yml'), attached.replace('"test -b', '"echo ready; sleep 3; test -b'));
+        writeFileSync(join(folder, 'r.yml'), attached.replace('"test -b', '"echo ready; until [ -e moved ]; do sleep 0.02; done; test -b'));
         const started = start(['run', 'r.yml', '--format', 'json'], { folder });
         await started.saw('ready');
         renameSync(join(folder, 'state'), join(folder, 'moved'));
@@ -128,17 +129,17 @@ suite('signals during an undo', (test) => {
     () =>
       inFolder({ 'r.yml': attached }, async (folder) => {
         const before = await lookAtHost();
-        const started = start(['run', 'r.yml'], { folder, env: misbehaving(folder, [], { detach: 45_000 }) });
-        await started.saw('> disk.released');
-        await sleep(500);
-        const asked = performance.now();
+        const log = join(folder, 'wire.ndjson');
+        const started = start(['run', 'r.yml'], { folder, env: { ...misbehaving(folder, [], { detach: 120_000 }), CHROOTFILE_LOCAL_LOG: log } });
+        // It has been asked whether it is detached.
+        while (!existsSync(log) || !/DetachVolume.*DescribeVolumes/s.test(readFileSync(log, 'utf8'))) await sleep(20);
         started.child.kill('SIGINT');
         await started.saw('! interrupted by SIGINT: waiting for volume vol-');
-        assert.ok(performance.now() - asked < 500);
-        await sleep(500);
+        // Sooner it would be taken for the same one.
+        await sleep(policy.sameSignalMs + 100);
         started.child.kill('SIGINT');
         const ended = await started.ended;
-        assert.ok(performance.now() - asked < 5_000, `${performance.now() - asked} ms`);
+        // Who waits until it is detached leaves nothing.
         assert.is(ended.code, 5, ended.stdout + ended.stderr);
         assert.match(ended.stderr, 'a second signal ends the wait and leaves the rest to "chrootfile undo"');
         const undone = await run(['undo', '--all'], { folder });
@@ -154,7 +155,7 @@ suite('signals during an undo', (test) => {
       inFolder({}, async (folder) => {
         writeFileSync(
           join(folder, 'r.yml'),
-          'version: 1\nname: r\ntasks:\n  below: {run: "true", undo: {run: "echo below >> undone"}}\n  above: {needs: [below], run: "true", undo: {run: "echo undoing > hand; sleep 1; echo above >> undone"}}\n  wait: {needs: [above], run: "echo ready; sleep 100"}\n',
+          'version: 1\nname: r\ntasks:\n  below: {run: "true", undo: {run: "echo below >> undone"}}\n  above: {needs: [below], run: "true", undo: {run: "echo undoing > hand; until [ -e go ]; do sleep 0.02; done; echo above >> undone"}}\n  wait: {needs: [above], run: "echo ready; sleep 100"}\n',
         );
         const killed = start(['run', 'r.yml'], { folder });
         await killed.saw('wait | ready');
@@ -163,6 +164,8 @@ suite('signals during an undo', (test) => {
         const undo = start(['undo', '--all'], { folder });
         while (!readdirSync(folder).includes('hand')) await sleep(10);
         undo.child.kill(signal);
+        await undo.saw(`interrupted by ${signal}: `);
+        writeFileSync(join(folder, 'go'), '');
         const ended = await undo.ended;
         assert.is(ended.code, 5, ended.stdout + ended.stderr);
         assert.is(readFileSync(join(folder, 'undone'), 'utf8'), 'above\n');
@@ -176,7 +179,7 @@ suite('signals during an undo', (test) => {
     inFolder({}, async (folder) => {
       writeFileSync(
         join(folder, 'r.yml'),
-        'version: 1\nname: r\ntasks:\n  a: {run: "true", undo: {run: "echo in > hand; sleep 1.5; echo a >> undone"}}\n  wait: {needs: [a], run: "echo ready; sleep 100"}\n',
+        'version: 1\nname: r\ntasks:\n  a: {run: "true", undo: {run: "echo in > hand; until [ -e go ]; do sleep 0.02; done; echo a >> undone"}}\n  wait: {needs: [a], run: "echo ready; sleep 100"}\n',
       );
       const killed = start(['run', 'r.yml'], { folder });
       await killed.saw('wait | ready');
@@ -188,6 +191,7 @@ suite('signals during an undo', (test) => {
       const second = await run(['undo', id], { folder });
       assert.is(second.code, 4);
       assert.match(second.stderr, new RegExp(`${id}/run is locked by process ${first.child.pid} \\(undo, since`));
+      writeFileSync(join(folder, 'go'), '');
       assert.is((await first.ended).code, 0);
       assert.is(readFileSync(join(folder, 'undone'), 'utf8'), 'a\n');
       mkdirSync(join(folder, 'more'));
@@ -211,10 +215,8 @@ suite('signals during an undo', (test) => {
         const ahead = new Date(Date.now() + 86_400_000).toISOString();
         const text = readFileSync(journal, 'utf8').replace(/"asked_at":"[^"]*"(,"id":"[^"]*")?/g, `"asked_at":"${ahead}"`);
         writeFileSync(journal, text);
-        const started = performance.now();
         const undone = await run(['undo', '--all'], { folder, env: misbehaving(folder, [], { visible: 1 }) });
         assert.is(undone.code, 0, undone.stdout + undone.stderr);
-        assert.ok(performance.now() - started < 50_000);
         assert.equal(heldBy(folder), []);
       }),
     90_000,

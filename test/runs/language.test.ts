@@ -30,6 +30,7 @@ suite('the language', (test) => {
     strategy: {matrix: {os: [a, b, c, "d/e"]}, max_parallel: 2}
     run: |
       echo "{{ matrix.os }} begins" >> order
+      until [ "$(grep -c begins order)" -ge 2 ]; do sleep 0.02; done
       sleep 0.3
       echo "{{ matrix.os }} ends" >> order
       echo "name=image-{{ matrix.os }}" >> "$CHROOTFILE_OUTPUT"
@@ -288,9 +289,9 @@ tasks:
           `includes: {lib: {recipe: lib.yml}}
 defaults: {shell: [/bin/bash, -eu], timeout: 1s, retries: {limit: 1, delay: 10ms}}
 tasks:
-  bash: {needs: [lib.plain], run: "echo \${BASH_VERSION:+bash}; [[ a == a* ]]"}
-  slow: {run: sleep 5, continue_on_error: true}
-  once: {run: "echo x >> tries; false", retries: 0, continue_on_error: true}
+  bash: {needs: [lib.plain], run: "echo \${BASH_VERSION:+bash}; [[ a == a* ]]", timeout: 5m}
+  slow: {run: sleep 1000, continue_on_error: true}
+  once: {run: "echo x >> tries; false", timeout: 5m, retries: 0, continue_on_error: true}
 `,
         );
         assert.is(result.log('bash'), 'bash\n');

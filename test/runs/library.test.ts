@@ -199,7 +199,7 @@ inputs: {who: {type: string, required: true}}
 ${includes()}tasks:
   meet:
     env: {AT: "{{ ami.chroot.path }}"}
-    timeout: 60s
+    timeout: 10m
     run: |
       touch {{ inputs.who }}.here; echo "$AT" > "$AT/who"
       until [ "$(ls *.here | wc -l)" = ${count} ]; do sleep 0.02; done
@@ -234,7 +234,7 @@ outputs: {device: "{{ ami.disk.device }}", name: "{{ ami.disk.device_name }}", p
           `version: 1\nname: ${name}\n${includes()}tasks:\n  a: {in: ami.chroot, run: "true"}\n${more}goals: [ami.image]\n`;
         writeFileSync(
           join(folder, 'slow.yml'),
-          recipe('slow', '  wait: {needs: [ami.chroot], timeout: 60s, run: "echo waiting; until [ -e go ]; do sleep 0.02; done"}\n'),
+          recipe('slow', '  wait: {needs: [ami.chroot], timeout: 10m, run: "echo waiting; until [ -e go ]; do sleep 0.02; done"}\n'),
         );
         writeFileSync(join(folder, 'quick.yml'), recipe('quick', ''));
         const slow = start(['run', 'slow.yml'], { folder });
@@ -295,10 +295,10 @@ tasks:
   a: {recipe: ${library}, with: {source_filters: {name: "tiny-*"}, name: next-a}}
   b: {recipe: ${library}, with: {source_filters: {name: "tiny-*"}, name: next-b}}
 tasks:
-  in_a: {in: a.chroot, run: "echo a > /who; until [ -e /other ]; do sleep 0.02; done", timeout: 30s}
-  in_b: {in: b.chroot, run: "echo b > /who; until [ -e /other ]; do sleep 0.02; done", timeout: 30s}
+  in_a: {in: a.chroot, run: "echo a > /who; until [ -e /other ]; do sleep 0.02; done", timeout: 10m}
+  in_b: {in: b.chroot, run: "echo b > /who; until [ -e /other ]; do sleep 0.02; done", timeout: 10m}
   meet:
-    timeout: 30s
+    timeout: 10m
     run: |
       until [ -e {{ a.chroot.path }}/who ] && [ -e {{ b.chroot.path }}/who ]; do sleep 0.02; done
       touch {{ a.chroot.path }}/other {{ b.chroot.path }}/other

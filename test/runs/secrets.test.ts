@@ -278,10 +278,10 @@ tasks:
     ] as const) {
       const redactor = new Redactor();
       for (const secret of secrets) redactor.add(secret);
-      const began = performance.now();
+      const began = process.cpuUsage();
       assert.is(redactor.redact(text), wanted);
-      const took = performance.now() - began;
-      assert.ok(took < 10_000, `${took} ms for ${secrets[0].slice(0, 40)}`);
+      const { user } = process.cpuUsage(began);
+      assert.ok(user < 10e6, `${user} µs for ${secrets[0].slice(0, 40)}`);
     }
   }, 60_000);
 

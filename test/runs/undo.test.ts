@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
+import { ec2Policy } from '../../src/aws/policy.js';
 import { misbehaving } from '../support/ec2.js';
 import { inFolder } from '../support/folder.js';
 import { differences, lookAtHost } from '../support/host.js';
@@ -102,7 +103,7 @@ tasks:
   a: {run: "true", undo: {run: "echo a >> undone", when: always}}
   s: {needs: [a], run: "true"}
   b: {needs: [s], run: "true", undo: {run: "echo b >> undone", when: always}}
-  long: {needs: [b], run: sleep 0.5}
+  long: {needs: [b], run: "until [ -e undone ]; do sleep 0.02; done"}
 `,
       );
       assert.is(ran.code, 0, ran.ended.stdout);
@@ -163,7 +164,16 @@ tasks:
     'does not detach a volume that somebody else has attached',
     () =>
       inFolder({}, async (folder) => {
-        const other = start(['run', join(repository, 'test/fixtures/tiny.yml'), '-i', 'script=echo ready; sleep 9; echo still here'], { folder });
+        writeFileSync(
+          join(folder, 'other.yml'),
+          `version: 1
+tasks:
+  volume: {uses: ec2.volume, with: {size: 1}}
+  disk: {uses: ec2.attachment, with: {volume: "{{ volume.id }}"}}
+  work: {run: "echo ready {{ disk.device }}; until [ -e go ]; do sleep 0.02; done"}
+`,
+        );
+        const other = start(['run', 'other.yml'], { folder });
         await other.saw('work | ready');
         const [volume] = JSON.parse((await run(['local', 'volumes', '--json'], { folder })).stdout) as { id: string }[];
         const recipe = `tasks:\n  d: {uses: ec2.attachment, with: {volume: ${volume?.id}, device_name: /dev/sdf}}\n`;
@@ -171,9 +181,10 @@ tasks:
         assert.is(ran.code, 1);
         assert.match(ran.errors['d'] ?? '', /AttachVolume: VolumeInUse: vol-\w+ is already attached to an instance$/);
         // Nor where the answer to the first try was lost, and it cannot be known what that did: theirs is older.
-        await sleep(5_500);
+        await sleep(ec2Policy.clockSkewMs + 500);
         const lost = await runRecipe(folder, recipe, [], misbehaving(folder, [{ action: 'AttachVolume', fault: 'lost-before', times: 1 }]));
         assert.equal([lost.code, lost.undone], [1, ['d']], lost.ended.stdout);
+        writeFileSync(join(folder, 'go'), '');
         const ended = await other.ended;
         assert.is(ended.code, 0, ended.stdout + ended.stderr);
       }),
@@ -206,7 +217,7 @@ tasks:
 
   test('of a run that goes on is refused with exit 4, who holds it and since when; that run is not disturbed', () =>
     inFolder({}, async (folder) => {
-      writeFileSync(join(folder, 'r.yml'), 'version: 1\nname: r\ntasks:\n  a: {run: "echo ready; sleep 1.5"}\n');
+      writeFileSync(join(folder, 'r.yml'), 'version: 1\nname: r\ntasks:\n  a: {run: "echo ready; until [ -e go ]; do sleep 0.02; done"}\n');
       const started = start(['run', 'r.yml'], { folder });
       await started.saw('a | ready');
       const id = readdirSync(join(folder, 'state/runs'))[0] ?? '';
@@ -214,6 +225,7 @@ tasks:
       assert.is(refused.code, 4);
       assert.match(refused.stderr, new RegExp(`^chrootfile: .*/${id}/run is locked by process ${started.child.pid} \\(run of r.yml, since 2\\d{3}-.*Z\\)\n$`));
       assert.match((await run(['runs'], { folder })).stdout, `${id}  running`);
+      writeFileSync(join(folder, 'go'), '');
       assert.is((await started.ended).code, 0);
       assert.match((await run(['runs'], { folder })).stdout, `${id}  committed`);
     }));
@@ -231,7 +243,6 @@ tasks:
       assert.is(readFileSync(join(root, 'etc/resolv.conf'), 'utf8'), readFileSync('/etc/resolv.conf', 'utf8'));
       started.child.kill('SIGKILL');
       await started.ended;
-      await sleep(100);
       const next = await runRecipe(folder, 'tasks:\n  b: {run: "true"}\n');
       assert.is(next.code, 0);
       assert.match(next.warnings[0] ?? '', /^run \S+-dies-\w+ left 2 things behind: chrootfile undo \S+$/);
