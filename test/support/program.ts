@@ -16,8 +16,8 @@ export interface Ended {
 export interface Started {
   readonly child: ChildProcess;
   readonly ended: Promise<Ended>;
-  /** Resolves when a text has come on either stream. */
-  saw(text: string): Promise<void>;
+  /** Resolves when a text has come so many times on either stream. */
+  saw(text: string, times?: number): Promise<void>;
 }
 
 export interface StartOptions {
@@ -43,9 +43,9 @@ export function start(args: readonly string[], { folder, env = {}, limit }: Star
 export function followed(child: ChildProcessByStdio<null, Readable, Readable>): Started {
   let stdout = '';
   let stderr = '';
-  const waiting: { text: string; found: () => void }[] = [];
+  const waiting: { text: string; times: number; found: () => void }[] = [];
   const look = () => {
-    for (const wait of waiting) if ((stdout + stderr).includes(wait.text)) wait.found();
+    for (const wait of waiting) if ((stdout + stderr).split(wait.text).length > wait.times) wait.found();
   };
   child.stdout.on('data', (chunk) => {
     stdout += chunk;
@@ -59,9 +59,9 @@ export function followed(child: ChildProcessByStdio<null, Readable, Readable>): 
     child.on('error', fail);
     child.on('close', (code, signal) => done({ code, signal, stdout, stderr }));
   });
-  const saw = (text: string) =>
+  const saw = (text: string, times = 1) =>
     new Promise<void>((found, fail) => {
-      waiting.push({ text, found });
+      waiting.push({ text, times, found });
       look();
       void ended.then((e) => fail(new Error(`ended without "${text}":\n${e.stdout}${e.stderr}`)));
     });
