@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Editor, type Position, withEditor } from '../support/editor.js';
 import { inFolder } from '../support/folder.js';
-import { repository, run } from '../support/program.js';
+import { repository, run, start } from '../support/program.js';
 import { suite } from '../support/suite.js';
 import { type Case, completions, faults, fixes, hovers, library, namedCompletions, namedFaults, namedHovers, recipe } from './places.js';
 
@@ -142,21 +142,46 @@ suite('yaml-language-server', (test) => {
     else assert.fixture(text, whole);
   });
 
-  test('schema --write follows the recipe: what a new task is called is offered at once; --watch does it by itself', () =>
+  test('schema --write follows the recipe: what a new task is called is offered at once', () =>
     inFolder({ 'chrootfile.yml': recipe, 'lib.yml': library }, async (folder) => {
       await run(['schema', '--write'], { folder });
-      const names = () => {
-        const schema = JSON.parse(readFileSync(join(folder, '.chrootfile/chrootfile.schema.json'), 'utf8')) as {
-          properties: { goals: { items: { enum: string[] } } };
-        };
-        return schema.properties.goals.items.enum;
-      };
-      assert.not.ok(names().includes('more'));
+      assert.not.ok(goalsOf(folder).includes('more'));
       writeFileSync(join(folder, 'chrootfile.yml'), `${recipe}  more: {run: "true"}\n`);
       const again = await run(['schema', '--write'], { folder });
       assert.match(again.stderr, 'begin the recipe with this line:\n  # yaml-language-server: $schema=.chrootfile/chrootfile.schema.json\n');
-      assert.ok(names().includes('more'));
+      assert.ok(goalsOf(folder).includes('more'));
       mkdirSync(join(folder, 'empty'));
       assert.is((await run(['schema', '--write'], { folder: join(folder, 'empty') })).stdout, '.chrootfile/recipe.schema.json\n');
     }));
+
+  test('schema --watch writes it again whenever the recipe or a library changes, also one included meanwhile, until Ctrl-C', () => {
+    const line = '# yaml-language-server: $schema=.chrootfile/chrootfile.schema.json\n';
+    const recipeOf = (includes: string, task: string) => `${line}version: 1\nincludes: {${includes}}\ntasks: {${task}: {run: "true"}}\n`;
+    const libraryOf = (task: string) => `version: 1\ntasks: {${task}: {run: "true"}}\n`;
+    const lib = 'lib: {recipe: lib.yml}';
+    return inFolder({ 'chrootfile.yml': recipeOf(lib, 'one'), 'lib.yml': libraryOf('a'), 'other.yml': libraryOf('b') }, async (folder) => {
+      const watching = start(['schema', '--watch'], { folder });
+      let times = 0;
+      const written = async () => {
+        times += 1;
+        await watching.saw('.chrootfile/chrootfile.schema.json\n', times);
+        return goalsOf(folder);
+      };
+      assert.equal(await written(), ['one', 'lib.a']);
+      writeFileSync(join(folder, 'chrootfile.yml'), recipeOf(`${lib}, other: {recipe: other.yml}`, 'two'));
+      assert.equal(await written(), ['two', 'lib.a', 'other.b']);
+      writeFileSync(join(folder, 'other.yml'), libraryOf('c'));
+      assert.equal(await written(), ['two', 'lib.a', 'other.c']);
+      writeFileSync(join(folder, 'lib.yml'), libraryOf('d'));
+      assert.equal(await written(), ['two', 'lib.d', 'other.c']);
+      watching.child.kill('SIGINT');
+      assert.is((await watching.ended).signal, 'SIGINT');
+    });
+  });
 });
+
+/** The goals that the schema of the recipe in a folder knows. */
+function goalsOf(folder: string): string[] {
+  const text = readFileSync(join(folder, '.chrootfile/chrootfile.schema.json'), 'utf8');
+  return (JSON.parse(text) as { properties: { goals: { items: { enum: string[] } } } }).properties.goals.items.enum;
+}

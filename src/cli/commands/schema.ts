@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync, readFileSync, watchFile, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Option } from 'commander';
 import { RecipeError } from '../../dsl/diagnostics/diagnostic.js';
 import type { Module } from '../../dsl/recipe/module.js';
@@ -17,43 +18,69 @@ export const verb: Verb = (program) => {
     .description('print the JSON Schema of recipes, or of one recipe with its own names; or write it for editors')
     .argument('[files...]', 'recipe files')
     .addOption(new Option('--write', 'write .chrootfile/NAME.schema.json beside each (default chrootfile.yml)').default(false))
-    .addOption(new Option('--watch', 'write it, and again whenever a recipe or a library of it changes').default(false))
-    .addHelpText('after', '\nExamples:\n  chrootfile schema > recipe.schema.json\n  chrootfile schema --write recipes/*.yml')
+    .addOption(new Option('--watch', 'write it, and again whenever a recipe or a library of it changes, until Ctrl-C').default(false))
+    .addHelpText(
+      'after',
+      '\nExamples:\n  chrootfile schema > recipe.schema.json\n  chrootfile schema --write recipes/*.yml\n  chrootfile schema --watch web.yml',
+    )
     .action(schema);
 };
 
 /** Where schemas of recipes are put: a folder beside each recipe. */
 const folderName = '.chrootfile';
 
-/** `chrootfile schema`: the JSON Schema of recipes, for editors; with `--write`, one of this version for each recipe beside it. */
-function schema(files: readonly string[], { write, watch }: { readonly write: boolean; readonly watch: boolean }): void {
+/**
+ * `chrootfile schema`: the JSON Schema of recipes, for editors; with `--write`, one of this version for each recipe
+ * beside it; with `--watch`, that again whenever a recipe or a library of it changes, until the program is ended.
+ */
+async function schema(files: readonly string[], { write, watch }: { readonly write: boolean; readonly watch: boolean }): Promise<void> {
   if (!write && !watch) return printJson(files[0] === undefined ? general : schemaOfRecipe(general, expanded(outlineOf(files[0]).module)));
   const wanted = files.length > 0 ? files : existsSync(defaultFile) ? [defaultFile] : [];
-  if (wanted.length === 0) print(writeGeneral('.'));
-  for (const file of wanted) {
-    const { written, sources } = writeFor(file);
-    print(written);
+  if (wanted.length === 0) return print(writeGeneral('.'));
+  const all = wanted.map((file) => {
+    const made = writeAndPrint(file);
     tellFirstLine(file);
-    if (!watch) continue;
-    const watched = new Set<string>();
-    const watchAll = (paths: readonly string[]) => {
-      for (const path of paths.filter((each) => !watched.has(each))) {
-        watched.add(path);
-        watchFile(path, { interval: 500 }, again);
-      }
-    };
-    const again = () => {
-      try {
-        const made = writeFor(file);
-        print(made.written);
-        watchAll(made.sources);
-      } catch (error) {
-        // In the middle of typing: the last good one stays.
-        if (!(error instanceof RecipeError)) printError((error as Error).message);
-      }
-    };
-    watchAll(sources);
+    return made;
+  });
+  if (watch) await Promise.all(all.map(writeWhenChanged));
+}
+
+/** The schema of a recipe was written: from which files, and how these were then. */
+interface Written {
+  readonly file: string;
+  readonly sources: readonly string[];
+  readonly state: string;
+}
+
+function writeAndPrint(file: string): Written {
+  const { written, sources } = writeFor(file);
+  const state = stateOf(sources);
+  print(written);
+  return { file, sources, state };
+}
+
+/** How often files are looked at, in milliseconds. By their paths: editors put another file in the place of one. */
+const lookEveryMs = 500;
+
+/** Writes the schema of a recipe again whenever a file that it was made from changes, until the program is ended. */
+async function writeWhenChanged(last: Written): Promise<never> {
+  for (;;) {
+    await sleep(lookEveryMs);
+    const state = stateOf(last.sources);
+    if (state === last.state) continue;
+    try {
+      last = writeAndPrint(last.file);
+    } catch (error) {
+      // In the middle of typing: the last good one stays.
+      if (!(error instanceof RecipeError)) printError((error as Error).message);
+      last = { ...last, state };
+    }
   }
+}
+
+/** When files were changed last; those that are gone have none. */
+function stateOf(files: readonly string[]): string {
+  return files.map((file) => statSync(file, { bigint: true, throwIfNoEntry: false })?.ctimeNs ?? 'none').join();
 }
 
 /** The editor line of a recipe whose schema is written beside it. */
