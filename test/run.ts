@@ -29,8 +29,8 @@ async function runAll(): Promise<number> {
 /** Runs the tests of one file in this process, which has namespaces and a folder of its own. */
 async function runHere(path: string): Promise<number> {
   narrowTo(values.test);
+  watchTraces();
   const before = await lookAtHost();
-  void watchTraces();
   await import(path);
   await runSuites(async () => {
     const left = differences(before, await lookAtHost());

@@ -121,15 +121,23 @@ function attachedLoops(): readonly Loop[] {
 /** What was seen to be this suite's, by its disk or its owner: it is this suite's, too, once that has gone. */
 const seenAsOurs = new Set<string>();
 
-/** Looks until the process ends, so that links and locks are known by the time their disk or owner has gone. */
+/** What was there before the suite: the number of its pid namespace may have been another one's, which left a lock. */
+const fromBefore = new Set<string>();
+
+/** Looks until the process ends, so that links and locks are known by the time their disk or owner has gone. To be called first. */
 export function watchTraces(): void {
+  for (const trace of allTraces()) fromBefore.add(nameOf(trace));
   setInterval(ownTraces, 100).unref();
 }
 
 function ownTraces(): string[] {
-  const found = [...deviceTraces(), ...locks()];
+  const found = allTraces().filter((trace) => !fromBefore.has(nameOf(trace)));
   for (const trace of found) if (trace.owner === 'ours') seenAsOurs.add(nameOf(trace));
   return found.flatMap((trace) => (trace.owner !== 'others' && seenAsOurs.has(nameOf(trace)) ? [nameOf(trace)] : []));
+}
+
+function allTraces(): Trace[] {
+  return [...deviceTraces(), ...locks()];
 }
 
 function nameOf({ path, inode }: Trace): string {
