@@ -35,19 +35,21 @@ export class Lines {
 
   constructor(private readonly root: string) {}
 
-  /** Adds what V8 wrote of one process. */
+  /** Adds what V8 wrote of one process; nothing, where it could not be written whole, as on a full disk. */
   add(text: string): void {
-    const counted = JSON.parse(text) as Counted;
+    const counted = parsed(text);
     for (const { url, functions } of counted.result) {
       if (!this.scripts.has(url)) this.scripts.set(url, this.open(url, counted));
       const script = this.scripts.get(url);
       if (script === undefined) continue;
-      const now = new Uint8Array(script.ran.length);
+      const { offsets, ran } = script;
+      const now = new Uint8Array(ran.length);
       // A function stands before those within it, and a range likewise.
       for (const { startOffset, endOffset, count } of functions.flatMap(({ ranges }) => ranges)) {
-        now.fill(count > 0 ? 1 : 0, firstFrom(script.offsets, startOffset), firstFrom(script.offsets, endOffset));
+        now.fill(count > 0 ? 1 : 0, firstFrom(offsets, startOffset), firstFrom(offsets, endOffset));
       }
-      for (const [i, ran] of now.entries()) if (ran === 1) script.ran[i] = 1;
+      // By index: a bundle has some 100,000 places.
+      for (let i = 0; i < now.length; i += 1) if (now[i] === 1) ran[i] = 1;
     }
   }
 
@@ -98,6 +100,15 @@ export class Lines {
       start += (lengths[at] ?? 0) + 1;
     }
     return { offsets: found.map(({ offset }) => offset), lines: found.map(({ line }) => line), ran: new Uint8Array(found.length) };
+  }
+}
+
+function parsed(text: string): Counted {
+  try {
+    return JSON.parse(text) as Counted;
+  } catch (error) {
+    if (error instanceof SyntaxError) return { result: [] };
+    throw error;
   }
 }
 

@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { repository } from './program.js';
 
 /** The environment variable that says to a suite which folder it has, so that it is not started again. */
@@ -42,6 +42,8 @@ export async function startInSuite(args: readonly string[], { print, signal, cle
   const folder = mkdtempSync(join(tmpdir(), 'chrootfile-suite-'));
   // As /tmp is: some tests become another user.
   chmodSync(folder, 0o1777);
+  const links = join('/dev/disk', basename(folder));
+  if (inNamespaces) mkdirSync(links, { recursive: true });
   const again = [process.execPath, ...process.execArgv, process.argv[1] ?? '', ...args];
   const [command = '', ...more] = inNamespaces ? [...unshare, ...again] : again;
   const child = spawn(command, more, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, [given]: folder } });
@@ -59,16 +61,29 @@ export async function startInSuite(args: readonly string[], { print, signal, cle
     signal.removeEventListener('abort', kill);
     cleanUp(folder);
     rmSync(folder, { recursive: true, force: true });
+    if (inNamespaces) removeLinkFolder(links);
+  }
+}
+
+/** While it is there nobody removes /dev/disk, on which suites mount: runs do that when it is empty. */
+function removeLinkFolder(path: string): void {
+  rmdirSync(path);
+  try {
+    rmdirSync(dirname(path));
+  } catch (error) {
+    // Another suite has one, udev its links, or it is mounted: these are tests of a test.
+    if (!['ENOTEMPTY', 'ENOENT', 'EBUSY'].includes(String((error as NodeJS.ErrnoException).code))) throw error;
   }
 }
 
 /**
- * A slave of the host's mounts, so that what others unmount is not kept here. Shared in itself, as most hosts' root
- * is. The shell stays: the first process of a pid namespace reaps what loses its parent, which Node does not.
+ * A slave of the host's mounts, so that what others unmount is not kept here. Links to disks are its own: every run
+ * removes those that lead nowhere. Shared in itself, as most hosts' root is. The shell stays: the first process of a
+ * pid namespace reaps what loses its parent, which Node does not.
  */
 const unshare = [
   ...['setpriv', '--pdeathsig', 'KILL', 'unshare', '--mount', '--propagation', 'slave', '--pid', '--fork', '--kill-child', '--mount-proc', '--'],
-  ...['sh', '-c', 'mount -t tmpfs -o mode=1777 shm /dev/shm && mount --make-rshared / || exit; "$@"; exit $?', 'suite'],
+  ...['sh', '-c', 'mount -t tmpfs -o mode=1777 shm /dev/shm && mount -t tmpfs disk /dev/disk && mount --make-rshared / || exit; "$@"; exit $?', 'suite'],
 ];
 
 /** Unmounts, in this namespace, the disks of others: where the host's root is private, they could not detach them. */
