@@ -43,8 +43,9 @@ tasks:
     const prepared = new PreparedScript(task, facts, task.task.action);
     assert.equal([...inputs.reads], [], 'nothing before it is asked for');
     const all = () => [
-      ...[prepared.condition(), prepared.preconditions(), prepared.freshness(), prepared.script(), prepared.variables()],
-      ...[prepared.undo(), prepared.place(), prepared.shellPlace()],
+      ...[prepared.condition(), prepared.script(), prepared.variables(), prepared.undo(), prepared.place(), prepared.shellPlace()],
+      ...prepared.preconditions().flatMap(({ command, message }) => [command(), message?.()]),
+      ...[prepared.sources(), prepared.generates(), ...prepared.status().map((command) => command())],
     ];
     const first = all();
     const twice = ['env_', 'own_', 'undo_'];
@@ -70,12 +71,18 @@ tasks:
     with: {size: "{{ skipped.id }}", snapshot_id: "{{ inputs.map.b }}"}
     preconditions: [{sh: "false", message: there is no image}]
   fresh: {run: "echo {{ inputs.map.b }}", status: ["true"]}
+  well: {run: "echo ran", preconditions: [{sh: "true", message: "{{ inputs.map.b }}"}]}
+  guarded: {run: "true", preconditions: [{sh: "false", message: give b}, {sh: "test {{ inputs.map.b }}"}]}
+  first: {run: "echo ran", sources: [chrootfile.yml], generates: ["{{ inputs.map.a }}"], status: ["test {{ inputs.map.b }}"]}
 `,
       },
       async (folder) => {
         const { code, stdout, stderr } = await run(['run', '--keep-going'], { folder });
         assert.is(code, 1);
         assert.match(stderr, 'precondition not met: there is no image');
+        assert.match(stderr, 'precondition not met: give b');
+        assert.match(stdout, 'well | ran');
+        assert.match(stdout, 'first | ran');
         assert.match(stdout, 'fresh is up to date');
         assert.not.match(stdout + stderr, 'there is no "b" in it');
       },

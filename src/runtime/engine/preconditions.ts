@@ -12,10 +12,10 @@ export interface CheckFailure {
 /** @throws Error with the message of the first precondition of a task that does not hold. */
 export async function checkPreconditions(task: PreparedTask, pipes: PipeMaker, signal: AbortSignal): Promise<void> {
   for (const { command, message } of task.preconditions()) {
-    const failure = await checkCommand(task, command, pipes, signal);
+    const failure = await checkCommand(task, command(), pipes, signal);
     if (failure === undefined) continue;
-    const title = `precondition not met${message === undefined ? '' : `: ${message}`}`;
-    throw new Error([title, `  $ ${command}`, `  ${failure.how}`, ...failure.lines.map((line) => `  | ${line}`)].join('\n'));
+    const title = `precondition not met${message === undefined ? '' : `: ${message()}`}`;
+    throw new Error([title, `  $ ${command()}`, `  ${failure.how}`, ...failure.lines.map((line) => `  | ${line}`)].join('\n'));
   }
 }
 

@@ -50,11 +50,13 @@ export class PreparedScript extends PreparedTask {
   });
 
   /** What tells whether it is up to date: patterns of files, and commands. */
-  readonly freshness = once(() => {
-    const { sources = [], generates = [], status = [] } = this.linked.task.freshness ?? {};
-    const pattern = (value: Value) => String(this.value(value));
-    return { sources: sources.map(pattern), generates: generates.map(pattern), status: status.map((command) => this.text(command)) };
-  });
+  readonly sources = once(() => this.patterns(this.linked.task.freshness?.sources));
+  readonly generates = once(() => this.patterns(this.linked.task.freshness?.generates));
+  readonly status = once(() => (this.linked.task.freshness?.status ?? []).map((command) => once(() => this.text(command))));
+
+  private patterns(values: readonly Value[] = []): string[] {
+    return values.map((value) => String(this.value(value)));
+  }
 
   /** A resource on the host may mount something for those that use it; in a chroot, mounts end with the script. */
   private keepsMounts(): boolean {

@@ -61,11 +61,11 @@ export class PreparedTask {
     };
   });
 
-  /** The commands that must succeed before it, and what is reported when one does not. */
+  /** The commands that must succeed before it, and what is reported when one does not: a later one may rely on an earlier one. */
   readonly preconditions = once(() =>
     this.linked.task.preconditions.map(({ sh, message }) => ({
-      command: this.text(sh),
-      message: message === undefined ? undefined : String(this.value(message)),
+      command: once(() => this.text(sh)),
+      message: message && once(() => String(this.value(message))),
     })),
   );
 

@@ -30,8 +30,7 @@ export type Verdict =
 
 /** Tells whether a task is up to date: its `sources`, script and results are those of a run that succeeded, and its `status` commands succeed. */
 export async function isUpToDate(execution: Execution, task: PreparedScript, signal: AbortSignal): Promise<Verdict> {
-  const { sources: patterns, status } = task.freshness();
-  const hasSources = patterns.length > 0;
+  const hasSources = task.sources().length > 0;
   const sources = sourcesOf(task);
   const stale = (why: string): Verdict => ({ fresh: false, why, sources });
   if (execution.force) return stale('--force');
@@ -42,9 +41,10 @@ export async function isUpToDate(execution: Execution, task: PreparedScript, sig
     const change = changeSince(kept, { script: scriptHash(task), sources, generates: generatedBy(task) });
     if (change !== undefined) return stale(change);
   }
+  const status = task.status();
   for (const command of status) {
-    const failure = await checkCommand(task, command, execution.pipes, signal);
-    if (failure !== undefined) return stale(`status: ${command.split('\n')[0]}: ${failure.how}`);
+    const failure = await checkCommand(task, command(), execution.pipes, signal);
+    if (failure !== undefined) return stale(`status: ${command().split('\n')[0]}: ${failure.how}`);
   }
   const whys = [...(hasSources ? [`nothing changed since run ${kept?.run}`] : []), ...(status.length > 0 ? ['its status commands succeed'] : [])];
   return { fresh: true, why: whys.join(', and '), outputs: kept?.outputs ?? {} };
@@ -80,7 +80,7 @@ function scriptHash(task: PreparedScript): string {
 
 /** @throws Error when a pattern matches no file: a typo would be up to date for ever. */
 function sourcesOf(task: PreparedScript): Record<string, string> {
-  const found = hashes(task.freshness().sources, folderOf(task.linked.module));
+  const found = hashes(task.sources(), folderOf(task.linked.module));
   const missing = Object.entries(found).find(([, hash]) => hash === 'missing');
   if (missing !== undefined) throw new Error(`sources: no file matches ${JSON.stringify(missing[0])}`);
   return found;
@@ -89,7 +89,7 @@ function sourcesOf(task: PreparedScript): Record<string, string> {
 /** What a chroot holds is told by paths inside it; on the host they are relative to where the script runs. */
 function generatedBy(task: PreparedScript): Record<string, string> {
   const { root, dir } = task.place();
-  return hashes(task.freshness().generates, root ?? dir, root);
+  return hashes(task.generates(), root ?? dir, root);
 }
 
 /**
