@@ -12,15 +12,14 @@ export interface OpenedHostContext extends HostContext {
   readonly opened: () => Ec2 | undefined;
 }
 
-export interface WorldOptions {
+export interface HostContextOptions {
   readonly cloud: Cloud;
   readonly state: string;
   readonly signal: AbortSignal;
-  readonly mountsGone?: boolean;
   readonly warn: (message: string) => void;
 }
 
-export function openHostContext({ cloud, state, signal, mountsGone = false, warn }: WorldOptions): OpenedHostContext {
+export function openHostContext({ cloud, state, signal, warn }: HostContextOptions): OpenedHostContext {
   let opening: Promise<Ec2> | undefined;
   let opened: Ec2 | undefined;
   const ec2 = async () => {
@@ -37,7 +36,7 @@ export function openHostContext({ cloud, state, signal, mountsGone = false, warn
   return {
     shell: hostShell,
     signal,
-    mountsGone,
+    mountsGone: false,
     diskGoes: false,
     isRelease: false,
     makeRoom: () => makeRoom(state),

@@ -1,6 +1,6 @@
 import { makePlan, type Plan } from '../dsl/plan/plan.js';
 import { isWith, keeperOf } from '../linux/namespace_holder.js';
-import { type Ended, type KeptRun, nodesDone, readKept } from '../runtime/runs/resume_state.js';
+import { type Ended, isOfOtherVersion, type KeptRun, nodesDone, readKept } from '../runtime/runs/resume_state.js';
 import { newRunId, RunFolder } from '../runtime/runs/run_folder.js';
 import type { CloudOptions } from './cloud.js';
 import { ExitError, exits } from './exit_codes.js';
@@ -83,6 +83,7 @@ export function findKept({ state, resume }: Pick<RunOptions, 'state' | 'resume'>
     const help = how === 'dead' || how === 'left' ? `chrootfile undo ${folder.id}` : 'chrootfile runs; a run is kept by run --on-failure keep';
     throw new ExitError(exits.invalid, `run ${folder.id} was not kept, so it cannot be resumed: it is ${how}\n  help: ${help}`);
   }
+  if (isOfOtherVersion(kept)) throw refusal(folder, 'another version of chrootfile kept it', `chrootfile undo ${folder.id}, and run the recipe again`);
   if (kept.sandbox && keeperOf(folder.keeper) === undefined)
     throw refusal(folder, 'its mounts are gone, as after a restart of the machine', `chrootfile undo ${folder.id}`);
   return { folder, kept };

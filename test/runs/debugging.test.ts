@@ -244,6 +244,12 @@ tasks: {task: {run: "echo {{ inputs.word }} {{ inputs.other }}"}}
         );
         write(name, files[name]);
       }
+      const kept = join(folder, 'state/runs', id, 'kept.json');
+      const whole = readFileSync(kept, 'utf8');
+      const { definitions: _, ...older } = JSON.parse(whole);
+      writeFileSync(kept, JSON.stringify(older));
+      assert.match((await run(['run', '--resume', id], { folder })).stderr, `run ${id} cannot be resumed: another version of chrootfile kept it\n`);
+      writeFileSync(kept, whole);
       write('chrootfile.yml', files['chrootfile.yml']?.replace('unread: c', 'unread: fixed'));
       const resumed = await run(['run', '--resume', id], { folder });
       assert.is(resumed.code, 0, resumed.stdout + resumed.stderr);

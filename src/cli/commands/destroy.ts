@@ -63,11 +63,15 @@ async function destroyArtifacts(folder: RunFolder, options: DestroyOptions, inte
     if (!options.json) print(...artifacts.map(({ type, region, id: thing }) => `${region}  ${type}  ${thing}`));
     if (!options.yes && !(await agreed(folder.id, interruption.signal))) throw new ExitError(exits.invalid, 'nothing was destroyed');
     const warn = (message: string) => printError(`warning: ${message}`);
-    const host = openHostContext({ cloud: journal.head.cloud, state: folder.state, signal: interruption.signal, mountsGone: true, warn });
+    const host = openHostContext({ cloud: journal.head.cloud, state: folder.state, signal: interruption.signal, warn });
     // Not what would bring back images that gave way.
     const notes = journal.open.filter(({ kind, data }) => kind.startsWith('ec2.') && !('retired' in (data as object)));
     const undo = { journal, undoers: undoersOf(kinds), emit: () => {}, gates: 'resources', stop: interruption.signal } as const;
-    const left = endUndo(journal, await interruption.inUndo((signal) => undoNotes(notes, { ...undo, host: { ...host, signal } })), 'destroyed');
+    const left = endUndo(
+      journal,
+      await interruption.inUndo((signal) => undoNotes(notes, { ...undo, host: { ...host, mountsGone: true, signal } })),
+      'destroyed',
+    );
     if (options.json) printJson({ run: folder.id, destroyed: artifacts, left });
     else if (left.length > 0) printLeft(left, folder.id, 'destroy');
     else print(`${styled('green', '✔')} run ${folder.id}: what it made is destroyed`);

@@ -108,7 +108,6 @@ export const vocabularies: readonly Vocabulary[] = [
         vars: '"vars" stand at the top of the recipe',
         label: 'description',
         silent: 'use chrootfile run --quiet',
-        interactive: 'a task has no terminal; try run --on-failure shell',
         prompt: 'use chrootfile run --step',
         aliases: 'a group is another name: {needs: [this]}',
         method: 'sources',

@@ -120,7 +120,7 @@ function closure(goals: readonly string[], all: ReadonlyMap<string, LinkedTask>)
   return reasons;
 }
 
-/** The tasks that use each hold, in written order. */
+/** The tasks that use each resource, in written order. */
 class Users {
   private readonly byResource = new Map<string, LinkedTask[]>();
 

@@ -63,7 +63,7 @@ interface Offered {
   readonly chroot: boolean;
 }
 
-/** Every name `needs` may hold: tasks, their instances, releases of holds, public tasks of libraries. */
+/** Every name `needs` may hold: tasks, their instances, releases of resources, public tasks of libraries. */
 function taskNames(module: Module): Offered[] {
   const own = [...module.recipe.tasks.values()].flatMap((task) => namesOf(task, task.name, module));
   const others = [...module.children].flatMap(([namespace, child]) => {

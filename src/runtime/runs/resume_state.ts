@@ -27,12 +27,28 @@ export interface KeptRun {
   readonly commandOutputs: Readonly<Record<string, string>>;
   /** Whether it lives in a mount namespace of its own, which is kept too. */
   readonly sandbox: boolean;
+  /** What a `definition` covers; absent in runs that versions before kept, which cover less. */
+  readonly definitions?: number;
   /** The nodes that ended well. */
   readonly nodes: Readonly<Record<string, Ended & { readonly definition: string; readonly hasSecrets: boolean }>>;
 }
 
+/** Goes up when {@link definitionOf} covers something else. */
+const definitions = 2;
+
+/** Whether another version kept a run, whose definitions cannot be compared with those of this one. */
+export function isOfOtherVersion(kept: KeptRun): boolean {
+  return kept.definitions !== definitions;
+}
+
 /** Writes down a kept run. */
-export function writeKept(folder: RunFolder, kept: Omit<KeptRun, 'nodes'>, plan: Plan, ended: ReadonlyMap<string, Ended>, redactor: Redactor): void {
+export function writeKept(
+  folder: RunFolder,
+  kept: Omit<KeptRun, 'definitions' | 'nodes'>,
+  plan: Plan,
+  ended: ReadonlyMap<string, Ended>,
+  redactor: Redactor,
+): void {
   const nodes = plan.nodes.flatMap((node) => {
     const how = ended.get(node.id);
     if (how === undefined) return [];
@@ -42,7 +58,7 @@ export function writeKept(folder: RunFolder, kept: Omit<KeptRun, 'nodes'>, plan:
     const hasSecrets = declared || JSON.stringify(outputs) !== JSON.stringify(how.outputs);
     return [[node.id, { outcome: how.outcome, outputs, hasSecrets, definition: definitionOf(node.task) }]];
   });
-  writeWhole(folder.kept, `${JSON.stringify({ ...kept, nodes: Object.fromEntries(nodes) }, undefined, 1)}\n`);
+  writeWhole(folder.kept, `${JSON.stringify({ ...kept, definitions, nodes: Object.fromEntries(nodes) }, undefined, 1)}\n`);
 }
 
 /** What was kept of a run; undefined when nothing was. */
