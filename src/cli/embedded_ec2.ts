@@ -28,7 +28,6 @@ export function localEc2(state: string, region: string, options: Partial<LocalOp
     root: localFolder(state),
     region,
     run: runCommand,
-    withLock: (path, action) => withLock(path, 'the embedded EC2', action),
     makeRoom: () => makeRoom(state),
     warn: (message) => printError(`warning: ${message}`),
     behaviour: behaviourOf(process.env['CHROOTFILE_LOCAL_LATENCY'], process.env['CHROOTFILE_LOCAL_FAULTS']),

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { withLock } from '../linux/lock.js';
 import type { Here } from './api/action.js';
 import { detachServed, mendAttachments } from './api/attachments.js';
 import { Ec2Error, withoutPaths } from './api/errors.js';
@@ -24,8 +25,6 @@ export interface LocalOptions {
   /** The region of requests that are not signed, and of {@link LocalEc2.store}. */
   readonly region?: string | undefined;
   readonly run: RunCommand;
-  /** Takes the store's lock, given its path. */
-  readonly withLock: <T>(path: string, action: () => T | Promise<T>) => Promise<T>;
   readonly behaviour?: Behaviour | undefined;
   /** The secret access key that requests over HTTP are signed with; without one nobody is asked for a signature. */
   readonly secretKey?: string | undefined;
@@ -238,8 +237,8 @@ export class LocalEc2 {
 
   /** Those of this process wait in line, in order; only the first of them waits for other processes. */
   private alone<T>(name: string, action: () => T | Promise<T>): Promise<T> {
-    const { root, withLock } = this.options;
-    const done = (this.lines.get(name) ?? Promise.resolve()).then(() => withLock(join(root, name), action));
+    const { root } = this.options;
+    const done = (this.lines.get(name) ?? Promise.resolve()).then(() => withLock(join(root, name), 'the embedded EC2', action));
     this.lines.set(
       name,
       done.catch(() => {}),

@@ -8,7 +8,6 @@ import { tagsOf } from '../../src/aws/ownership_tags.js';
 import { createSnapshot } from '../../src/aws/snapshots.js';
 import { attachVolume, createVolume, detachVolume } from '../../src/aws/volumes.js';
 import { hostShell } from '../../src/linux/command.js';
-import { withLock } from '../../src/linux/lock.js';
 import { LocalEc2 } from '../../src/local/ec2.js';
 import { inFolder } from '../support/folder.js';
 import { suite } from '../support/suite.js';
@@ -20,7 +19,6 @@ async function withCuts(folder: string, when: 'before' | 'after') {
   const local = new LocalEc2({
     root: join(folder, 'local'),
     run: (command, options) => hostShell.run(command, options),
-    withLock: (path, action) => withLock(path, 'test', action),
   });
   const cut = new Set<string>();
   const handle = async (request: Request) => {

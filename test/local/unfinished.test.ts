@@ -1,12 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Ec2, openEc2 } from '../../src/aws/client.js';
 import { waitForSnapshot } from '../../src/aws/snapshots.js';
 import { waitForVolume } from '../../src/aws/volumes.js';
 import { hostShell } from '../../src/linux/command.js';
-import { withLock } from '../../src/linux/lock.js';
 import { LocalEc2 } from '../../src/local/ec2.js';
 import { inFolder } from '../support/folder.js';
 import { suite } from '../support/suite.js';
@@ -15,9 +14,11 @@ import { suite } from '../support/suite.js';
 async function withFailingDisk(body: (ec2: Ec2, writable: (value: boolean) => void) => Promise<void>): Promise<void> {
   await inFolder({}, async (folder) => {
     const root = join(folder, 'local');
-    mkdirSync(root);
-    execFileSync('mount', ['-t', 'tmpfs', 'none', root]);
-    const writable = (value: boolean) => execFileSync('mount', ['-o', `remount,${value ? 'rw' : 'ro'}`, root]);
+    // Its locks are beside it.
+    const disk = join(root, 'local-1');
+    mkdirSync(disk, { recursive: true });
+    execFileSync('mount', ['-t', 'tmpfs', 'none', disk]);
+    const writable = (value: boolean) => execFileSync('mount', ['-o', `remount,${value ? 'rw' : 'ro'}`, disk]);
     let fails = false;
     const local = new LocalEc2({
       root,
@@ -26,7 +27,6 @@ async function withFailingDisk(body: (ec2: Ec2, writable: (value: boolean) => vo
         if (fails && command[0] === 'cp') writable(false);
         return printed;
       },
-      withLock: (path, action) => withLock(join(folder, basename(path)), 'test', action),
     });
     try {
       const ec2 = await openEc2({ provider: 'local', max_attempts: 1 }, { handler: local.requestHandler as never, region: 'local-1', consistent: true });
@@ -35,7 +35,7 @@ async function withFailingDisk(body: (ec2: Ec2, writable: (value: boolean) => vo
         writable(true);
       });
     } finally {
-      execFileSync('umount', [root]);
+      execFileSync('umount', [disk]);
     }
   });
 }
