@@ -37,6 +37,13 @@ function inImage({ folder }: Server, name: string, file: string): string {
   return execFileSync('debugfs', ['-R', `cat ${file}`, `${disk}?offset=1048576`], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
 }
 
+/** An image in a region: its id, and whether its snapshot is encrypted, with which key. */
+function imageIn({ folder }: Server, region: string, name: string): { id: string; encrypted: unknown; key: unknown } {
+  const image = recordsOf(folder, region, 'images').find((record) => record['name'] === name) as { id: string; mappings: { snapshot: string }[] } | undefined;
+  const snapshot = recordsOf(folder, region, 'snapshots').find(({ id }) => id === image?.mappings[0]?.snapshot);
+  return { id: image?.id ?? 'none', encrypted: snapshot?.['encrypted'], key: snapshot?.['kmsKey'] };
+}
+
 suite("Packer's amazon-chroot", (test) => {
   test(
     "builds, as Debian has it; what it made is the source of a run of chrootfile's",
@@ -69,41 +76,6 @@ outputs: {image_id: "{{ ami.image_id }}"}
   );
 
   test(
-    'copies to other regions, encrypted where that is asked for, with the key of the region',
-    () =>
-      withServer(async (server) => {
-        await makeTiny(server);
-        for (const [name, more] of [
-          ['plain', {}],
-          ['encrypted', { encrypt_boot: true }],
-        ] as const) {
-          const { code, stdout, stderr } = await build(server, name, { device_path: '/dev/xvdk', ami_regions: ['local-2', 'local-3'], ...more });
-          assert.is(code, 0, stdout + stderr);
-        }
-        for (const region of ['local-1', 'local-2', 'local-3']) {
-          const snapshots = recordsOf(server.folder, region, 'snapshots');
-          const keyOf = (name: string) => {
-            const image = recordsOf(server.folder, region, 'images').find((record) => record['name'] === name) as
-              | { mappings: { snapshot: string }[] }
-              | undefined;
-            const { encrypted, kmsKey } = snapshots.find(({ id }) => id === image?.mappings[0]?.snapshot) ?? {};
-            return [encrypted, kmsKey];
-          };
-          assert.equal(
-            [keyOf('plain'), keyOf('encrypted')],
-            [
-              [false, undefined],
-              [true, undefined],
-            ],
-            region,
-          );
-        }
-        tidyAfterPacker(['xvdk']);
-      }),
-    120_000,
-  );
-
-  test(
     'four at once, with latency: four images, nothing else',
     () =>
       withServer(
@@ -120,6 +92,37 @@ outputs: {image_id: "{{ ami.image_id }}"}
         'local-1',
         { volume: 300, attach: 300, detach: 300, snapshot: 500, image: 300 },
       ),
+    120_000,
+  );
+
+  test(
+    'copies to other regions with `ami_regions`, encrypted with `encrypt_boot`, with no key and with one for each region',
+    () =>
+      withServer(async (server) => {
+        await makeTiny(server);
+        const regions = ['local-2', 'local-3'];
+        const builds = [
+          { name: 'plain', more: {}, keys: { 'local-1': 'none', 'local-2': 'none', 'local-3': 'none' } },
+          { name: 'encrypted', more: { encrypt_boot: true }, keys: { 'local-1': 'default', 'local-2': 'default', 'local-3': 'default' } },
+          {
+            name: 'keyed',
+            more: { encrypt_boot: true, kms_key_id: 'alias/one', region_kms_key_ids: { 'local-2': 'alias/two', 'local-3': '' } },
+            keys: { 'local-1': 'alias/one', 'local-2': 'alias/two', 'local-3': 'default' },
+          },
+        ];
+        for (const { name, more, keys } of builds) {
+          const { code, stdout, stderr } = await build(server, name, { device_path: '/dev/xvdl', ami_regions: regions, ...more });
+          assert.is(code, 0, stdout + stderr);
+          const found = Object.keys(keys).map((region) => [region, imageIn(server, region, name)] as const);
+          for (const [region, { id }] of found) assert.ok(stdout.includes(`${region}: ${id}`), `${region}: ${id}\n${stdout}`);
+          assert.equal(Object.fromEntries(found.map(([region, { encrypted, key }]) => [region, encrypted ? (key ?? 'default') : 'none'])), keys, stdout);
+        }
+        for (const kind of ['images', 'snapshots']) {
+          const counts = ['local-1', ...regions].map((region) => recordsOf(server.folder, region, kind).length);
+          assert.equal(counts, [4, 3, 3], kind);
+        }
+        tidyAfterPacker(['xvdl']);
+      }),
     120_000,
   );
 
