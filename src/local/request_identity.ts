@@ -9,12 +9,19 @@ export const localAccount = '000000000000';
 /** The secret access key where none is asked for. */
 export const uncheckedKey = 'local';
 
-/** The regions there are: some of its own, and those of AWS, so that recipes need not be changed to be tried. */
+/** The regions that every account has: some of its own, and those of AWS, so that recipes need not be changed to be tried. */
 export const regions: readonly string[] = [
   ...['local-1', 'local-2', 'local-3', 'local-4'],
   ...['us-east-1', 'us-east-2', 'us-west-1', 'us-west-2', 'ca-central-1', 'sa-east-1', 'eu-west-1', 'eu-west-2', 'eu-west-3', 'eu-central-1', 'eu-north-1'],
-  ...['eu-south-1', 'af-south-1', 'me-south-1', 'ap-south-1', 'ap-southeast-1', 'ap-southeast-2', 'ap-northeast-1', 'ap-northeast-2', 'ap-northeast-3'],
+  ...['ap-south-1', 'ap-southeast-1', 'ap-southeast-2', 'ap-northeast-1', 'ap-northeast-2', 'ap-northeast-3'],
 ];
+
+/** Those of AWS that an account has to opt in to, and whether it has done so here. */
+export const optInRegions: Readonly<Record<string, boolean>> = {
+  ...{ 'af-south-1': true, 'eu-south-1': true, 'me-south-1': true, 'ap-east-1': false, 'ap-east-2': false, 'ap-south-2': false },
+  ...{ 'ap-southeast-3': false, 'ap-southeast-4': false, 'ap-southeast-5': false, 'ap-southeast-6': false, 'ap-southeast-7': false },
+  ...{ 'ca-west-1': false, 'eu-central-2': false, 'eu-south-2': false, 'il-central-1': false, 'me-central-1': false, 'mx-central-1': false },
+};
 
 /** Whether a text can be the name of a region; also of those of AWS that are newer than this list. */
 export function isRegion(text: string): boolean {

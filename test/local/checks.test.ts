@@ -108,7 +108,7 @@ suite('what the embedded EC2 checks', (test) => {
           'InvalidBlockDeviceMapping: /dev/sde is being assigned to multiple times.',
           'InvalidParameterValue: Volume of 1GiB is too small for volume type st1; 125 to 16384 GiB are allowed',
           'InvalidParameterValue: Iops to volume size ratio of 125 is too high; maximum is 50.',
-          'InvalidParameterValue: The parameter throughput is not supported for gp2 volumes.',
+          'InvalidParameterCombination: The parameter throughput is not supported for gp2 volumes.',
           'UnsupportedOperation: The parameter BlockDeviceMapping.2.Ebs.KmsKeyId is one of EC2 that is not served here.',
           'none',
         ],

@@ -1,6 +1,6 @@
 import { copyDisk } from '../loop_devices.js';
 import { thisMaker } from '../owner_process.js';
-import { regions } from '../request_identity.js';
+import { optInRegions, regions } from '../request_identity.js';
 import type { Image, Snapshot, Store, Tag } from '../store.js';
 import { action, discard, existing, finish, finishImage, type Here, ownerOf, putAllNew, putNew, stopDryRun } from './action.js';
 import { Ec2Error } from './errors.js';
@@ -116,7 +116,7 @@ const copySnapshot = action(
 export const copyActions = [copyImage, copySnapshot];
 
 function knownRegion(region: string): string {
-  if (!regions.includes(region)) throw new Ec2Error('InvalidParameterValue', `Invalid region: ${region}`);
+  if (!regions.includes(region) && !Object.hasOwn(optInRegions, region)) throw new Ec2Error('InvalidParameterValue', `Invalid region: ${region}`);
   return region;
 }
 

@@ -38,6 +38,8 @@ export function filtered<T extends Resource>(all: readonly T[], filters: readonl
     const patterns = values.map(wildcard);
     const matches = (value: unknown) => value !== undefined && patterns.some((fits) => fits(String(value)));
     if (name.startsWith('tag:')) return (resource: T) => resource.tags.some((tag) => tag.Key === name.slice(4) && matches(tag.Value));
+    // EC2 documents it no more, and has it still.
+    if (name === 'tag-value') return (resource: T) => resource.tags.some((tag) => matches(tag.Value));
     if (name === 'tag-key') return (resource: T) => resource.tags.some((tag) => matches(tag.Key));
     const attribute = Object.hasOwn(attributes, name) ? attributes[name] : undefined;
     if (attribute === undefined) throw new Ec2Error('InvalidParameterValue', `The filter '${name}' is invalid`);

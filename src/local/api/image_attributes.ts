@@ -104,6 +104,8 @@ const describeImageAttribute = action('DescribeImageAttribute', async ({ ImageId
       return { launchPermission };
     },
   };
+  // Source: EC2 API reference, DescribeImageAttribute: it is deprecated, and DescribeImages has it.
+  if (name === 'blockDeviceMapping') throw new Ec2Error('AuthFailure', 'Unauthorized attempt to access restricted resource', 401);
   const attribute = read[name];
   if (attribute === undefined) throw new Ec2Error('InvalidParameterValue', `Value (${name}) for parameter attribute is invalid.`);
   // Source: EC2 API reference, DescribeImageAttribute: only the owner may ask for most of them.

@@ -34,10 +34,14 @@ export function changeOf(
   const all = joined([change.add, change.remove]);
   if (Object.values(all).every((list) => list.length === 0)) throw new Ec2Error('InvalidParameterCombination', 'No attributes specified.');
   const [group] = all.groups.filter((name) => name !== 'all');
-  if (group !== undefined) throw new Ec2Error('InvalidParameterValue', `Invalid value '${group}' for group. Valid values: all`);
+  if (group !== undefined) throw badItem(group, 'userGroup');
   const [user] = all.users.filter((id) => !/^[0-9]{12}$/.test(id));
-  if (user !== undefined) throw new Ec2Error('InvalidAMIAttributeItemValue', `Invalid attribute item value "${user}" for userId item type.`);
+  if (user !== undefined) throw badItem(user, 'userId');
   return change;
+}
+
+function badItem(value: string, type: string): Ec2Error {
+  return new Ec2Error('InvalidAMIAttributeItemValue', `Invalid attribute item value "${value}" for ${type} item type.`);
 }
 
 /** Who may use a thing after a change. */

@@ -47,7 +47,10 @@ function membersIn(tree: Tree, members: Members, path: string): Readonly<Record<
     if (value !== undefined) out[key] = value;
   }
   for (const [key, type] of Object.entries(members)) {
-    if (type.endsWith('!') && out[key] === undefined) {
+    if (!type.endsWith('!') || out[key] !== undefined) continue;
+    // The action says by which of EC2's names it misses a list; the model does not have them.
+    if (type.endsWith('[]!')) out[key] = [];
+    else {
       throw new Ec2Error('MissingParameter', `The request must contain the parameter ${path === '' ? key : `${path}.${key}`}`);
     }
   }
@@ -87,6 +90,9 @@ function scalar(tree: Tree, type: string, name: string): string | number | boole
   if (type === 'integer' && /^-?[0-9]{1,10}$/.test(text) && Number(text) === (Number(text) | 0)) return Number(text);
   if (type === 'timestamp' && /^[0-9]{4}-[0-9]{2}-[0-9]{2}/.test(text) && !Number.isNaN(Date.parse(text))) return text;
   const values = enums[type]?.split(' ');
+  if (type === 'ResourceType' && !values?.includes(text)) {
+    throw new Ec2Error('InvalidParameterValue', `'${text}' is not a valid taggable resource type for this operation.`);
+  }
   if (values !== undefined && !values.includes(text)) {
     // Some have a hundred.
     const list = values.length > 20 ? '' : `. Valid values are ${values.join(', ')}`;

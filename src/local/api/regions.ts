@@ -1,21 +1,28 @@
-import { regions } from '../request_identity.js';
+import { optInRegions, regions } from '../request_identity.js';
 import { action, type Here, stopDryRun } from './action.js';
 import { Ec2Error } from './errors.js';
 import { filtered } from './filters.js';
 import { zoneIdOf, zonesOf } from './zones.js';
 
-const describeRegions = action('DescribeRegions', async ({ RegionName: wanted, Filter: filters, AllRegions: _ }, here) => {
-  const unknown = (wanted ?? []).filter((name) => !regions.includes(name));
+const describeRegions = action('DescribeRegions', async ({ RegionName: wanted, Filter: filters, AllRegions: all = false }, here) => {
+  const known = [...regions, ...Object.keys(optInRegions)];
+  const unknown = (wanted ?? []).filter((name) => !known.includes(name));
   if (unknown.length > 0) throw new Ec2Error('InvalidParameterValue', `Invalid region(s): ${unknown.join(', ')}`);
-  const named = regions.filter((name) => wanted === undefined || wanted.includes(name));
+  const shown = known.filter((name) => wanted?.includes(name) ?? (all || optInRegions[name] !== false));
   const found = filtered(
-    named.map((id) => ({ id, created: '', tags: [] })),
+    shown.map((id) => ({ id, created: '', tags: [] })),
     filters,
-    { 'region-name': (region) => region.id, 'opt-in-status': () => 'opt-in-not-required', endpoint: (region) => endpointOf(region.id) },
+    { 'region-name': ({ id }) => id, 'opt-in-status': ({ id }) => optInStatusOf(id), endpoint: ({ id }) => endpointOf(id) },
   );
   stopDryRun(here);
-  return { regionInfo: found.map(({ id }) => ({ regionName: id, regionEndpoint: endpointOf(id), optInStatus: 'opt-in-not-required' })) };
+  return { regionInfo: found.map(({ id }) => ({ regionName: id, regionEndpoint: endpointOf(id), optInStatus: optInStatusOf(id) })) };
 });
+
+function optInStatusOf(region: string): string {
+  const optedIn = optInRegions[region];
+  if (optedIn === undefined) return 'opt-in-not-required';
+  return optedIn ? 'opted-in' : 'not-opted-in';
+}
 
 const describeAvailabilityZones = action(
   'DescribeAvailabilityZones',

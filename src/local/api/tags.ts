@@ -6,9 +6,9 @@ import type * as Asked from './model/requests.js';
 import type { ResourceType } from './model/requests.js';
 
 const kinds: readonly { readonly kind: Kind; readonly type: ResourceType; readonly prefix: string }[] = [
-  { kind: 'volumes', type: 'volume', prefix: 'vol-' },
-  { kind: 'snapshots', type: 'snapshot', prefix: 'snap-' },
-  { kind: 'images', type: 'image', prefix: 'ami-' },
+  { kind: 'volumes', type: 'volume', prefix: 'vol' },
+  { kind: 'snapshots', type: 'snapshot', prefix: 'snap' },
+  { kind: 'images', type: 'image', prefix: 'ami' },
 ];
 
 const createTags = action('CreateTags', async ({ ResourceId: ids, Tag: wanted }, here) => {
@@ -67,12 +67,14 @@ function rowOf(tag: Tag, type: ResourceType, resource: Resource) {
 
 /** The tags of a resource, and how to replace them. While the store is held. */
 function tagsOf(id: string, here: Here): { readonly before: readonly Tag[]; readonly put: (tags: readonly Tag[]) => void } {
-  if (id.startsWith('i-')) {
+  // Source: EC2 API reference, "Error codes": InvalidID is what is said of an id that cannot be one where the request is about tags.
+  const [, named] = /^([a-z]+)-([0-9a-f]{8}|[0-9a-f]{17})$/.exec(id) ?? [];
+  if (named === 'i') {
     mustBeThisInstance([id], here);
     const settings = here.store.settings();
     return { before: settings.instanceTags ?? [], put: (tags) => here.store.putSettings({ ...settings, instanceTags: tags }) };
   }
-  const kind = kinds.find(({ prefix }) => id.startsWith(prefix))?.kind;
+  const kind = kinds.find(({ prefix }) => prefix === named)?.kind;
   if (kind === undefined) throw new Ec2Error('InvalidID', `The ID '${id}' is not valid`);
   const resource = own(here, kind, id);
   return { before: resource.tags, put: (tags) => here.store.put(kind, { ...resource, tags } as never) };

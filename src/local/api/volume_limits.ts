@@ -36,7 +36,7 @@ export function checkDisk(disk: Disk): void {
   }
   checkIops(disk);
   if (throughput === undefined) return;
-  if (type !== 'gp3') throw refused(`The parameter throughput is not supported for ${type} volumes.`);
+  if (type !== 'gp3') throw notOf(type, 'throughput');
   if (throughput < 125 || throughput > 2000) throw refused(`Throughput of ${throughput} is not between 125 and 2000 MiB/s.`);
 }
 
@@ -51,7 +51,7 @@ function checkIops({ type, size, iops }: Disk): void {
     return;
   }
   const limits = iopsLimits[type];
-  if (limits === undefined) throw refused(`The parameter iops is not supported for ${type} volumes.`);
+  if (limits === undefined) throw notOf(type, 'iops');
   const [least, most, perGiB] = limits;
   if (iops < least || iops > most)
     throw refused(`Volume iops of ${iops} is ${iops < least ? 'too low' : 'too high'}; ${least} to ${most} are allowed for ${type}.`);
@@ -62,6 +62,10 @@ function checkIops({ type, size, iops }: Disk): void {
 /** The operations a second that a volume has: those of gp2 go by its size. Source: EBS User Guide, "General Purpose SSD volumes". */
 export function iopsOf({ type, size, iops }: Disk): number | undefined {
   return iops ?? (type === 'gp2' ? Math.min(Math.max(100, 3 * size), 16_000) : undefined);
+}
+
+function notOf(type: VolumeType, parameter: string): Ec2Error {
+  return new Ec2Error('InvalidParameterCombination', `The parameter ${parameter} is not supported for ${type} volumes.`);
 }
 
 function refused(text: string): Ec2Error {
