@@ -92,4 +92,13 @@ suite('codes and words of the embedded EC2', (test) => {
       const only = { AllRegions: 'true', 'Filter.1.Name': 'opt-in-status', 'Filter.1.Value.1': 'not-opted-in' };
       assert.equal(await shown(only), ['ap-east-1 not-opted-in']);
     }));
+
+  test('a snapshot that was just made has an empty set of tags', () =>
+    inFolder({}, async (folder) => {
+      const ask = asker(folder);
+      const volume = (await ask('CreateVolume', { AvailabilityZone: 'local-1a', Size: '1' })).one('volumeId');
+      const made = await ask('CreateSnapshot', { VolumeId: volume });
+      assert.match(made.body, '<tagSet></tagSet>');
+      assert.not.match((await ask('DescribeSnapshots')).body, 'tagSet');
+    }));
 });

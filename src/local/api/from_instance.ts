@@ -39,7 +39,7 @@ const createSnapshots = action(
         description,
         encrypted: snapshot.encrypted,
         ownerId: here.account,
-        tagSet: tagSet(snapshot.tags),
+        tagSet: tagSet(snapshot.tags) ?? [],
       })),
     };
   },

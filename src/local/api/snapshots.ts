@@ -16,7 +16,8 @@ const createSnapshot = action('CreateSnapshot', async ({ VolumeId: id, Descripti
   const snapshot = draftOf(volume, { description, tags }, here);
   await here.store.exclusive(() => putNew(here, 'snapshots', snapshot));
   await fillFromVolume(snapshot, volume, here);
-  return { ...snapshotBody(snapshot, here), status: 'pending', progress: '' };
+  // Source: AWS CLI reference, create-snapshot: no tags are an empty set here, other than where snapshots are described.
+  return { ...snapshotBody(snapshot, here), status: 'pending', progress: '', tagSet: tagSet(snapshot.tags) ?? [] };
 });
 
 const describeSnapshots = action(
