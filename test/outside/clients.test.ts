@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { ec2Actions, stsActions } from '../../src/local/api/served.js';
 import { repository } from '../support/program.js';
-import { deviceNamesFor, runProgram, type Server, withServer } from '../support/served.js';
+import { aws, deviceNamesFor, runProgram, withServer } from '../support/served.js';
 import { suite } from '../support/suite.js';
 
 /** The Pythons that have AWS's clients: Debian's, and one with the newest of PyPI where it was made. */
@@ -10,12 +10,6 @@ const newest = process.env['CHROOTFILE_NEWEST_PYTHON'];
 const pythons: Readonly<Record<string, string>> = { "Debian's": '/usr/bin/python3', ...(newest === undefined ? {} : { 'the newest': newest }) };
 
 const actions = [...ec2Actions.keys(), ...stsActions.keys()];
-
-/** Types a command line of the AWS command line. */
-async function aws(server: Server, line: string): Promise<{ code: number | null; text: string; error: string }> {
-  const { code, stdout, stderr } = await runProgram(['sh', '-c', `aws() { /usr/bin/aws --endpoint-url ${server.endpoint} "$@"; }\n${line}`], server);
-  return { code, text: stdout.trim(), error: stderr.trim() };
-}
 
 suite('clients of AWS', (test) => {
   for (const [whose, python] of Object.entries(pythons)) {

@@ -73,6 +73,12 @@ export function runProgram([name = '', ...args]: readonly string[], server: Serv
   return followed(spawn(name, args, { cwd: server.folder, env: { ...process.env, ...server.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })).ended;
 }
 
+/** Types a line of the AWS command line, Debian's. */
+export async function aws(server: Server, line: string): Promise<{ code: number | null; text: string; error: string }> {
+  const { code, stdout, stderr } = await runProgram(['sh', '-c', `aws() { /usr/bin/aws --endpoint-url ${server.endpoint} "$@"; }\n${line}`], server);
+  return { code, text: stdout.trim(), error: stderr.trim() };
+}
+
 /** Makes the image called `tiny` through the server; gives its id. */
 export async function makeTiny(server: Server): Promise<string> {
   const recipe = join(repository, 'bench/tiny.yml');
