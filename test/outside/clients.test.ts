@@ -91,24 +91,4 @@ suite('clients of AWS', (test) => {
       ),
     180_000,
   );
-
-  test(
-    "Ansible's modules for volumes, snapshots and images: made, found as they are, and taken away",
-    () =>
-      withServer(async (server) => {
-        const playbook = join(repository, 'test/outside/ansible.yml');
-        const { code, stdout, stderr } = await runProgram(
-          ['ansible-playbook', '-i', 'localhost,', '-c', 'local', playbook, '-e', `endpoint=${server.endpoint}`],
-          server,
-          {
-            ANSIBLE_NOCOLOR: '1',
-            ANSIBLE_PYTHON_INTERPRETER: '/usr/bin/python3',
-          },
-        );
-        assert.is(code, 0, stdout + stderr);
-        const [, good, changed, failed] = /ok=(\d+)\s+changed=(\d+)\s+unreachable=0\s+failed=(\d+)/.exec(stdout) ?? [];
-        assert.equal([good, changed, failed], ['15', '5', '0'], stdout);
-      }),
-    180_000,
-  );
 });
