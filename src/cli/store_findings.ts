@@ -11,7 +11,8 @@ const help: Readonly<Record<Found['type'], string>> = {
   'unreadable record': '--repair rebuilds it where a run tells what it said; --delete-orphans ID deletes it',
   'disk without a record': '--delete-orphans ID deletes it',
   'record without a disk': '--repair sets it aside',
-  unfinished: 'chrootfile undo --all; where another client asked for it: chrootfile local serve, then its delete-volume or delete-snapshot',
+  unfinished:
+    '--repair finishes it where it can; else chrootfile undo --all; where another client asked for it: chrootfile local serve, then its delete-volume or delete-snapshot',
   draft: '--repair removes it',
   'dangling link': '--repair removes it',
   'dead lock': '--repair removes it',

@@ -1,10 +1,11 @@
 import { existsSync, readdirSync, renameSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { draftEnding, removeForGood, syncFolder } from '../linux/atomic_write.js';
+import { snapshotsOf } from './api/copying.js';
 import { machine } from './instance_identity.js';
 import { danglingLinks, deviceOf } from './loop_devices.js';
 import { hasDied } from './owner_process.js';
-import { brokenEnding, type Image, kinds, type Store, type Tag } from './store.js';
+import { brokenEnding, type Image, type Kind, kinds, type Resources, type Store, type Tag } from './store.js';
 
 /** Something in the store of a region that is not as it should be. */
 export interface Finding {
@@ -50,17 +51,25 @@ export function findingsIn(store: Store): Finding[] {
     }
     for (const record of store.list(kind)) {
       const { id } = record;
-      const isReady = record.ready !== false;
-      if (!isReady && hasDied(record.maker)) found.push(about('unfinished', store.fileOf(kind, id), id));
-      else if (isReady && kind !== 'images' && !existsSync(store.diskOf(id))) found.push(about('record without a disk', store.fileOf(kind, id), id));
+      if (isUnfinished(record, store)) found.push(about('unfinished', store.fileOf(kind, id), id));
+      else if (record.ready !== false && kind !== 'images' && !existsSync(store.diskOf(id)))
+        found.push(about('record without a disk', store.fileOf(kind, id), id));
     }
   }
   const known = new Set(kinds.flatMap((kind) => store.idsOf(kind)));
+  for (const id of store.copying) if (!known.has(id)) found.push(about('draft', store.sourceOf(id)));
   for (const name of namesIn(dirname(store.diskOf('x')))) {
-    const id = name.replace(/\.img$/, '');
-    if (!known.has(id)) found.push(about('disk without a record', store.diskOf(id), id));
+    const [, id] = /^(.+)\.img$/.exec(name) ?? [];
+    if (id !== undefined && !known.has(id)) found.push(about('disk without a record', store.diskOf(id), id));
   }
   return found;
+}
+
+/** Whether nobody makes a thing any more, and it is not ready. An image is ready when its snapshots are, and they are found by themselves. */
+function isUnfinished(record: Resources[Kind], store: Store): boolean {
+  if (record.ready !== false) return false;
+  if ('mappings' in record) return hasDied(record.maker) && snapshotsOf(record, store).includes(undefined);
+  return record.failure !== undefined || hasDied(record.maker);
 }
 
 /** The links of devices in /dev that lead nowhere; of the whole host. */

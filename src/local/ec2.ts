@@ -3,8 +3,9 @@ import { statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { withLock } from '../linux/lock.js';
-import type { Here } from './api/action.js';
+import type { DiskCopying, Here } from './api/action.js';
 import { detachServed, mendAttachments } from './api/attachments.js';
+import { resumeCopies } from './api/copying.js';
 import { Ec2Error, withoutPaths } from './api/errors.js';
 import { parseQuery } from './api/query.js';
 import { actionOf } from './api/served.js';
@@ -72,6 +73,7 @@ export class LocalEc2 {
   private readonly lines = new Map<string, Promise<unknown>>();
   private readonly attaching = new Set<string>();
   private readonly failures = new Map<string, string>();
+  private readonly copies = new Map<string, DiskCopying>();
   /** Records that could not be read. */
   private readonly unreadable = new Set<string>();
   /** The inode of the folder of its state, once it has been there. */
@@ -171,7 +173,9 @@ export class LocalEc2 {
       const action = actionOf(name, service);
       const request = parseQuery(action.name, parameters);
       if (/^(Detach|Delete|Deregister)/.test(name)) await this.options.makeRoom?.();
-      const body = say(name, requestId, await action.run(request as never, this.hereFor(caller, visitor, request)));
+      const here = this.hereFor(caller, visitor, request);
+      await resumeCopies(here);
+      const body = say(name, requestId, await action.run(request as never, here));
       if (fault !== undefined && isAfter(fault)) throw refusalOf(fault, name, caller.account);
       return { status: 200, body };
     } catch (error) {
@@ -190,8 +194,14 @@ export class LocalEc2 {
     for (const here of this.everywhere()) {
       await here.store.exclusive(() => here.store.removeDrafts());
       await mendAttachments(here);
+      await resumeCopies(here);
     }
     await this.setUnreadableAside();
+  }
+
+  /** Waits for the disks that are being copied; whether that goes well, their records say. */
+  async settled(): Promise<void> {
+    await Promise.allSettled([...this.copies.values()].map(({ done }) => done));
   }
 
   /** @throws Error where the folder of its state was removed or moved: what was there must not be taken for gone. */
@@ -276,6 +286,7 @@ export class LocalEc2 {
       aliases: this.options.aliases ?? false,
       attaching: this.attaching,
       failures: this.failures,
+      copies: this.copies,
     };
   }
 }

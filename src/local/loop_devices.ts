@@ -19,7 +19,7 @@ import { makeFolder, removeFile, removeForGood, syncFile } from '../linux/atomic
 import { aliasesTo } from './device_links.js';
 
 /** Runs a program of the host and gives its standard output; fails when it does. `allow`: exit codes that are no failure. */
-export type RunCommand = (command: readonly string[], options?: { readonly allow?: readonly number[] }) => Promise<string>;
+export type RunCommand = (command: readonly string[], options?: { readonly allow?: readonly number[]; readonly signal?: AbortSignal }) => Promise<string>;
 
 const giB = 1024 ** 3;
 
@@ -31,15 +31,41 @@ export async function createDisk(file: string, sizeGiB: number): Promise<void> {
   await syncFile(file);
 }
 
+/** A disk to be copied. */
+export interface DiskCopy {
+  readonly from: string;
+  readonly to: string;
+  readonly sizeGiB: number;
+  /** When it was last written to, as {@link writtenAt} gives it: a write since then ends the copying. */
+  readonly written?: string | undefined;
+  readonly signal: AbortSignal;
+}
+
 /**
  * Copies a disk, sharing its blocks where the file system can, else its data and not its holes. The copy is whole after
  * a power cut, too: who was told that it is ready may rely on it.
+ * @throws Error where the disk was written to meanwhile; the signal's reason when it aborts.
  */
-export async function copyDisk(run: RunCommand, from: string, to: string, sizeGiB: number): Promise<void> {
-  makeFolder(dirname(to));
-  await run(['cp', '--reflink=auto', '--sparse=always', '--', from, to]);
+export async function copyDisk(run: RunCommand, { from, to, sizeGiB, written, signal }: DiskCopy): Promise<void> {
+  await run(['cp', '--reflink=auto', '--sparse=always', '--', from, to], { signal });
+  if (written !== undefined && writtenAt(from) !== written) throw new Error('the volume was written to before it had been copied');
   if (statSync(to).size < sizeGiB * giB) truncateSync(to, sizeGiB * giB);
   await syncFile(to);
+}
+
+/** When a disk was last written to, in nanoseconds: loop devices write to their files as everybody does. */
+export function writtenAt(file: string): string {
+  return String(statSync(file, { bigint: true }).mtimeNs);
+}
+
+/** How many names a disk has. */
+export function linkCount(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.nlink ?? 0;
+}
+
+/** How many bytes of the host a disk takes, as far as its file system says so. */
+export function bytesOf(file: string): number {
+  return (statSync(file, { throwIfNoEntry: false })?.blocks ?? 0) * 512;
 }
 
 /** Makes a disk larger, attached or not; one that has the size stays as it is. */

@@ -6,6 +6,11 @@ export function thisMaker(): string {
   return [boot, pidNamespace, pid, started].join(' ');
 }
 
+/** Whether a process, dead or alive, is one since this machine was started. */
+export function isSinceBoot(maker: string | undefined): boolean {
+  return maker?.split(' ')[0] === ownIdentity().boot;
+}
+
 /** Whether the process that was making something has died; one of another pid namespace cannot be asked and lives. */
 export function hasDied(maker: string | undefined): boolean {
   if (maker === undefined) return false;

@@ -23,8 +23,25 @@ export interface Resource {
   readonly token?: { readonly value: string; readonly request: string } | undefined;
 }
 
-export interface Volume extends Resource {
+/** What has a disk of its own. */
+export interface DiskResource extends Resource {
   readonly size: number;
+  /** False while its disk is being made. */
+  ready: boolean;
+  /** What its disk is copied from, until it is ready. */
+  readonly origin?: Origin | undefined;
+  /** Why its disk could not be made. */
+  readonly failure?: string | undefined;
+}
+
+/** What a disk is copied from. That stays as {@link Store.sourceOf}, even when the volume or snapshot is deleted meanwhile. */
+export interface Origin {
+  readonly id: string;
+  /** When the disk of a volume was last written to, in nanoseconds. Absent for a snapshot, and for a volume in use, which is written to all the time. */
+  readonly written?: string | undefined;
+}
+
+export interface Volume extends DiskResource {
   readonly snapshot?: string | undefined;
   readonly zone: string;
   readonly type: VolumeType;
@@ -32,8 +49,6 @@ export interface Volume extends Resource {
   readonly throughput?: number | undefined;
   readonly encrypted: boolean;
   readonly kmsKey?: string | undefined;
-  /** False while its file is being made. */
-  ready: boolean;
   /** How it was last changed. */
   readonly modification?: Modification | undefined;
   /** As asked for; whether it is attached in truth, the kernel knows. */
@@ -56,13 +71,11 @@ export interface Attachment {
   readonly maker?: string | undefined;
 }
 
-export interface Snapshot extends Resource {
+export interface Snapshot extends DiskResource {
   readonly volume: string;
-  readonly size: number;
   readonly description: string;
   readonly encrypted: boolean;
   readonly kmsKey?: string | undefined;
-  ready: boolean;
   /** Whether it was copied, which takes longer. */
   readonly copied?: boolean;
   /** Who may make volumes of it, besides its owner. */
@@ -92,8 +105,8 @@ export interface Image extends Resource {
   readonly uefi?: string | undefined;
   readonly kernel?: string | undefined;
   readonly ramdisk?: string | undefined;
-  /** False while its snapshots are being copied; true where nothing is said. */
-  ready?: boolean;
+  /** False where it was made together with its snapshots: it is ready when they are. */
+  readonly ready?: boolean;
   /** The image it was copied from. */
   readonly source?: { readonly image: string; readonly region: string } | undefined;
   /** The instance whose volumes it was made of. */
@@ -247,6 +260,20 @@ export class Store {
     return join(this.root, this.region, 'disks', `${id}.img`);
   }
 
+  /** The disk that another one is copied from, by a name of its own, as long as that goes on. */
+  sourceOf(id: string): string {
+    return join(this.root, this.region, 'disks', `${id}${sourceEnding}`);
+  }
+
+  /** The ids of what disks are being copied for. */
+  get copying(): string[] {
+    const folder = dirname(this.sourceOf('x'));
+    if (!existsSync(folder)) return [];
+    return readdirSync(folder)
+      .filter((name) => name.endsWith(sourceEnding))
+      .map((name) => name.slice(0, -sourceEnding.length));
+  }
+
   fileOf(kind: Kind, id: string): string {
     return join(this.root, this.region, kind, `${id}.json`);
   }
@@ -273,6 +300,8 @@ function readRecord(file: string): Readonly<Record<string, unknown>> | 'unreadab
     return 'unreadable';
   }
 }
+
+const sourceEnding = '.source';
 
 /** What a record that cannot be read is called from then on. */
 export const brokenEnding = '.broken';

@@ -1,8 +1,12 @@
 import { localEc2 } from '../../src/cli/embedded_ec2.js';
+import type { LocalEc2 } from '../../src/local/ec2.js';
 
 /** How to ask the embedded EC2 whose state is in a folder: as an account, in a region; gives what is in the answer. */
 export function asker(folder: string) {
-  const local = localEc2(folder, 'local-1');
+  return askerOf(localEc2(folder, 'local-1'));
+}
+
+export function askerOf(local: LocalEc2) {
   return async (action: string, parameters: Readonly<Record<string, string>> = {}, { account = '000000000000', region = 'local-1' } = {}) => {
     const authorization = `AWS4-HMAC-SHA256 Credential=${account}/20260101/${region}/ec2/aws4_request`;
     const { body } = await local.answer(new URLSearchParams({ Action: action, ...parameters }).toString(), { authorization });

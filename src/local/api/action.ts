@@ -1,7 +1,6 @@
 import type { Latency } from '../fault_injection.js';
 import { machine } from '../instance_identity.js';
-import { type RunCommand, removeDisk } from '../loop_devices.js';
-import { hasDied } from '../owner_process.js';
+import type { RunCommand } from '../loop_devices.js';
 import { localAccount } from '../request_identity.js';
 import type { Image, Kind, Resource, Resources, Snapshot, Store } from '../store.js';
 import { Ec2Error } from './errors.js';
@@ -38,8 +37,16 @@ export interface Here {
   readonly attaching: Set<string>;
   /** Why this process could not finish what it was making, by id. */
   readonly failures: Map<string, string>;
+  /** The disks that this process copies, by id. */
+  readonly copies: Map<string, DiskCopying>;
   /** Whether attached volumes have the nodes in /dev that clients of a served EC2 look for. */
   readonly aliases: boolean;
+}
+
+/** A disk that is being copied: how to end that, and when it has ended. */
+export interface DiskCopying {
+  readonly stop: AbortController;
+  readonly done: Promise<void>;
 }
 
 export type Body = Readonly<Record<string, XmlValue>>;
@@ -162,57 +169,4 @@ export function putNew<K extends Kind>(here: Here, kind: K, resource: Resources[
     here.store.remove(kind, resource.id);
     throw error;
   }
-}
-
-/** Writes the records of an image and its snapshots, or none of them. While the store is held. */
-export function putAllNew(here: Here, { images = [], snapshots = [] }: { readonly images?: readonly Image[]; readonly snapshots?: readonly Snapshot[] }): void {
-  try {
-    for (const image of images) putNew(here, 'images', image);
-    for (const snapshot of snapshots) putNew(here, 'snapshots', snapshot);
-  } catch (error) {
-    for (const { id } of images) here.store.remove('images', id);
-    for (const { id } of snapshots) here.store.remove('snapshots', id);
-    throw error;
-  }
-}
-
-/**
- * What could not be made is taken back: the disk first, since one without a record is found by nobody. Where even that
- * fails, it is in state `error` from now on, and says why.
- */
-export function discard(here: Here, kind: 'volumes' | 'snapshots', id: string, why: unknown): Promise<void> {
-  here.failures.set(id, (why as Error).message);
-  return here.store.exclusive(() => {
-    removeDisk(here.store.diskOf(id));
-    here.store.remove(kind, id);
-  });
-}
-
-/** Why a thing will never be ready, where that is so. */
-export function failureOf({ id, ready, maker }: { readonly id: string; readonly ready?: boolean; readonly maker?: string }, here: Here): string | undefined {
-  if (ready !== false) return undefined;
-  const failure = here.failures.get(id) ?? (hasDied(maker) ? 'the process that was making it was killed' : undefined);
-  return failure === undefined ? undefined : here.told(failure);
-}
-
-/** Fills the disks of an image that was begun, and has it ready then; where that fails there is neither it nor any of its snapshots. */
-export async function finishImage(here: Here, id: string, snapshots: readonly Snapshot[], fill: () => Promise<void>): Promise<void> {
-  try {
-    await fill();
-    await here.store.exclusive(() => here.store.change('images', id, (image) => ({ ...image, ready: true })));
-  } catch (error) {
-    here.failures.set(id, (error as Error).message);
-    await here.store.exclusive(() => here.store.remove('images', id));
-    for (const snapshot of snapshots) await discard(here, 'snapshots', snapshot.id, error);
-    throw error;
-  }
-}
-
-/** A disk is filled: its volume or snapshot is ready, unless somebody deleted it meanwhile; then the disk goes too. */
-export function finish(here: Here, kind: 'volumes' | 'snapshots', id: string): Promise<void> {
-  return here.store.exclusive(() => {
-    const there =
-      kind === 'volumes' ? here.store.change(kind, id, (v) => ({ ...v, ready: true })) : here.store.change(kind, id, (s) => ({ ...s, ready: true }));
-    if (!there) removeDisk(here.store.diskOf(id));
-  });
 }

@@ -4,6 +4,7 @@ import { attachDisk, detachDisk, deviceOf, isBusy, linkDevice } from '../loop_de
 import { hasDied, thisMaker } from '../owner_process.js';
 import type { Attachment, Volume } from '../store.js';
 import { action, type Here, hasPassed, mustBeId, mustBeThisInstance, own, ownerOf, stopDryRun } from './action.js';
+import { onceCopied } from './copying.js';
 import { Ec2Error } from './errors.js';
 import type { VolumeAttachment, VolumeAttachmentState } from './model/answers.js';
 
@@ -19,8 +20,9 @@ const attachVolume = action('AttachVolume', async ({ VolumeId: id, InstanceId: i
     );
   }
   stopDryRun(here);
+  own(here, 'volumes', id);
   const since = new Date().toISOString();
-  const volume = await here.store.exclusive(() => {
+  const volume = await onceCopied(id, here, () => {
     const wanted = own(here, 'volumes', id);
     if (wanted.zone !== here.zone) {
       throw new Ec2Error('InvalidVolume.ZoneMismatch', `The volume '${id}' is not in the same availability zone as instance '${instance}'`);

@@ -1,8 +1,8 @@
-import { copyDisk } from '../loop_devices.js';
 import { thisMaker } from '../owner_process.js';
 import { optInRegions, regions } from '../request_identity.js';
 import type { Image, Snapshot, Store, Tag } from '../store.js';
-import { action, discard, existing, finish, finishImage, type Here, ownerOf, putAllNew, putNew, stopDryRun } from './action.js';
+import { action, existing, type Here, ownerOf, stopDryRun } from './action.js';
+import { begin, copied } from './copying.js';
 import { Ec2Error } from './errors.js';
 import { tagSet, tagsFor } from './filters.js';
 import { checkedName, isAvailable, mustBeFree } from './images.js';
@@ -35,11 +35,11 @@ const copyImage = action(
     const tags = tagsFor('image', specifications, ['snapshot']);
     const snapshotTags = tagsFor('snapshot', specifications, ['image']);
     stopDryRun(here);
-    const { image, copies } = await here.store.exclusive(() => {
+    const { image, disks } = await here.store.exclusive(() => {
       const before = token === undefined ? undefined : here.store.list('images').find((i) => ownerOf(i) === here.account && i.token?.value === token);
       if (before !== undefined) {
         if (before.token?.request !== here.asked) throw new Ec2Error('IdempotentParameterMismatch', 'The client token has been used with other parameters.');
-        return { image: before, copies: undefined };
+        return { image: before, disks: undefined };
       }
       mustBeFree(name, here);
       const made = snapshotsOf(source, there).map((snapshot) => draftOf(snapshot, wanted, snapshotTags, here));
@@ -65,14 +65,11 @@ const copyImage = action(
         maker: thisMaker(),
       };
       const purpose = `Copied for DestinationAmi ${copy.id} from SourceAmi ${source.id}`;
-      putAllNew(here, { images: [copy], snapshots: made.map(({ snapshot }) => ({ ...snapshot, description: purpose })) });
-      return { image: copy, copies: made };
+      const disks = made.map(({ snapshot }) => ({ ...snapshot, description: purpose }));
+      begin(here, { image: copy, disks }, there);
+      return { image: copy, disks };
     });
-    if (copies === undefined) return { imageId: image.id };
-    const snapshots = copies.map(({ snapshot }) => snapshot);
-    await finishImage(here, image.id, snapshots, async () => {
-      for (const { from, snapshot } of copies) await fill(from, there, snapshot, here);
-    });
+    if (disks !== undefined) await copied(here, { image, disks });
     return { imageId: image.id };
   },
 );
@@ -101,14 +98,12 @@ const copySnapshot = action(
     checkDestination(region, url, here);
     const tags = tagsFor('snapshot', specifications);
     stopDryRun(here);
-    const { snapshot } = draftOf(source, wanted, tags, here);
-    await here.store.exclusive(() => putNew(here, 'snapshots', { ...snapshot, description }));
-    try {
-      await fill(source, there, snapshot, here);
-    } catch (error) {
-      await discard(here, 'snapshots', snapshot.id, error);
-      throw error;
-    }
+    const snapshot = { ...draftOf(source, wanted, tags, here).snapshot, description };
+    await here.store.exclusive(() => {
+      existing(here, 'snapshots', source.id, there);
+      begin(here, { disks: [snapshot] }, there);
+    });
+    await copied(here, { disks: [snapshot] });
     return { snapshotId: snapshot.id, tagSet: tagSet(snapshot.tags) };
   },
 );
@@ -167,14 +162,9 @@ function draftOf(from: Snapshot, wanted: Encryption, tags: Tag[], here: Here) {
     kmsKey: encrypted ? (wanted.key ?? (here.store.get('snapshots', from.id) === undefined ? undefined : from.kmsKey)) : undefined,
     sharedWith: undefined,
     ready: false,
+    origin: { id: from.id },
     maker: thisMaker(),
     copied: true,
   };
   return { from, snapshot };
-}
-
-async function fill(from: Snapshot, there: Store, { id, size }: Snapshot, here: Here): Promise<void> {
-  await copyDisk(here.run, there.diskOf(from.id), here.store.diskOf(id), size);
-  await finish(here, 'snapshots', id);
-  if (here.store.get('snapshots', id) === undefined) throw new Error(`the snapshot ${id} was removed while it was being copied`);
 }

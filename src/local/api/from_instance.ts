@@ -1,14 +1,15 @@
 import { machine } from '../instance_identity.js';
 import { thisMaker } from '../owner_process.js';
 import type { Image, Mapping, Snapshot, Volume } from '../store.js';
-import { action, discard, finishImage, type Here, mustBeThisInstance, own, putAllNew, stopDryRun } from './action.js';
+import { action, type Here, mustBeThisInstance, own, stopDryRun } from './action.js';
 import { attachedVolumes, isAttached } from './attachments.js';
+import { begin, copied } from './copying.js';
 import { Ec2Error } from './errors.js';
 import { tagSet, tagsFor } from './filters.js';
 import { mappingsOf } from './image_mappings.js';
 import { checkedName, mustBeFree } from './images.js';
 import type * as Asked from './model/requests.js';
-import { draftOf, fillFromVolume } from './snapshots.js';
+import { draftOf } from './snapshots.js';
 
 const createSnapshots = action(
   'CreateSnapshots',
@@ -20,16 +21,11 @@ const createSnapshots = action(
       ...(copiesTags === 'volume' ? volume.tags.filter(({ Key: key }) => !tags.some((tag) => tag.Key === key)) : []),
       ...tags,
     ];
-    const drafts = volumes.map((volume) => ({ volume, snapshot: draftOf(volume, { description, tags: tagsOf(volume) }, here) }));
-    await here.store.exclusive(() => putAllNew(here, { snapshots: drafts.map(({ snapshot }) => snapshot) }));
-    try {
-      for (const { volume, snapshot } of drafts) await fillFromVolume(snapshot, volume, here);
-    } catch (error) {
-      for (const { snapshot } of drafts) await discard(here, 'snapshots', snapshot.id, error);
-      throw error;
-    }
+    const disks = await Promise.all(volumes.map((volume) => draftOf(volume, { description, tags: tagsOf(volume) }, here)));
+    await here.store.exclusive(() => begin(here, { disks }));
+    await copied(here, { disks });
     return {
-      snapshotSet: drafts.map(({ snapshot }) => ({
+      snapshotSet: disks.map((snapshot) => ({
         snapshotId: snapshot.id,
         volumeId: snapshot.volume,
         volumeSize: snapshot.size,
@@ -86,10 +82,8 @@ const createImage = action(
     const snapshotTags = tagsFor('snapshot', specifications, ['image']);
     stopDryRun(here);
     const id = here.store.newId('images');
-    const drafts = volumes.map((volume) => ({
-      volume,
-      snapshot: draftOf(volume, { description: `Created by CreateImage(${instance}) for ${id}`, tags: snapshotTags }, here),
-    }));
+    const purpose = { description: `Created by CreateImage(${instance}) for ${id}`, tags: snapshotTags };
+    const drafts = await Promise.all(volumes.map(async (volume) => ({ volume, snapshot: await draftOf(volume, purpose, here) })));
     const image: Image = {
       id,
       created: new Date().toISOString(),
@@ -106,14 +100,12 @@ const createImage = action(
       ready: false,
       maker: thisMaker(),
     };
-    const snapshots = drafts.map(({ snapshot }) => snapshot);
+    const begun = { image, disks: drafts.map(({ snapshot }) => snapshot) };
     await here.store.exclusive(() => {
       mustBeFree(name, here);
-      putAllNew(here, { images: [image], snapshots });
+      begin(here, begun);
     });
-    await finishImage(here, id, snapshots, async () => {
-      for (const { volume, snapshot } of drafts) await fillFromVolume(snapshot, volume, here);
-    });
+    await copied(here, begun);
     return { imageId: id };
   },
 );

@@ -1,5 +1,6 @@
 import type { Image, Mapping } from '../store.js';
-import { action, existing, failureOf, type Here, hasPassed, mustBeId, own, ownerOf, putNew, required, selected, stopDryRun } from './action.js';
+import { action, existing, type Here, hasPassed, mustBeId, own, ownerOf, putNew, required, selected, stopDryRun } from './action.js';
+import { failureOfImage, isFilled } from './copying.js';
 import { Ec2Error } from './errors.js';
 import { type Attributes, filtered, nothing, page, tagSet, tagsFor } from './filters.js';
 import { hasDisk, mappingsBody, mappingsOf } from './image_mappings.js';
@@ -138,11 +139,11 @@ export function mustBeFree(name: string, here: Here): void {
 /** Whether an image can be used. */
 export function isAvailable(image: Image, here: Here): boolean {
   const { latency } = here;
-  return image.ready !== false && !image.disabled && hasPassed(image, image.source === undefined ? latency.image : latency.copy);
+  return isFilled(image, here.store) && !image.disabled && hasPassed(image, image.source === undefined ? latency.image : latency.copy);
 }
 
 function stateOf(image: Image, here: Here): ImageState {
-  if (failureOf(image, here) !== undefined) return 'failed';
+  if (failureOfImage(image, here) !== undefined) return 'failed';
   if (image.disabled) return 'disabled';
   return isAvailable(image, here) ? 'available' : 'pending';
 }
@@ -169,7 +170,7 @@ function imageBody(image: Image, here: Here): ImageAnswer {
     imageId: image.id,
     imageLocation: locationOf(image),
     imageState: stateOf(image, here),
-    stateReason: reasonOf(failureOf(image, here)),
+    stateReason: reasonOf(failureOfImage(image, here)),
     imageOwnerId: owner,
     isPublic: image.sharedWith?.groups.includes('all') ?? false,
     productCodes: image.productCodes?.map((productCode) => ({ productCode, type: 'marketplace' })),
@@ -237,8 +238,8 @@ function attributes(here: Here): Attributes<Image> {
     'source-instance-id': (i) => i.instance,
     'sriov-net-support': (i) => i.sriov,
     state: (i) => stateOf(i, here),
-    'state-reason-code': (i) => reasonOf(failureOf(i, here))?.code,
-    'state-reason-message': (i) => reasonOf(failureOf(i, here))?.message,
+    'state-reason-code': (i) => reasonOf(failureOfImage(i, here))?.code,
+    'state-reason-message': (i) => reasonOf(failureOfImage(i, here))?.message,
     'virtualization-type': (i) => i.virtualization,
     ...nothing('platform'),
   };

@@ -1,7 +1,7 @@
-import { copyDisk, deviceOf, removeDisk } from '../loop_devices.js';
 import { thisMaker } from '../owner_process.js';
 import type { Image, Snapshot, Volume } from '../store.js';
-import { action, discard, failureOf, finish, type Here, hasPassed, own, ownerOf, putNew, selected, stopDryRun } from './action.js';
+import { action, type Here, hasPassed, own, ownerOf, selected, stopDryRun } from './action.js';
+import { begin, copied, failureOf, fractionOf, originOf, removeWithDisk } from './copying.js';
 import { Ec2Error } from './errors.js';
 import { type Attributes, filtered, nothing, page, tagSet, tagsFor } from './filters.js';
 import { keyOf } from './kms.js';
@@ -13,9 +13,12 @@ const createSnapshot = action('CreateSnapshot', async ({ VolumeId: id, Descripti
   const volume = own(here, 'volumes', id);
   const tags = tagsFor('snapshot', specifications);
   stopDryRun(here);
-  const snapshot = draftOf(volume, { description, tags }, here);
-  await here.store.exclusive(() => putNew(here, 'snapshots', snapshot));
-  await fillFromVolume(snapshot, volume, here);
+  const snapshot = await draftOf(volume, { description, tags }, here);
+  await here.store.exclusive(() => {
+    own(here, 'volumes', id);
+    begin(here, { disks: [snapshot] });
+  });
+  await copied(here, { disks: [snapshot] });
   // Source: AWS CLI reference, create-snapshot: no tags are an empty set here, other than where snapshots are described.
   return { ...snapshotBody(snapshot, here), status: 'pending', progress: '', tagSet: tagSet(snapshot.tags) ?? [] };
 });
@@ -38,7 +41,7 @@ const deleteSnapshot = action('DeleteSnapshot', async ({ SnapshotId: id }, here)
     own(here, 'snapshots', snapshot.id);
     const image = imageOf(snapshot.id, here);
     if (image !== undefined) throw new Ec2Error('InvalidSnapshot.InUse', `The snapshot ${snapshot.id} is currently in use by ${image.id}`);
-    remove(snapshot.id, here);
+    removeWithDisk(here, snapshot);
   });
   return { return: true };
 });
@@ -48,18 +51,12 @@ export function deleteUnused(id: string, here: Here): SnapshotReturnCodes {
   const snapshot = here.store.get('snapshots', id);
   if (snapshot === undefined || ownerOf(snapshot) !== here.account) return 'missing-permissions';
   if (imageOf(id, here) !== undefined) return 'skipped';
-  remove(id, here);
+  removeWithDisk(here, snapshot);
   return 'success';
 }
 
 function imageOf(snapshot: string, here: Here): Image | undefined {
   return here.store.list('images').find(({ mappings }) => mappings.some((mapping) => mapping.snapshot === snapshot));
-}
-
-/** The disk first: a record without one can still be deleted, a disk without a record is found by nobody. */
-function remove(id: string, here: Here): void {
-  removeDisk(here.store.diskOf(id));
-  here.store.remove('snapshots', id);
 }
 
 const modifySnapshotAttribute = action(
@@ -100,7 +97,7 @@ const describeSnapshotAttribute = action('DescribeSnapshotAttribute', async ({ S
 export const snapshotActions = [createSnapshot, describeSnapshots, deleteSnapshot, modifySnapshotAttribute, describeSnapshotAttribute];
 
 /** The record of a snapshot of a volume, whose disk is still to be filled. */
-export function draftOf(volume: Volume, { description, tags }: Pick<Snapshot, 'description' | 'tags'>, here: Here): Snapshot {
+export async function draftOf(volume: Volume, { description, tags }: Pick<Snapshot, 'description' | 'tags'>, here: Here): Promise<Snapshot> {
   if (!volume.ready) throw new Ec2Error('IncorrectState', `Volume '${volume.id}' is not 'available'.`);
   return {
     id: here.store.newId('snapshots'),
@@ -113,23 +110,9 @@ export function draftOf(volume: Volume, { description, tags }: Pick<Snapshot, 'd
     kmsKey: volume.kmsKey,
     owner: here.account,
     ready: false,
+    origin: await originOf(volume, here),
     maker: thisMaker(),
   };
-}
-
-/** Copies what is on a volume to the snapshot that was begun of it; where that fails there is none. */
-export async function fillFromVolume(snapshot: Snapshot, volume: Volume, here: Here): Promise<void> {
-  const disk = here.store.diskOf(volume.id);
-  const device = deviceOf(disk);
-  try {
-    // What was written to an attached volume may still be in the cache of its device.
-    if (device !== undefined) await here.run(['blockdev', '--flushbufs', device]);
-    await copyDisk(here.run, disk, here.store.diskOf(snapshot.id), volume.size);
-    await finish(here, 'snapshots', snapshot.id);
-  } catch (error) {
-    await discard(here, 'snapshots', snapshot.id, error);
-    throw error;
-  }
 }
 
 /** Whether a snapshot is complete. */
@@ -149,7 +132,9 @@ function lastsFor({ copied }: Snapshot, { latency }: Here): number {
 function progressOf(snapshot: Snapshot, here: Here): string {
   if (isComplete(snapshot, here)) return '100%';
   const whole = lastsFor(snapshot, here);
-  return whole === 0 ? '0%' : `${Math.min(99, Math.floor(((Date.now() - Date.parse(snapshot.created)) / whole) * 100))}%`;
+  const passed = whole === 0 ? 1 : (Date.now() - Date.parse(snapshot.created)) / whole;
+  const there = snapshot.ready ? 1 : fractionOf(snapshot, here.store);
+  return `${Math.min(99, Math.floor(Math.min(passed, there) * 100))}%`;
 }
 
 function snapshotBody(snapshot: Snapshot, here: Here): SnapshotAnswer {

@@ -1,6 +1,7 @@
 import type { Resource, Volume } from '../store.js';
-import { action, failureOf, type Here, mustBeThisInstance, selected, stopDryRun } from './action.js';
+import { action, type Here, mustBeThisInstance, selected, stopDryRun } from './action.js';
 import { isReady } from './attachments.js';
+import { failureOf } from './copying.js';
 import { type Attributes, filtered, nothing, page } from './filters.js';
 import type { InstanceStatusSummary, VolumeStatusInfoStatus } from './model/answers.js';
 import { zoneIdOf } from './zones.js';

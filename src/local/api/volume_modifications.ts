@@ -2,6 +2,7 @@ import { growDisk } from '../loop_devices.js';
 import type { Modification, Volume } from '../store.js';
 import { action, type Here, hasPassed, own, selected, stopDryRun } from './action.js';
 import { isReady } from './attachments.js';
+import { onceCopied } from './copying.js';
 import { Ec2Error } from './errors.js';
 import { type Attributes, filtered, page } from './filters.js';
 import type { VolumeModification, VolumeModificationState } from './model/answers.js';
@@ -24,6 +25,7 @@ const modifyVolume = action(
     stopDryRun(here);
     const target = type === 'gp3' ? { ...asked, iops: asked.iops ?? 3000, throughput: asked.throughput ?? 125 } : asked;
     const modification: Modification = { since: new Date().toISOString(), original: performanceOf(before), target: performanceOf(target) };
+    await onceCopied(id, here, () => {});
     // The disk first: one that is larger than its record says is only found to be so later.
     await here.alone('devices', async () => {
       mustGrow(own(here, 'volumes', id), size);

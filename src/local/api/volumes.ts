@@ -1,9 +1,9 @@
 import { machine } from '../instance_identity.js';
-import { copyDisk, createDisk, removeDisk } from '../loop_devices.js';
 import { thisMaker } from '../owner_process.js';
 import type { Snapshot, Volume } from '../store.js';
-import { action, discard, existing, failureOf, finish, type Here, own, ownerOf, putNew, selected, stopDryRun } from './action.js';
+import { action, existing, type Here, own, ownerOf, selected, stopDryRun } from './action.js';
 import { attachmentBody, attachmentState, isAttached, isReady, isTaken, rootVolume, settled } from './attachments.js';
+import { begin, copied, failureOf, removeWithDisk } from './copying.js';
 import { Ec2Error } from './errors.js';
 import { type Attributes, filtered, nothing, page, tagSet, tagsFor } from './filters.js';
 import { keyOf } from './kms.js';
@@ -71,22 +71,14 @@ const createVolume = action(
         kmsKey: encrypted ? (key ?? snapshot?.kmsKey) : undefined,
         owner: here.account,
         ready: false,
+        origin: snapshot === undefined ? undefined : { id: snapshot.id },
         maker: thisMaker(),
       };
-      putNew(here, 'volumes', made);
+      if (snapshot !== undefined) existing(here, 'snapshots', snapshot.id);
+      begin(here, { disks: [made] });
       return { volume: made, fresh: true };
     });
-    if (fresh) {
-      const disk = here.store.diskOf(volume.id);
-      try {
-        if (snapshot === undefined) await createDisk(disk, size);
-        else await copyDisk(here.run, here.store.diskOf(snapshot.id), disk, size);
-        await finish(here, 'volumes', volume.id);
-      } catch (error) {
-        await discard(here, 'volumes', volume.id, error);
-        throw error;
-      }
-    }
+    if (fresh) await copied(here, { disks: [volume] });
     const { attachmentSet: _, ...body } = volumeBody(here.store.get('volumes', volume.id) ?? volume, here);
     return body;
   },
@@ -115,9 +107,7 @@ const deleteVolume = action('DeleteVolume', async ({ VolumeId: id }, here) => {
     if (isTaken(own(here, 'volumes', volume.id), here)) {
       throw new Ec2Error('VolumeInUse', `Volume ${volume.id} is currently attached to ${here.instance}`);
     }
-    // The disk first: a record without one can still be deleted, a disk without a record is found by nobody.
-    removeDisk(here.store.diskOf(volume.id));
-    here.store.remove('volumes', volume.id);
+    removeWithDisk(here, volume);
   });
   return { return: true };
 });

@@ -20,7 +20,12 @@ export const verb: Verb = (local, { exit }) => {
   local
     .command('check')
     .description('find what crashes and power cuts left: unreadable records, disks without a record, dead locks, dangling links')
-    .addOption(new Option('--repair', 'rebuild records as far as runs tell, and remove drafts, dead locks and dangling links; disks stay').default(false))
+    .addOption(
+      new Option(
+        '--repair',
+        'rebuild records as far as runs tell, finish disks that were being copied, and remove drafts, dead locks and dangling links; disks stay',
+      ).default(false),
+    )
     .addOption(new Option('--delete-orphans <ids...>', 'delete these disks, which no record has'))
     .addOption(jsonOption())
     .addOption(stateOption())
@@ -59,8 +64,9 @@ async function checkLocal(options: CheckOptions): Promise<number> {
 }
 
 async function repair(ec2: LocalEc2, state: string): Promise<void> {
-  // Drafts, dangling links, attachments that were begun.
+  // Drafts, dangling links, attachments and disks that were begun.
   await ec2.mend();
+  await ec2.settled();
   const remembered = listRuns(state).flatMap(rememberedBy);
   for (const region of ec2.regions) {
     const store = ec2.storeOf(region);

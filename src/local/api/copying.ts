@@ -1,0 +1,256 @@
+import { existsSync, linkSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { makeFolder, syncFolder } from '../../linux/atomic_write.js';
+import { bytesOf, copyDisk, createDisk, deviceOf, isBusy, linkCount, removeDisk, writtenAt } from '../loop_devices.js';
+import { hasDied, isSinceBoot, thisMaker } from '../owner_process.js';
+import type { DiskResource, Image, Origin, Snapshot, Store, Volume } from '../store.js';
+import { type Here, putNew } from './action.js';
+
+/** A request is answered after this time, even if its disks are still being copied: clients with time limits would send it again. */
+const answerMs = 200;
+
+/** What is made with disks that are copied. */
+export interface Begun {
+  readonly image?: Image;
+  readonly disks: readonly (Volume | Snapshot)[];
+}
+
+/** What a snapshot of a volume is copied from: the disk as it is now, with all that was written to its device. */
+export async function originOf(volume: Volume, here: Here): Promise<Origin> {
+  const disk = here.store.diskOf(volume.id);
+  const device = deviceOf(disk);
+  if (device !== undefined) await here.run(['blockdev', '--flushbufs', device]);
+  const inUse = device !== undefined && isBusy(device);
+  return { id: volume.id, written: inUse ? undefined : writtenAt(disk) };
+}
+
+/**
+ * Writes the records of something new, and keeps the disks it is to be copied from, or does neither. While the store is held.
+ * @param from the store of those disks.
+ */
+export function begin(here: Here, begun: Begun, from: Store = here.store): void {
+  const { image, disks } = begun;
+  try {
+    if (image !== undefined) putNew(here, 'images', image);
+    for (const disk of disks) putDisk(here, disk);
+    for (const { id, origin } of disks) if (origin !== undefined) keepSource(from.diskOf(origin.id), here.store.sourceOf(id));
+  } catch (error) {
+    removeBegun(here, begun);
+    throw error;
+  }
+}
+
+function putDisk(here: Here, disk: Volume | Snapshot): void {
+  if (isVolume(disk)) putNew(here, 'volumes', disk);
+  else putNew(here, 'snapshots', disk);
+}
+
+function keepSource(disk: string, source: string): void {
+  makeFolder(dirname(source));
+  linkSync(disk, source);
+}
+
+function removeBegun(here: Here, { image, disks }: Begun): void {
+  if (image !== undefined) here.store.remove('images', image.id);
+  for (const disk of disks) removeWithDisk(here, disk);
+}
+
+/** Removes a volume or snapshot. The disk first: a record without one can still be deleted, a disk without a record is found by nobody. */
+export function removeWithDisk(here: Here, { id }: Pick<DiskResource, 'id'>): void {
+  removeDisks(here, id);
+  here.store.remove(kindOf(id), id);
+}
+
+function removeDisks(here: Here, id: string): void {
+  here.copies.get(id)?.stop.abort(new Error(`${id} was deleted`));
+  removeDisk(here.store.diskOf(id));
+  removeDisk(here.store.sourceOf(id));
+}
+
+/**
+ * Copies the disks of what was begun. What takes longer than {@link answerMs} goes on in the background.
+ * @throws Error where that fails before; nothing of it is there then.
+ */
+export async function copied(here: Here, begun: Begun): Promise<void> {
+  const { image, disks } = begun;
+  const all = Promise.all(disks.map((disk) => copy(here, disk)));
+  try {
+    if (disks.some((disk) => isWaitedFor(here, disk))) return void (await all);
+    await Promise.race([all, sleep(answerMs, undefined, { ref: false })]);
+    if (disks.some(({ id }) => here.copies.has(id))) syncFolder(dirname(here.store.sourceOf('')));
+  } catch (error) {
+    if (image !== undefined) here.failures.set(image.id, (error as Error).message);
+    // What cannot be removed is in state error, and says why.
+    await here.store.exclusive(() => removeBegun(here, begun)).catch(() => {});
+    throw error;
+  }
+}
+
+/**
+ * Whether a request is answered only when a disk is copied: where that is nothing but a second name or there is nothing
+ * to copy, and of a volume in use: what is written to it after the answer must not get into the snapshot.
+ */
+function isWaitedFor(here: Here, { id, origin }: DiskResource): boolean {
+  if (origin === undefined) return true;
+  return isShared(id, origin) || (!isSnapshot(origin.id) && origin.written === undefined) || bytesOf(here.store.sourceOf(id)) === 0;
+}
+
+/** Whether a disk is the same as its origin, for ever: neither is written to. */
+function isShared(id: string, origin: Origin): boolean {
+  return isSnapshot(id) && isSnapshot(origin.id);
+}
+
+function copy(here: Here, disk: DiskResource): Promise<void> {
+  const stop = new AbortController();
+  const done = fill(here, disk, stop.signal).finally(() => here.copies.delete(disk.id));
+  here.copies.set(disk.id, { stop, done });
+  return done;
+}
+
+async function fill(here: Here, { id, size, origin }: DiskResource, signal: AbortSignal): Promise<void> {
+  const [from, to] = [here.store.sourceOf(id), here.store.diskOf(id)];
+  try {
+    if (origin === undefined) await createDisk(to, size);
+    else if (isShared(id, origin)) shareDisk(from, to);
+    else await copyDisk(here.run, { from, to, sizeGiB: size, written: origin.written, signal });
+    await finish(here, id);
+  } catch (error) {
+    if (await fail(here, id, error as Error)) throw error;
+  }
+}
+
+function shareDisk(from: string, to: string): void {
+  // What a killed process had made of it.
+  removeDisk(to);
+  linkSync(from, to);
+  syncFolder(dirname(to));
+}
+
+/** A disk is filled: its volume or snapshot is ready, unless somebody deleted it meanwhile; then the disk goes too. */
+export function finish(here: Here, id: string): Promise<void> {
+  return here.store.exclusive(() => {
+    if (change(here, id, { ready: true, origin: undefined })) removeDisk(here.store.sourceOf(id));
+    else removeDisks(here, id);
+  });
+}
+
+/**
+ * A disk could not be made: its volume or snapshot is in state `error` from now on, and says why.
+ * @returns false where it was deleted meanwhile.
+ */
+export async function fail(here: Here, id: string, { message }: Error): Promise<boolean> {
+  here.failures.set(id, message);
+  try {
+    // First: on a disk that is full nothing can be written before.
+    removeDisk(here.store.diskOf(id));
+    return await here.store.exclusive(() => {
+      const isThere = change(here, id, { ready: false, origin: undefined, failure: message });
+      removeDisk(here.store.sourceOf(id));
+      return isThere;
+    });
+  } catch {
+    // This process says so all the same; another one, after its end, tries again.
+    return true;
+  }
+}
+
+/** Why the disk of something will never be ready, where that is so. */
+export function failureOf(disk: DiskResource, here: Here): string | undefined {
+  if (disk.ready) return undefined;
+  const failure = disk.failure ?? here.failures.get(disk.id) ?? (hasDied(disk.maker) && !canGoOn(disk, here.store) ? killed : undefined);
+  return failure === undefined ? undefined : here.told(failure);
+}
+
+const killed = 'the process that was making it was killed';
+
+/**
+ * Whether another process can copy a disk when the one that did so has died. What was written to a volume before this
+ * machine was restarted may not have reached its disk.
+ */
+export function canGoOn({ id, origin, maker }: DiskResource, store: Store): boolean {
+  if (origin === undefined || !existsSync(store.sourceOf(id))) return false;
+  return isSnapshot(origin.id) || (origin.written !== undefined && isSinceBoot(maker));
+}
+
+/** Why an image will never be ready, where that is so. */
+export function failureOfImage(image: Image, here: Here): string | undefined {
+  if (image.ready !== false) return undefined;
+  const failures = snapshotsOf(image, here.store).map((found) => {
+    if (found !== undefined) return failureOf(found, here);
+    return hasDied(image.maker) ? killed : undefined;
+  });
+  return here.failures.get(image.id) ?? failures.find((failure) => failure !== undefined);
+}
+
+/** Whether the disks of an image are all there. */
+export function isFilled(image: Image, store: Store): boolean {
+  return image.ready !== false || snapshotsOf(image, store).every((found) => found?.ready === true);
+}
+
+/** The snapshots that the volumes of an image are made of; undefined for one that is gone. */
+export function snapshotsOf({ mappings }: Image, store: Store): (Snapshot | undefined)[] {
+  return mappings.flatMap(({ snapshot }) => (snapshot === undefined ? [] : [store.get('snapshots', snapshot)]));
+}
+
+/** How much of a disk that is being copied is there, from 0 to 1. */
+export function fractionOf({ id }: DiskResource, store: Store): number {
+  const whole = bytesOf(store.sourceOf(id));
+  return whole === 0 ? 0 : Math.min(1, bytesOf(store.diskOf(id)) / whole);
+}
+
+/** Goes on, from the start, with disks whose copying ended with the process that did it. */
+export async function resumeCopies(here: Here): Promise<void> {
+  const isLeft = (id: string) => !here.copies.has(id) && (diskResource(here, id)?.ready !== false || hasDied(diskResource(here, id)?.maker));
+  if (!here.store.copying.some(isLeft)) return;
+  const taken = await here.store.exclusive(() => here.store.copying.filter(isLeft).flatMap((id) => takeOver(here, id)));
+  // Why one failed, its record says.
+  for (const disk of taken) copy(here, disk).catch(() => {});
+}
+
+function takeOver(here: Here, id: string): DiskResource[] {
+  const disk = diskResource(here, id);
+  if (disk === undefined || disk.ready || !canGoOn(disk, here.store)) {
+    removeDisk(here.store.sourceOf(id));
+    return [];
+  }
+  change(here, id, { maker: thisMaker() });
+  return [disk];
+}
+
+/**
+ * Does something to a volume, while the store is held, as soon as no snapshot is being copied of it: what is written to
+ * it from then on must not get into that.
+ */
+export async function onceCopied<T>(id: string, here: Here, action: () => T): Promise<T> {
+  for (;;) {
+    const done = await here.store.exclusive(() => (linkCount(here.store.diskOf(id)) > 1 ? undefined : { value: action() }));
+    if (done !== undefined) return done.value;
+    await sleep(lookAgainMs);
+  }
+}
+
+const lookAgainMs = 50;
+
+/** Changes the record of a volume or snapshot, unless it was removed meanwhile: then false is given. */
+function change(here: Here, id: string, to: Partial<Pick<DiskResource, 'ready' | 'origin' | 'failure' | 'maker'>>): boolean {
+  return isSnapshot(id)
+    ? here.store.change('snapshots', id, (snapshot) => ({ ...snapshot, ...to }))
+    : here.store.change('volumes', id, (volume) => ({ ...volume, ...to }));
+}
+
+function diskResource(here: Here, id: string): DiskResource | undefined {
+  return here.store.get(kindOf(id), id);
+}
+
+function kindOf(id: string): 'volumes' | 'snapshots' {
+  return isSnapshot(id) ? 'snapshots' : 'volumes';
+}
+
+function isVolume(disk: Volume | Snapshot): disk is Volume {
+  return !isSnapshot(disk.id);
+}
+
+function isSnapshot(id: string): boolean {
+  return id.startsWith('snap-');
+}
