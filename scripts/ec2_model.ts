@@ -70,15 +70,15 @@ class Requests {
     const made: Members = new Map(
       members.map((member) => {
         if (!read.has(member.name)) return [member.name, ''];
+        if (member.isList && !model.isEc2) return [member.name, 'any'];
         if (member.structure !== undefined) this.addStructure(member.structure, model);
         else this.addEnum(member.type, model);
-        if (member.isList && !model.isEc2) throw new Error(`${api}: ${member.name} is a list of STS, which are written in another way`);
         return [member.name, `${member.type}${member.isList ? '[]' : ''}${member.isRequired ? '!' : ''}`];
       }),
     );
     const type = members
       .filter(({ name }) => read.has(name))
-      .map((member) => `readonly ${member.name}${member.isRequired ? '' : '?'}: ${requestType(member)};`);
+      .map((member) => `readonly ${member.name}${member.isRequired ? '' : '?'}: ${requestType(member, model)};`);
     this.typesOf.set(made, `{ ${type.join(' ')} }`);
     return made;
   }
@@ -108,7 +108,8 @@ ${enums.join('')}};
 
 /**
  * The members of structures with their types: \`string\`, \`integer\`, \`boolean\`, \`timestamp\`, an enumeration or a
- * structure; \`[]\` is a list, \`!\` must be given, and those without a type EC2 has, but they are not served.
+ * structure; \`[]\` is a list, \`!\` must be given, \`any\` is a list of STS, which is written in another way and not read, and
+ * those without a type EC2 has, but they are not served.
  */
 export const structures: Shapes = {
 ${structures.join('')}};
@@ -174,7 +175,8 @@ function enumTypes(enums: ReadonlyMap<string, readonly string[]>): string {
     .join('');
 }
 
-function requestType({ type, isList }: Member): string {
+function requestType({ type, isList }: Member, { isEc2 }: Model): string {
+  if (isList && !isEc2) return 'unknown';
   const one = { integer: 'number', timestamp: 'string' }[type] ?? type;
   return isList ? `readonly ${one}[]` : one;
 }

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { openEc2 } from '../../src/aws/client.js';
 import { credentialsOf } from '../../src/aws/credentials.js';
+import { localEc2 } from '../../src/cli/embedded_ec2.js';
+import type { AssumedRole } from '../../src/dsl/recipe/types.js';
 import { base, misbehaving, pipeline, recordsOf } from '../support/ec2.js';
 import { inFolder } from '../support/folder.js';
 import { runRecipe } from '../support/recipe.js';
@@ -55,6 +57,33 @@ suite('access to EC2', (test) => {
       assert.is(asked.code, 1);
       assert.match(asked.errors['volume'] ?? '', /the device arn:aws:iam::000000000000:mfa\/me must be asked for a code: give it by CHROOTFILE_MFA_CODE/);
       assert.is((await runRecipe(folder, cloud(mfa).replace('name: base', 'name: base2'), [], { CHROOTFILE_MFA_CODE: '123456' })).code, 0);
+    }));
+
+  test('the embedded EC2 accepts every setting of a role', () =>
+    inFolder({}, async (folder) => {
+      const role: Required<AssumedRole> = {
+        role_arn: 'arn:aws:iam::222222222222:role/images',
+        session_name: 'session',
+        external_id: 'x',
+        duration_seconds: 900,
+        policy: '{"Version":"2012-10-17","Statement":[]}',
+        policy_arns: ['arn:aws:iam::aws:policy/x', 'arn:aws:iam::aws:policy/y'],
+        tags: { team: 'a', stage: 'b' },
+        transitive_tag_keys: ['team', 'stage'],
+        mfa_serial: 'arn:aws:iam::000000000000:mfa/me',
+      };
+      const handler = localEc2(folder, 'local-1').requestHandler as never;
+      for (const setting of Object.entries(role)) {
+        const assume_role = { role_arn: role.role_arn, ...Object.fromEntries([setting]) };
+        const keys = credentialsOf({ provider: 'local', assume_role }, 'local-1', handler).provider();
+        const said = await withEnvironment({ CHROOTFILE_MFA_CODE: '123456' }, () =>
+          keys.then(
+            ({ accessKeyId }) => accessKeyId,
+            (error: Error) => error.message,
+          ),
+        );
+        assert.is(said, '222222222222', setting[0]);
+      }
     }));
 
   test('credentials come from the environment, by the old names too, and from a file', () =>

@@ -58,6 +58,7 @@ function membersIn(tree: Tree, members: Members, path: string): Readonly<Record<
 }
 
 function parse(tree: Tree, shape: string, name: string): unknown {
+  if (shape === 'any') return tree;
   const [, type = '', list] = /^(\w+)(\[\])?!?$/.exec(shape) ?? [];
   if (list !== undefined) {
     const items = [...structureAt(tree, name).children].sort(([a], [b]) => Number(a) - Number(b));

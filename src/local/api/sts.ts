@@ -14,10 +14,24 @@ const decodeAuthorizationMessage = action('DecodeAuthorizationMessage', async ({
   return { DecodedMessage: text };
 });
 
-/** Credentials of the role's account; whoever may ask may have them, so an external id is not asked for. */
+/** Credentials of the role's account; whoever may ask may have them, and do all with them: policies and tags limit nothing here. */
 const assumeRole = action(
   'AssumeRole',
-  async ({ RoleArn: arn, RoleSessionName: session, DurationSeconds: seconds = 3600, SerialNumber: serial, TokenCode: code, ExternalId: _ }, here) => {
+  async (
+    {
+      RoleArn: arn,
+      RoleSessionName: session,
+      DurationSeconds: seconds = 3600,
+      SerialNumber: serial,
+      TokenCode: code,
+      ExternalId: _id,
+      Policy: _policy,
+      PolicyArns: _arns,
+      Tags: _tags,
+      TransitiveTagKeys: _keys,
+    },
+    here,
+  ) => {
     const [, account] = /^arn:aws:iam::([0-9]{12}):role\/.+$/.exec(arn) ?? [];
     if (account === undefined) throw new Ec2Error('ValidationError', `${arn} is invalid`);
     if ((serial === undefined) !== (code === undefined)) {

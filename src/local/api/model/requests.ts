@@ -27,7 +27,7 @@ export interface TagSpecification { readonly ResourceType?: ResourceType; readon
 
 /** The parameters of the actions that are served. */
 export interface Requests {
-  readonly AssumeRole: { readonly RoleArn: string; readonly RoleSessionName: string; readonly DurationSeconds?: number; readonly ExternalId?: string; readonly SerialNumber?: string; readonly TokenCode?: string; };
+  readonly AssumeRole: { readonly RoleArn: string; readonly RoleSessionName: string; readonly PolicyArns?: unknown; readonly Policy?: string; readonly DurationSeconds?: number; readonly Tags?: unknown; readonly TransitiveTagKeys?: unknown; readonly ExternalId?: string; readonly SerialNumber?: string; readonly TokenCode?: string; };
   readonly AttachVolume: { readonly Device: string; readonly InstanceId: string; readonly VolumeId: string; readonly DryRun?: boolean; };
   readonly CopyImage: { readonly Name: string; readonly SourceImageId: string; readonly SourceRegion: string; readonly ClientToken?: string; readonly Description?: string; readonly Encrypted?: boolean; readonly KmsKeyId?: string; readonly CopyImageTags?: boolean; readonly TagSpecification?: readonly TagSpecification[]; readonly SnapshotCopyCompletionDurationMinutes?: number; readonly DryRun?: boolean; };
   readonly CopySnapshot: { readonly SourceRegion: string; readonly SourceSnapshotId: string; readonly Description?: string; readonly DestinationRegion?: string; readonly Encrypted?: boolean; readonly KmsKeyId?: string; readonly PresignedUrl?: string; readonly TagSpecification?: readonly TagSpecification[]; readonly CompletionDurationMinutes?: number; readonly DryRun?: boolean; };

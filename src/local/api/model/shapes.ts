@@ -20,7 +20,8 @@ export const enums: Readonly<Record<string, string>> = {
 
 /**
  * The members of structures with their types: `string`, `integer`, `boolean`, `timestamp`, an enumeration or a
- * structure; `[]` is a list, `!` must be given, and those without a type EC2 has, but they are not served.
+ * structure; `[]` is a list, `!` must be given, `any` is a list of STS, which is written in another way and not read, and
+ * those without a type EC2 has, but they are not served.
  */
 export const structures: Shapes = {
   AttributeValue: { Value: 'string' },
@@ -38,7 +39,7 @@ export const structures: Shapes = {
 
 /** The parameters of the actions that are served, as those of structures. */
 export const actions: Shapes = {
-  AssumeRole: { RoleArn: 'string!', RoleSessionName: 'string!', PolicyArns: '', Policy: '', DurationSeconds: 'integer', Tags: '', TransitiveTagKeys: '', ExternalId: 'string', SerialNumber: 'string', TokenCode: 'string', SourceIdentity: '', ProvidedContexts: '', MinimumSessionTokenSize: '' },
+  AssumeRole: { RoleArn: 'string!', RoleSessionName: 'string!', PolicyArns: 'any', Policy: 'string', DurationSeconds: 'integer', Tags: 'any', TransitiveTagKeys: 'any', ExternalId: 'string', SerialNumber: 'string', TokenCode: 'string', SourceIdentity: '', ProvidedContexts: '', MinimumSessionTokenSize: '' },
   AttachVolume: { Device: 'string!', InstanceId: 'string!', VolumeId: 'string!', EbsCardIndex: '', DryRun: 'boolean' },
   CopyImage: { Name: 'string!', SourceImageId: 'string!', SourceRegion: 'string!', ClientToken: 'string', Description: 'string', Encrypted: 'boolean', KmsKeyId: 'string', DestinationOutpostArn: '', CopyImageTags: 'boolean', TagSpecification: 'TagSpecification[]', SnapshotCopyCompletionDurationMinutes: 'integer', DestinationAvailabilityZone: '', DestinationAvailabilityZoneId: '', DryRun: 'boolean' },
   CopySnapshot: { SourceRegion: 'string!', SourceSnapshotId: 'string!', Description: 'string', DestinationOutpostArn: '', DestinationRegion: 'string', Encrypted: 'boolean', KmsKeyId: 'string', PresignedUrl: 'string', TagSpecification: 'TagSpecification[]', CompletionDurationMinutes: 'integer', DestinationAvailabilityZone: '', DryRun: 'boolean' },
