@@ -8,7 +8,6 @@ export interface Device {
   readonly delete_on_termination?: boolean;
   readonly encrypted?: boolean;
   readonly iops?: number;
-  readonly kms_key_id?: string;
   readonly no_device?: boolean;
   readonly snapshot_id?: string;
   readonly throughput?: number;
@@ -28,7 +27,6 @@ export const deviceSchema = {
     delete_on_termination: { type: 'boolean', description: 'Whether its volume goes with the instance; it does unless said' },
     encrypted: { type: 'boolean', description: 'Whether a volume without a snapshot is encrypted' },
     iops: { type: 'integer', description: 'I/O operations a second, for gp3, io1 and io2' },
-    kms_key_id: { type: 'string', description: 'Key of an encrypted volume' },
     no_device: { type: 'boolean', description: 'Takes out a device that the source image has' },
     snapshot_id: { type: 'string', pattern: '^snap-[0-9a-f]+$', description: 'What is on it' },
     throughput: { type: 'integer', description: 'Throughput in MiB/s, for gp3' },
@@ -50,7 +48,6 @@ export function faultsOfDevice(device: Device): string[] {
   const { volume_type: type, iops, throughput, volume_size: size } = device;
   const limit = limits[type ?? ''];
   return [
-    ...(device.kms_key_id !== undefined && device.encrypted !== true ? ['with kms_key_id it must be encrypted: true'] : []),
     ...(iops !== undefined && limit === undefined ? [`iops are for gp3, io1 and io2, not for ${type ?? 'a type that is not said'}`] : []),
     ...(iops !== undefined && limit !== undefined && (iops < limit.iops[0] || iops > limit.iops[1])
       ? [`iops of ${type} go from ${limit.iops[0]} to ${limit.iops[1]}`]
@@ -105,23 +102,22 @@ function merge(before: BlockDeviceMapping | undefined, device: Device): BlockDev
       Throughput: device.throughput,
       DeleteOnTermination: device.delete_on_termination,
       Encrypted: device.encrypted,
-      KmsKeyId: device.kms_key_id,
     }),
   };
   return registrable({ DeviceName, Ebs: ebs });
 }
 
-/** As RegisterImage takes it: EC2 refuses to be told of encryption where there is a snapshot, and of iops where they are fixed. */
+/** As RegisterImage takes it: EC2 refuses to be told of keys, of encryption where there is a snapshot, and of iops where they are fixed. */
 function registrable({ DeviceName, VirtualName, Ebs: ebs }: BlockDeviceMapping): BlockDeviceMapping {
   if (ebs === undefined) return { DeviceName, VirtualName };
-  const { Encrypted: encrypted, KmsKeyId: key, Iops: iops, Throughput: throughput, ...rest } = ebs;
+  const { Encrypted: encrypted, KmsKeyId: _, Iops: iops, Throughput: throughput, ...rest } = ebs;
   const type = ebs.VolumeType ?? '';
   return {
     DeviceName,
     Ebs: {
       ...rest,
       ...definedIn({ Iops: type in limits ? iops : undefined, Throughput: type === 'gp3' ? throughput : undefined }),
-      ...(ebs.SnapshotId === undefined ? definedIn({ Encrypted: encrypted, KmsKeyId: key }) : {}),
+      ...(ebs.SnapshotId === undefined ? definedIn({ Encrypted: encrypted }) : {}),
     },
   };
 }

@@ -89,6 +89,11 @@ const unfit: readonly [title: string, given: string, said: RegExp, change?: Read
   ],
   ['too many iops for the root volume', 'root_volume_size: 1, root_volume_iops: 4000', /root volume: gp3 has at most 500 iops a GiB/],
   ['a device twice', 'ami_block_device_mappings: [{device_name: sdb, volume_size: 1}, {device_name: /dev/sdb, volume_size: 1}]', /named twice/],
+  [
+    'a key of a device, which RegisterImage does not take',
+    'ami_block_device_mappings: [{device_name: /dev/sdb, volume_size: 1, encrypted: true, kms_key_id: alias/x}]',
+    /unknown key "kms_key_id"/,
+  ],
   ['UEFI variables without UEFI', 'boot_mode: legacy-bios, uefi_data: QQ==', /uefi_data does not go with boot_mode "legacy-bios"/],
   ['a TPM without UEFI', 'boot_mode: legacy-bios, tpm_support: v2.0', /tpm_support needs boot_mode "uefi"/],
   ['ENA on paravirtual', 'ami_virtualization_type: paravirtual, ena_support: true', /enhanced networking needs virtualization "hvm"/],
