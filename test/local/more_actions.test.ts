@@ -145,6 +145,17 @@ suite('actions that clients reach for', (test) => {
       });
     }));
 
+  test('an empty list of ids or names is as none: all are described', () =>
+    inFolder({}, async (folder) => {
+      const ask = asker(folder);
+      const volume = (await ask('CreateVolume', size1)).one('volumeId');
+      await ask('ModifyVolume', { VolumeId: volume, Size: '2' });
+      await ask('CreateVolume', size1);
+      assert.is((await ask('DescribeVolumes', { VolumeId: '' })).all('volumeId').length, 2);
+      assert.equal((await ask('DescribeVolumesModifications', { VolumeId: '' })).all('volumeId'), [volume]);
+      assert.ok((await ask('DescribeRegions', { RegionName: '' })).all('regionName').includes('local-1'));
+    }));
+
   test('volumes and this machine have a status', () =>
     inFolder({}, async (folder) => {
       const ask = asker(folder);

@@ -62,6 +62,7 @@ function parse(tree: Tree, shape: string, name: string): unknown {
   const [, type = '', list] = /^(\w+)(\[\])?!?$/.exec(shape) ?? [];
   if (list !== undefined) {
     const items = [...structureAt(tree, name).children].sort(([a], [b]) => Number(a) - Number(b));
+    if (items.length === 0) return undefined;
     return items.map(([index, child]) => {
       if (!/^[0-9]+$/.test(index)) throw unknown(`${name}.${index}`);
       return parseOne(child, type, `${name}.${index}`) ?? '';
@@ -75,7 +76,7 @@ function parseOne(tree: Tree, type: string, name: string): unknown {
   return members === undefined ? scalar(tree, type, name) : membersIn(structureAt(tree, name), members, name);
 }
 
-/** Some clients write an empty list, or an empty structure, as an empty value. */
+/** Some clients write an empty list, which is as none, or an empty structure as an empty value. */
 function structureAt(tree: Tree, name: string): Tree {
   if (tree.value !== undefined && tree.value !== '') throw new Ec2Error('InvalidParameterValue', `Invalid value '${tree.value}' for ${name}: it has parts`);
   return tree;
