@@ -40,6 +40,11 @@ export function checkDisk(disk: Disk): void {
   if (throughput < 125 || throughput > 2000) throw refused(`Throughput of ${throughput} is not between 125 and 2000 MiB/s.`);
 }
 
+/** Whether the operations a second of a volume type can be asked for. */
+export function hasIops(type: VolumeType): boolean {
+  return type in iopsLimits;
+}
+
 /** @throws Ec2Error for a volume that several machines are to have attached at once. */
 export function mustBeForOne(multiAttach: boolean | undefined): void {
   if (multiAttach) throw new Ec2Error('UnsupportedOperation', 'There is one machine here: multiAttachEnabled is not served.');

@@ -5,34 +5,31 @@ import { isReady } from './attachments.js';
 import { onceCopied } from './copying.js';
 import { Ec2Error } from './errors.js';
 import { type Attributes, filtered, page } from './filters.js';
-import type { VolumeModification, VolumeModificationState } from './model/answers.js';
-import { checkDisk, iopsOf, mustBeForOne } from './volume_limits.js';
+import type { VolumeModification, VolumeModificationState, VolumeType } from './model/answers.js';
+import { checkDisk, hasIops, iopsOf, mustBeForOne } from './volume_limits.js';
 
 const modifyVolume = action(
   'ModifyVolume',
-  async ({ VolumeId: id, Size: wantedSize, VolumeType: wantedType, Iops: wantedIops, Throughput: wantedThroughput, MultiAttachEnabled: multiAttach }, here) => {
-    const before = own(here, 'volumes', id);
-    if ([wantedSize, wantedType, wantedIops, wantedThroughput, multiAttach].every((wanted) => wanted === undefined)) {
+  async ({ VolumeId: id, Size: size, VolumeType: type, Iops: iops, Throughput: throughput, MultiAttachEnabled: multiAttach }, here) => {
+    const found = own(here, 'volumes', id);
+    if ([size, type, iops, throughput, multiAttach].every((wanted) => wanted === undefined)) {
       throw new Ec2Error('InvalidParameterValue', 'You must specify at least one of the parameters size, volumeType, iops, throughput and multiAttachEnabled.');
     }
     mustBeForOne(multiAttach);
-    if (!isReady(before, here)) throw new Ec2Error('IncorrectModificationState', `Volume '${id}' is not 'available' or 'in-use'.`);
-    const { size = before.size, type = before.type } = { size: wantedSize, type: wantedType };
-    mustGrow(before, size);
-    const kept = type === before.type ? before : { iops: undefined, throughput: undefined };
-    const asked = { type, size, iops: wantedIops ?? kept.iops, throughput: wantedThroughput ?? kept.throughput };
-    checkDisk(asked);
+    const wanted = { size, type, iops, throughput };
+    targetOf(found, wanted, here);
     stopDryRun(here);
-    const target = type === 'gp3' ? { ...asked, iops: asked.iops ?? 3000, throughput: asked.throughput ?? 125 } : asked;
-    const modification: Modification = { since: new Date().toISOString(), original: performanceOf(before), target: performanceOf(target) };
     await onceCopied(id, here, () => {});
-    // The disk first: one that is larger than its record says is only found to be so later.
-    await here.alone('devices', async () => {
-      mustGrow(own(here, 'volumes', id), size);
-      await growDisk(here.run, here.store.diskOf(id), size);
+    return here.alone('devices', async () => {
+      // As it is now: another request may have changed it while this one waited.
+      const before = own(here, 'volumes', id);
+      const target = targetOf(before, wanted, here);
+      const modification: Modification = { since: new Date().toISOString(), original: performanceOf(before), target: performanceOf(target) };
+      // The disk first: one that is larger than its record says is only found to be so later.
+      await growDisk(here.run, here.store.diskOf(id), target.size);
       await here.store.exclusive(() => here.store.put('volumes', { ...own(here, 'volumes', id), ...target, modification }));
+      return { volumeModification: modificationBody({ ...before, modification }, here) };
     });
-    return { volumeModification: modificationBody({ ...before, modification }, here) };
   },
 );
 
@@ -57,11 +54,24 @@ const describeVolumesModifications = action(
 
 export const volumeModificationActions = [modifyVolume, describeVolumesModifications];
 
-function mustGrow(volume: Volume, size: number): void {
-  if (size < volume.size) throw new Ec2Error('InvalidParameterValue', 'New size cannot be smaller than existing size');
+type Performance = Pick<Volume, 'size' | 'type' | 'iops' | 'throughput'>;
+
+/** What a volume becomes. @throws Ec2Error for what it cannot become. Source: EC2 API reference, ModifyVolume. */
+function targetOf(before: Volume, wanted: { readonly [Name in keyof Performance]: Performance[Name] | undefined }, here: Here): Performance {
+  if (!isReady(before, here)) throw new Ec2Error('IncorrectModificationState', `Volume '${before.id}' is not 'available' or 'in-use'.`);
+  const { size = before.size, type = before.type } = wanted;
+  if (size < before.size) throw new Ec2Error('InvalidParameterValue', 'New size cannot be smaller than existing size');
+  const kept = type === before.type ? before : defaultsOf(type);
+  const target = { type, size, iops: wanted.iops ?? kept.iops, throughput: wanted.throughput ?? kept.throughput };
+  checkDisk(target);
+  return target;
 }
 
-function performanceOf({ size, type, iops, throughput }: Pick<Volume, 'size' | 'type' | 'iops' | 'throughput'>): Modification['target'] {
+function defaultsOf(type: VolumeType): Pick<Volume, 'iops' | 'throughput'> {
+  return { iops: hasIops(type) ? 3000 : undefined, throughput: type === 'gp3' ? 125 : undefined };
+}
+
+function performanceOf({ size, type, iops, throughput }: Performance): Modification['target'] {
   return { size, type, iops: iopsOf({ size, type, iops }), throughput };
 }
 
