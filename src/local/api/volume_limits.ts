@@ -38,6 +38,9 @@ export function checkDisk(disk: Disk): void {
   if (throughput === undefined) return;
   if (type !== 'gp3') throw notOf(type, 'throughput');
   if (throughput < 125 || throughput > 2000) throw refused(`Throughput of ${throughput} is not between 125 and 2000 MiB/s.`);
+  // Source: EBS User Guide, "General Purpose SSD volumes". Without `Iops` it has the least.
+  const { iops = 3000 } = disk;
+  if (throughput > iops * 0.25) throw refused(`Throughput (MiBps) to iops ratio of ${throughput / iops} is too high; maximum is 0.25 MiBps per iops.`);
 }
 
 /** Whether the operations a second of a volume type can be asked for. */

@@ -14,8 +14,8 @@ async function volumeIn(ask: Ask, more: Readonly<Record<string, string>> = {}) {
   return { modify, look };
 }
 
-suite('ModifyVolume', (test) => {
-  test('changes that are asked for at once are all made', () =>
+suite('the size and performance of volumes', (test) => {
+  test('changes by ModifyVolume that are asked for at once are all made', () =>
     inFolder({}, async (folder) => {
       const ask = asker(folder);
       const changes = [{ VolumeType: 'gp3' }, { Size: '20' }];
@@ -36,5 +36,19 @@ suite('ModifyVolume', (test) => {
       }
       const { modify } = await volumeIn(ask);
       assert.match(await modify({ VolumeType: 'io1' }), /^InvalidParameterValue: Iops to volume size ratio of 300 is too high; maximum is 50/);
+    }));
+
+  test('gp3 has at most 0.25 MiB/s of throughput for each operation a second, of volumes and of devices of images', () =>
+    inFolder({}, async (folder) => {
+      const ask = asker(folder);
+      const tooMuch = /^InvalidParameterValue: Throughput \(MiBps\) to iops ratio of 0\.33\d* is too high; maximum is 0\.25/;
+      const { modify } = await volumeIn(ask, { VolumeType: 'gp3', Throughput: '750' });
+      assert.match(await modify({ Throughput: '1000' }), tooMuch);
+      assert.is(await modify({ Throughput: '1000', Iops: '4000' }), 'none');
+      const gp3 = { AvailabilityZone: 'local-1a', Size: '10', VolumeType: 'gp3', Throughput: '1000' };
+      assert.match((await ask('CreateVolume', gp3)).refusal, tooMuch);
+      const mapping = { DeviceName: '/dev/sdb', 'Ebs.VolumeSize': '10', 'Ebs.VolumeType': 'gp3', 'Ebs.Throughput': '1000' };
+      const named = Object.fromEntries(Object.entries(mapping).map(([name, value]) => [`BlockDeviceMapping.1.${name}`, value]));
+      assert.match((await ask('RegisterImage', { Name: 'image', RootDeviceName: '/dev/xvda', ...named })).refusal, tooMuch);
     }));
 });
