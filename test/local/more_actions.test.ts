@@ -133,6 +133,9 @@ suite('actions that clients reach for', (test) => {
         const made = await ask('DescribeSnapshots', { 'SnapshotId.1': described.one('snapshotId') });
         assert.equal([made.one('description'), made.all('value')], [`Created by CreateImage(${instance}) for ${image}`, ['b']]);
         assert.match((await ask('CreateImage', { InstanceId: instance, Name: 'whole' })).refusal, /^InvalidAMIName\.Duplicate/);
+        const copy = (await ask('CopyImage', { Name: 'copy', SourceRegion: 'local-1', SourceImageId: image })).one('imageId');
+        const ofCopy = await ask('DescribeImages', { 'ImageId.1': copy });
+        assert.equal([ofCopy.all('imageState'), ofCopy.all('sourceInstanceId')], [['available'], []]);
         const mapping = { 'BlockDeviceMapping.1.DeviceName': '/dev/sdg', 'BlockDeviceMapping.1.NoDevice': '' };
         const added = { 'BlockDeviceMapping.2.DeviceName': '/dev/sdh', 'BlockDeviceMapping.2.Ebs.VolumeSize': '2' };
         const part = (await ask('CreateImage', { InstanceId: instance, Name: 'part', ...mapping, ...added })).one('imageId');

@@ -57,6 +57,8 @@ const copyImage = action(
           return own === undefined ? mapping : { ...mapping, snapshot: own.id, encrypted: own.encrypted };
         }),
         source: { image: source.id, region },
+        // Source: EC2 API reference, Image: only one made by CreateImage has it.
+        instance: undefined,
         sharedWith: undefined,
         productCodes: undefined,
         deprecated: undefined,
