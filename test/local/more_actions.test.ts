@@ -216,3 +216,6 @@ suite('actions that clients reach for', (test) => {
       assert.is((await ask('GetEbsDefaultKmsKeyId')).one('kmsKeyId'), 'alias/aws/ebs');
     }));
 });
+      assert.match((await share()).refusal, /^InvalidAMIID\.Unavailable: .*is disabled/);
+      const unshare = { ImageId: image, 'LaunchPermission.Remove.1.UserId': other.account };
+      assert.is((await ask('ModifyImageAttribute', unshare)).refusal, 'none');

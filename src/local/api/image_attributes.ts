@@ -71,6 +71,10 @@ function changeBy({ description, imds, productCodes, permissions }: Wanted): (im
   if (productCodes.length > 0) return (image) => ({ ...image, productCodes: [...new Set([...(image.productCodes ?? []), ...productCodes])] });
   const change = permissions();
   return (image, here) => {
+    // Source: EC2 User Guide, "Disable an AMI", and its list of error codes.
+    if (image.disabled && Object.values(change.add).some((names) => names.length > 0)) {
+      throw new Ec2Error('InvalidAMIID.Unavailable', `The AMI ID '${image.id}' is disabled: it cannot be shared.`);
+    }
     const snapshots = image.mappings.flatMap(({ snapshot }) => (snapshot === undefined ? [] : (here.store.get('snapshots', snapshot) ?? [])));
     if (snapshots.some(({ encrypted, kmsKey }) => encrypted && (kmsKey === undefined || change.add.groups.length > 0))) {
       throw new Ec2Error('InvalidParameter', `Snapshots encrypted with the AWS Managed CMK can't be shared. Specify another snapshot.`);
