@@ -145,6 +145,11 @@ suite('actions that clients reach for', (test) => {
           (await ask('CreateImage', { InstanceId: instance, Name: 'over', ...over })).refusal,
           /^UnsupportedOperation: The volume attached as \/dev\/sdf/,
         );
+        const keep = { 'BlockDeviceMapping.1.DeviceName': '/dev/sdg', 'BlockDeviceMapping.1.Ebs.DeleteOnTermination': 'false' };
+        const kept = (await ask('CreateImage', { InstanceId: instance, Name: 'keep', ...keep })).one('imageId');
+        assert.equal((await ask('DescribeImages', { 'ImageId.1': kept })).all('deleteOnTermination'), ['true', 'false']);
+        const twice = Object.fromEntries(Object.entries(keep).map(([name, value]) => [name.replace('.1.', '.2.'), value]));
+        assert.match((await ask('CreateImage', { InstanceId: instance, Name: 'twice', ...keep, ...twice })).refusal, /^InvalidBlockDeviceMapping: /);
       });
     }));
 
@@ -211,11 +216,11 @@ suite('actions that clients reach for', (test) => {
         (await ask('CopyImage', { Name: 'copy', SourceRegion: 'local-1', SourceImageId: image })).refusal,
         /^InvalidRequest: Image ami-\w+ is not available/,
       );
+      assert.match((await share()).refusal, /^InvalidAMIID\.Unavailable: .*is disabled/);
+      const unshare = { ImageId: image, 'LaunchPermission.Remove.1.UserId': other.account };
+      assert.is((await ask('ModifyImageAttribute', unshare)).refusal, 'none');
       await ask('EnableImage', { ImageId: image });
       assert.equal([await seen(), await seen({}, other)], [['available'], []]);
       assert.is((await ask('GetEbsDefaultKmsKeyId')).one('kmsKeyId'), 'alias/aws/ebs');
     }));
 });
-      assert.match((await share()).refusal, /^InvalidAMIID\.Unavailable: .*is disabled/);
-      const unshare = { ImageId: image, 'LaunchPermission.Remove.1.UserId': other.account };
-      assert.is((await ask('ModifyImageAttribute', unshare)).refusal, 'none');

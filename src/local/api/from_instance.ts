@@ -6,7 +6,7 @@ import { attachedVolumes, isAttached } from './attachments.js';
 import { begin, copied } from './copying.js';
 import { Ec2Error } from './errors.js';
 import { tagSet, tagsFor } from './filters.js';
-import { mappingsOf } from './image_mappings.js';
+import { assignedTwice, mappingsOf } from './image_mappings.js';
 import { checkedName, mustBeFree } from './images.js';
 import type * as Asked from './model/requests.js';
 import { draftOf } from './snapshots.js';
@@ -72,12 +72,12 @@ const createImage = action(
     if (root === undefined) {
       throw new Ec2Error('IncorrectState', `No volume made here is attached to '${instance}': attach the one that is to be the image's root first.`);
     }
-    const more = mappingsOf(asked, here);
-    for (const { device } of more) {
-      if (volumes.some(({ attachment }) => attachment?.device === device)) {
-        throw new Ec2Error('UnsupportedOperation', `The volume attached as ${device} is taken as it is: for another one detach it.`);
-      }
-    }
+    const isOfVolume = ({ DeviceName: name }: Asked.BlockDeviceMapping) => volumes.some(({ attachment }) => attachment?.device === name);
+    const deleted = deletionsIn(asked.filter(isOfVolume));
+    const more = mappingsOf(
+      asked.filter((mapping) => !isOfVolume(mapping)),
+      here,
+    );
     const tags = tagsFor('image', specifications, ['snapshot']);
     const snapshotTags = tagsFor('snapshot', specifications, ['image']);
     stopDryRun(here);
@@ -93,7 +93,7 @@ const createImage = action(
       architecture: machine.architecture,
       virtualization: 'hvm',
       rootDevice: root.attachment?.device ?? '',
-      mappings: [...drafts.map(mappingOf), ...more],
+      mappings: [...drafts.map(mappingOf).map((mapping) => ({ ...mapping, deleteOnTermination: deleted.get(mapping.device) ?? true })), ...more],
       ena: true,
       instance,
       owner: here.account,
@@ -114,6 +114,22 @@ export const fromInstanceActions = [createSnapshots, createImage];
 
 function deviceLeftOut({ DeviceName: device = '', NoDevice: isNone }: Asked.BlockDeviceMapping): string[] {
   return isNone === undefined ? [] : [device];
+}
+
+/**
+ * Whether volumes that are attached are deleted with instances of the image, by device: the one thing that can be asked of them.
+ * Source: EC2 API reference, `BlockDeviceMapping` of CreateImage.
+ */
+function deletionsIn(asked: readonly Asked.BlockDeviceMapping[]): ReadonlyMap<string, boolean> {
+  const deleted = new Map<string, boolean>();
+  for (const { DeviceName: device = '', VirtualName: virtualName, Ebs: { DeleteOnTermination: isDeleted = true, ...others } = {} } of asked) {
+    if (virtualName !== undefined || Object.keys(others).length > 0) {
+      throw new Ec2Error('UnsupportedOperation', `The volume attached as ${device} is taken as it is: for another one detach it.`);
+    }
+    if (deleted.has(device)) throw assignedTwice(device);
+    deleted.set(device, isDeleted);
+  }
+  return deleted;
 }
 
 function mappingOf({ volume: { attachment, type, size, iops, throughput, encrypted }, snapshot }: { volume: Volume; snapshot: Snapshot }): Mapping {

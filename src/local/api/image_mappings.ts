@@ -10,8 +10,12 @@ import { checkDisk } from './volume_limits.js';
 export function mappingsOf(asked: readonly Asked.BlockDeviceMapping[], here: Here): Mapping[] {
   const mappings = asked.flatMap((mapping) => mappingOf(mapping, here));
   const twice = mappings.find(({ device }, i) => mappings.findIndex((other) => other.device === device) !== i);
-  if (twice !== undefined) throw new Ec2Error('InvalidBlockDeviceMapping', `${twice.device} is being assigned to multiple times.`);
+  if (twice !== undefined) throw assignedTwice(twice.device);
   return mappings;
+}
+
+export function assignedTwice(device: string): Ec2Error {
+  return new Ec2Error('InvalidBlockDeviceMapping', `${device} is being assigned to multiple times.`);
 }
 
 /** None where the device is to be left out. */
