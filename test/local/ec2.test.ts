@@ -123,10 +123,12 @@ suite('the embedded EC2', (test) => {
         const volume = (await ec2.send(new CreateVolumeCommand({ AvailabilityZone: 'local-1a', Size: 1 }))).VolumeId ?? '';
         await hostShell.run(['dd', 'if=/dev/urandom', `of=${local.store.diskOf(volume)}`, 'bs=1M', 'count=3', 'seek=5', 'conv=notrunc', 'status=none']);
         const snapshot = (await ec2.send(new CreateSnapshotCommand({ VolumeId: volume, Description: 'd' }))).SnapshotId ?? '';
+        await local.settled();
         const described = (await ec2.send(new DescribeSnapshotsCommand({ SnapshotIds: [snapshot] }))).Snapshots?.[0];
         assert.equal([described?.State, described?.Progress, described?.VolumeSize], ['completed', '100%', 1]);
         await hostShell.run(['cmp', local.store.diskOf(volume), local.store.diskOf(snapshot)]);
         const larger = (await ec2.send(new CreateVolumeCommand({ AvailabilityZone: 'local-1a', SnapshotId: snapshot, Size: 2 }))).VolumeId ?? '';
+        await local.settled();
         await hostShell.run(['cmp', '-n', String(1024 ** 3), local.store.diskOf(larger), local.store.diskOf(snapshot)]);
         assert.match(
           await refusal(ec2.send(new CreateVolumeCommand({ AvailabilityZone: 'local-1a', SnapshotId: 'snap-00000000000000000' }))),
@@ -134,6 +136,7 @@ suite('the embedded EC2', (test) => {
         );
         assert.match(await refusal(ec2.send(new CreateVolumeCommand({ AvailabilityZone: 'local-1d', Size: 1 }))), /^InvalidZone\.NotFound/);
         const smaller = (await ec2.send(new CreateSnapshotCommand({ VolumeId: larger }))).SnapshotId ?? '';
+        await local.settled();
         assert.match(
           await refusal(ec2.send(new CreateVolumeCommand({ AvailabilityZone: 'local-1a', SnapshotId: smaller, Size: 1 }))),
           /^InvalidParameterValue: The specified volume size '1' is smaller than/,

@@ -22,6 +22,7 @@ import {
   ModifyImageAttributeCommand,
   ModifySnapshotAttributeCommand,
   RegisterImageCommand,
+  waitUntilSnapshotCompleted,
 } from '@aws-sdk/client-ec2';
 import { AssumeRoleCommand, DecodeAuthorizationMessageCommand, GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import * as assert from 'uvu/assert';
@@ -52,6 +53,7 @@ async function refusal(call: Promise<unknown>): Promise<string> {
 async function imageIn(ec2: EC2Client, name: string, volume: { Encrypted?: boolean; KmsKeyId?: string } = {}): Promise<{ image: string; snapshot: string }> {
   const { VolumeId } = await ec2.send(new CreateVolumeCommand({ AvailabilityZone: `${await ec2.config.region()}a`, Size: 1, ...volume }));
   const { SnapshotId: snapshot = '' } = await ec2.send(new CreateSnapshotCommand({ VolumeId }));
+  await waitUntilSnapshotCompleted({ client: ec2, maxWaitTime: 600 }, { SnapshotIds: [snapshot] });
   const registration = {
     Name: `image-${name}`,
     RootDeviceName: '/dev/xvda',
