@@ -132,8 +132,11 @@ export async function detachServed(here: Here): Promise<{ volume: string; device
     const disk = here.store.diskOf(volume.id);
     const device = deviceOf(disk);
     if (device === undefined || aliasesTo(device).length === 0) continue;
-    const detaching = { device: '', since: volume.created, ...volume.attachment, detaching: true };
-    if (!isBusy(device)) await settled({ ...volume, attachment: detaching }, here, true).catch(() => {});
+    if (!isBusy(device)) {
+      const detaching: Volume = { ...volume, attachment: { device: '', since: volume.created, ...volume.attachment, detaching: true } };
+      const asked = here.store.exclusive(() => here.store.put('volumes', detaching));
+      await asked.then(() => settled(detaching, here, true)).catch(() => {});
+    }
     if (deviceOf(disk) !== undefined) left.push({ volume: volume.id, device });
   }
   return left;
@@ -150,7 +153,7 @@ export async function settled(volume: Volume, here: Here, force = false): Promis
   if (!attachment?.detaching) return volume;
   const disk = here.store.diskOf(volume.id);
   // While this waited the volume may have been detached, and attached anew.
-  const isThis = (now: Volume | undefined) => force || (now?.attachment?.detaching === true && now.attachment.asked === attachment.asked);
+  const isThis = (now: Volume | undefined) => now?.attachment?.detaching === true && now.attachment.asked === attachment.asked;
   const stays = await here.alone('devices', async () => {
     const device = deviceOf(disk);
     if (device === undefined || !isThis(here.store.get('volumes', volume.id))) return false;
