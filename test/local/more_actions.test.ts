@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { hostShell } from '../../src/linux/command.js';
+import { machine } from '../../src/local/instance_identity.js';
 import { inFolder } from '../support/folder.js';
 import { type Ask, asker } from '../support/local_ec2.js';
 import { suite } from '../support/suite.js';
@@ -174,6 +175,23 @@ suite('actions that clients reach for', (test) => {
       const ofMachine = await ask('DescribeInstanceStatus', { 'Filter.1.Name': 'instance-status.reachability', 'Filter.1.Value.1': 'passed' });
       assert.equal([ofMachine.one('name'), ofMachine.all('status')], ['running', ['ok', 'passed', 'ok', 'passed', 'ok', 'passed']]);
       assert.match((await ask('DescribeInstanceStatus', { 'InstanceId.1': 'i-0123456789abcdef0' })).refusal, /^InvalidInstanceID\.NotFound/);
+    }));
+
+  test('the volume with the root of this machine is on some page of the attached ones', () =>
+    inFolder({}, async (folder) => {
+      const ask = asker(folder);
+      await withAttached(
+        ask,
+        ['f', 'g', 'h', 'i', 'j', 'k'].map((letter) => `/dev/sd${letter}`),
+        async (instance, volumes) => {
+          const attached = { 'Filter.1.Name': 'attachment.instance-id', 'Filter.1.Value.1': instance, MaxResults: '5' };
+          const first = await ask('DescribeVolumes', attached);
+          const second = await ask('DescribeVolumes', { ...attached, NextToken: first.one('nextToken') });
+          const found = [first, second].flatMap((answer) => answer.body.match(/(?<=<item><volumeId>)vol-\w+(?=<\/volumeId><size>)/g) ?? []);
+          assert.equal(found, [...volumes, machine.rootVolume].sort());
+          assert.is(second.one('nextToken'), '');
+        },
+      );
     }));
 
   test('an image goes with its snapshots where that is asked for, but for those of other images', () =>

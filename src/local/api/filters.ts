@@ -61,7 +61,7 @@ export function page<T extends { readonly id: string }>(all: readonly T[], reque
   if (most < 5 || most > 1000) {
     throw new Ec2Error('InvalidParameterValue', `Value ( ${most} ) for parameter maxResults is invalid. Expecting a value between 5 and 1000.`);
   }
-  const items = rest.slice(0, most);
+  const items = [...rest].sort((a, b) => (a.id < b.id ? -1 : 1)).slice(0, most);
   return { items, nextToken: rest.length > most ? Buffer.from(`${tokenMark}${items.at(-1)?.id}`).toString('base64url') : undefined };
 }
 
