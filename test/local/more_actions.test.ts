@@ -175,6 +175,11 @@ suite('actions that clients reach for', (test) => {
       const ofMachine = await ask('DescribeInstanceStatus', { 'Filter.1.Name': 'instance-status.reachability', 'Filter.1.Value.1': 'passed' });
       assert.equal([ofMachine.one('name'), ofMachine.all('status')], ['running', ['ok', 'passed', 'ok', 'passed', 'ok', 'passed']]);
       assert.match((await ask('DescribeInstanceStatus', { 'InstanceId.1': 'i-0123456789abcdef0' })).refusal, /^InvalidInstanceID\.NotFound/);
+      const root = { 'VolumeId.1': machine.rootVolume };
+      const ofRoot = await ask('DescribeVolumeStatus', root);
+      assert.equal([ofRoot.all('volumeId'), ofRoot.one('status')], [[machine.rootVolume], 'ok']);
+      assert.match((await ask('DescribeVolumesModifications', root)).refusal, /^InvalidVolumeModification\.NotFound/);
+      assert.equal((await ask('DescribeVolumeStatus')).all('volumeId'), [volume], 'unasked for, it is not among those made here');
     }));
 
   test('the volume with the root of this machine is on some page of the attached ones', () =>

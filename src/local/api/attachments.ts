@@ -3,7 +3,7 @@ import { launched, machine, rootSizeGiB } from '../instance_identity.js';
 import { attachDisk, detachDisk, deviceOf, isBusy, linkDevice } from '../loop_devices.js';
 import { hasDied, thisMaker } from '../owner_process.js';
 import type { Attachment, Volume } from '../store.js';
-import { action, type Here, hasPassed, mustBeId, mustBeThisInstance, own, ownerOf, stopDryRun } from './action.js';
+import { action, type Here, hasPassed, mustBeId, mustBeThisInstance, own, ownerOf, selected, stopDryRun } from './action.js';
 import { onceCopied } from './copying.js';
 import { Ec2Error } from './errors.js';
 import type { VolumeAttachment, VolumeAttachmentState } from './model/answers.js';
@@ -98,6 +98,13 @@ export function rootVolume(here: Here): Volume {
     ready: true,
     attachment: { device: machine.rootDevice, since, detaching: false },
   };
+}
+
+/** The volumes with the ids, all that were made here without them: a client that cleans up would stop at the one that nobody made. */
+export function selectedVolumes(ids: readonly string[] | undefined, here: Here): Volume[] {
+  const made = ids?.filter((id) => id !== machine.rootVolume);
+  const volumes = made?.length === 0 ? [] : selected(here, 'volumes', made);
+  return ids?.includes(machine.rootVolume) ? [...volumes, rootVolume(here)] : volumes;
 }
 
 /** The volumes made here that are attached to this machine. */

@@ -1,13 +1,13 @@
 import type { Resource, Volume } from '../store.js';
-import { action, type Here, mustBeThisInstance, selected, stopDryRun } from './action.js';
-import { isReady } from './attachments.js';
+import { action, type Here, mustBeThisInstance, stopDryRun } from './action.js';
+import { isReady, selectedVolumes } from './attachments.js';
 import { failureOf } from './copying.js';
 import { type Attributes, filtered, nothing, page } from './filters.js';
 import type { InstanceStatusSummary, VolumeStatusInfoStatus } from './model/answers.js';
 import { zoneIdOf } from './zones.js';
 
 const describeVolumeStatus = action('DescribeVolumeStatus', async ({ VolumeId: ids, Filter: filters, MaxResults: most, NextToken: token }, here) => {
-  const found = filtered(selected(here, 'volumes', ids), filters, attributesOfVolumes(here));
+  const found = filtered(selectedVolumes(ids, here), filters, attributesOfVolumes(here));
   stopDryRun(here);
   const { items, nextToken } = page(found, { MaxResults: most, NextToken: token, VolumeId: ids });
   return {

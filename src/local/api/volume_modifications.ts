@@ -1,7 +1,7 @@
 import { growDisk } from '../loop_devices.js';
 import type { Modification, Volume } from '../store.js';
-import { action, type Here, hasPassed, own, selected, stopDryRun } from './action.js';
-import { isReady } from './attachments.js';
+import { action, type Here, hasPassed, own, stopDryRun } from './action.js';
+import { isReady, selectedVolumes } from './attachments.js';
 import { onceCopied } from './copying.js';
 import { Ec2Error } from './errors.js';
 import { type Attributes, filtered, page } from './filters.js';
@@ -36,7 +36,7 @@ const modifyVolume = action(
 const describeVolumesModifications = action(
   'DescribeVolumesModifications',
   async ({ VolumeId: ids, Filter: filters, MaxResults: most, NextToken: token }, here) => {
-    const volumes = selected(here, 'volumes', ids);
+    const volumes = selectedVolumes(ids, here);
     const never = volumes.find(({ modification }) => modification === undefined);
     if (ids !== undefined && never !== undefined) {
       throw new Ec2Error('InvalidVolumeModification.NotFound', `Modification for volume '${never.id}' does not exist.`);

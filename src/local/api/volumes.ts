@@ -1,8 +1,7 @@
-import { machine } from '../instance_identity.js';
 import { thisMaker } from '../owner_process.js';
 import type { Snapshot, Volume } from '../store.js';
-import { action, existing, type Here, own, ownerOf, selected, stopDryRun } from './action.js';
-import { attachmentBody, attachmentState, isAttached, isReady, isTaken, rootVolume, settled } from './attachments.js';
+import { action, existing, type Here, own, ownerOf, stopDryRun } from './action.js';
+import { attachmentBody, attachmentState, isAttached, isReady, isTaken, rootVolume, selectedVolumes, settled } from './attachments.js';
 import { begin, copied, failureOf, removeWithDisk } from './copying.js';
 import { Ec2Error } from './errors.js';
 import { type Attributes, filtered, nothing, page, tagSet, tagsFor } from './filters.js';
@@ -85,11 +84,8 @@ const createVolume = action(
 );
 
 const describeVolumes = action('DescribeVolumes', async ({ VolumeId: ids, Filter: filters, MaxResults: most, NextToken: token }, here) => {
-  const made = ids?.filter((id) => id !== machine.rootVolume);
-  const volumes = made?.length === 0 ? [] : await Promise.all(selected(here, 'volumes', made).map((volume) => settled(volume, here)));
-  // Not among all volumes: a client that cleans up would stop at the one that nobody made.
-  const isWanted = ids === undefined ? (filters ?? []).some(looksAtAttachment) : ids.includes(machine.rootVolume);
-  if (isWanted) volumes.push(rootVolume(here));
+  const volumes = await Promise.all(selectedVolumes(ids, here).map((volume) => settled(volume, here)));
+  if (ids === undefined && filters?.some(looksAtAttachment)) volumes.push(rootVolume(here));
   const found = filtered(volumes, filters, attributes(here));
   stopDryRun(here);
   const { items, nextToken } = page(found, { MaxResults: most, NextToken: token, VolumeId: ids });
