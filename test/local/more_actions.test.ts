@@ -199,6 +199,22 @@ suite('actions that clients reach for', (test) => {
       );
     }));
 
+  test('a text of an image is changed in either of the two ways, to none too', () =>
+    inFolder({}, async (folder) => {
+      const ask = asker(folder);
+      const image = await imageOf(ask, 'image', await snapshotIn(ask));
+      const modify = async (more: Readonly<Record<string, string>>) => {
+        const { refusal } = await ask('ModifyImageAttribute', { ImageId: image, ...more });
+        return [refusal, (await ask('DescribeImages', { 'ImageId.1': image })).all('description')];
+      };
+      assert.equal(await modify({ Attribute: 'description', Value: 'a' }), ['none', ['a']]);
+      const missing = 'MissingParameter: The request must contain the parameter Value';
+      assert.equal(await modify({ Attribute: 'description' }), [missing, ['a']]);
+      assert.equal(await modify({ Attribute: 'description', Value: '' }), ['none', []]);
+      assert.equal(await modify({ 'Description.Value': 'b', Value: '' }), ['none', ['b']]);
+      assert.equal(await modify({ 'Description.Value': '' }), ['none', []]);
+    }));
+
   test('an image goes with its snapshots where that is asked for, but for those of other images', () =>
     inFolder({}, async (folder) => {
       const ask = asker(folder);

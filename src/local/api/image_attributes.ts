@@ -27,8 +27,11 @@ const modifyImageAttribute = action(
     here,
   ) => {
     const { id } = own(here, 'images', imageId);
-    const text = (attribute: string, given: Asked.AttributeValue | undefined) =>
-      given !== undefined ? textOf(given) : named === attribute ? value : undefined;
+    const text = (attribute: string, given: Asked.AttributeValue | undefined) => {
+      if (given !== undefined) return textOf(given);
+      if (named === attribute && value === undefined) throw new Ec2Error('MissingParameter', 'The request must contain the parameter Value');
+      return named === attribute ? value : undefined;
+    };
     const { Add: added = [], Remove: removed = [] }: Asked.LaunchPermissionModifications = permission;
     const change = changeBy({
       description: text('description', description),

@@ -86,8 +86,8 @@ function structureAt(tree: Tree, name: string): Tree {
 function scalar(tree: Tree, type: string, name: string): string | number | boolean | undefined {
   if (tree.children.size > 0) throw unknown(`${name}.${[...tree.children.keys()][0]}`);
   const text = tree.value ?? '';
-  // Source: EC2 API reference, BlockDeviceMapping: `NoDevice` is given by being there.
-  if (text === '') return name.endsWith('.NoDevice') ? '' : undefined;
+  // Source: EC2 API reference: `NoDevice` of a mapping is given by being there, and `Value` of ModifyImageAttribute may be a text without characters.
+  if (text === '') return name.endsWith('.NoDevice') || name === 'Value' ? '' : undefined;
   if (type === 'boolean' && /^(true|false)$/i.test(text)) return text.toLowerCase() === 'true';
   if (type === 'integer' && /^-?[0-9]{1,10}$/.test(text) && Number(text) === (Number(text) | 0)) return Number(text);
   if (type === 'timestamp' && /^[0-9]{4}-[0-9]{2}-[0-9]{2}/.test(text) && !Number.isNaN(Date.parse(text))) return text;
