@@ -186,7 +186,6 @@ export const imageAttributeActions = [
   resetImageAttribute,
   disableImage,
   enableImage,
-
   modifyImageAttribute,
   describeImageAttribute,
   enableImageDeprecation,

@@ -15,7 +15,7 @@ import { type Found, lockFolders, storeFindings } from '../../store_findings.js'
 import { print, printJson, table } from '../../terminal/output.js';
 import { jsonOption, stateOption, type Verb } from '../../verbs.js';
 
-/** Declares `chrootfile local env`. */
+/** Declares `chrootfile local check`. */
 export const verb: Verb = (local, { exit }) => {
   local
     .command('check')
