@@ -10,6 +10,11 @@ export const machine = {
   image: named('ami', 'image of '),
   rootVolume: named('vol', 'root of '),
   rootDevice: '/dev/sda1',
+  /** What an instance is in, of which there is nothing here but the names. */
+  networkInterface: named('eni', 'interface of '),
+  securityGroup: named('sg', 'group of '),
+  subnet: named('subnet', 'subnet of '),
+  vpc: named('vpc', 'vpc of '),
   /** EC2's name for its architecture. */
   architecture: process.arch === 'arm64' ? 'arm64' : 'x86_64',
   /** A type that EC2's own clients know. */
@@ -31,8 +36,22 @@ export function launched(): string {
 
 /** Its first address that others can reach; that of the loopback interface where it has none. */
 export function privateAddress(): string {
+  return networkInterface().address;
+}
+
+/** Its first interface with an address that others can reach, or that of its loopback. `network`: the addresses beside it, e.g. 10.0.0.0/24. */
+export function networkInterface(): { readonly address: string; readonly mac: string; readonly network: string } {
   const addresses = Object.values(networkInterfaces()).flatMap((all) => all ?? []);
-  return addresses.find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? '127.0.0.1';
+  const found = addresses.find(({ family, internal }) => family === 'IPv4' && !internal);
+  const { address, netmask, mac } = found ?? { address: '127.0.0.1', netmask: '255.0.0.0', mac: '00:00:00:00:00:00' };
+  return { address, mac, network: networkOf(address, netmask) };
+}
+
+function networkOf(address: string, netmask: string): string {
+  const mask = netmask.split('.').map(Number);
+  const first = address.split('.').map((part, i) => Number(part) & (mask[i] ?? 0));
+  const bits = mask.map((part) => part.toString(2).replaceAll('0', '').length).reduce((sum, count) => sum + count, 0);
+  return `${first.join('.')}/${bits}`;
 }
 
 function named(prefix: string, what: string): string {

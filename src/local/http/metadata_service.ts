@@ -1,7 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { hostname } from 'node:os';
-import { machine } from '../instance_identity.js';
-import { localAccount } from '../request_identity.js';
+import { type Folder, type MetadataOf, metadataTree, type Tree } from './metadata_tree.js';
 
 /** An answer of the metadata service: plain text. */
 export interface MetadataAnswer {
@@ -10,14 +8,8 @@ export interface MetadataAnswer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** A file, made when it is read, or a folder. */
-type Tree = (() => string) | { readonly [name: string]: Tree };
-
 const tokenHeader = 'x-aws-ec2-metadata-token';
 const ttlHeader = `${tokenHeader}-ttl-seconds`;
-/** The role whose credentials this machine has. */
-const role = 'chrootfile';
-const credentialsLastMs = 6 * 3_600_000;
 
 /**
  * The instance metadata service, versions 1 and 2: what is asked with a token must have a good one.
@@ -26,58 +18,26 @@ const credentialsLastMs = 6 * 3_600_000;
 export class Metadata {
   /** Tokens given out, with the time they end. */
   private readonly tokens = new Map<string, number>();
-  /** What those see who may have the role's credentials, and what others see: an instance without a role. */
-  private readonly trees: { readonly withRole: Tree; readonly without: Tree };
 
-  /** @param secretKey the secret access key of the role. */
-  constructor(region: string, secretKey: string) {
-    const zone = `${region}a`;
-    const document = () => ({
-      accountId: localAccount,
-      architecture: machine.architecture,
-      availabilityZone: zone,
-      instanceId: machine.instance,
-      instanceType: machine.type,
-      pendingTime: stamp(0),
-      region,
-      version: '2017-09-30',
-    });
-    const iam: Tree = {
-      info: () => json({ Code: 'Success', LastUpdated: stamp(), InstanceProfileArn: `arn:aws:iam::${localAccount}:instance-profile/${role}` }),
-      'security-credentials': { [role]: () => json(credentials(secretKey)) },
-    };
-    const tree = (more: { readonly [name: string]: Tree }): Tree => ({
-      dynamic: { 'instance-identity': { document: () => json(document()) } },
-      'meta-data': {
-        hostname: () => hostname(),
-        ...more,
-        'instance-id': () => machine.instance,
-        'instance-type': () => machine.type,
-        'local-hostname': () => hostname(),
-        placement: { 'availability-zone': () => zone, region: () => region },
-        services: { domain: () => 'amazonaws.com', partition: () => 'aws' },
-      },
-    });
-    this.trees = { withRole: tree({ iam }), without: tree({}) };
-  }
+  constructor(private readonly of: MetadataOf) {}
 
   /** Whether a path is one of this service: clients with an EC2 endpoint of their own may ask there. */
   static owns(path: string): boolean {
     return /^\/(latest|[0-9]{4}-[0-9]{2}-[0-9]{2})(\/|$)/.test(path);
   }
 
-  /** @param withRole whether whoever asks may have credentials. */
-  answer(method: string, path: string, headers: Readonly<Record<string, string>>, withRole: boolean): MetadataAnswer {
+  /** @param trusts whether whoever asks may have credentials. */
+  answer(method: string, path: string, headers: Readonly<Record<string, string>>, trusts: boolean): MetadataAnswer {
     if (path === '/latest/api/token') return this.token(method, headers);
     if (method !== 'GET' && method !== 'HEAD') return { status: 405, body: 'Method Not Allowed', headers: { allow: 'GET, HEAD' } };
     const token = headers[tokenHeader];
     if (token !== undefined && !(Date.now() < (this.tokens.get(token) ?? 0))) return { status: 401, body: 'Unauthorized' };
     if (path === '/') return { status: 200, body: 'latest' };
-    const [, ...steps] = path.split('/').filter((step) => step !== '');
-    let at: Tree | undefined = Metadata.owns(path) ? this.trees[withRole ? 'withRole' : 'without'] : undefined;
-    for (const step of steps) at = typeof at === 'object' && Object.hasOwn(at, step) ? at[step] : undefined;
+    const steps = path.split('/').filter((step) => step !== '');
+    let at: Tree | undefined = Metadata.owns(path) ? metadataTree(this.of, trusts) : undefined;
+    for (const step of steps.slice(1)) at = entryOf(at, decoded(step));
     if (at === undefined) return { status: 404, body: 'Not Found' };
-    return { status: 200, body: typeof at === 'function' ? at() : listing(at) };
+    return { status: 200, body: typeof at === 'function' ? at() : listing(at, steps.length) };
   }
 
   private token(method: string, headers: Readonly<Record<string, string>>): MetadataAnswer {
@@ -93,31 +53,25 @@ export class Metadata {
   }
 }
 
-/** Keys that say whose they are and when they end, as {@link callerOf} reads them. */
-function credentials(secretKey: string) {
-  const until = Math.floor((Date.now() + credentialsLastMs) / 1000);
-  return {
-    Code: 'Success',
-    LastUpdated: stamp(),
-    Type: 'AWS-HMAC',
-    AccessKeyId: localAccount,
-    SecretAccessKey: secretKey,
-    Token: `expires-${until}`,
-    Expiration: stamp(until * 1000),
-  };
+/** What a folder has by a name. A key is listed as `0=name`, and found as `0`. */
+function entryOf(folder: Tree | undefined, name: string): Tree | undefined {
+  if (typeof folder !== 'object') return undefined;
+  const listed = Object.keys(folder).find((key) => key === name || (/^[0-9]+$/.test(name) && key.startsWith(`${name}=`)));
+  return listed === undefined ? undefined : folder[listed];
 }
 
-function listing(folder: Exclude<Tree, () => string>): string {
+/** The names in a folder; those of folders end with a slash, but for the topmost ones and the keys. */
+function listing(folder: Folder, depth: number): string {
   return Object.entries(folder)
-    .map(([name, entry]) => (typeof entry === 'function' ? name : `${name}/`))
+    .map(([name, entry]) => (typeof entry === 'function' || depth === 1 || /^[0-9]+=/.test(name) ? name : `${name}/`))
     .join('\n');
 }
 
-function json(value: unknown): string {
-  return JSON.stringify(value, undefined, 2);
-}
-
-/** A time as the service writes it: without fractions of a second. */
-function stamp(at = Date.now()): string {
-  return new Date(at).toISOString().replace(/\.[0-9]+Z$/, 'Z');
+/** A name in a path; one that is not well encoded is nobody's. */
+function decoded(step: string): string {
+  try {
+    return decodeURIComponent(step);
+  } catch {
+    return step;
+  }
 }

@@ -45,7 +45,7 @@ const closeMs = 10_000;
  * @throws Error when a port is taken, or an address is not this machine's.
  */
 export async function serve(ec2: LocalEc2, { port, metadataPort, listen = loopback, hosts = [] }: Ports): Promise<Served> {
-  const metadata = new Metadata(ec2.region, ec2.secretKey ?? uncheckedKey);
+  const metadata = new Metadata({ region: ec2.region, secretKey: ec2.secretKey ?? uncheckedKey, tags: () => ec2.store.settings().instanceTags ?? [] });
   const known = [...hosts.map((host) => host.toLowerCase()), 'localhost', loopback, '169.254.169.254'];
   // Clients that know one endpoint only ask there for metadata too.
   const api = serverOf(answerApi(ec2, known, listen === loopback ? metadata : undefined));
