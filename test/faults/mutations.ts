@@ -112,8 +112,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'half-made-volume-kept',
-    file: 'src/local/api/volumes.ts',
-    changes: [["        await discard(here, 'volumes', volume.id, error);\n", '        void discard;\n']],
+    file: 'src/local/api/copying.ts',
+    changes: [['    await here.store.exclusive(() => removeBegun(here, begun)).catch(() => {});\n', '    void removeBegun;\n']],
     shownBy: ['--recipe', 'serve', '--faults', 'ENOSPC', '--match', 'disks/vol'],
   },
   {
