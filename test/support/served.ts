@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Latency } from '../../src/local/fault_injection.js';
 import { inFolder } from './folder.js';
@@ -33,9 +33,13 @@ export async function serveIn(folder: string, ...args: readonly string[]): Promi
     child: started.child,
     folder,
     env: { ...env, AWS_PAGER: '' },
-    stop: () => {
+    stop: async () => {
       started.child.kill('SIGINT');
-      return started.ended;
+      const ended = await started.ended;
+      // Where the logs of all servers are wanted in one.
+      const wire = process.env['CHROOTFILE_OUTSIDE_LOG'];
+      if (wire !== undefined) appendFileSync(wire, readFileSync(join(folder, 'log.ndjson')));
+      return ended;
     },
   };
 }
