@@ -36,28 +36,65 @@ export const deviceSchema = {
   },
 } as const;
 
-/** Limits by volume type. Source: EC2 API reference, CreateVolume, of August 2026. */
-const limits: Readonly<Record<string, { readonly iops: readonly [number, number]; readonly ratio: number; readonly least: number }>> = {
-  gp3: { iops: [3_000, 80_000], ratio: 500, least: 3_000 },
-  io1: { iops: [100, 64_000], ratio: 50, least: 0 },
-  io2: { iops: [100, 256_000], ratio: 1_000, least: 0 },
+interface Limits {
+  /** In GiB, from and to. */
+  readonly size: readonly [number, number];
+  /** Operations a second that can be asked for: from, to, and the most for each GiB. */
+  readonly iops?: readonly [number, number, number];
+}
+
+/** Limits by volume type; a test compares them with those of the embedded EC2. Source: EC2 API reference, CreateVolume, of August 2026. */
+const limits: Readonly<Record<string, Limits>> = {
+  gp2: { size: [1, 16_384] },
+  gp3: { size: [1, 65_536], iops: [3_000, 80_000, 500] },
+  io1: { size: [4, 16_384], iops: [100, 64_000, 50] },
+  io2: { size: [4, 65_536], iops: [100, 256_000, 1_000] },
+  st1: { size: [125, 16_384] },
+  sc1: { size: [125, 16_384] },
+  standard: { size: [1, 1_024] },
 };
 
 /** What is wrong with a block device, in words that follow its name; empty when nothing is. */
 export function faultsOfDevice(device: Device): string[] {
-  const { volume_type: type, iops, throughput, volume_size: size } = device;
-  const limit = limits[type ?? ''];
+  const { volume_type: type = 'gp2', iops, throughput, volume_size: size } = device;
+  const { size: sizes, iops: speeds } = limits[type] ?? {};
+  const named = device.volume_type ?? 'a type that is not said';
   return [
-    ...(iops !== undefined && limit === undefined ? [`iops are for gp3, io1 and io2, not for ${type ?? 'a type that is not said'}`] : []),
-    ...(iops !== undefined && limit !== undefined && (iops < limit.iops[0] || iops > limit.iops[1])
-      ? [`iops of ${type} go from ${limit.iops[0]} to ${limit.iops[1]}`]
+    ...(size !== undefined && sizes !== undefined && (size < sizes[0] || size > sizes[1])
+      ? [`${type} volumes have ${sizes[0]} to ${sizes[1]} GiB, not ${size}`]
       : []),
-    ...(iops !== undefined && limit !== undefined && size !== undefined && iops > Math.max(limit.least, size * limit.ratio)
-      ? [`${type} has at most ${limit.ratio} iops a GiB`]
-      : []),
-    ...(throughput !== undefined && type !== 'gp3' ? [`throughput is for gp3, not for ${type ?? 'a type that is not said'}`] : []),
-    ...(throughput !== undefined && type === 'gp3' && (throughput < 125 || throughput > 2_000) ? ['throughput goes from 125 to 2000 MiB/s'] : []),
+    ...(iops === undefined && (type === 'io1' || type === 'io2') ? [`${type} needs iops`] : []),
+    ...(iops !== undefined && speeds === undefined ? [`iops are for gp3, io1 and io2, not for ${named}`] : []),
+    ...(iops !== undefined && speeds !== undefined ? faultsOfIops(type, iops, size, speeds) : []),
+    ...(throughput !== undefined && type !== 'gp3' ? [`throughput is for gp3, not for ${named}`] : []),
+    ...(throughput !== undefined && type === 'gp3' ? faultsOfThroughput(throughput, iops) : []),
   ];
+}
+
+function faultsOfIops(type: string, iops: number, size: number | undefined, [from, to, perGiB]: readonly [number, number, number]): string[] {
+  return [
+    ...(iops < from || iops > to ? [`iops of ${type} go from ${from} to ${to}`] : []),
+    ...(size !== undefined && iops > Math.max(type === 'gp3' ? from : 0, size * perGiB) ? [`${type} has at most ${perGiB} iops a GiB`] : []),
+  ];
+}
+
+/** Of gp3, which has 3,000 operations a second unless others are asked for. */
+function faultsOfThroughput(throughput: number, iops = 3_000): string[] {
+  return [
+    ...(throughput < 125 || throughput > 2_000 ? ['throughput goes from 125 to 2000 MiB/s'] : []),
+    ...(throughput > iops * 0.25 ? [`gp3 has at most 0.25 MiB/s of throughput for each of its iops: ${throughput} MiB/s need ${throughput * 4}`] : []),
+  ];
+}
+
+/** A device as {@link mappingsOf} makes it: with what the source image has under its name. */
+export function withSource(device: Device, source: BlockDeviceMapping | undefined): Device {
+  const { VolumeSize, VolumeType, Iops, Throughput } = source === undefined ? {} : (registrable(source).Ebs ?? {});
+  const changed = device.volume_type !== undefined && device.volume_type !== VolumeType;
+  return {
+    ...definedIn({ volume_size: VolumeSize, volume_type: VolumeType as string | undefined }),
+    ...(changed ? {} : definedIn({ iops: Iops, throughput: Throughput })),
+    ...definedIn(device),
+  };
 }
 
 /** The name of a device as images have it: `xvda` is `/dev/xvda`. */
@@ -116,7 +153,7 @@ function registrable({ DeviceName, VirtualName, Ebs: ebs }: BlockDeviceMapping):
     DeviceName,
     Ebs: {
       ...rest,
-      ...definedIn({ Iops: type in limits ? iops : undefined, Throughput: type === 'gp3' ? throughput : undefined }),
+      ...definedIn({ Iops: limits[type]?.iops === undefined ? undefined : iops, Throughput: type === 'gp3' ? throughput : undefined }),
       ...(ebs.SnapshotId === undefined ? definedIn({ Encrypted: encrypted }) : {}),
     },
   };

@@ -1,4 +1,7 @@
 import * as assert from 'uvu/assert';
+import { faultsOfDevice } from '../../src/aws/registration.js';
+import type { VolumeType } from '../../src/local/api/model/answers.js';
+import { checkDisk } from '../../src/local/api/volume_limits.js';
 import { inFolder } from '../support/folder.js';
 import { type Ask, asker } from '../support/local_ec2.js';
 import { suite } from '../support/suite.js';
@@ -51,4 +54,33 @@ suite('the size and performance of volumes', (test) => {
       const named = Object.fromEntries(Object.entries(mapping).map(([name, value]) => [`BlockDeviceMapping.1.${name}`, value]));
       assert.match((await ask('RegisterImage', { Name: 'image', RootDeviceName: '/dev/xvda', ...named })).refusal, tooMuch);
     }));
+
+  test('what the embedded EC2 refuses of a volume is what ec2.preflight finds', () => {
+    const types: readonly VolumeType[] = ['gp2', 'gp3', 'io1', 'io2', 'st1', 'sc1', 'standard'];
+    const edges = (...values: readonly number[]) => values.flatMap((value) => [value - 1, value, value + 1]);
+    const sizes = edges(1, 4, 6, 60, 125, 1024, 16_384, 65_536);
+    const speeds = [undefined, ...edges(100, 3000, 4000, 64_000, 80_000, 256_000)];
+    const throughputs = [undefined, ...edges(125, 750, 1000, 2000)];
+    const refuses = (disk: Parameters<typeof checkDisk>[0]) => {
+      try {
+        checkDisk(disk);
+        return false;
+      } catch {
+        return true;
+      }
+    };
+    const differences = types.flatMap((type) =>
+      sizes.flatMap((size) =>
+        speeds.flatMap((iops) =>
+          throughputs.flatMap((throughput) => {
+            const given = Object.fromEntries(Object.entries({ iops, throughput }).filter(([, value]) => value !== undefined));
+            const found = faultsOfDevice({ device_name: '/dev/sdb', volume_type: type, volume_size: size, ...given });
+            const isRefused = refuses({ type, size, iops, throughput });
+            return found.length > 0 === isRefused ? [] : [{ type, size, iops, throughput, isRefused, found }];
+          }),
+        ),
+      ),
+    );
+    assert.equal(differences, []);
+  });
 });

@@ -94,6 +94,18 @@ const unfit: readonly [title: string, given: string, said: RegExp, change?: Read
     'ami_block_device_mappings: [{device_name: /dev/sdb, volume_size: 1, encrypted: true, kms_key_id: alias/x}]',
     /unknown key "kms_key_id"/,
   ],
+  ['io1 without iops', 'ami_block_device_mappings: [{device_name: /dev/sdb, volume_size: 4, volume_type: io1}]', /device \/dev\/sdb: io1 needs iops/],
+  ['a source too small for the type of the root volume', 'root_volume_type: io1, root_volume_iops: 100', /root volume: io1 volumes have 4 to 16384 GiB, not 1/],
+  [
+    'a device without a size',
+    'ami_block_device_mappings: [{device_name: /dev/sdb, encrypted: true}]',
+    /device \/dev\/sdb: it needs volume_size or snapshot_id/,
+  ],
+  [
+    'a device whose snapshot is not there',
+    'ami_block_device_mappings: [{device_name: /dev/sdb, snapshot_id: snap-00000000000000001}]',
+    /device \/dev\/sdb: the snapshot snap-0+1 cannot be read/,
+  ],
   ['UEFI variables without UEFI', 'boot_mode: legacy-bios, uefi_data: QQ==', /uefi_data does not go with boot_mode "legacy-bios"/],
   ['a TPM without UEFI', 'boot_mode: legacy-bios, tpm_support: v2.0', /tpm_support needs boot_mode "uefi"/],
   ['ENA on paravirtual', 'ami_virtualization_type: paravirtual, ena_support: true', /enhanced networking needs virtualization "hvm"/],

@@ -4,7 +4,7 @@ import { missingPermissions } from '../../aws/dry_run.js';
 import { inCall, isNotFound } from '../../aws/errors.js';
 import { imageOf, imagesNamed, rootVolumeOf } from '../../aws/images.js';
 import { findHost } from '../../aws/instance.js';
-import { deviceName, faultsOfDevice } from '../../aws/registration.js';
+import { type Device, deviceName, faultsOfDevice, withSource } from '../../aws/registration.js';
 import type { Described } from '../../dsl/recipe/kind.js';
 import { defineKind } from '../../runtime/engine/kind.js';
 import { copy } from './copy.js';
@@ -74,7 +74,7 @@ export const preflight = defineKind({
     const host = await findHost(ec2);
     const regions = given.validate_regions ? await unknownRegions(ec2, wanted.regions) : [];
     // The rest asks in regions that must be there.
-    failOn([...faultsOfParams(wanted, ec2.region), ...regions]);
+    failOn([...faultsOfParams(wanted, ec2.region), ...(await faultsOfDevices(ec2, source, wanted)), ...regions]);
     const copies = await Promise.all(wanted.regions.map((region) => context.ec2(region)));
     const everywhere = [ec2, ...copies];
     const found = await Promise.all([
@@ -115,14 +115,6 @@ function* faultsOfParams(wanted: Wanted, region: string): Generator<string> {
   const keys = Object.keys(wanted.kms_key_ids ?? {}).filter((name) => name !== region);
   for (const name of keys) if (!wanted.regions.includes(name)) yield `a key is given for ${name}, to which nothing is copied`;
   if (keys.length > 0) for (const name of wanted.regions) if (!keys.includes(name)) yield `no key is given for ${name}, and there is one for other regions`;
-  const { volume_size, volume_type, iops, throughput } = wanted;
-  const root = Object.entries({ volume_size, iops, throughput }).filter(([, value]) => value !== undefined);
-  for (const fault of faultsOfDevice({ device_name: 'root', volume_type, ...Object.fromEntries(root) })) yield `root volume: ${fault}`;
-  const names = (wanted.block_device_mappings ?? []).map((device) => deviceName(device.device_name));
-  for (const [i, device] of (wanted.block_device_mappings ?? []).entries()) {
-    for (const fault of faultsOfDevice(device)) yield `device ${device.device_name}: ${fault}`;
-    if (names.indexOf(names[i] ?? '') !== i) yield `device ${device.device_name} is named twice`;
-  }
   const { boot_mode: mode, architecture, virtualization_type: virtualization } = wanted;
   if (wanted.uefi_data !== undefined && mode === 'legacy-bios') yield 'uefi_data does not go with boot_mode "legacy-bios"';
   if (wanted.uefi_data !== undefined && mode === undefined && architecture?.startsWith('x86_64')) yield 'uefi_data needs boot_mode "uefi" on x86_64';
@@ -133,6 +125,46 @@ function* faultsOfParams(wanted: Wanted, region: string): Generator<string> {
   const deprecated = wanted.deprecate_at === undefined ? undefined : Date.parse(wanted.deprecate_at) - Date.now();
   if (deprecated !== undefined && !(deprecated > 0 && deprecated < 10 * year))
     yield `deprecate_at is ${wanted.deprecate_at}: it must be in the future, within 10 years`;
+}
+
+/** As the image will have them: what is said of each, over what the source has. */
+async function faultsOfDevices(ec2: Ec2, source: Image | undefined, wanted: Wanted): Promise<string[]> {
+  const { block_device_mappings: devices = [], volume_size, volume_type, iops, throughput } = wanted;
+  const names = devices.map((device) => deviceName(device.device_name));
+  const root = deviceName(wanted.root_device_name ?? source?.RootDeviceName ?? '/dev/xvda');
+  const ofSource = (name: string) => source?.BlockDeviceMappings?.find((mapping) => deviceName(mapping.DeviceName ?? '') === name);
+  const said = Object.entries({ volume_size, volume_type, iops, throughput }).filter(([, value]) => value !== undefined);
+  // Its snapshot is still to be made, of a volume as large as the source's root.
+  const size = rootVolumeOf(source)?.VolumeSize;
+  const rootDevice = {
+    ...(size === undefined ? {} : { volume_size: size }),
+    ...devices[names.indexOf(root)],
+    device_name: root,
+    ...Object.fromEntries(said),
+  };
+  const faults = faultsOfDevice(withSource(rootDevice, ofSource(root))).map((fault) => `root volume: ${fault}`);
+  for (const [i, device] of devices.entries()) {
+    const name = deviceName(device.device_name);
+    const isVolume = name !== root && !device.no_device && device.virtual_name === undefined;
+    const found = isVolume ? await faultsOfVolume(ec2, withSource(device, ofSource(name))) : [];
+    faults.push(...found.map((fault) => `device ${device.device_name}: ${fault}`));
+    if (names.indexOf(name) !== i) faults.push(`device ${device.device_name} is named twice`);
+  }
+  return faults;
+}
+
+async function faultsOfVolume(ec2: Ec2, device: Device): Promise<string[]> {
+  const { snapshot_id: id, volume_size: size } = device;
+  if (id === undefined) return size === undefined ? ['it needs volume_size or snapshot_id'] : faultsOfDevice(device);
+  try {
+    const { Snapshots: [snapshot] = [] } = await ec2.client.send(new ec2.sdk.DescribeSnapshotsCommand({ SnapshotIds: [id] }));
+    const least = snapshot?.VolumeSize ?? 1;
+    const smaller = size !== undefined && size < least ? [`its snapshot ${id} has ${least} GiB: ${size} GiB are less`] : [];
+    return [...smaller, ...faultsOfDevice({ ...device, volume_size: size ?? least })];
+  } catch (error) {
+    if (!isNotFound(error)) throw inCall('DescribeSnapshots', error);
+    return [`the snapshot ${id} cannot be read (${(error as Error).message})`];
+  }
 }
 
 async function unknownRegions(ec2: Ec2, regions: readonly string[]): Promise<string[]> {
