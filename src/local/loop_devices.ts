@@ -58,9 +58,10 @@ export function writtenAt(file: string): string {
   return String(statSync(file, { bigint: true }).mtimeNs);
 }
 
-/** How many names a disk has. */
-export function linkCount(file: string): number {
-  return statSync(file, { throwIfNoEntry: false })?.nlink ?? 0;
+/** Whether two names are those of one disk. */
+export function isSameDisk(file: string, other: string): boolean {
+  const [one, two] = [file, other].map((name) => statSync(name, { throwIfNoEntry: false }));
+  return one !== undefined && one.ino === two?.ino;
 }
 
 /** How many bytes of the host a disk takes, as far as its file system says so. */

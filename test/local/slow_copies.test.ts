@@ -8,6 +8,7 @@ import type { LocalEc2 } from '../../src/local/ec2.js';
 import type { RunCommand } from '../../src/local/loop_devices.js';
 import { inFolder } from '../support/folder.js';
 import { type Ask, askerOf } from '../support/local_ec2.js';
+import { run } from '../support/program.js';
 import { suite } from '../support/suite.js';
 
 interface Slow {
@@ -33,11 +34,11 @@ function withSlowCopies(body: (slow: Slow) => Promise<void>): Promise<void> {
       });
     };
     hold();
-    const run: RunCommand = async (command, options) => {
+    const runSlowly: RunCommand = async (command, options) => {
       if (command[0] === 'cp') await told;
       return hostShell.run(command, options);
     };
-    const local = localEc2(folder, 'local-1', { run });
+    const local = localEc2(folder, 'local-1', { run: runSlowly });
     const copied = async () => {
       copy();
       await local.settled();
@@ -217,7 +218,7 @@ suite('disks that take long to copy', (test) => {
 
   test('an image of attached volumes is pending until its snapshots are completed, and failed where one is in error', () =>
     withSlowCopies(async (slow) => {
-      const { ask, copied, hold } = slow;
+      const { ask, copied, hold, folder } = slow;
       const volume = await volumeWith(slow, 'before');
       await whileAttached(slow, volume, async (device) => {
         const InstanceId = (await ask('DescribeInstances')).one('instanceId');
@@ -228,6 +229,8 @@ suite('disks that take long to copy', (test) => {
         };
         const good = await make('good');
         assert.equal(await look(good), ['pending', '']);
+        const exported = await run(['local', 'export', good, 'good.img', '--state', folder], { folder });
+        assert.equal([exported.code, exported.stderr], [2, `chrootfile: image ${good} is not complete: its disks are being copied, or could not be\n`]);
         await copied();
         assert.equal(await look(good), ['available', '']);
         hold();

@@ -2,7 +2,7 @@ import { existsSync, linkSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { makeFolder, syncFolder } from '../../linux/atomic_write.js';
-import { bytesOf, copyDisk, createDisk, deviceOf, isBusy, linkCount, removeDisk, writtenAt } from '../loop_devices.js';
+import { bytesOf, copyDisk, createDisk, deviceOf, isBusy, isSameDisk, removeDisk, writtenAt } from '../loop_devices.js';
 import { hasDied, isSinceBoot, thisMaker } from '../owner_process.js';
 import type { DiskResource, Image, Origin, Snapshot, Store, Volume } from '../store.js';
 import { type Here, putNew } from './action.js';
@@ -224,13 +224,19 @@ function takeOver(here: Here, id: string): DiskResource[] {
  */
 export async function onceCopied<T>(id: string, here: Here, action: () => T): Promise<T> {
   for (;;) {
-    const done = await here.store.exclusive(() => (linkCount(here.store.diskOf(id)) > 1 ? undefined : { value: action() }));
+    const done = await here.store.exclusive(() => (isBeingCopied(id, here.store) ? undefined : { value: action() }));
     if (done !== undefined) return done.value;
     await sleep(lookAgainMs);
+    // The process that copies it may die meanwhile.
+    await resumeCopies(here);
   }
 }
 
 const lookAgainMs = 50;
+
+function isBeingCopied(id: string, store: Store): boolean {
+  return store.copying.some((other) => isSameDisk(store.sourceOf(other), store.diskOf(id)));
+}
 
 /** Changes the record of a volume or snapshot, unless it was removed meanwhile: then false is given. */
 function change(here: Here, id: string, to: Partial<Pick<DiskResource, 'ready' | 'origin' | 'failure' | 'maker'>>): boolean {

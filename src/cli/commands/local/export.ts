@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { removeFile } from '../../../linux/atomic_write.js';
 import { hostShell } from '../../../linux/command.js';
+import { isFilled } from '../../../local/api/copying.js';
 import { regionsIn } from '../../../local/store.js';
 import { localEc2, localFolder, openLocalEc2 } from '../../embedded_ec2.js';
 import { ExitError, exits } from '../../exit_codes.js';
@@ -46,6 +47,8 @@ function diskOfImage(state: string, image: string): string {
     const { store } = localEc2(state, region);
     const found = store.list('images').find((i) => i.id === image || i.name === image);
     const root = found?.mappings.find((mapping) => mapping.device === found.rootDevice);
+    if (found !== undefined && !isFilled(found, store))
+      throw new ExitError(exits.invalid, `image ${image} is not complete: its disks are being copied, or could not be`);
     if (root !== undefined) return store.diskOf(root.snapshot ?? '');
   }
   throw new ExitError(exits.invalid, `there is no image ${image}\n  help: chrootfile local images`);
