@@ -130,9 +130,18 @@ function shareDisk(from: string, to: string): void {
 /** A disk is filled: its volume or snapshot is ready, unless somebody deleted it meanwhile; then the disk goes too. */
 export function finish(here: Here, id: string): Promise<void> {
   return here.store.exclusive(() => {
-    if (change(here, id, { ready: true, origin: undefined })) removeDisk(here.store.sourceOf(id));
+    if (change(here, id, { ready: true, origin: undefined })) removeSource(here, id);
     else removeDisks(here, id);
   });
+}
+
+/** Removes what a disk that is ready was copied from. */
+function removeSource(here: Here, id: string): void {
+  try {
+    removeDisk(here.store.sourceOf(id));
+  } catch {
+    // It is ready, and may have been reported so. A later request tries again.
+  }
 }
 
 /**
