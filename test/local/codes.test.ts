@@ -101,4 +101,16 @@ suite('codes and words of the embedded EC2', (test) => {
       assert.match(made.body, '<tagSet></tagSet>');
       assert.not.match((await ask('DescribeSnapshots')).body, 'tagSet');
     }));
+
+  test('a copy of an image can be copied again, to a third region', () =>
+    inFolder({}, async (folder) => {
+      const ask = asker(folder);
+      const volume = (await ask('CreateVolume', { AvailabilityZone: 'local-1a', Size: '1' })).one('volumeId');
+      const snapshot = (await ask('CreateSnapshot', { VolumeId: volume })).one('snapshotId');
+      const mapping = { 'BlockDeviceMapping.1.DeviceName': '/dev/xvda', 'BlockDeviceMapping.1.Ebs.SnapshotId': snapshot };
+      const image = (await ask('RegisterImage', { Name: 'image', RootDeviceName: '/dev/xvda', ...mapping })).one('imageId');
+      const first = await ask('CopyImage', { Name: 'copy', SourceRegion: 'local-1', SourceImageId: image }, { region: 'local-2' });
+      const second = await ask('CopyImage', { Name: 'copy', SourceRegion: 'local-2', SourceImageId: first.one('imageId') }, { region: 'local-3' });
+      assert.equal([first.refusal, second.refusal], ['none', 'none']);
+    }));
 });

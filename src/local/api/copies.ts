@@ -29,7 +29,7 @@ const copyImage = action(
     const region = knownRegion(sourceRegion);
     const there = here.storeOf(region);
     const source = existing(here, 'images', sourceId, there);
-    if (!isAvailable(source, here)) throw new Ec2Error('InvalidRequest', `Image ${source.id} is not available.`);
+    if (!isAvailable(source, { ...here, store: there })) throw new Ec2Error('InvalidRequest', `Image ${source.id} is not available.`);
     const wanted = checkedEncryption(encrypted, key);
     checkDuration(minutes);
     const tags = tagsFor('image', specifications, ['snapshot']);
