@@ -246,9 +246,10 @@ ${look.replace('TARGET,SOURCE,OPTIONS', 'TARGET,SOURCE')}`,
         // Its mounts are in a mount namespace of its own: nobody else can unmount them.
         assert.equal(held.find(({ task }) => task === 'fstab')?.by_hand, []);
         writeFileSync(join(folder, 'go'), 'yes');
-        const resumed = await run(['run', '--resume', String(finished(kept)['run'])], { folder });
+        const id = String(finished(kept)['run']);
+        const resumed = await run(['run', '--resume', id], { folder });
         assert.is(resumed.code, 0, resumed.stdout + resumed.stderr);
-        const logs = join(folder, 'state/runs', readdirSync(join(folder, 'state/runs')).sort().at(-1) ?? '', 'logs');
+        const logs = join(folder, 'state/runs', id, 'logs');
         assert.match(readFileSync(join(logs, 'check.log'), 'utf8'), 'seen');
         assert.match(readFileSync(join(logs, 'work.log'), 'utf8'), /^\/boot\/lost\+found\n\/dev\/loop\d+p1 /);
 
