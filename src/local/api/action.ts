@@ -120,7 +120,7 @@ export function own<K extends Kind>(here: Here, kind: K, id: string): Resources[
 /** The resources with the ids, all of them where none are given; what was just made may not show yet. */
 export function selected<K extends Kind>(here: Here, kind: K, ids: readonly string[] | undefined): Resources[K][] {
   const shown = (resource: Resource) => hasPassed(resource, here.latency.visible);
-  if (ids === undefined || ids.length === 0) return here.store.list(kind).filter((resource) => maySee(resource, here) && shown(resource));
+  if (ids === undefined) return here.store.list(kind).filter((resource) => maySee(resource, here) && shown(resource));
   for (const id of ids) mustBeId(kind, id);
   // Source: EC2 API reference, DescribeImages: one that was deregistered of late is not unknown, there is just none.
   const wanted = kind === 'images' ? ids.filter((id) => !here.store.wasDeregistered(id)) : ids;

@@ -102,8 +102,11 @@ export function rootVolume(here: Here): Volume {
 
 /** The volumes with the ids, all that were made here without them: a client that cleans up would stop at the one that nobody made. */
 export function selectedVolumes(ids: readonly string[] | undefined, here: Here): Volume[] {
-  const made = ids?.filter((id) => id !== machine.rootVolume);
-  const volumes = made?.length === 0 ? [] : selected(here, 'volumes', made);
+  const volumes = selected(
+    here,
+    'volumes',
+    ids?.filter((id) => id !== machine.rootVolume),
+  );
   return ids?.includes(machine.rootVolume) ? [...volumes, rootVolume(here)] : volumes;
 }
 

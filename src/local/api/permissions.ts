@@ -55,7 +55,7 @@ export function ownedBy<T extends Resource>(all: readonly T[], owners: readonly 
   mustBeAccounts(owners, ['self', 'amazon', 'aws-marketplace', 'aws-backup-vault']);
   return all.filter((resource) => {
     const owner = ownerOf(resource);
-    return owners === undefined || owners.length === 0 || owners.some((named) => named === owner || (named === 'self' && owner === here.account));
+    return owners === undefined || owners.some((named) => named === owner || (named === 'self' && owner === here.account));
   });
 }
 
@@ -79,7 +79,7 @@ export function usableBy<T extends Resource & { readonly sharedWith?: Sharing | 
   { account }: Here,
   own: 'own too' | 'shared only',
 ): readonly T[] {
-  if (accounts === undefined || accounts.length === 0) return all;
+  if (accounts === undefined) return all;
   mustBeAccounts(accounts, ['self', 'all']);
   const usableByOne = (resource: T, named: string) => {
     const { users, groups } = resource.sharedWith ?? none;
