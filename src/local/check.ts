@@ -5,7 +5,8 @@ import { snapshotsOf } from './api/copying.js';
 import { machine } from './instance_identity.js';
 import { danglingLinks, deviceOf } from './loop_devices.js';
 import { hasDied } from './owner_process.js';
-import { brokenEnding, type Image, type Kind, kinds, type Resources, type Store, type Tag } from './store.js';
+import type { Image, Kind, Resources, Tag } from './resources.js';
+import { brokenEnding, kinds, type Store } from './store.js';
 
 /** Something in the store of a region that is not as it should be. */
 export interface Finding {

@@ -2,7 +2,7 @@ import { aliasesTo, aliasOf, isAliasTaken, linkAlias } from '../device_links.js'
 import { launched, machine, rootSizeGiB } from '../instance_identity.js';
 import { attachDisk, detachDisk, deviceOf, isBusy, linkDevice } from '../loop_devices.js';
 import { hasDied, thisMaker } from '../owner_process.js';
-import type { Attachment, Volume } from '../store.js';
+import type { Attachment, Volume } from '../resources.js';
 import { action, type Here, hasPassed, mustBeId, mustBeThisInstance, own, ownerOf, selected, stopDryRun } from './action.js';
 import { onceCopied } from './copying.js';
 import { Ec2Error } from './errors.js';

@@ -1,6 +1,7 @@
 import { thisMaker } from '../owner_process.js';
 import { optInRegions, regions } from '../request_identity.js';
-import type { Image, Snapshot, Store, Tag } from '../store.js';
+import type { Image, Snapshot, Tag } from '../resources.js';
+import type { Store } from '../store.js';
 import { action, existing, type Here, ownerOf, stopDryRun } from './action.js';
 import { begin, copied } from './copying.js';
 import { Ec2Error } from './errors.js';

@@ -4,7 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { makeFolder, syncFolder } from '../../linux/atomic_write.js';
 import { bytesOf, copyDisk, createDisk, deviceOf, isBusy, isSameDisk, removeDisk, writtenAt } from '../loop_devices.js';
 import { hasDied, isSinceBoot, thisMaker } from '../owner_process.js';
-import type { DiskResource, Image, Origin, Snapshot, Store, Volume } from '../store.js';
+import type { DiskResource, Image, Origin, Snapshot, Volume } from '../resources.js';
+import type { Store } from '../store.js';
 import { type Here, putNew } from './action.js';
 
 /** A request is answered after this time, even if its disks are still being copied: clients with time limits would send it again. */

@@ -1,4 +1,4 @@
-import type { Resource, Tag } from '../store.js';
+import type { Resource, Tag } from '../resources.js';
 import { Ec2Error } from './errors.js';
 import type * as Asked from './model/requests.js';
 import { wildcard } from './wildcard.js';

@@ -1,6 +1,6 @@
 import { machine } from '../instance_identity.js';
 import { thisMaker } from '../owner_process.js';
-import type { Image, Mapping, Snapshot, Volume } from '../store.js';
+import type { Image, Mapping, Snapshot, Volume } from '../resources.js';
 import { action, type Here, mustBeThisInstance, own, stopDryRun } from './action.js';
 import { attachedVolumes, isAttached } from './attachments.js';
 import { begin, copied } from './copying.js';

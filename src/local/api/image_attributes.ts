@@ -1,4 +1,4 @@
-import type { Image, Sharing } from '../store.js';
+import type { Image, Sharing } from '../resources.js';
 import { action, existing, type Here, own, stopDryRun } from './action.js';
 import { Ec2Error } from './errors.js';
 import type { ImageAttribute } from './model/answers.js';

@@ -1,4 +1,4 @@
-import type { Mapping } from '../store.js';
+import type { Mapping } from '../resources.js';
 import { existing, type Here, required } from './action.js';
 import { Ec2Error } from './errors.js';
 import type { BlockDeviceMapping } from './model/answers.js';

@@ -1,4 +1,4 @@
-import type { Image, Mapping } from '../store.js';
+import type { Image, Mapping } from '../resources.js';
 import { action, existing, type Here, hasPassed, mustBeId, own, ownerOf, putNew, required, selected, stopDryRun } from './action.js';
 import { failureOfImage, isFilled } from './copying.js';
 import { Ec2Error } from './errors.js';

@@ -1,5 +1,5 @@
 import { machine } from '../instance_identity.js';
-import type { Resource } from '../store.js';
+import type { Resource } from '../resources.js';
 import type { Here } from './action.js';
 import { type Attributes, nothing } from './filters.js';
 import type { Instance } from './model/answers.js';

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { launched, machine, privateAddress } from '../instance_identity.js';
-import type { Volume } from '../store.js';
+import type { Volume } from '../resources.js';
 import { action, type Here, mustBeThisInstance, stopDryRun } from './action.js';
 import { attachedVolumes, rootVolume } from './attachments.js';
 import { filtered, page, tagSet } from './filters.js';

@@ -1,4 +1,4 @@
-import type { Resource, Sharing } from '../store.js';
+import type { Resource, Sharing } from '../resources.js';
 import { type Here, ownerOf } from './action.js';
 import { Ec2Error } from './errors.js';
 import type { OperationType } from './model/requests.js';

@@ -1,5 +1,5 @@
 import { thisMaker } from '../owner_process.js';
-import type { Image, Snapshot, Volume } from '../store.js';
+import type { Image, Snapshot, Volume } from '../resources.js';
 import { action, type Here, hasPassed, own, ownerOf, selected, stopDryRun } from './action.js';
 import { begin, copied, failureOf, fractionOf, originOf, removeWithDisk } from './copying.js';
 import { Ec2Error } from './errors.js';

@@ -1,4 +1,4 @@
-import type { Resource, Volume } from '../store.js';
+import type { Resource, Volume } from '../resources.js';
 import { action, type Here, mustBeThisInstance, stopDryRun } from './action.js';
 import { isReady, selectedVolumes } from './attachments.js';
 import { failureOf } from './copying.js';

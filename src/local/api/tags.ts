@@ -1,4 +1,4 @@
-import type { Kind, Resource, Tag } from '../store.js';
+import type { Kind, Resource, Tag } from '../resources.js';
 import { action, type Here, mustBeThisInstance, own, ownerOf, stopDryRun } from './action.js';
 import { Ec2Error } from './errors.js';
 import { checkedTags, filtered, page } from './filters.js';

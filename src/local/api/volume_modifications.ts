@@ -1,5 +1,5 @@
 import { growDisk } from '../loop_devices.js';
-import type { Modification, Volume } from '../store.js';
+import type { Modification, Volume } from '../resources.js';
 import { action, type Here, hasPassed, own, stopDryRun } from './action.js';
 import { isReady, selectedVolumes } from './attachments.js';
 import { onceCopied } from './copying.js';

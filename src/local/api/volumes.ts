@@ -1,5 +1,5 @@
 import { thisMaker } from '../owner_process.js';
-import type { Snapshot, Volume } from '../store.js';
+import type { Snapshot, Volume } from '../resources.js';
 import { action, existing, type Here, own, ownerOf, stopDryRun } from './action.js';
 import { attachmentBody, attachmentState, isAttached, isReady, isTaken, rootVolume, selectedVolumes, settled } from './attachments.js';
 import { begin, copied, failureOf, removeWithDisk } from './copying.js';

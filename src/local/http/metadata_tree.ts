@@ -3,7 +3,7 @@ import { homedir, hostname } from 'node:os';
 import { join } from 'node:path';
 import { launched, machine, networkInterface, privateAddress } from '../instance_identity.js';
 import { localAccount } from '../request_identity.js';
-import type { Tag } from '../store.js';
+import type { Tag } from '../resources.js';
 
 /** A file, made when it is read, or a folder. */
 export type Tree = (() => string) | Folder;

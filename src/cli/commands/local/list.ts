@@ -1,5 +1,6 @@
 import { deviceOf } from '../../../local/loop_devices.js';
-import type { Image, Resources, Snapshot, Store, Volume } from '../../../local/store.js';
+import type { Image, Resources, Snapshot, Volume } from '../../../local/resources.js';
+import type { Store } from '../../../local/store.js';
 import { openLocalEc2 } from '../../embedded_ec2.js';
 import { stateFolder } from '../../state.js';
 import { print, printJson, table } from '../../terminal/output.js';
