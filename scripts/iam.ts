@@ -14,25 +14,25 @@ export function iam(): string {
         : [`| \`${kind.name}\` | ${when === 'always' ? 'always' : `\`${when}\``} | ${more.map((action) => `\`${action}\``).join(', ')} |`];
     }),
   );
-  return `# Permissions
+  return `# IAM permissions
 
-What a run must be allowed on EC2: made from what each kind declares, by \`npm run generate\`; a test compares it with the calls that
-runs make. What undo calls is among it, so that whatever was begun can be taken back.
+These are the EC2 permissions that a run and its undo need. \`npm run generate\` creates this page from what each kind
+declares, and a test compares the permissions with the calls that runs make.
 
-## From an image to an image
+## An image from an image
 
-The library \`recipes/lib/image_from_image.yml\`:
+The library \`recipes/lib/image_from_image.yml\` needs:
 
 \`\`\`json
 ${JSON.stringify({ Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: permissionsOf(base), Resource: '*' }] }, undefined, 2)}
 \`\`\`
 
-\`ec2:CreateTags\` is asked for where things are tagged as they are made, and once at the end of a run, when the tag \`chrootfile:state\` of
-what it keeps changes from \`building\` to \`kept\`. Everything has the tags \`chrootfile:run\`, \`chrootfile:task\`, \`chrootfile:host\` and
-\`chrootfile:state\` from the beginning, so a condition may limit the other actions, and \`ec2:CreateTags\` without \`ec2:CreateAction\`, to things
-with those.
+EC2 checks \`ec2:CreateTags\` when a run creates a resource with tags, and once more at the end of a run, which changes the tag
+\`chrootfile:state\` of everything it keeps from \`building\` to \`kept\`. A run creates every resource with the tags \`chrootfile:run\`,
+\`chrootfile:task\`, \`chrootfile:host\` and \`chrootfile:state\`. So a condition can limit the other actions, and \`ec2:CreateTags\`
+without \`ec2:CreateAction\`, to resources that have these tags.
 
-## What more is needed, and when
+## Additional permissions by parameter
 
 | kind | when | permissions |
 | --- | --- | --- |
@@ -40,13 +40,15 @@ ${features.join('\n')}
 
 ## Cleaning up after lost machines
 
-\`chrootfile gc\`, in each region it looks in; the last line is for \`--delete\`:
+\`chrootfile gc\` needs these permissions in each region it searches; only \`--delete\` needs the second line:
 
 - \`ec2:DescribeImages\`, \`ec2:DescribeSnapshots\`, \`ec2:DescribeVolumes\`, \`ec2:DescribeInstances\`; with \`--regions all\` \`ec2:DescribeRegions\`
 - \`ec2:DeregisterImage\`, \`ec2:DeleteSnapshot\`, \`ec2:DetachVolume\`, \`ec2:DeleteVolume\`
 
-\`sts:DecodeAuthorizationMessage\` lets a refusal say which policy was in the way, and \`sts:AssumeRole\` is for
-\`cloud.assume_role\`. The keys' own policies must allow what is asked of KMS.
+## Optional permissions
+
+With \`sts:DecodeAuthorizationMessage\`, the message of a refused call names the policy that refused it. \`cloud.assume_role\` needs
+\`sts:AssumeRole\`. For encryption, the policies of the KMS keys must allow the \`kms:\` actions above, too.
 `;
 }
 

@@ -32,7 +32,7 @@ async function offers({ editor, path, schema }: Desk, cases: readonly Case[]): P
   }
 }
 
-async function tells({ editor, path, schema }: Desk, cases: readonly Case[]): Promise<void> {
+async function shows({ editor, path, schema }: Desk, cases: readonly Case[]): Promise<void> {
   for (const { sort, marked, expect } of cases) {
     const { text, at } = cursor(marked, schema);
     const said = await editor.hover(path, text, at);
@@ -57,9 +57,9 @@ async function pointsAt({ editor, path, schema }: Desk, cases: readonly Case[]):
 function table(): string {
   const rows = [
     ...[...completions, ...namedCompletions].map((each) => ({ ...each, how: 'offers' })),
-    ...[...hovers, ...namedHovers].map((each) => ({ ...each, how: 'tells' })),
-    ...[...faults, ...namedFaults].map((each) => ({ ...each, how: 'points at it' })),
-    ...fixes.map((each) => ({ ...each, how: 'mends with' })),
+    ...[...hovers, ...namedHovers].map((each) => ({ ...each, how: 'shows' })),
+    ...[...faults, ...namedFaults].map((each) => ({ ...each, how: 'marks it' })),
+    ...fixes.map((each) => ({ ...each, how: 'fixes it with' })),
   ];
   const line = ({ sort, marked, expect, how }: (typeof rows)[number], i: number) => {
     const { text, at } = cursor(marked, '');
@@ -90,12 +90,12 @@ suite('yaml-language-server', (test) => {
   );
 
   test(
-    'by the schema of all recipes: offers, tells and points at what any recipe has',
+    'by the schema of all recipes: completes, shows and marks what any recipe has',
     () =>
       withEditor(repository, async (editor) => {
         const desk = { editor, path: join(repository, 'recipes/case.yml'), schema: '../schemas/recipe.schema.json' };
         await offers(desk, completions);
-        await tells(desk, hovers);
+        await shows(desk, hovers);
         await pointsAt(desk, faults);
       }),
     60_000,
@@ -112,7 +112,7 @@ suite('yaml-language-server', (test) => {
           const desk = { editor, path: join(folder, 'r.yml'), schema: '.chrootfile/r.schema.json' };
           assert.equal(await editor.diagnostics(desk.path, `# yaml-language-server: $schema=${desk.schema}\n${recipe}`), []);
           await offers(desk, [...completions, ...namedCompletions]);
-          await tells(desk, [...hovers, ...namedHovers]);
+          await shows(desk, [...hovers, ...namedHovers]);
           await pointsAt(desk, [...faults, ...namedFaults]);
           for (const { sort, marked, expect } of fixes) {
             const { text, at } = cursor(marked, desk.schema);

@@ -13,7 +13,7 @@ export function writePage({ points }: Planned, outcomes: readonly Outcome[]): vo
     '## Faults at every call\n',
     scenarioList(points),
     table(
-      ['use', 'fault', 'tried', 'succeeded', 'rolled back', 'left for undo', 'killed', 'left after `undo --all`', 'did not end'],
+      ['use', 'fault', 'tried', 'succeeded', 'rolled back', 'left for undo', 'killed', 'left after `undo --all`', 'hung'],
       [...scenarios.keys()].flatMap((name) => grouped(of(name)).map(([fault, these]) => [name, fault, ...counts(these)])),
     ),
     '## Power cuts\n',
@@ -25,7 +25,7 @@ export function writePage({ points }: Planned, outcomes: readonly Outcome[]): vo
     '## Faults of EC2\n',
     ec2Text,
     table(
-      ['faults', 'tried', 'succeeded', 'rolled back', 'left for undo', 'killed', 'wrong after `undo --all`', 'did not end'],
+      ['faults', 'tried', 'succeeded', 'rolled back', 'left for undo', 'killed', 'wrong after `undo --all`', 'hung'],
       grouped(of('ec2').map(withPairsTogether)).map(([fault, these]) => [fault, ...counts(these)]),
     ),
   ];
@@ -34,54 +34,54 @@ export function writePage({ points }: Planned, outcomes: readonly Outcome[]): vo
 
 const introduction = (date: string) => `# Reliability
 
-This page shows what happened when chrootfile met faults at every point of its work. \`npm run test:faults\` tries them,
-and \`npm run test:faults -- --write\` writes this page. It was written on ${date}.
+This page shows how chrootfile behaves when a fault is injected at any point of its work. \`npm run test:faults\` injects the
+faults, and \`npm run test:faults -- --write\` writes this page. Last run: ${date}.
 
-A fault comes at one call by which the program changes something: it writes or renames a file, makes or removes a folder,
-or starts another program. The test counts these calls in a run without faults, and then repeats the run once for each
+A fault is injected at a call that changes something: the program writes or renames a file, creates or removes a folder,
+or starts another program. The test counts these calls in a run without faults. Then it repeats the run once for each
 call and each fault:
 
-- \`KILL\`: the program is killed before the call. \`LATE\`: it is killed while a program that it has started is at work.
+- \`KILL\`: the program is killed before the call. \`LATE\`: it is killed while a program that it started is running.
 - \`TERM\`, \`INT\`, \`HUP\`: the program gets the signal before the call.
-- \`ENOSPC\`, \`EIO\`: the call fails once, as on a disk that is full or broken. \`EIO+\`: all later calls fail too.
-- \`SHORT\`: half of a write is stored, and the next writes fail, as on a disk that gets full.
+- \`ENOSPC\`, \`EIO\`: the call fails once, as on a full or broken disk. \`EIO+\`: all later calls fail too.
+- \`SHORT\`: half of a write is stored, and the next writes fail, as on a disk that fills up.
 
-After each case \`chrootfile undo --all\` runs once. Then nothing of the case may be left: no mount, no process, no loop
-device, no device link, no memory file, no lock, no draft, and no image, snapshot, volume or disk that no succeeded run
-made. An image that was reported must be whole: its records can be read, its file system is clean, and it holds what the
-recipe wrote. A command that takes longer than 60 seconds counts as one that did not end.
+After each case, \`chrootfile undo --all\` runs once. Then nothing of the case may be left behind: no mount, process, loop
+device, device link, memory file, lock or draft, and no image, snapshot, volume or disk except those of succeeded runs.
+A reported image must be complete: its records are readable, its file system is clean, and it holds what the
+recipe wrote. A command that takes longer than 60 seconds counts as hanging.
 
-## What is promised
+## Guarantees
 
-- What a run reported as made is there, whole, after a power cut, a kill or a full disk at any later moment. A run
-  reports an image once its record and its disk are on the disk of this machine, or EC2 says that it is available.
-- Whatever happens to a run before it has succeeded, \`chrootfile undo\` removes what it made. A power cut during a run
-  loses the run, and nothing that was reported.
-- A failed run undoes everything itself. Where it cannot, it exits with 5 and lists what is left, with commands to type.
-- A run that died elsewhere can be cleaned up after from any machine: \`chrootfile gc\` finds what carries its tags.
+- An image that a run reported survives a power cut, a kill or a full disk at any later time, complete. A run
+  reports an image only after its record and its disk are synced on this machine, or after EC2 reports it as available.
+- Whatever happens to a run before it succeeds, \`chrootfile undo\` removes what the run created. A power cut during a run
+  loses that run, but nothing that was reported.
+- A failed run rolls back everything itself. If it cannot, it exits with 5 and lists what is left behind, with commands to type.
+- \`chrootfile gc\` on any machine can clean up after a run whose machine is lost: it finds resources by their tags.
 
-What is not promised:
+There is no guarantee for these:
 
-- Logs and events (\`logs/\`, \`events.jsonl\`) are not forced to the disk. A power cut may take their last lines.
-- What a script changes outside of the image is undone by its own \`undo\` only.
-- On an EC2 that shows new things late, or not at all to the caller, a request whose answer was lost is looked for by its
-  tags for 30 seconds. An account whose policies remove tags at creation hides such things from \`undo\` and \`gc\`.
-- A disk that acknowledges writes it has not stored breaks these promises, as it does for every program.
+- Logs and events (\`logs/\`, \`events.jsonl\`) are not synced. A power cut may lose their last lines.
+- Changes that a script makes outside the image are undone only by the script's own \`undo\`.
+- When the answer of a request is lost, chrootfile searches for the new resource by its tags for 30 seconds. If EC2 shows it
+  later than that, or policies of the account remove tags at creation, \`undo\` and \`gc\` cannot find it.
+- A disk that acknowledges writes before it stores them breaks these guarantees, as it does for every program.
 
-## How to try one case
+## Repeat a case
 
-To try one case again, use \`--recipe\`, \`--points\` and \`--faults\`, for example:
+To repeat a case, use \`--recipe\`, \`--points\` and \`--faults\`, for example:
 
     sudo npm run test:faults -- --recipe tiny --points 1-20 --faults KILL
 `;
 
-const powerText = `The power of a machine is simulated: the state is on a file system in a file, and that file is copied at one moment of a
-run. What the run had written, and the kernel had not yet stored, is not in the copy. The copy is mounted in place of the
-first file system, and \`undo --all\` runs on it. An image that was reported before must be there, byte for byte.
+const powerText = `A power cut is simulated: the state is on a file system in a file, and the test copies that file at one moment of a
+run. Writes that the kernel had not yet stored are missing in the copy. The test mounts the copy in place of the
+original file system, and runs \`undo --all\` on it. An image that was reported before must be there, byte for byte.
 `;
 
-const ec2Text = `Each action of EC2 that the program uses meets each fault once, on the way to images in three regions, during the undo,
-and while older images are replaced. Further runs meet two faults, chosen at random.
+const ec2Text = `Each fault is injected once into each EC2 action that the program uses: in a run that creates images in three regions,
+during undo, and while older images are replaced. Further runs have two random faults.
 `;
 
 function scenarioList(points: ReadonlyMap<string, number>): string {

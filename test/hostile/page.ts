@@ -19,33 +19,32 @@ export function writePage(outcomes: readonly Outcome[], input: InputCounts): voi
 
 const introduction = (date: string) => `# Hostile images and real provisioning
 
-This page shows what happened when chrootfile built on images that are not what they should be, with scripts that do what
-they should not, and with real packages. \`npm run test:hostile\` tries them, and \`npm run test:hostile -- --write\` writes
-this page. It was written on ${date}.
+This page shows how chrootfile behaves with hostile images, with hostile scripts, and with real packages.
+\`npm run test:hostile\` runs the cases, and \`npm run test:hostile -- --write\` writes this page. Last run: ${date}.
 
-Each case is one run of the program: from an image of the embedded EC2, by way of \`recipes/lib/image_from_image.yml\`, with
-a script in the chroot, a second script, an upload, a download, a snapshot and an image. A case passes when
+Each case is one run that builds an image from an image of the embedded EC2 with \`recipes/lib/image_from_image.yml\`: two
+scripts in the chroot, an upload, a download, a snapshot and an image. A case passes when
 
-- the run succeeds, or fails with a message and exit code 1. Many cases must succeed, or must fail with a certain message;
-- the run ends. A case that takes longer than 60 seconds (10 minutes for packages) counts as one that did not end;
-- nothing is printed that only a developer understands: no stack trace, no internal error;
-- nothing is left on the host, without \`undo\`: no mount, no process, no loop device, no device link, no memory file, no
-  lock, no volume; and \`chrootfile undo --all\` finds nothing to undo;
-- nothing of the host has changed: \`/etc\`, a tree of files that the links of the images lead to, the host's name, settings
-  of the kernel, network devices, \`/dev\`;
-- the image of a run that succeeded has a clean file system, holds what the case asks for, and nothing of the program or
-  the build host.
+- the run succeeds, or fails with a message and exit code 1. Many cases must succeed, or must fail with a specific message;
+- the run ends. A case that takes longer than 60 seconds (10 minutes for packages) counts as hanging;
+- it prints no stack trace and no internal error;
+- nothing is left behind on the host, even without \`undo\`: no mount, process, loop device, device link, memory file,
+  lock or volume; and \`chrootfile undo --all\` finds nothing to undo;
+- the host is unchanged: \`/etc\`, a tree of files that links in the images point to, the host name, kernel
+  settings, network devices, \`/dev\`;
+- the image of a successful run has a clean file system, contains what the case asks for, and contains nothing of
+  chrootfile or the build host.
 
-To try one case again, use \`--part\` and \`--match\`, for example:
+To repeat a case, use \`--part\` and \`--match\`, for example:
 
     sudo npm run test:hostile -- --part images --match 'resolv.conf: a fifo'
 `;
 
 const inputSection = ({ recipes, requests }: InputCounts) => `## Recipes and requests
 
-Recipes of this repository, good and bad, are changed at random (\`npm run test:fuzz\`): what checks them must accept them, or
-say what is wrong by one of the [codes](messages.md), within seconds. Bad requests to \`local serve\` must be answered with
-an error as EC2 has them, and change nothing.
+\`npm run test:fuzz\` changes valid and invalid recipes of this repository at random. \`check\` must accept each one or report an
+error with one of the [codes](messages.md), within seconds. \`local serve\` must answer each bad request with
+an error code of EC2, and change nothing.
 
 ${table(
   ['sort', 'tried', 'wrong'],
@@ -55,30 +54,30 @@ ${table(
   ],
 )}`;
 
-const ending = `## What is not tried
+const ending = `## Limits of these tests
 
-- A damaged file system with \`errors=panic\`, writes to \`/proc/sysrq-trigger\`, and whatever else would stop the machine
-  that tries it, are tried only as far as opening: the option that the mount has, and whether a write would be allowed.
-- A script that is root with CAP_SYS_ADMIN and wants to get out is not held: see [SECURITY.md](../SECURITY.md).
-- The update and cleanup scripts are equivalents of our own of those in public repositories of image templates.
+- Cases that would stop the test machine, such as a damaged file system with \`errors=panic\` or writes to
+  \`/proc/sysrq-trigger\`, are tested only up to that point: the mount options, and whether a write would be allowed.
+- A script that is root with CAP_SYS_ADMIN can escape if it wants to: see [SECURITY.md](../SECURITY.md).
+- The update and cleanup scripts are our own equivalents of scripts in public repositories of image templates.
 `;
 
 const sections: readonly { readonly part: Part; readonly title: string; readonly about: string }[] = [
   {
     part: 'images',
     title: 'Hostile images',
-    about: 'A small file system of busybox, ext4 by default, with one thing that is hostile. Links lead to files of the build host.\n',
+    about: 'A small file system of busybox, ext4 by default, with one hostile change. Links point to files of the build host.\n',
   },
-  { part: 'acts', title: 'Acts of a script', about: 'A script in the chroot of a small image does one thing that later work must survive.\n' },
+  { part: 'acts', title: 'Acts of a script', about: 'A script in the chroot of a small image does one thing that later tasks must survive.\n' },
   {
     part: 'debian',
     title: 'Debian packages',
-    about: 'A script installs packages of Debian 12 in an image that `mmdebstrap --variant=minbase` has made, under `set -eux`.\n',
+    about: 'A script installs packages of Debian 12 in an image from `mmdebstrap --variant=minbase`, under `set -eux`.\n',
   },
   {
     part: 'rpm',
     title: 'RPMs',
-    about: 'dnf and zypper of Debian install packages from a local repository, each of which was made to try one thing.\n',
+    about: "Debian's dnf and zypper install packages from a local repository; each package tests one thing.\n",
   },
 ];
 
@@ -94,7 +93,7 @@ function rowsOf(part: Part, outcomes: readonly Outcome[]): string {
     const names = of(sort).map(({ name }) => name.replace(`${sort}: `, ''));
     return names.length === 0 ? '' : `${wrapped(`- **${sort}**: ${names.join('; ')}`)}\n`;
   });
-  return `${table(['sort', 'tried', 'succeeded', 'failed with a message', 'wrong', 'did not end'], rows)}\n${lists.join('')}`;
+  return `${table(['sort', 'tried', 'succeeded', 'failed with a message', 'wrong', 'hung'], rows)}\n${lists.join('')}`;
 }
 
 /** An item of a list in lines of at most 120 characters. */
