@@ -1,8 +1,10 @@
 import { type Alias, Composer, type Document, isAlias, isMap, isScalar, isSeq, Lexer, type Node, type Pair, Parser, type Scalar } from 'yaml';
 import type { Diagnostic } from '../diagnostics/diagnostic.js';
+import { foreignFile } from './foreign_file.js';
 import { limits, limitText } from './limits.js';
-import { firstCharacterOf, lineOf, positionOf, type Source, type Span } from './source.js';
+import { firstCharacterOf, type Source, type Span } from './source.js';
 import { sourceOffsets } from './source_offsets.js';
+import { yamlDiagnostic } from './yaml_errors.js';
 
 /** YAML turned into plain values, every one of which still knows its place. */
 export interface ParsedDocument {
@@ -45,18 +47,25 @@ export function parseDocument(source: Source, most: number = limits.values): { d
     return { diagnostics: [{ code: 'limit', message, span: firstCharacterOf(source) }] };
   }
   const doc = parsed[0];
+  const foreign = foreignFile(source);
+  if (foreign !== undefined) return { diagnostics: [foreign] };
   if (doc === undefined) {
     return { diagnostics: [{ code: 'yaml', message: 'the recipe is empty', span: firstCharacterOf(source), help: 'begin with "version: 1"' }] };
   }
-  for (const problem of [...doc.errors, ...doc.warnings].slice(0, limits.errors)) {
-    const [start, end] = problem.pos;
-    // By its recursion, which ends with an error.
-    if (problem.code === 'RESOURCE_EXHAUSTION') diagnostics.push({ code: 'limit', message: tooDeep, span: { source, start, end: start + 1 } });
-    else diagnostics.push({ code: 'yaml', message: yamlMessage(problem.message), span: { source, start, end }, help: yamlHelp(source, start) });
-  }
+  const problems = [...doc.errors, ...doc.warnings];
+  // The library stops at its recursion limit with an error.
+  const deep = problems.find(({ code }) => code === 'RESOURCE_EXHAUSTION');
+  const problem = deep === undefined ? yamlDiagnostic(source, problems) : undefined;
+  if (deep !== undefined) diagnostics.push({ code: 'limit', message: tooDeep, span: { source, start: deep.pos[0], end: deep.pos[0] + 1 } });
+  if (problem !== undefined) diagnostics.push(problem);
   if (parsed.length > 1) {
     const second = parsed[1]?.range?.[0] ?? 0;
-    diagnostics.push({ code: 'yaml', message: 'a recipe is one YAML document, here a second one begins', span: { source, start: second, end: second + 3 } });
+    diagnostics.push({
+      code: 'yaml',
+      message: 'a recipe is one YAML document, and a second one begins',
+      span: { source, start: second, end: second + 3 },
+      help: 'write the second document to a file of its own',
+    });
   }
   if (doc.directives?.yaml.explicit && doc.directives.yaml.version !== '1.2') {
     diagnostics.push({
@@ -159,8 +168,8 @@ class Walker {
     if (isAlias(node)) return this.alias(node, place);
     place.value = node;
     if (node === null) return null;
-    // Of an anchor that stands twice, the last one before an alias counts; what an alias repeats was here before.
-    if (node.anchor !== undefined && !this.anchored.has(node)) this.anchors.set(node.anchor, node);
+    // If two anchors have one name, an alias means the last one before it. What an alias repeats was visited before.
+    if (node.anchor !== undefined && !this.anchored.has(node)) this.anchor(node.anchor, node);
     this.anchored.add(node);
     if (isScalar(node)) return this.scalar(node);
     if (this.open.has(node)) {
@@ -195,7 +204,9 @@ class Walker {
   private alias(node: Alias, place: Place): unknown {
     const target = this.targets.get(node) ?? this.anchors.get(node.source);
     if (target === undefined) {
-      this.report(`there is no anchor &${node.source}`, node);
+      const isPattern = !/^[\w-]+$/.test(node.source);
+      const help = isPattern ? `quote the text: "*${node.source}"` : undefined;
+      this.report(`"*" begins an alias, and there is no anchor &${node.source}`, node, help);
       return null;
     }
     this.targets.set(node, target);
@@ -208,9 +219,23 @@ class Walker {
     return value;
   }
 
+  private anchor(name: string, node: Node): void {
+    this.anchors.set(name, node);
+    if (/^[\w-]+$/.test(name)) return;
+    this.report(`"&" begins an anchor, and "${name}" cannot be the name of one`, node, 'quote a text that begins with "&"');
+  }
+
   private scalar(node: Scalar): unknown {
     if (typeof node.value === 'bigint') return Number(node.value);
+    if (node.type === 'PLAIN' && typeof node.value === 'string') this.plainText(node.value, node);
     return node.value;
+  }
+
+  /** Characters that look like YAML's own and are part of the text. */
+  private plainText(text: string, node: Node): void {
+    if (/^\s*[\w-]+:[\u00a0\u2007\u202f]/.test(text)) this.report('a no-break space follows the colon, so this is text', node, 'replace it with a space');
+    const [, inner] = /^[\u201c\u201d\u201e]([^"\n]*)[\u201c\u201d]$/.exec(text) ?? [];
+    if (inner !== undefined) this.report('typographic quotes are part of the text', node, `write "${inner}"`);
   }
 
   private map(pairs: readonly Pair<Node, Node | null>[], place: Place, node: Node): unknown {
@@ -224,17 +249,21 @@ class Walker {
         this.report('a key is a text, not an alias', key);
         continue;
       }
-      if (key?.anchor !== undefined) this.anchors.set(key.anchor, key);
+      if (key?.anchor !== undefined) this.anchor(key.anchor, key);
       const name = isScalar(key) ? String(key.value) : '';
+      if (/^[\u00a0\u2007\u202f]/.test(name)) {
+        this.report('this line is indented with no-break spaces', key, 'replace them with spaces');
+        continue;
+      }
       if (name === '<<') {
-        this.report('merge keys (<<) are not part of the language', key, 'use "defaults" or "includes" to share', 'merge-key');
+        this.report('merge keys (<<) are not supported', key, 'share values with "defaults", "vars" or "includes"', 'merge-key');
         continue;
       }
       if (name.length > limits.key) {
         this.report(`a key has at most ${limitText(limits.key)} characters`, key, undefined, 'limit');
         continue;
       }
-      if (Object.hasOwn(out, name)) this.report('map keys must be unique', key, undefined, 'duplicate-key');
+      if (Object.hasOwn(out, name)) this.duplicate(name, key, place);
       // Defined, not assigned: a key called __proto__ is an ordinary (and then unknown) key.
       Object.defineProperty(out, name, {
         value: this.value(value, this.below(place, name, key)),
@@ -246,12 +275,18 @@ class Walker {
     return out;
   }
 
+  private duplicate(name: string, key: Node | null, place: Place): void {
+    const [[start, end], first] = [key?.range ?? [0, 1], place.inside.get(pointerStep(name).slice(1))?.key?.range];
+    const notes = first ? [{ message: 'first defined here', span: { source: this.source, start: first[0], end: first[1] } }] : [];
+    this.diagnostics.push({ code: 'duplicate-key', message: `duplicate key "${name}"`, span: { source: this.source, start, end }, notes });
+  }
+
   private unquoted(node: Node): void {
     const [start, end] = node.range ?? [0, 1];
     const written = this.source.text.slice(start, end).trim();
     this.diagnostics.push({
       code: 'unquoted',
-      message: 'a value that begins with "{{" must be quoted, else YAML reads it as a map',
+      message: 'a value that begins with "{{" must be quoted; YAML reads it as a map',
       span: { source: this.source, start, end: start + written.length },
       help: `write "${written}"`,
     });
@@ -267,18 +302,3 @@ const tooDeep = `lists and maps stand at most ${limits.depth} deep in each other
 
 /** Stands where an unquoted `{{ x }}` was, so that the same place is not blamed twice. */
 const unquotedTemplate = '{{ run.id }}';
-
-function yamlMessage(message: string): string {
-  const first = message.split('\n')[0] ?? message;
-  return first.charAt(0).toLowerCase() + first.slice(1).replace(/\.$/, '');
-}
-
-function yamlHelp(source: Source, offset: number): string | undefined {
-  // A long one is of no help, and would take long.
-  const line = lineOf(source, positionOf(source, offset).line).slice(0, 1000);
-  if (/(:|-)\s+\{\{/.test(line)) return 'quote a value that begins with "{{"';
-  if (/[a-z0-9_]\[[a-z0-9_]+=/.test(line)) return 'quote the name of an instance: ["root[os=trixie]"]';
-  if (line.includes('\t')) return 'indent with spaces, not tabs';
-  if (/^[^:]*:\s+[^"'[{].*:\s/.test(line)) return 'quote a text with ": " in it';
-  return undefined;
-}

@@ -1,0 +1,197 @@
+import type { YAMLError } from 'yaml';
+import type { Diagnostic } from '../diagnostics/diagnostic.js';
+import { isShown, lineOf, positionOf, type Source } from './source.js';
+import { unclosedIn } from './unclosed.js';
+
+/** Where an error is, and what it says; offsets count from the start of the text. */
+interface Found {
+  readonly message: string;
+  readonly start: number;
+  readonly end?: number;
+  readonly help?: string | undefined;
+}
+
+/** A longer line is not looked at: patterns would take long, and the advice would be of no help. */
+const longestLine = 1000;
+
+/**
+ * The first YAML error of a text in this project's words, at the place that must be changed; the library often reports
+ * where it noticed. Later errors are mostly consequences of the first one.
+ */
+export function yamlDiagnostic(source: Source, errors: readonly YAMLError[]): Diagnostic | undefined {
+  const [error] = [...errors].sort((a, b) => a.pos[0] - b.pos[0]);
+  if (error === undefined) return undefined;
+  const { message, start, end = start + 1, help } = described(source, error);
+  // What stands in a file that is no recipe is not shown, in no message either.
+  return { code: 'yaml', message, span: { source, start, end }, help: isShown(source) ? help : undefined };
+}
+
+function described(source: Source, { code, pos, message }: YAMLError): Found {
+  const [start, end] = pos;
+  const line = new Line(source, positionOf(source, start).line);
+  switch (code) {
+    case 'TAB_AS_INDENT':
+      return { message: 'tabs cannot indent YAML', start, help: 'indent with spaces' };
+    case 'BAD_SCALAR_START':
+      return { message: `a value cannot begin with "${source.text[start]}"`, start, help: reservedHelp(line.from(start)) };
+    case 'TAG_RESOLVE_FAILED':
+      return { message: '"!" begins a tag, and recipes have no tags', start, end, help: `quote the text: ${quoted(line.from(start))}` };
+    case 'BAD_DQ_ESCAPE': {
+      const escape = source.text.slice(start, start + 2);
+      return { message: `"${escape}" is not an escape sequence in double quotes`, start, end: start + 2, help: `write \\${escape}, or use single quotes` };
+    }
+  }
+  return (
+    unquoted(start, line) ?? unclosedIn(source.text, start) ?? badIndent(source, line) ?? colonInText(line, code) ?? { message: plain(message), start, end }
+  );
+}
+
+/** A line of a source without its end, and what a reader sees in it. */
+class Line {
+  readonly text: string;
+  readonly indent: number;
+  /** The key it begins with, and what stands behind the colon. */
+  readonly key: string | undefined;
+  readonly value: string;
+
+  constructor(
+    private readonly source: Source,
+    readonly number: number,
+  ) {
+    this.text = lineOf(source, number).slice(0, longestLine);
+    this.indent = /^ */.exec(this.text)?.[0].length ?? 0;
+    const [, dash = '', key, value = ''] = /^ *((?:- +)*)([^\s#:'"[{&*!|>%@`-][^:#]{0,80}):(?:\s+(.*))?$/.exec(this.text) ?? [];
+    this.key = key;
+    this.value = value.trim();
+    this.indent += dash.length;
+  }
+
+  get isEmpty(): boolean {
+    return /^\s*(#.*)?$/.test(this.text);
+  }
+
+  /** The offset of a column, counted from 0. */
+  at(column: number): number {
+    let offset = 0;
+    for (let line = 1; line < this.number; line += 1) offset = this.source.text.indexOf('\n', offset) + 1;
+    return offset + column;
+  }
+
+  /** The value from an offset in the source on: to the end of the line, or of the entry of a map or list on one line. */
+  from(offset: number): string {
+    const column = offset - this.at(0);
+    const end = /[{[]/.test(this.text.slice(0, column)) ? /[,\]}].*$|\s+#.*$/ : /\s+#.*$/;
+    return this.text.slice(column).replace(end, '').trimEnd();
+  }
+
+  /** The line above that is not empty. */
+  above(): Line | undefined {
+    for (let number = this.number - 1; number > 0; number -= 1) {
+      const line = new Line(this.source, number);
+      if (!line.isEmpty) return line;
+    }
+    return undefined;
+  }
+}
+
+function unquoted(offset: number, line: Line): Found | undefined {
+  const [, before = '', template] = /^(.*?(?::|-)\s+)(\{\{.*)$/.exec(line.text) ?? [];
+  if (template !== undefined) {
+    const start = line.at(before.length);
+    return { message: 'a value that begins with "{{" must be quoted', start, end: start + 2, help: `write ${quoted(template.trimEnd())}` };
+  }
+  const name = /[a-z0-9_-]+\[[a-z0-9_]+=[^\]]*\]/.exec(line.text);
+  if (name === null) return undefined;
+  return { message: 'the name of an instance must be quoted', start: offset, help: `write "${name[0]}"` };
+}
+
+/** A line that is indented differently from those it belongs to. */
+function badIndent(source: Source, near: Line): Found | undefined {
+  return [near, new Line(source, near.number + 1)].map((line) => inBlockScalar(line) ?? besideKeys(line)).find((found) => found !== undefined);
+}
+
+/** A line that should be part of a script after `|`, but is indented too little. */
+function inBlockScalar(line: Line): Found | undefined {
+  let inside: Line | undefined;
+  for (let above = line.above(); above !== undefined; above = above.above()) {
+    if (/[:-]\s+[|>][+-]?\d?\s*(#.*)?$/.test(above.text)) {
+      const first = inside?.indent ?? above.indent + 2;
+      // The lines of a script that is whole are of no interest, nor is a key that follows one.
+      if (line.key !== undefined || line.indent >= first) return undefined;
+      const message =
+        inside === undefined
+          ? `the text after "${above.key ?? '-'}: |" is not indented`
+          : 'this line is indented less than the text it belongs to, which ends here';
+      const help = `indent each line of the text by at least ${first} spaces`;
+      return { message, start: line.at(line.indent), end: line.at(line.text.length), help };
+    }
+    if (above.indent < line.indent && above.key !== undefined) return undefined;
+    inside = above;
+  }
+  return undefined;
+}
+
+function besideKeys(line: Line): Found | undefined {
+  const above = line.above();
+  if (line.key === undefined || above === undefined) return undefined;
+  const [start, end] = [line.at(line.indent), line.at(line.indent + line.key.length)];
+  if (above.key !== undefined && above.value !== '' && !/^[|>&]/.test(above.value) && line.indent > above.indent) {
+    const message = `"${line.key}" is indented more than "${above.key}", which has a value already`;
+    const help =
+      above.indent === 0
+        ? `begin "${line.key}" at the left margin, like "${above.key}"`
+        : `indent "${line.key}" by ${spaces(above.indent)}, like "${above.key}"`;
+    return { message, start, end, help };
+  }
+  if (above.key !== undefined && line.indent > above.indent) return undefined;
+  const levels = levelsAbove(line);
+  if (/^ *- /.test(above.text) && levels.dash === line.indent)
+    return { message: `"${line.key}" cannot follow list items at the same level`, start, end, help: 'write a list or keys, not both' };
+  if (levels.keys.has(line.indent)) return undefined;
+  const [nearest] = [...levels.keys].sort(([a], [b]) => Math.abs(a - line.indent) - Math.abs(b - line.indent));
+  if (nearest === undefined) return undefined;
+  const message = `"${line.key}" is indented by ${spaces(line.indent)}, and no key above it is`;
+  return { message, start, end, help: `indent it by ${spaces(nearest[0])}, like "${nearest[1]}"` };
+}
+
+/** The keys that a line could stand beside, by their indentation, and that of the dashes above it. */
+function levelsAbove(line: Line): { keys: Map<number, string>; dash: number | undefined } {
+  const keys = new Map<number, string>();
+  let dash: number | undefined;
+  let least = Infinity;
+  for (let above = line.above(); above !== undefined && least > 0; above = above.above()) {
+    if (above.indent >= least) continue;
+    least = above.indent;
+    if (above.key !== undefined) keys.set(above.indent, above.key);
+    if (/^ *- /.test(above.text)) dash ??= /^ */.exec(above.text)?.[0].length;
+  }
+  return { keys, dash };
+}
+
+function colonInText(line: Line, code: string): Found | undefined {
+  const [, before = '', value = ''] = /^([^:]*:\s+)([^"'[{].*:(?:\s.*)?)$/.exec(line.text) ?? [];
+  if (code !== 'BLOCK_AS_IMPLICIT_KEY' || value === '') return undefined;
+  const start = line.at(before.length);
+  return { message: 'a text with ": " in it must be quoted', start, end: start + value.length, help: `write ${quoted(value)}` };
+}
+
+function reservedHelp(value: string): string {
+  const [, command] = /^`([^`]*)`$/.exec(value) ?? [];
+  return command === undefined ? `quote it: ${quoted(value)}` : `write {sh: ${quoted(command)}} under "vars" for the output of a command`;
+}
+
+/** A text in the quotes that take fewest escapes. */
+function quoted(text: string): string {
+  const cut = text.length > 100 ? `${text.slice(0, 100)}…` : text;
+  return /["\\]/.test(cut) ? `'${cut.replaceAll("'", "''")}'` : `"${cut}"`;
+}
+
+function spaces(count: number): string {
+  return `${count} space${count === 1 ? '' : 's'}`;
+}
+
+/** The library's own words for errors that are rare. */
+function plain(message: string): string {
+  const first = message.split('\n')[0] ?? message;
+  return first.charAt(0).toLowerCase() + first.slice(1).replace(/\.$/, '');
+}
