@@ -54,7 +54,7 @@ export function jsonOption(): Option {
 /** Milliseconds. @throws InvalidArgumentError for what is no duration. */
 export function duration(text: string): number {
   const ms = durationMs(text);
-  if (ms === undefined) throw new InvalidArgumentError('It must be a duration such as 90s, 20m or 2h.');
+  if (ms === undefined) throw new InvalidArgumentError('It must be a duration such as 90s, 20m or 1h30m.');
   return ms;
 }
 

@@ -58,6 +58,14 @@ suite('templates', (test) => {
 });
 
 suite('words', (test) => {
+  test('a duration may have several units, each once and the largest first', () => {
+    assert.equal(
+      ['1h30m', '1m30s', '2h5m10s', '1s500ms', '1h1ms', '5m5ms', '90m90s'].map(durationMs),
+      [5_400_000, 90_000, 7_510_000, 1500, 3_600_001, 300_005, 5_490_000],
+    );
+    for (const text of ['', '30m1h', '1h1h', '1h 30m', '1h30', 'h', '-1s', '1h30M', '600h']) assert.is(durationMs(text), undefined, text);
+  });
+
   test('durations and typed text', () => {
     assert.equal(['500ms', '90s', '20m', '2h', '5', '1d', '1.5s', ' 1s'].map(durationMs), [
       500,

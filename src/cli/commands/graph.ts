@@ -70,7 +70,7 @@ function asMermaid(plan: Plan, links: ReadonlyMap<string, readonly string[]>): s
     'flowchart TD',
     ...byLibrary(plan).flatMap(([library, nodes]) => {
       const lines = nodes.map((node) => `  ${names.get(node.id)}${shape(node)}`);
-      return library === '' ? lines : [`  subgraph library_${library.replaceAll('.', '_')}["${library}"]`, ...lines.map((line) => `  ${line}`), '  end'];
+      return library === '' ? lines : [`  subgraph library_${library.replace(/[.-]/g, '_')}["${library}"]`, ...lines.map((line) => `  ${line}`), '  end'];
     }),
     ...[...links].flatMap(([id, after]) => after.map((from) => `  ${names.get(from)} --> ${names.get(id)}`)),
   ];

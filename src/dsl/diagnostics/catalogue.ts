@@ -53,7 +53,7 @@ export const catalogue = {
     right: 'tasks:\n  a: {run: echo one}\n  b: {run: echo two}',
   },
   duration: {
-    means: 'A length of time is a whole number with a unit: `500ms`, `90s`, `20m`, `2h`.',
+    means: 'A duration is one or more whole numbers with units, the largest unit first: `500ms`, `90s`, `20m`, `1h30m`.',
     wrong: 'tasks:\n  a: {run: "true", timeout: 20 minutes}',
     right: 'tasks:\n  a: {run: "true", timeout: 20m}',
   },
@@ -147,9 +147,9 @@ export const catalogue = {
   },
   name: {
     means:
-      'Names are lower-case letters, digits and `_`, a letter first. Includes, tasks and outputs share one name space, and some names have a meaning of their own.',
-    wrong: 'tasks:\n  install-nginx: {run: apt-get install -y nginx}',
-    right: 'tasks:\n  install_nginx: {run: apt-get install -y nginx}',
+      'Names have lower-case letters, digits and `_`, and begin with a letter; names of tasks and includes may have `-` too. Includes, tasks and outputs share one name space, in which some names are reserved and no two names differ only in `-` and `_`.',
+    wrong: 'tasks:\n  Install: {run: apt-get install -y nginx}',
+    right: 'tasks:\n  install-nginx: {run: apt-get install -y nginx}',
   },
   'no-image': {
     warning: true,

@@ -2,7 +2,7 @@ import { article } from '../recipe/inputs.js';
 import type { SchemaError } from '../recipe/kind.js';
 import { type ParsedDocument, pointerStep } from '../syntax/document.js';
 import { durationPattern } from '../syntax/duration.js';
-import { axisValueHelp, axisValuePattern, namePattern, taskPattern, templatePattern } from '../syntax/lexical.js';
+import { axisValueHelp, axisValuePattern, namePattern, taskNamePattern, taskPattern, templatePattern } from '../syntax/lexical.js';
 import { limits } from '../syntax/limits.js';
 import type { Diagnostic } from './diagnostic.js';
 import { hintFor, nearest } from './suggest.js';
@@ -98,7 +98,7 @@ function diagnosticOf(error: SchemaError, document: ParsedDocument): Diagnostic 
   }
   if (keyword === 'const') return { code: 'version', message, span, help: 'this program reads version 1' };
   if (keyword === 'pattern' && params['pattern'] === durationPattern) {
-    return { code: 'duration', message, span, help: 'a whole number and a unit: 500ms, 90s, 20m, 2h' };
+    return { code: 'duration', message, span, help: 'write whole numbers with units, the largest unit first: 500ms, 90s, 20m, 1h30m' };
   }
   if (keyword === 'pattern' && params['pattern'] === templatePattern) return { code: 'type', message, span, help: meaningOf(parent) };
   if (keyword === 'pattern' && params['pattern'] === taskPattern) return { code: 'pattern', message, span, help: taskNameHelp(String(written), parent) };
@@ -211,11 +211,15 @@ function plainInYaml(text: string): boolean {
 }
 
 function nameHelp(error: SchemaError): string {
+  if (error.params['pattern'] === taskNamePattern) return 'lower-case letters, digits, - and _, a letter first';
+  const withoutHyphens = String(error.propertyName).replaceAll('-', '_');
+  if (error.params['pattern'] === namePattern && new RegExp(namePattern).test(withoutHyphens))
+    return `write "${withoutHyphens}": only tasks and includes may have hyphens`;
   return error.params['pattern'] === namePattern ? 'lower-case letters, digits and _, a letter first' : 'letters, digits and _, no digit first';
 }
 
 function taskNameHelp(written: string, parent: Schema | undefined): string | undefined {
-  const [, task] = /^\{\{\s*([a-z0-9_.]+?)(\.[a-z0-9_]+)?\s*\}\}$/.exec(written) ?? [];
+  const [, task] = /^\{\{\s*([a-z0-9_.-]+?)(\.[a-z0-9_]+)?\s*\}\}$/.exec(written) ?? [];
   return task === undefined ? (meaningOf(parent) ?? 'e.g. packages, ami.chroot, root.released, build[arch=arm64]') : `a task is named without braces: ${task}`;
 }
 

@@ -4,6 +4,7 @@ import { diagnosticsOf } from '../diagnostics/schema_errors.js';
 import { type ParsedDocument, pointerStep } from '../syntax/document.js';
 import { reservedNames } from '../syntax/lexical.js';
 import { errorOfPattern } from '../syntax/linear_pattern.js';
+import type { Span } from '../syntax/source.js';
 import { helperNames } from '../syntax/template_helpers.js';
 import { below, checkTexts, type Place, readUntyped, readValue, readValues } from '../syntax/values.js';
 import { errorOfInput, type InputDeclaration } from './inputs.js';
@@ -82,27 +83,31 @@ class Reader {
     };
   }
 
-  /** Includes, tasks and outputs share one name space; some names have a meaning of their own. */
+  /** Includes, tasks and outputs share one name space, in which some names are reserved. */
   private checkNames(): void {
-    const seen = new Map<string, string>();
+    const seen = new Map<string, { readonly name: string; readonly span: Span }>();
     for (const section of ['includes', 'tasks', 'outputs'] as const) {
       for (const name of Object.keys(this.text[section] ?? {})) {
         const span = this.document.keySpanOf(`/${section}${pointerStep(name)}`);
-        const other = seen.get(name);
-        if (reservedNames.has(name) || helperNames.includes(name)) {
-          this.diagnostics.push({ code: 'name', message: `"${name}" has a meaning of its own in templates`, span, help: 'take another name' });
-        } else if (other !== undefined) {
-          this.diagnostics.push({
-            code: 'name',
-            message: `"${name}" is the name of two things`,
-            span,
-            help: 'includes, tasks and outputs share one name space',
-            notes: [{ message: 'the other one', span: this.document.keySpanOf(`/${other}${pointerStep(name)}`) }],
+        // Names that differ in - and _ alone are read as one by people.
+        const read = name.replaceAll('-', '_');
+        const other = seen.get(read);
+        if (reservedNames.has(name) || helperNames.includes(name)) this.refuseName(span, `"${name}" is a reserved name`, 'rename it');
+        else if (name.startsWith('else-')) this.refuseName(span, `"${name}" begins with "else-", which templates read as "else"`, 'rename it');
+        else if (other?.name === name)
+          this.refuseName(span, `the name "${name}" is used twice`, 'includes, tasks and outputs share one name space', {
+            message: 'first used here',
+            span: other.span,
           });
-        }
-        seen.set(name, section);
+        else if (other !== undefined)
+          this.refuseName(span, `"${name}" and "${other.name}" differ only in - and _`, 'rename one of them', { message: 'the other name', span: other.span });
+        if (other === undefined) seen.set(read, { name, span });
       }
     }
+  }
+
+  private refuseName(span: Span, message: string, help: string, ...notes: NonNullable<Diagnostic['notes']>): void {
+    this.diagnostics.push({ code: 'name', message, span, help, ...(notes.length > 0 ? { notes } : {}) });
   }
 
   private inputs(): Map<string, InputDeclaration> {

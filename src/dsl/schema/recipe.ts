@@ -1,5 +1,5 @@
 import type { KindDeclaration } from '../recipe/kind.js';
-import { namePattern } from '../syntax/lexical.js';
+import { namePattern, taskNamePattern } from '../syntax/lexical.js';
 import { envSchema, type Schema, templatable, word } from './parts.js';
 import { retriesSchema, shellSchema, taskSchema, tasksSchema, timeoutSchema } from './task.js';
 
@@ -68,7 +68,7 @@ function topLevel(): Record<string, Schema> {
     ),
     includes: word('Libraries: other recipes whose tasks and outputs are used under a name.', 'includes:\n  ami: {recipe: lib/chroot.yml, with: {name: web}}', {
       type: 'object',
-      propertyNames: { pattern: namePattern },
+      propertyNames: { pattern: taskNamePattern },
       additionalProperties: {
         type: 'object',
         required: ['recipe'],
@@ -89,7 +89,7 @@ function topLevel(): Record<string, Schema> {
     }),
     tasks: word('What is to be done, by name. Order comes from `needs`, `in` and references.', 'tasks:\n  hello: {run: echo hello}', {
       type: 'object',
-      propertyNames: { pattern: namePattern },
+      propertyNames: { pattern: taskNamePattern },
       additionalProperties: { $ref: '#/$defs/task' },
     }),
     goals: tasksSchema('The tasks that are run when the command line names none; else all that are not `internal`.', 'goals: [image]'),

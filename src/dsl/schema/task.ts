@@ -215,5 +215,5 @@ export function tasksSchema(text: string, example: string): Schema {
 }
 
 function durationSchema(): Schema {
-  return { type: 'string', pattern: durationPattern, patternErrorMessage: 'a duration such as 90s, 20m or 2h' };
+  return { type: 'string', pattern: durationPattern, patternErrorMessage: 'a duration such as 90s, 20m or 1h30m' };
 }

@@ -212,7 +212,7 @@ class Reader {
     if (node.type !== 'PathExpression') return;
     const path = node as hbs.AST.PathExpression;
     if (path.data) return this.refuse(node, `"@" names are not part of the language`);
-    if (path.depth > 0 || path.parts.length === 0 || /^(this\b|\.)/.test(path.original)) {
+    if (path.depth > 0 || path.parts.length === 0 || /^(this(?![\w-])|\.)/.test(path.original)) {
       return this.refuse(
         node,
         `"${path.original}" is not part of the language`,
