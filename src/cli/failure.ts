@@ -8,7 +8,7 @@ import { printError } from './terminal/output.js';
  */
 export async function reportFailure(error: unknown, version: string, words: readonly string[]): Promise<number> {
   if (error instanceof ExitError) {
-    printError(`chrootfile: ${error.message}`);
+    printError(`${error.code === exits.invalid ? 'error' : 'chrootfile'}: ${error.message}`);
     return error.code;
   }
   if (error instanceof Error && error.name === 'RecipeError') {

@@ -1,25 +1,33 @@
-import { Command, CommanderError } from 'commander';
+import { type Command, CommanderError } from 'commander';
 import { exits } from './exit_codes.js';
 import { printError } from './terminal/output.js';
+import { ProgramCommand } from './usage.js';
 import { addVerbs, type Verbs } from './verbs.js';
+import { enterFolders } from './working_folder.js';
 
 // The SDK warns on standard error of Node versions it will no longer support.
 process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
-// A closed pipe or a lost terminal is no reason to stop undoing.
+// A closed pipe or a lost terminal must not stop an undo.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 
-// A file that would be too large is an error of the write. A library ends the program by this signal where nobody listens.
+// Without a listener, this signal ends the program; with one, the write that made a file too large fails instead.
 process.on('SIGXFSZ', () => {});
 
-/** Put here by the build. */
+/** Set by the build. */
 declare const VERSION: string;
 let exitCode: number = exits.done;
 
-// What stands behind `--` is the recipe's: this program's own words are read without it. Before the verb it says nothing.
-const own = process.argv.slice(process.argv[2] === '--' ? 3 : 2);
-const split = ['run', 'plan'].includes(own[0] ?? '') ? own.indexOf('--') : -1;
-const passed = split < 0 ? [] : own.splice(split).slice(1);
+/** This program's own words, and those behind `--`, which are the recipe's. Before the verb `--` has no meaning. */
+function wordsOf(argv: readonly string[]): { own: string[]; passed: string[] } {
+  const words = enterFolders(argv[0] === '--' ? argv.slice(1) : argv);
+  const split = ['run', 'plan'].includes(words[0] ?? '') ? words.indexOf('--') : -1;
+  const [own, passed] = split < 0 ? [words, []] : [words.slice(0, split), words.slice(split + 1)];
+  // `help run` and `local help reset` are `run --help` and `local reset --help`.
+  const help = own[0] === 'help' ? 0 : own[0] === 'local' && own[1] === 'help' ? 1 : -1;
+  return { own: help < 0 ? own : [...own.toSpliced(help, 1), '--help'], passed };
+}
 
+let own = process.argv.slice(2);
 /** All verbs, in the order of the help. */
 const verbs: Verbs = {
   run: () => import('./commands/run.js'),
@@ -42,50 +50,55 @@ const verbs: Verbs = {
 };
 
 async function main(): Promise<void> {
-  // A promise that is never settled must not end the program as if all were well.
+  // A promise that never settles must not end the program with exit code 0.
   process.exitCode = exits.failed;
   try {
-    await (await programFor(own)).parseAsync(own, { from: 'user' });
+    const words = wordsOf(own);
+    own = words.own;
+    await (await programFor(own, words.passed)).parseAsync(own, { from: 'user' });
     process.exitCode = exitCode;
   } catch (error) {
     process.exitCode = error instanceof CommanderError ? (error.exitCode === 0 ? exits.done : exits.invalid) : await failed(error);
   }
-  // A connection that a library left open must not keep the program; what was written must have gone out.
+  // A connection that a library left open must not keep the program running; its output must be flushed.
   await Promise.all([process.stdout, process.stderr].map((stream) => new Promise<void>((done) => stream.write('', () => done()))));
   process.exit();
 }
 
-/** The program, with the verb that the first word names, or with all. */
-async function programFor(words: readonly string[]): Promise<Command> {
-  const program = new Command('chrootfile')
-    .description('Builds machine images by the chroot method from a graph of tasks, with undo on disk.')
+/** The program, with the verb that the first word names, or with all verbs if it names none. */
+async function programFor(words: readonly string[], passed: readonly string[] = []): Promise<Command> {
+  const program = new ProgramCommand('chrootfile')
+    .description('Build EC2 machine images by the chroot method, from a recipe of tasks. Failed runs are rolled back.')
     .version(VERSION)
     .configureHelp({ sortSubcommands: false, showGlobalOptions: false })
     .configureOutput({ writeErr: (text) => printError(text.trimEnd()) })
+    .option('-C <folder>', 'start in another folder')
     .exitOverride()
     .addHelpText(
       'after',
       `
 Examples:
   sudo chrootfile run recipes/base.yml         build an image
-  chrootfile plan recipes/base.yml image       what that would do, and why
-  chrootfile check recipes/*.yml               find all faults
-  sudo chrootfile undo --all                   take back what a killed run left
+  chrootfile plan recipes/base.yml image       show what that would do, and why
+  chrootfile check recipes/*.yml               validate recipes
+  sudo chrootfile undo --all                   clean up after a run that was killed
 
-Exit codes: 0 done; 1 a task failed and all was undone; 2 recipe or usage invalid; 3 the host lacks something;
-4 locked; 5 something could not be undone; 6 succeeded and kept, but an output could not be computed;
-124 run --timeout; 129, 130, 143 interrupted and all was undone.`,
+Without a recipe, a command uses chrootfile.yml in this folder or in the nearest folder above.
+
+Exit codes: 0 succeeded; 1 a task failed, the run was rolled back; 2 invalid recipe or command line; 3 this machine lacks
+something; 4 locked; 5 something could not be undone; 6 succeeded, but an output could not be computed;
+124 timed out (run --timeout), rolled back; 129, 130, 143 interrupted by a signal, rolled back.`,
     );
   const exit = (code: number) => {
     exitCode = code;
   };
-  // The version is said without any of them.
+  // No verb is needed to print the version.
   if (words[0] !== '--version') await addVerbs(program, verbs, { words, passed, exit, programFor });
   return program;
 }
 
 void main();
-// What no promise was waited for. As without this: nothing more is done, and the journal tells what is to be undone.
+// Errors that nobody awaited end the program, as they do by default: the journal has what is to be undone.
 const end = (code: number) => process.exit(code);
 process.on('uncaughtException', (error) => void failed(error).then(end, () => end(exits.failed)));
 

@@ -11,9 +11,7 @@ import { parseDotenv } from '../dsl/syntax/dotenv.js';
 import { limits } from '../dsl/syntax/limits.js';
 import { readRegularFile } from '../linux/regular_file.js';
 import { language } from '../tasks/language.js';
-
-/** The recipe that is meant where none is named. */
-export const defaultFile = 'chrootfile.yml';
+import { defaultFile, defaultRecipe } from './default_recipe.js';
 
 /** A recipe with its libraries, every name in it found. */
 export interface LoadedRecipe {
@@ -77,7 +75,7 @@ export function fileAndTasks(words: readonly string[]): { file: string; tasks: s
   const [first, ...rest] = words;
   if (first !== undefined && (/\.ya?ml$/.test(first) || first.includes('/') || statSync(first, { throwIfNoEntry: false })?.isFile()))
     return { file: first, tasks: rest };
-  return { file: defaultFile, tasks: [...words] };
+  return { file: defaultRecipe(), tasks: [...words] };
 }
 
 function inputsFor(module: Module, { input = [], inputs = [], kept = new Map() }: GivenInputs): LoadedRecipe['inputs'] {

@@ -86,7 +86,7 @@ suite('bad recipes', (test) => {
     assert.ok(cases.length >= 120, `${cases.length} recipes`);
     // What is wrong and what would help, without the places and the lines shown.
     const faults = cases.map((each) =>
-      [...each.matchAll(/^(?:\S+:\d+:\d+: |chrootfile: )(.* \[[a-z-]+\])$|^ {2}(help: .*)$/gm)].map(([, message, help]) => message ?? help).join('; '),
+      [...each.matchAll(/^(?:\S+:\d+:\d+: |error: )(.* \[[a-z-]+\])$|^ {2}(help: .*)$/gm)].map(([, message, help]) => message ?? help).join('; '),
     );
     assert.ok(new Set(faults).size >= 120, `${new Set(faults).size} different faults`);
     const told = new Set(cases.flatMap((each) => [...each.matchAll(/ \[([a-z-]+)\]$/gm)].map(([, code]) => code)));

@@ -207,7 +207,7 @@ outputs: {root: "{{ build.sys.path }}", images: "{{ copy.images }}"}
       assert.unreachable();
     } catch (error) {
       assert.ok(error instanceof RecipeError);
-      assert.is(error.message, 'chrootfile: there is no task "imgae" [goal]\n  help: did you mean "image"?\n');
+      assert.is(error.message, 'error: there is no task "imgae" [goal]\n  help: did you mean "image"?\n');
     }
   });
 

@@ -149,7 +149,7 @@ suite('debugging', (test) => {
       inFolder({ 'chrootfile.yml': recipe }, async (folder) => {
         for (const args of [['--on-failure', 'ask'], ['--on-failure', 'shell'], ['--step']]) {
           const ended = await run(['run', ...args], { folder });
-          assert.equal([ended.code, ended.stderr.split('\n')[0]], [2, `chrootfile: ${args.join(' ')} asks on a terminal, and there is none`]);
+          assert.equal([ended.code, ended.stderr.split('\n')[0]], [2, `error: ${args.join(' ')} asks on a terminal, and there is none`]);
         }
         assert.not.ok(existsSync(join(folder, 'state')));
       }),
@@ -239,7 +239,7 @@ tasks: {task: {run: "echo {{ inputs.word }} {{ inputs.other }}"}}
         const { code, stderr } = await run(['run', '--resume', id], { folder });
         assert.equal(
           [code, stderr.split('\n')[0]],
-          [2, `chrootfile: run ${id} cannot be resumed: task "${task}" succeeded, and it or a value it reads has changed since`],
+          [2, `error: run ${id} cannot be resumed: task "${task}" succeeded, and it or a value it reads has changed since`],
           after,
         );
         write(name, files[name]);
@@ -354,7 +354,7 @@ ${more}`;
       const refused = await run(['run', '--resume', id], { folder });
       assert.equal(
         [refused.code, refused.stderr.split('\n')[0]],
-        [2, `chrootfile: run ${id} cannot be resumed: task "more" uses "hold", which is released already`],
+        [2, `error: run ${id} cannot be resumed: task "more" uses "hold", which is released already`],
       );
       for (const words of [['--dry-run'], ['--cloud', 'aws'], ['--help']]) {
         const ended = await run(['run', '--resume', id, ...words], { folder });

@@ -32,7 +32,7 @@ suite('the end of a run', (test) => {
         ['none/m.json', 'there is no folder none'],
       ] as const) {
         const refused = await run(['run', 'r.yml', '--manifest', manifest], { folder });
-        assert.equal([refused.code, refused.stderr], [2, `chrootfile: --manifest ${manifest}: ${why}\n`]);
+        assert.equal([refused.code, refused.stderr], [2, `error: --manifest ${manifest}: ${why}\n`]);
       }
       assert.equal(heldBy(folder), []);
     }));

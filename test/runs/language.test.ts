@@ -477,7 +477,7 @@ outputs: {all: "{{ run.arguments }}"}
       const [id = ''] = readdirSync(join(folder, 'state/runs'));
       assert.match(readFileSync(join(folder, 'state/runs', id, 'journal.jsonl'), 'utf8').split('\n')[0] ?? '', '"sandbox":true');
       const more = await start(['run', '--resume', id, '--', 'x'], { folder }).ended;
-      assert.equal([more.code, more.stderr], [2, 'chrootfile: --resume takes no recipe, no tasks and no arguments: the run has its own\n']);
+      assert.equal([more.code, more.stderr], [2, 'error: --resume takes no recipe, no tasks and no arguments: the run has its own\n']);
       writeFileSync(join(folder, 'fine'), '');
       const resumed = await start(['run', '--resume', id], { folder }).ended;
       assert.is(resumed.code, 0, resumed.stderr);

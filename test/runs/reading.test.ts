@@ -151,7 +151,7 @@ fast    boolean  false
       assert.is(built.code, 0, built.stdout + built.stderr);
       assert.match(built.stdout, /^image_id = ami-/m);
       const again = await run(['init', 'new'], { folder });
-      assert.equal([again.code, again.stderr.split('\n')[0]], [2, 'chrootfile: there is a recipe already: new/chrootfile.yml']);
+      assert.equal([again.code, again.stderr.split('\n')[0]], [2, 'error: there is a recipe already: new/chrootfile.yml']);
       // In an empty folder the settings are made as well.
       await run(['init', 'other'], { folder });
       assert.ok(existsSync(join(folder, 'other/.vscode/settings.json')));

@@ -41,7 +41,7 @@ suite('verbs', (test) => {
       assert.match(manual, '    from  string; required\n        File or folder of the host, relative to the recipe\n');
       assert.match(manual, 'uses: chroot.upload');
       const unknown = await run(['kinds', 'chroot.uplaod'], { folder });
-      assert.equal([unknown.code, unknown.stderr], [2, 'chrootfile: there is no kind "chroot.uplaod"\n  help: did you mean "chroot.upload"?\n']);
+      assert.equal([unknown.code, unknown.stderr], [2, 'error: there is no kind "chroot.uplaod"\n  help: did you mean "chroot.upload"?\n']);
       assert.equal(JSON.parse((await run(['schema'], { folder })).stdout), JSON.parse(readFileSync(join(repository, 'schemas/recipe.schema.json'), 'utf8')));
     }));
 
@@ -106,7 +106,7 @@ suite('verbs', (test) => {
         assert.is((await run(['local', 'export', image_id ?? '', 'out.img'], { folder })).code, 0);
         execFileSync('cmp', [join(folder, 'out.img'), join(folder, 'state/local/local-1/disks', `${snapshot_id}.img`)]);
         assert.is(statSync(join(folder, 'out.img')).size, 1024 ** 3);
-        assert.is((await run(['local', 'export', image_id ?? '', 'out.img'], { folder })).stderr, 'chrootfile: out.img exists already\n');
+        assert.is((await run(['local', 'export', image_id ?? '', 'out.img'], { folder })).stderr, 'error: out.img exists already\n');
         assert.match((await run(['local', 'export', 'ami-none', 'other.img'], { folder })).stderr, 'there is no image ami-none');
         assert.match((await run(['logs'], { folder })).stdout, '==> work <==\nhello\n');
         const id = String(finished(built)['run']);

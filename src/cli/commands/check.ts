@@ -1,8 +1,9 @@
 import { Option } from 'commander';
 import { type Diagnostic, RecipeError } from '../../dsl/diagnostics/diagnostic.js';
 import { makePlan } from '../../dsl/plan/plan.js';
+import { defaultRecipe } from '../default_recipe.js';
 import { exits } from '../exit_codes.js';
-import { defaultFile, type GivenInputs, loadRecipe } from '../recipe_file.js';
+import { type GivenInputs, loadRecipe } from '../recipe_file.js';
 import { type DiagnosticFormat, printDiagnostics } from '../reports/diagnostics.js';
 import { print } from '../terminal/output.js';
 import { inputOption, inputsOption, type Verb } from '../verbs.js';
@@ -17,7 +18,7 @@ export const verb: Verb = (program, { exit }) => {
     .addOption(inputsOption())
     .addOption(new Option('--format <format>', 'how to report').choices(['text', 'json', 'github']).default('text'))
     .addHelpText('after', '\nExamples:\n  chrootfile check recipes/*.yml\n  chrootfile check recipes/base.yml --format github')
-    .action((files: string[], options) => exit(check(files.length > 0 ? files : [defaultFile], options)));
+    .action((files: string[], options) => exit(check(files.length > 0 ? files : [defaultRecipe()], options)));
 };
 
 /** `chrootfile check`: all that is wrong with recipes and their libraries, and warnings, without running anything. */

@@ -6,13 +6,17 @@ import { fileAndTasks, loadRecipe, outlineOf } from '../recipe_file.js';
 import { stateFolder } from '../state.js';
 import { print } from '../terminal/output.js';
 import type { Verb } from '../verbs.js';
+import { enterFolders } from '../working_folder.js';
 
 /** Declares `chrootfile complete`, which the scripts of `chrootfile completion` call. */
 export const verb: Verb = (program, { programFor }) => {
   program
     .command('complete', { hidden: true })
     .argument('[words...]')
-    .action(async (words: string[]) => complete(await programFor(words.slice(0, -1)), words));
+    .action(async (words: string[]) => {
+      const own = enterFolders(words);
+      complete(await programFor(own.slice(0, -1)), own);
+    });
 };
 
 /** Something that may stand where the cursor is. */

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { defaultFile } from '../default_recipe.js';
 import { ExitError, exits } from '../exit_codes.js';
-import { defaultFile } from '../recipe_file.js';
 import { print } from '../terminal/output.js';
 import type { Verb } from '../verbs.js';
 import { editorLine, writeFor, writeGeneral } from './schema.js';

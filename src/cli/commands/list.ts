@@ -1,5 +1,6 @@
 import type { Module } from '../../dsl/recipe/module.js';
-import { defaultFile, type GivenInputs, loadRecipe } from '../recipe_file.js';
+import { defaultRecipe } from '../default_recipe.js';
+import { type GivenInputs, loadRecipe } from '../recipe_file.js';
 import { print, printJson, styled, table } from '../terminal/output.js';
 import { inputOption, inputsOption, jsonOption, type Verb } from '../verbs.js';
 
@@ -8,12 +9,12 @@ export const verb: Verb = (program) => {
   program
     .command('list')
     .description('list the tasks, outputs and inputs of a recipe')
-    .argument('[file]', 'recipe file', defaultFile)
+    .argument('[file]', 'recipe file (default: chrootfile.yml here or in a folder above)')
     .addOption(inputOption())
     .addOption(inputsOption())
     .addOption(jsonOption())
     .addHelpText('after', '\nExamples:\n  chrootfile list recipes/base.yml')
-    .action((file: string, options) => list(file, options));
+    .action((file: string | undefined, options) => list(file ?? defaultRecipe(), options));
 };
 
 /** `chrootfile list`: the tasks of a recipe, then those each library shows, its outputs and its inputs. */

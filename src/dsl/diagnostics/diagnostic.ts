@@ -42,7 +42,7 @@ export function formatDiagnostic(diagnostic: Diagnostic): string {
   const lines: string[] = [];
   const message = `${diagnostic.severity === undefined ? '' : `${diagnostic.severity}: `}${diagnostic.message} [${diagnostic.code}]`;
   if (diagnostic.span === undefined) {
-    lines.push(`chrootfile: ${message}`);
+    lines.push(`${diagnostic.severity === undefined ? 'error: ' : ''}${message}`);
   } else {
     lines.push(`${placeOf(diagnostic.span)}: ${message}`, ...excerpt(diagnostic.span));
   }
