@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { messagesOf } from '../src/dsl/diagnostics/schema_errors.js';
+import { builtInLibraries } from '../src/dsl/recipe/built_in.js';
 import { fileSystemOn } from '../src/linux/block_devices.js';
 import { hostShell } from '../src/linux/command.js';
 import type { AnyKind, TaskContext } from '../src/runtime/engine/kind.js';
@@ -114,6 +115,32 @@ suite('the project', (test) => {
         const checked = await run(['check', path], { folder });
         assert.is(checked.code, 0, checked.stderr);
       }
+    }));
+
+  test('the built-in libraries are the files of recipes/lib, and a recipe anywhere includes them by name', () =>
+    inFolder({}, async (folder) => {
+      const names = readdirSync(join(repository, 'recipes/lib')).map((file) => file.replace(/\.yml$/, ''));
+      assert.equal(Object.keys(builtInLibraries), names.sort());
+      const chroot = 'chroot: "{{ other.chroot.path }}"';
+      const recipe = `version: 1
+includes:
+  ami: {recipe: "chrootfile:amazon_chroot", with: {source_ami_filter: {name: "base-*"}, ami_name: web}}
+  other: {recipe: "chrootfile:image_from_image", with: {source_ami: ami-0123456789abcdef0, name: other}}
+  cleanup: {recipe: "chrootfile:cleanup", with: {${chroot}}}
+  play: {recipe: "chrootfile:ansible", with: {${chroot}, playbook: site.yml}}
+tasks:
+  a: {in: ami.chroot, run: "true"}
+outputs: {image: "{{ ami.image_id }}"}
+`;
+      writeFileSync(join(folder, 'r.yml'), recipe);
+      writeFileSync(join(folder, 'site.yml'), '[]\n');
+      const checked = await run(['check', 'r.yml'], { folder });
+      assert.is(checked.code, 0, checked.stderr);
+      assert.equal(
+        (schema as unknown as { properties: { includes: { additionalProperties: { properties: { recipe: { examples: string[] } } } } } }).properties.includes
+          .additionalProperties.properties.recipe.examples,
+        names.map((name) => `chrootfile:${name}`),
+      );
     }));
 
   test('every yaml block of README.md and docs/ is a recipe without faults', () =>

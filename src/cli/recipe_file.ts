@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, relative, resolve } from 'node:path';
 import { type Diagnostic, RecipeError } from '../dsl/diagnostics/diagnostic.js';
@@ -12,6 +12,9 @@ import { limits } from '../dsl/syntax/limits.js';
 import { readRegularFile } from '../linux/regular_file.js';
 import { language } from '../tasks/language.js';
 import { defaultFile, defaultRecipe } from './default_recipe.js';
+
+/** The folder of the built-in libraries, seen from `dist/` and from `src/cli/`. */
+const builtIn = ['../recipes/lib', '../../recipes/lib'].map((path) => join(import.meta.dirname, path)).find((path) => existsSync(path)) ?? '';
 
 /** A recipe with its libraries, every name in it found. */
 export interface LoadedRecipe {
@@ -51,7 +54,7 @@ export function loadRecipe(file: string, given: GivenInputs = {}): LoadedRecipe 
 /** Loads a recipe and its libraries, without looking for the names in them. */
 export function outlineOf(file: string): { module: Module; diagnostics: Diagnostic[] } {
   try {
-    return loadModule(file, language, { read, resolvePackage, show: shown });
+    return loadModule(file, language, { read, builtIn, resolvePackage, show: shown });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === undefined) throw error;
     const help = 'name a recipe, e.g. chrootfile run recipes/base.yml; or make one: chrootfile init';

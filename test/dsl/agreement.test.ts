@@ -142,6 +142,7 @@ const libraries = {
     if (path !== '/lib.yml') throw Object.assign(new Error('none'), { code: 'ENOENT' });
     return library;
   },
+  builtIn: '/built-in',
   resolvePackage: () => {
     throw new Error('no packages here');
   },

@@ -170,9 +170,9 @@ suite('what is read', (test) => {
   test('a library may begin with a byte order mark, as editors of Windows write it', () => {
     const library = `\ufeff{version: 1, tasks: {a: {run: "true"}}}\n`;
     const read = (path: string) => (path === '/r.yml' ? `version: 1\nincludes: {z: {recipe: l.yml}}\n${some}` : library);
-    assert.equal([...linked('/r.yml', {}, { read, resolvePackage: String, show: String }).tasks.keys()], ['z.a', 'a']);
+    assert.equal([...linked('/r.yml', {}, { read, builtIn: '/', resolvePackage: String, show: String }).tasks.keys()], ['z.a', 'a']);
     const bare = (path: string) => (path === '/r.yml' ? read(path) : `\ufeffversion: 1\n${some}`);
-    assert.equal([...linked('/r.yml', {}, { read: bare, resolvePackage: String, show: String }).tasks.keys()], ['z.a', 'a']);
+    assert.equal([...linked('/r.yml', {}, { read: bare, builtIn: '/', resolvePackage: String, show: String }).tasks.keys()], ['z.a', 'a']);
   });
 
   test('a script file is read once for all tasks, and counts with the libraries', () => {
@@ -182,7 +182,7 @@ suite('what is read', (test) => {
         reads.push(path);
         return path === '/r.yml' ? `version: 1\ntasks:\n${times(5, (i) => `  a${i}: {run: {file: ${i % 2}.sh}}\n`)}` : 'x'.repeat(size);
       };
-      return linked('/r.yml', {}, { read, resolvePackage: String, show: String });
+      return linked('/r.yml', {}, { read, builtIn: '/', resolvePackage: String, show: String });
     };
     assert.is(sized(1000).tasks.size, 5);
     assert.equal(reads, ['/r.yml', '/0.sh', '/1.sh']);

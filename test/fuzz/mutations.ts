@@ -119,6 +119,7 @@ const texts = [
     'npm:../x.yml',
     'https://x/y.yml',
     'lib/amazon_chroot.yml',
+    'chrootfile:amazon_chroot',
     'vol-0',
     'ami-1',
     '^(a+)+$',

@@ -33,7 +33,7 @@ function faultOf(text: string): string | undefined {
     const resolvePackage = (name: string) => {
       throw new Error(`no package ${name}`);
     };
-    const { module, diagnostics } = loadModule(file, language, { read, resolvePackage, show: (path) => path });
+    const { module, diagnostics } = loadModule(file, language, { read, builtIn: join(repository, 'recipes/lib'), resolvePackage, show: (path) => path });
     const inputs = new Map([...module.recipe.inputs].map(([name, input]) => [name, input.default]));
     makePlan(module, linkModule(module, diagnostics, { inputs, environment: (name) => (name === 'HOME' ? '/root' : undefined) }), []);
     return undefined;

@@ -7,6 +7,7 @@ import { language } from '../../src/tasks/language.js';
 
 const onDisk: Libraries = {
   read: (path) => readFileSync(path, 'utf8'),
+  builtIn: '/built-in',
   resolvePackage: (name) => {
     throw new Error(`no package ${name}`);
   },

@@ -1,10 +1,11 @@
-import { dirname, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { type Diagnostic, RecipeError } from '../diagnostics/diagnostic.js';
 import { hintFor } from '../diagnostics/suggest.js';
 import { parseDocument } from '../syntax/document.js';
 import { limits, limitText } from '../syntax/limits.js';
 import { hasKeys, type Source, type Span, unixText } from '../syntax/source.js';
 import { referencesIn, render } from '../syntax/values.js';
+import { builtInLibraries, builtInReference } from './built_in.js';
 import { errorOfInput } from './inputs.js';
 import type { Language } from './kind.js';
 import { readRecipe } from './read_recipe.js';
@@ -39,6 +40,8 @@ export interface Instance {
 export interface Libraries {
   /** The text of a file by its absolute path; `isTyped` tells the one that the user named from those that recipes name. Throws as `fs.readFileSync` does. */
   read(path: string, isTyped?: boolean): string;
+  /** The folder of the libraries that come with the program. */
+  readonly builtIn: string;
   /**
    * The file that a file of an npm package is, as Node resolves it from a folder.
    * @throws Error when there is no such package, or no such file in it.
@@ -81,6 +84,12 @@ const packagePattern = /^((?:@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~-][a-z0-9._~-]*
 export function instanceKey(axes: readonly string[], values: Readonly<Record<string, unknown>>): string {
   const known = axes.filter((axis) => values[axis] !== undefined && values[axis] !== null);
   return `[${known.map((axis) => `${axis}=${String(values[axis])}`).join(',')}]`;
+}
+
+/** Where a missing file has the name of a built-in library: how to include that. */
+function shippedInstead(path: string): string {
+  const name = basename(path).replace(/\.ya?ml$/, '');
+  return Object.hasOwn(builtInLibraries, name) ? `; the built-in library is recipe: "${builtInReference(name)}"` : '';
 }
 
 class Loader {
@@ -151,7 +160,12 @@ class Loader {
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
       const reason = code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : String((error as Error).message);
-      diagnostics.push({ code: 'include', message: `cannot read "${include.recipe}": ${reason}`, span, help: `looked for ${libraries.show(path)}` });
+      diagnostics.push({
+        code: 'include',
+        message: `cannot read "${include.recipe}": ${reason}`,
+        span,
+        help: `looked for ${libraries.show(path)}${shippedInstead(path)}`,
+      });
       return undefined;
     }
     // Not parsed: nothing of a file that is no recipe may be shown, as in the message of an error in it.
@@ -176,10 +190,15 @@ class Loader {
     const [, inPackage] = /^npm:(.*)$/s.exec(recipe) ?? [];
     const [, name] = packagePattern.exec(inPackage ?? '') ?? [];
     const say = (message: string, help?: string) => this.diagnostics.push({ code: 'package', message, span, help });
-    if (inPackage === undefined) {
+    const [, builtIn] = /^chrootfile:(.*)$/s.exec(recipe) ?? [];
+    if (builtIn !== undefined) {
+      if (Object.hasOwn(builtInLibraries, builtIn)) return join(this.libraries.builtIn, `${builtIn}.yml`);
+      const names = Object.keys(builtInLibraries);
+      say(`there is no built-in library "${builtIn}"`, hintFor(builtIn.replace(/\.ya?ml$/, ''), names));
+    } else if (inPackage === undefined) {
       const [, scheme] = /^([a-z+]+):/.exec(recipe) ?? [];
       if (scheme === undefined) return resolve(folder, recipe);
-      say(`a library is a file or in an npm package, not "${scheme}:"`, 'have npm fetch it, and write npm:PACKAGE/FILE');
+      say(`a library is a file, built in, or in an npm package, not "${scheme}:"`, 'install it with npm and write npm:PACKAGE/FILE');
     } else if (name === undefined || inPackage.split('/').includes('..')) {
       say('this is not a file of an npm package', 'e.g. npm:@acme/images/base.yml');
     } else {

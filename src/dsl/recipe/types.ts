@@ -57,7 +57,7 @@ export interface Variable {
   readonly value: Value;
 }
 
-/** A library: where it is (a path, or `npm:` and a file of a package), and the values of its inputs. */
+/** A library: where it is (a path, `chrootfile:` and a name, or `npm:` and a file of a package), and the values of its inputs. */
 export interface Include {
   readonly recipe: string;
   readonly with: ReadonlyMap<string, Value>;

@@ -1,3 +1,4 @@
+import { builtInLibraries, builtInReference } from '../recipe/built_in.js';
 import type { KindDeclaration } from '../recipe/kind.js';
 import { namePattern, taskNamePattern } from '../syntax/lexical.js';
 import { envSchema, type Schema, templatable, word } from './parts.js';
@@ -66,21 +67,29 @@ function topLevel(): Record<string, Schema> {
         propertyNames: { pattern: namePattern },
       },
     ),
-    includes: word('Libraries: other recipes whose tasks and outputs are used under a name.', 'includes:\n  ami: {recipe: lib/chroot.yml, with: {name: web}}', {
-      type: 'object',
-      propertyNames: { pattern: taskNamePattern },
-      additionalProperties: {
+    includes: word(
+      'Libraries: other recipes whose tasks and outputs are used under a name.',
+      'includes:\n  ami: {recipe: "chrootfile:image_from_image", with: {name: web}}',
+      {
         type: 'object',
-        required: ['recipe'],
-        additionalProperties: false,
-        properties: {
-          recipe: word('Path of the library, relative to this file; or `npm:` and a file of an npm package.', 'recipe: "npm:@acme/images/base.yml"', {
-            type: 'string',
-          }),
-          with: word("Values of the library's inputs; they may refer to tasks.", 'with: {name: "{{ vars.image_name }}"}', { type: 'object' }),
+        propertyNames: { pattern: taskNamePattern },
+        additionalProperties: {
+          type: 'object',
+          required: ['recipe'],
+          additionalProperties: false,
+          properties: {
+            recipe: word(
+              `A built-in library (${Object.keys(builtInLibraries)
+                .map((name) => `\`${builtInReference(name)}\``)
+                .join(', ')}), the path of a library relative to this file, or \`npm:\` and a file of an npm package.`,
+              'recipe: "chrootfile:amazon_chroot"',
+              { type: 'string', examples: Object.keys(builtInLibraries).map(builtInReference) },
+            ),
+            with: word("Values of the library's inputs; they may refer to tasks.", 'with: {name: "{{ vars.image_name }}"}', { type: 'object' }),
+          },
         },
       },
-    }),
+    ),
     env: envSchema('Environment of all shell tasks of this recipe.'),
     defaults: word('What tasks of this recipe get that do not say it themselves.', 'defaults: {shell: [/bin/bash, -euo, pipefail], timeout: 30m}', {
       type: 'object',
