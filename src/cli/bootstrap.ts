@@ -1,50 +1,62 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { Script } from 'node:vm';
 import { crc32 } from 'node:zlib';
 
 /** Where the bundles are: beside this one. */
 const folder = import.meta.dirname;
 const ofNode = createRequire(join(folder, 'main.js'));
-/** Asked by the build. */
-const writesCache = process.env['CHROOTFILE_WRITE_CACHE'] === '1';
+/** Set by the build, which puts V8's caches beside the bundles. Packages come without them. */
+const isBuild = process.env['CHROOTFILE_WRITE_CACHE'] === '1';
+const isBuilt = isBuild || existsSync(join(folder, 'program.js.cache'));
 const loaded = new Map<string, { exports: unknown }>();
 
 /**
- * Loads a bundle, with what V8 made of it when it was built: half of the time of a start is compiling otherwise. V8
- * itself refuses what another version of it made; that it is whole, and of this source, is for us to see.
+ * Loads a bundle with V8's cache of it: without one, half of the time of a start is compiling. V8 itself refuses the
+ * cache of another version of V8; that it is whole and belongs to this source is checked here.
  */
 function load(name: string): unknown {
   const known = loaded.get(name);
   if (known !== undefined) return known.exports;
   const file = join(folder, name);
-  const cache = `${file}.cache`;
+  const cache = cacheFile(name);
   const bundle = readFileSync(file);
   const source = `(function (exports, require, module, __filename, __dirname) {${bundle.toString('latin1')}\n})`;
-  const cachedData = cacheOf(bundle, cache);
-  // What V8 keeps names it: not by a folder of the machine that built it.
+  const cachedData = readCache(bundle, cache);
+  // V8 keeps this name in the cache: it must not be a folder of the machine that made it.
   const script = new Script(source, { filename: `dist/${name}`, ...(cachedData === undefined ? {} : { cachedData }) });
   const made = { exports: {} };
   loaded.set(name, made);
   script.runInThisContext()(made.exports, (wanted: string) => (wanted.startsWith('./') ? load(wanted.slice(2)) : ofNode(wanted)), made, file, folder);
-  // At the end: then it holds all functions that were needed.
-  if (writesCache) {
-    process.on('exit', () => {
-      const data = script.createCachedData();
-      const draft = `${cache}.${process.pid}.new`;
-      writeFileSync(draft, Buffer.concat([sumsOf(bundle, data), data]));
-      renameSync(draft, cache);
-    });
-  }
+  const isMissing = !isBuilt && !isMeasured && (cachedData === undefined || script.cachedDataRejected === true);
+  // At the end, when the cache includes every function that was needed.
+  if (isBuild || isMissing) process.on('exit', () => writeCache(cache, bundle, script));
   return made.exports;
 }
 
-/** What was kept for a bundle, where it is that and whole. */
-function cacheOf(bundle: Buffer, file: string): Buffer | undefined {
-  // What was compiled before counts nothing.
-  if (process.env['NODE_V8_COVERAGE'] !== undefined) return undefined;
+/** While coverage is measured: functions that come from a cache are not counted. */
+const isMeasured = process.env['NODE_V8_COVERAGE'] !== undefined;
+
+/**
+ * The cache of a bundle: beside it in a checkout; else below STATE for root, or in the user's cache folder. A run needs
+ * other functions than the rest, so it has a cache of its own there.
+ */
+function cacheFile(name: string): string {
+  if (isBuilt) return join(folder, `${name}.cache`);
+  const own =
+    process.geteuid?.() === 0
+      ? join(process.env['CHROOTFILE_STATE'] || '/var/lib/chrootfile', 'cache')
+      : join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'chrootfile');
+  return join(own, `${name}.${process.argv.includes('run') ? 'run' : 'other'}.cache`);
+}
+
+/** The cache of a bundle, if there is one that is whole, of this source, and written by this user. */
+function readCache(bundle: Buffer, file: string): Buffer | undefined {
+  if (isMeasured) return undefined;
   try {
+    if (!isBuilt && statSync(file).uid !== process.geteuid?.()) return undefined;
     const kept = readFileSync(file);
     const data = kept.subarray(sumBytes);
     return sumsOf(bundle, data).equals(kept.subarray(0, sumBytes)) ? data : undefined;
@@ -53,9 +65,23 @@ function cacheOf(bundle: Buffer, file: string): Buffer | undefined {
   }
 }
 
+function writeCache(file: string, bundle: Buffer, script: Script): void {
+  const data = script.createCachedData();
+  const draft = `${file}.${process.pid}.new`;
+  try {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    writeFileSync(draft, Buffer.concat([sumsOf(bundle, data), data]));
+    renameSync(draft, file);
+  } catch (error) {
+    // On a read-only or full disk, starts stay slower and nothing else changes.
+    if (isBuild) throw error;
+    rmSync(draft, { force: true });
+  }
+}
+
 const sumBytes = 8;
 
-/** Of bytes: a text would have to be made such first, which takes as long again. */
+/** Sums of the bytes: converting them to text first would take as long again. */
 function sumsOf(bundle: Buffer, data: Buffer): Buffer {
   const sums = Buffer.alloc(sumBytes);
   sums.writeUInt32LE(crc32(bundle), 0);
@@ -65,4 +91,4 @@ function sumsOf(bundle: Buffer, data: Buffer): Buffer {
 
 load('program.js');
 // These are needed only where there is an account.
-if (writesCache) for (const name of ['sdk_credentials', 'sdk_metadata', 'sdk_sts']) load(`${name}.js`);
+if (isBuild) for (const name of ['sdk_credentials', 'sdk_metadata', 'sdk_sts']) load(`${name}.js`);
