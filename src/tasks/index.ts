@@ -18,7 +18,7 @@ import { volume } from './ec2/volume.js';
 import { fstab } from './mount/fstab.js';
 import { mount } from './mount/mount.js';
 
-/** The words of the language, in the order they are listed. */
+/** All kinds, in the order in which lists and manuals show them. */
 export const kinds: readonly AnyKind[] = [
   host,
   sourceImage,

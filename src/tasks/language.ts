@@ -2,7 +2,7 @@ import type { Language, SchemaError } from '../dsl/recipe/kind.js';
 import { kinds } from './index.js';
 import { validatorFor } from './validators.js';
 
-/** The language with all its words. */
+/** The language with all its kinds. */
 export const language: Language = {
   kinds: new Map(kinds.map((kind) => [kind.name, kind])),
   validateRecipe: (value) => faultsOf('recipe', value),

@@ -5,18 +5,18 @@ import { kinds } from './index.js';
 /** The schema of recipes: one object for ajv, editors and the manual. */
 export const schema = recipeSchema(kinds);
 
-/** An ajv that knows our dialect. */
+/** An ajv that accepts the keywords editors read. */
 export function makeAjv(options: { readonly forParams: boolean; readonly source: boolean }): Ajv2020 {
   const ajv = new Ajv2020({
     allErrors: true,
     verbose: true,
     allowUnionTypes: true,
-    // A function for each kind: those of kinds that a recipe does not use are not compiled.
+    // One function a kind, so kinds that a recipe does not use are not compiled.
     inlineRefs: false,
     strictRequired: false,
     strictTypes: false,
     useDefaults: options.forParams,
-    // Outputs of scripts are text, also where a number is wanted.
+    // Outputs of scripts are text, even where a parameter is a number.
     coerceTypes: options.forParams,
     code: { source: options.source, esm: true, lines: false },
   });
@@ -24,7 +24,7 @@ export function makeAjv(options: { readonly forParams: boolean; readonly source:
   return ajv;
 }
 
-/** Compiled validators by name: `recipe`, and each kind for its rendered parameters. The build puts code compiled ahead here. */
+/** The compiled validator of `recipe`, or of a kind for its rendered parameters. The build compiles them ahead of time. */
 export function validatorFor(name: string): ValidateFunction {
   const known = compiled.get(name);
   if (known !== undefined) return known;

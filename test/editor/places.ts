@@ -67,7 +67,7 @@ export const hovers: readonly Case[] = [
   {
     sort: 'what a parameter means',
     marked: 'version: 1\ntasks:\n  a:\n    uses: disk.root\n    with: {device: /dev/x, parti|tion: 1}\n',
-    expect: ['Number of the partition, where you know better'],
+    expect: ['Number of the root partition, to skip the search'],
   },
 ];
 

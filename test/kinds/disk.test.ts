@@ -199,9 +199,12 @@ outputs: {same: "{{ eq rootfs.device disk.device }}"}
           );
           return ran.errors['rootfs']?.replace(/^.*?: /, '').replaceAll(/\/dev\/loop\d+|loop\d+/g, 'DISK');
         };
-        const help = 'say which with "partition", or open and mount it by tasks of your own';
-        assert.is(await error(''), `no root file system is found on DISK (DISKp1: ext4, DISKp14: nothing known, DISKp15: ext4): ${help}`);
-        assert.is(await error('1 15'), `DISKp1 and DISKp15 each hold a system on DISK (DISKp1: ext4, DISKp14: nothing known, DISKp15: ext4): ${help}`);
+        const help = 'set "partition", or open and mount it with tasks of your own';
+        assert.is(await error(''), `no root file system on DISK (DISKp1: ext4, DISKp14: unknown content, DISKp15: ext4): ${help}`);
+        assert.is(
+          await error('1 15'),
+          `several root file systems, DISKp1 and DISKp15, on DISK (DISKp1: ext4, DISKp14: unknown content, DISKp15: ext4): ${help}`,
+        );
       }),
     60_000,
   );
@@ -284,7 +287,7 @@ ${cloudDisk}  hostile:
         );
         assert.match(
           (await error('{uses: mount, with: {device: "{{ parts.device }}"}}')) ?? '',
-          /is a disk with partitions \(1, 2\): say which one with "partition", or find it with disk\.root$/,
+          /is a disk with partitions \(1, 2\): set "partition" to one of them, or find it with disk\.root$/,
         );
         const failed = await error('{uses: disk.filesystem, with: {device: "{{ parts.partitions.b }}", type: ext4, options: [--nonsense]}}');
         assert.match(failed ?? '', /^mkfs\.ext4 -q -F -U \S+ --nonsense \/dev\/loop\d+p2: failed with exit code 1\n[\s\S]*Usage: mkfs\.ext4/);

@@ -111,7 +111,7 @@ server:/x /nfs nfs defaults 0 0
             ],
           );
           const said = (target: string, why: string, line: number, text: string) =>
-            `fstab: ${target} of the image is not mounted: ${why} (/etc/fstab, line ${line}: ${text})`;
+            `fstab: ${target} of the image was not mounted: ${why} (/etc/fstab, line ${line}: ${text})`;
           assert.equal(warningsOf(ran), [
             said('/data', 'nothing on the disk has that UUID', 9, `UUID=${uuid(9)} /data ext4 nofail 0 2`),
             said('/old', '/dev/xvda2 may be another disk on this machine: name it by UUID= in the image', 10, '/dev/xvda2 /old ext4 defaults 0 2'),
@@ -152,7 +152,7 @@ PARTLABEL=twin /esc\u001b[2J ext4 bind=x 0 2
           // Below the root, at the paths that the links name there.
           assert.equal(paths, [folder, `/esc\u001b[2J`, `${folder}/efi`, `${folder}/outside/boot`, '/mnt/up']);
           assert.equal(
-            warningsOf(ran).map((text) => text.replace(/^fstab: (.*) of the image is not mounted: /, '$1: ').replace(/ \(\/etc.*/, '')),
+            warningsOf(ran).map((text) => text.replace(/^fstab: (.*) of the image was not mounted: /, '$1: ').replace(/ \(\/etc.*/, '')),
             [
               '/gone: nothing on the disk has that LABEL',
               '/bin/busybox: /bin/busybox: /bin/busybox is not a folder in the image',
@@ -204,7 +204,7 @@ ${look.replace('TARGET,SOURCE,OPTIONS', 'TARGET,SOURCE')}`,
     ['is a named pipe', 'mkfifo etc/fstab', '/etc/fstab of the image is not a regular file'],
     ['is a device', 'mknod etc/fstab c 1 5', '/etc/fstab of the image is not a regular file'],
     ['is too long', 'head -c 70000 /dev/zero > etc/fstab', '/etc/fstab of the image is larger than 65536 bytes'],
-    ['has too many lines', 'for i in $(seq 65); do echo "UUID=$i /$i ext4"; done > etc/fstab', 'it names 65 file systems'],
+    ['has too many lines', 'for i in $(seq 65); do echo "UUID=$i /$i ext4"; done > etc/fstab', 'it names 65 file systems, the limit is 64'],
     ['is a link to one of the host', 'ln -s "$here/theirs" etc/fstab', undefined],
     ['is missing', 'rm -r etc; mkdir etc', undefined],
   ] as const) {
@@ -217,7 +217,7 @@ ${look.replace('TARGET,SOURCE,OPTIONS', 'TARGET,SOURCE')}`,
           assert.equal(ran.outputs, { mounts: [] });
           assert.equal(
             ran.warnings,
-            said === undefined ? [] : [`fstab: the /etc/fstab of the image is not used, only its root file system is mounted: ${said}`],
+            said === undefined ? [] : [`fstab: the /etc/fstab of the image was ignored and only its root file system is mounted: ${said}`],
           );
         }),
       60_000,

@@ -139,7 +139,7 @@ suite('an image whose own files cannot be put back', (test) => {
       const undone = await run(['undo', '--all'], { folder });
       assert.is(undone.code, 0, undone.stdout + undone.stderr);
       for (const file of ['/etc/resolv.conf', '/usr/sbin/policy-rc.d']) {
-        assert.match(undone.stdout + undone.stderr, `another folder is at ${root} now: ${file} could not be put back in the image`);
+        assert.match(undone.stdout + undone.stderr, `${root} is another folder now: ${file} could not be restored in the image`);
       }
       assert.equal(readdirSync(root), ['x']);
     }));

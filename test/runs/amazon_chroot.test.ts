@@ -53,12 +53,12 @@ function failure({ errors, ended }: RunResult, task: string): string {
 
 /** What is found before anything is made: title, what is given, what is said, and what is odd with the source. */
 const unfit: readonly [title: string, given: string, said: RegExp, change?: Readonly<Record<string, unknown>>][] = [
-  ['a region that is none', 'ami_regions: [nowhere-1]', /there is no region nowhere-1/],
-  ['an image of the marketplace', 'ami_regions: []', /is of the marketplace \(xyz\)/, { productCodes: ['xyz'] }],
+  ['a region that is none', 'ami_regions: [nowhere-1]', /the region nowhere-1 does not exist or is not enabled; known regions: local-1/],
+  ['an image of the marketplace', 'ami_regions: []', /is a marketplace image \(xyz\)/, { productCodes: ['xyz'] }],
   [
     'a source that is larger',
     'root_volume_size: 1',
-    /has 4 GiB: 1 GiB are less/,
+    /1 GiB is smaller than the root volume of ami-\w+ \(4 GiB\)/,
     { mappings: [{ device: '/dev/xvda', snapshot: 'snap-00000000000000001', size: 4, type: 'gp3', encrypted: false, deleteOnTermination: true }] },
   ],
   [
@@ -67,15 +67,15 @@ const unfit: readonly [title: string, given: string, said: RegExp, change?: Read
     /the snapshot snap-0+1 of ami-\w+ cannot be read/,
     { mappings: [{ device: '/dev/xvda', snapshot: 'snap-00000000000000001', size: 1, type: 'gp3', encrypted: false, deleteOnTermination: true }] },
   ],
-  ["sharing with the account's own key", 'encrypt_boot: true, ami_users: ["123456789012"]', /cannot be shared: name a key for local-1/],
+  ["sharing with the account's own key", 'encrypt_boot: true, ami_users: ["123456789012"]', /cannot be shared: set a key for local-1/],
+  ['sharing with everybody, encrypted', 'encrypt_boot: true, kms_key_id: alias/x, ami_groups: [all]', /encrypted in local-1, so it cannot be made public/],
   [
-    'sharing with everybody, encrypted',
-    'encrypt_boot: true, kms_key_id: alias/x, ami_groups: [all]',
-    /encrypted in local-1, so it cannot be shared with everybody/,
+    'a key for some regions only',
+    'ami_regions: [local-2, local-3], region_kms_key_ids: {local-2: alias/x}',
+    /kms_key_ids has keys for other regions, but none for local-3/,
   ],
-  ['a key for some regions only', 'ami_regions: [local-2, local-3], region_kms_key_ids: {local-2: alias/x}', /no key is given for local-3/],
-  ['a key for a region without a copy', 'region_kms_key_ids: {local-2: alias/x}', /a key is given for local-2, to which nothing is copied/],
-  ['a key without encryption', 'encrypt_boot: false, kms_key_id: alias/x', /kms_key_id needs encryption/],
+  ['a key for a region without a copy', 'region_kms_key_ids: {local-2: alias/x}', /kms_key_ids has a key for local-2, but the image is not copied to local-2/],
+  ['a key without encryption', 'encrypt_boot: false, kms_key_id: alias/x', /kms_key_id requires encryption, but "encrypted" is false/],
   ['a key that is none', 'kms_key_id: "not a key"', /kms_key_id: must match/],
   [
     'too many iops for the size',
@@ -88,7 +88,7 @@ const unfit: readonly [title: string, given: string, said: RegExp, change?: Read
     /throughput is for gp3, not for gp2/,
   ],
   ['too many iops for the root volume', 'root_volume_size: 1, root_volume_iops: 4000', /root volume: gp3 has at most 500 iops a GiB/],
-  ['a device twice', 'ami_block_device_mappings: [{device_name: sdb, volume_size: 1}, {device_name: /dev/sdb, volume_size: 1}]', /named twice/],
+  ['a device twice', 'ami_block_device_mappings: [{device_name: sdb, volume_size: 1}, {device_name: /dev/sdb, volume_size: 1}]', /duplicate device \/dev\/sdb/],
   [
     'a key of a device, which RegisterImage does not take',
     'ami_block_device_mappings: [{device_name: /dev/sdb, volume_size: 1, encrypted: true, kms_key_id: alias/x}]',
@@ -99,22 +99,22 @@ const unfit: readonly [title: string, given: string, said: RegExp, change?: Read
   [
     'a device without a size',
     'ami_block_device_mappings: [{device_name: /dev/sdb, encrypted: true}]',
-    /device \/dev\/sdb: it needs volume_size or snapshot_id/,
+    /device \/dev\/sdb: volume_size or snapshot_id is required/,
   ],
   [
     'a device whose snapshot is not there',
     'ami_block_device_mappings: [{device_name: /dev/sdb, snapshot_id: snap-00000000000000001}]',
     /device \/dev\/sdb: the snapshot snap-0+1 cannot be read/,
   ],
-  ['UEFI variables without UEFI', 'boot_mode: legacy-bios, uefi_data: QQ==', /uefi_data does not go with boot_mode "legacy-bios"/],
-  ['a TPM without UEFI', 'boot_mode: legacy-bios, tpm_support: v2.0', /tpm_support needs boot_mode "uefi"/],
-  ['ENA on paravirtual', 'ami_virtualization_type: paravirtual, ena_support: true', /enhanced networking needs virtualization "hvm"/],
+  ['UEFI variables without UEFI', 'boot_mode: legacy-bios, uefi_data: QQ==', /uefi_data cannot be used with boot_mode "legacy-bios"/],
+  ['a TPM without UEFI', 'boot_mode: legacy-bios, tpm_support: v2.0', /tpm_support requires boot_mode "uefi"/],
+  ['ENA on paravirtual', 'ami_virtualization_type: paravirtual, ena_support: true', /enhanced networking requires virtualization "hvm"/],
   ['an account that is none', 'ami_users: ["123"]', /users.0: must match/],
   ['a group that is none', 'ami_groups: [some]', /groups.0: must be one of "all"/],
   [
     "a copy with the account's own key, shared",
     'ami_regions: [local-2], region_kms_key_ids: {local-2: ""}, ami_users: ["123456789012"]',
-    /name a key for local-2/,
+    /set a key for local-2/,
   ],
   ['throughput on a type that has none', 'root_volume_type: gp2, root_volume_throughput: 250', /root volume: throughput is for gp3, not for gp2/],
   ['a deprecation in the past', 'deprecate_at: "2020-01-01T00:00:00Z"', /must be in the future/],
@@ -304,7 +304,7 @@ outputs: {id: "{{ ami.image_id }}"}
         assert.is(taken.code, 1);
         assert.match(
           failure(taken, 'ami.preflight'),
-          /2 things are in the way:\n {2}- the name "next" is taken in local-1, by ami-\w+ \(force_deregister would replace it\)\n {2}- the name "next" is taken in local-2/,
+          /2 problems:\n {2}- the name "next" is taken by ami-\w+ in local-1; set force_deregister to replace that image\n {2}- the name "next" is taken by ami-\w+ in local-2/,
         );
         assert.not.ok(taken.nodes.some((node) => node.startsWith('ami.build.volume done')));
         const force = ', force_deregister: true, force_delete_snapshot: true';

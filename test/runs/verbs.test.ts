@@ -36,7 +36,7 @@ suite('verbs', (test) => {
     inFolder({}, async (folder) => {
       assert.match((await run(['list', base], { folder })).stdout, /^bootstrap +run +Debian, unpacked and set up$/m);
       assert.is((JSON.parse((await run(['list', base, '--json'], { folder })).stdout) as { tasks: unknown[] }).tasks.length, 11);
-      assert.match((await run(['kinds'], { folder })).stdout, /^ec2\.snapshot +step +Makes a snapshot of a volume/m);
+      assert.match((await run(['kinds'], { folder })).stdout, /^ec2\.snapshot +step +Creates a snapshot of a volume/m);
       const manual = (await run(['kinds', 'chroot.upload'], { folder })).stdout;
       assert.match(manual, '    from  string; required\n        File or folder of the host, relative to the recipe\n');
       assert.match(manual, 'uses: chroot.upload');

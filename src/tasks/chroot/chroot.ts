@@ -10,7 +10,7 @@ import { standInsByHand } from '../../linux/stand_ins_by_hand.js';
 import { defineKind } from '../../runtime/engine/kind.js';
 
 interface Note extends StandInNote {
-  /** How many mounts were at the root and below it before. */
+  /** How many mounts were at and below the root before the task. */
   readonly before: number;
 }
 
@@ -20,19 +20,19 @@ const mountItem = {
   additionalProperties: false,
   required: ['source', 'target'],
   properties: {
-    source: { type: 'string', minLength: 1, description: 'What to mount: a path of the host for `bind`, else a device or a word' },
-    target: { type: 'string', pattern: '^/', description: 'Where, inside the image' },
+    source: { type: 'string', minLength: 1, description: 'What to mount: a path of the host for `bind`, otherwise a device or a name such as `tmpfs`' },
+    target: { type: 'string', pattern: '^/', description: 'Mount point, as a path inside the image' },
     type: { type: 'string', minLength: 1, default: 'bind', description: 'Type of the file system, or `bind`' },
-    options: { type: 'array', default: [], description: 'Options of mount, e.g. `ro`', items: { type: 'string' } },
+    options: { type: 'array', default: [], description: 'Mount options, e.g. `ro`', items: { type: 'string' } },
   },
 } as const;
 
 export const chroot = defineKind({
   name: 'chroot',
-  summary: 'Makes a folder ready to run commands in; takes all of that back at the end',
-  docs: "Gives the image its own /dev (the host's is never seen in it), /sys read-only and an empty /run; each task that runs in it has its own /proc, sees only its own processes, has the image's hostname (`localhost` where it has none), and cannot change the build host's kernel unless `privileged` is true. The files in `copy_files` stand in for the image's own, which come back at the end. They stand in anew before each task: what a task writes into one is dropped, with a warning. Where a task puts another file, a link or a folder in the place of one, or removes it, the image keeps that, with a warning; meanwhile a link into /run gets the content behind it. Services do not start unless `services` is true: `/usr/sbin/policy-rc.d` is such a file. One root has one chroot with such files at a time.",
+  summary: 'Prepares a folder for running commands in it; restores the folder at the end',
+  docs: "The image gets a /dev of its own (it never sees the host's), a read-only /sys and an empty /run. Each task that runs in the chroot has its own /proc, sees only its own processes, uses the image's hostname (`localhost` if it has none), and cannot change the build host's kernel unless `privileged` is true. While the chroot exists, the files in `copy_files` replace the image's own files, which are restored at the end. They are copied again before each task. If a task writes to one of them, the change is dropped with a warning. If a task removes one, or replaces it with another file, link or folder, the image keeps that change, also with a warning. If the image has a link into /run at such a path, the content is placed at the link's target. Services do not start unless `services` is true: a `/usr/sbin/policy-rc.d` that forbids it is placed in the same way. A root can have only one chroot with such files at a time.",
   lifetime: 'resource',
-  takesBack: "unmount what is below the root, put the image's own files back",
+  takesBack: "unmount everything below the root and restore the image's own files",
   in: 'none',
   tools: { unshare: 'util-linux', setpriv: 'util-linux', mount: 'mount', blkid: 'util-linux' },
   params: {
@@ -40,20 +40,20 @@ export const chroot = defineKind({
     additionalProperties: false,
     required: ['root'],
     properties: {
-      root: { type: 'string', pattern: '^/', description: 'The folder, e.g. where the root file system is mounted' },
-      mounts: { type: 'array', description: 'Mounts instead of the usual ones; `[]` for none', items: mountItem },
-      add_mounts: { type: 'array', default: [], description: 'Mounts besides the usual ones', items: mountItem },
+      root: { type: 'string', pattern: '^/', description: 'The folder, e.g. the mount point of the root file system' },
+      mounts: { type: 'array', description: 'Mounts that replace the default ones; `[]` for none', items: mountItem },
+      add_mounts: { type: 'array', default: [], description: 'Mounts in addition to the default ones', items: mountItem },
       copy_files: {
         type: 'array',
         default: ['/etc/resolv.conf'],
-        description: 'Files of the host that the image sees at the same path while it is built',
+        description: 'Files of the host that replace those at the same path in the image during the build',
         items: { type: 'string', pattern: '^/' },
       },
       services: { type: 'boolean', default: false, description: 'Whether packages may start services' },
       privileged: {
         type: 'boolean',
         default: false,
-        description: "Whether scripts may change the build host's kernel: settings in /proc/sys, modules, clock, network",
+        description: "Whether scripts may change the build host's kernel: settings in /proc/sys, modules, the clock, the network",
       },
     },
   },
@@ -81,8 +81,8 @@ export const chroot = defineKind({
       const [dev, sys, run] = ['/dev', '/sys', '/run'].map((folder) => makeInside(root, folder)) as [string, string, string];
       await mountUsual(root, { dev, sys, run }, `${context.mountPoint}.fstab`, shell, signal);
     }
-    const asked = [...(mounts ?? []), ...add_mounts].map((mount) => mountCommand(root, mount));
-    if (asked.length > 0) await shell.run(['/bin/sh', '-ec', asked.join('\n')], { signal });
+    const commands = [...(mounts ?? []), ...add_mounts].map((mount) => mountCommand(root, mount));
+    if (commands.length > 0) await shell.run(['/bin/sh', '-ec', commands.join('\n')], { signal });
     return { path: root, privileged };
   },
   undo: async (note: Note, { shell, mountsGone, diskGoes, isRelease, warn }) => {
@@ -90,16 +90,16 @@ export const chroot = defineKind({
     const isMounted = mountsUnder(root).length > 0;
     if (!mountsGone) await unmountTree(root, shell, before);
     try {
-      // The image is no more, or went with its volume, and its files with it.
+      // The image is gone, or was deleted with its volume, and so are its files.
       if (!existsSync(root) || (!isThere(root, id) && (mountsGone || diskGoes))) return;
       if (!isThere(root, id) && !isMounted && !isRelease) {
-        // As after a power cut, where the image was mounted there by somebody else: no later try would find it either.
-        for (const { file } of replaced) warn(`another folder is at ${root} now: ${file} could not be put back in the image`);
+        // For example after a power cut, if somebody else mounted the image. A later attempt would not find it either.
+        for (const { file } of replaced) warn(`${root} is another folder now: ${file} could not be restored in the image`);
         return;
       }
       await restoreStandIns(note, diskGoes ? () => {} : warn);
     } catch (error) {
-      // What is on the disk goes with it.
+      // Undo deletes the disk, and its content with it.
       if (!diskGoes) throw error;
     } finally {
       await unclaimRoot(note);
@@ -116,7 +116,7 @@ function mountCommand(
   root: string,
   mount: { readonly source: string; readonly target: string; readonly type: string; readonly options: readonly string[] },
 ): string {
-  // What is mounted below a bind mount must not show up where it comes from, nor in another image bound to that.
+  // What is mounted below a bind mount must not appear in its source, nor in another image bound to the same source.
   const how = mount.type === 'bind' ? ['--bind', '--make-slave', '--make-shared'] : ['-t', mount.type];
   const options = mount.options.length > 0 ? ['-o', mount.options.join(',')] : [];
   return ['mount', ...how, ...options, '--', mount.source, makeInside(root, mount.target)].map(shellWord).join(' ');

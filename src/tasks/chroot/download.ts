@@ -8,18 +8,18 @@ import { defineKind } from '../../runtime/engine/kind.js';
 
 interface Note {
   readonly path: string;
-  /** Whether something was there, which is kept. */
+  /** Whether something existed at the path before; undo keeps it. */
   readonly had?: boolean;
-  /** The topmost folder that was made for it. */
+  /** The topmost folder created for it. */
   readonly made?: string | undefined;
 }
 
 export const download = defineKind({
   name: 'chroot.download',
   summary: 'Copies a file or a folder out of a chroot to the host',
-  docs: 'Links on the way are followed within the image only, also while a process changes them. Times, links, hard links among what is copied, holes and extended attributes of users (`user.*`) are kept. What would give rights on the host is not: the files belong to whoever runs chrootfile, without set-user-ID and set-group-ID bits (unless `mode` has them), file capabilities and access control lists. What was not there before is removed again when the run fails; what was there is replaced.',
+  docs: 'Links in the path are resolved inside the image only, even while a process changes them. The copy keeps times, links, hard links between the copied files, holes and user extended attributes (`user.*`). It drops what would grant rights on the host: the files belong to the user who runs chrootfile, and have no set-user-ID or set-group-ID bits (unless `mode` sets them), file capabilities or access control lists. An existing target is replaced, and stays replaced when the run fails. A new target is removed again when the run fails.',
   lifetime: 'step',
-  takesBack: 'remove what was copied',
+  takesBack: 'delete the copy',
   in: 'required',
   tools: copyTools,
   params: {
@@ -28,8 +28,8 @@ export const download = defineKind({
     required: ['from', 'to'],
     properties: {
       from: { type: 'string', pattern: '^/', description: 'File or folder inside the image' },
-      to: { type: 'string', minLength: 1, description: 'Where on the host, relative to the recipe; with `/` at the end, the folder to put it in' },
-      mode: { type: 'string', pattern: '^[0-7]{3,4}$', description: 'File mode, quoted: `"0644"`; that of the source unless said' },
+      to: { type: 'string', minLength: 1, description: 'Target on the host, relative to the recipe; a trailing `/` means a folder to copy into' },
+      mode: { type: 'string', pattern: '^[0-7]{3,4}$', description: 'File mode, quoted: `"0644"`; defaults to the mode of the source' },
     },
   },
   outputs: {
@@ -65,7 +65,7 @@ export const download = defineKind({
     }
   },
   undo: async ({ path, had, made }: Note, { shell }) => {
-    // Not by Node: where names are no UTF-8, it does not find what it has just listed.
+    // Not by Node: it lists names that are not UTF-8, but then does not find them.
     if (!had) await shell.run(['rm', '-rf', '--', path]);
     removeNotedFolder(dirname(path), made);
   },

@@ -7,7 +7,7 @@ import { defineKind } from '../../runtime/engine/kind.js';
 export const upload = defineKind({
   name: 'chroot.upload',
   summary: 'Copies a file or a folder of the host into a chroot',
-  docs: 'Modes, times, links, hard links among what is copied, holes, file capabilities and other extended attributes are kept (a label of SELinux is not). Files and links that are there already are replaced, never written through: nothing in the image leads outside, also nothing that a process changes meanwhile. Folders that are there are filled, and stay as they are. Folders above are made, with mode 0755. Nothing is undone; the image goes with its volume.',
+  docs: 'The copy keeps modes, times, links, hard links between the copied files, holes, file capabilities and other extended attributes, except SELinux labels. Existing files and links are replaced, never written through, so no link in the image leads to a file of the host, even while a process changes it. Existing folders keep their owner and mode, and the copy is added to them. Missing parent folders are created with mode 0755. Nothing is undone, because a failed run deletes the volume with the image.',
   lifetime: 'step',
   in: 'required',
   tools: copyTools,
@@ -17,13 +17,13 @@ export const upload = defineKind({
     required: ['from', 'to'],
     properties: {
       from: { type: 'string', minLength: 1, description: 'File or folder of the host, relative to the recipe' },
-      to: { type: 'string', pattern: '^/', description: 'Where, inside the image; with `/` at the end, the folder to put it in' },
-      mode: { type: 'string', pattern: '^[0-7]{3,4}$', description: 'File mode, quoted: `"0644"`; that of the source unless said' },
+      to: { type: 'string', pattern: '^/', description: 'Target inside the image; a trailing `/` means a folder to copy into' },
+      mode: { type: 'string', pattern: '^[0-7]{3,4}$', description: 'File mode, quoted: `"0644"`; defaults to the mode of the source' },
       owner: {
         type: 'string',
         pattern: '^[A-Za-z0-9_.-]+(:[A-Za-z0-9_.-]+)?$',
         default: 'root:root',
-        description: 'User, or user and group, by name (of the image) or number; `keep` for the numbers that each source has',
+        description: "User, or `user:group`, by number or by a name of the image; `keep` keeps each file's own numbers",
       },
     },
   },
@@ -38,7 +38,7 @@ export const upload = defineKind({
     const root = context.root as string;
     const source = resolve(context.folder, from);
     const seen = lstatSync(source, { throwIfNoEntry: false });
-    if (seen === undefined) throw new Error(`there is no ${source}`);
+    if (seen === undefined) throw new Error(`${source} does not exist`);
     const [user = 'root', group = user] = owner.split(':');
     const ids = owner === 'keep' ? owner : { user: await idInside(root, 'passwd', user), group: await idInside(root, 'group', group) };
     const inside = to.endsWith('/') ? join(to, basename(source)) : to;

@@ -15,8 +15,8 @@ const tools: Record<Type, string> = { ext4: 'e2fsprogs', xfs: 'xfsprogs', btrfs:
 
 export const filesystem = defineKind({
   name: 'disk.filesystem',
-  summary: 'Makes a file system',
-  docs: 'Whatever the device held is lost. It is a resource because the device it hands on is good only as long as the disk is attached; nothing is undone. The UUID is known before the file system is made, and given on.',
+  summary: 'Creates a file system',
+  docs: 'All data on the device is lost. The task is a resource because its output `device` is valid only while the disk is attached. Nothing is undone. The output `uuid` is the UUID of the new file system.',
   lifetime: 'resource',
   in: 'none',
   tools: {},
@@ -27,13 +27,13 @@ export const filesystem = defineKind({
     properties: {
       device: { type: 'string', pattern: '^/dev/', description: 'The device, e.g. a partition' },
       type: { enum: ['ext4', 'xfs', 'btrfs', 'vfat'], description: 'Type of the file system' },
-      label: { type: 'string', minLength: 1, maxLength: 16, description: 'Label; 11 characters for vfat, 12 for xfs, 16 for ext4' },
+      label: { type: 'string', minLength: 1, maxLength: 16, description: 'Label: at most 11 characters for vfat, 12 for xfs, 16 for ext4' },
       uuid: {
         type: 'string',
         pattern: '^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9A-F]{4}-[0-9A-F]{4})$',
-        description: 'UUID (vfat: `ABCD-1234`); a new one unless said',
+        description: 'UUID (vfat: `ABCD-1234`); defaults to a random one',
       },
-      options: { type: 'array', default: [], description: 'More arguments of the mkfs program', items: { type: 'string' } },
+      options: { type: 'array', default: [], description: 'Additional arguments of the mkfs program', items: { type: 'string' } },
     },
   },
   outputs: {

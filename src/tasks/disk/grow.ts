@@ -9,7 +9,7 @@ import { defineKind } from '../../runtime/engine/kind.js';
 export const grow = defineKind({
   name: 'disk.grow',
   summary: 'Grows a partition to the end of its disk, and the file system in it',
-  docs: 'For a volume larger than the snapshot it was made from. Takes ext4, xfs and btrfs, mounted or not. Without room behind the partition nothing happens. Nothing is undone.',
+  docs: 'Use it on a volume that is larger than its snapshot. It supports ext4, xfs and btrfs, mounted or not. If there is no free space behind the partition, nothing changes. Nothing is undone.',
   lifetime: 'step',
   in: 'none',
   tools: { sfdisk: 'fdisk', partx: 'util-linux', blkid: 'util-linux' },
@@ -21,7 +21,7 @@ export const grow = defineKind({
       device: { type: 'string', pattern: '^/dev/', description: 'The disk' },
       partition: {
         type: ['integer', 'string'],
-        description: 'The partition at the end of it: its number, or its device; none where the disk is one file system',
+        description: 'The last partition on the disk, by number or device; leave it out if the disk has no partition table',
       },
     },
   },
@@ -35,12 +35,12 @@ export const grow = defineKind({
   run: async ({ device, partition }, { shell, signal }) => {
     const disk = diskOf(device);
     if (partition === undefined || partition === disk) {
-      if (partitionsOf(disk).size > 0) throw new Error(`${disk} has partitions: say which one grows with "partition"`);
+      if (partitionsOf(disk).size > 0) throw new Error(`${disk} has partitions: set "partition" to the one to grow`);
       await growFileSystem(disk, shell, signal);
       return { size: sizeOf(disk) };
     }
     const number = numberOf(disk, partition);
-    // The second copy of the table stands where the disk used to end; sfdisk moves it when it writes.
+    // The second copy of the table is where the disk used to end; sfdisk moves it when it writes.
     await shell.run(['sfdisk', '--quiet', '--no-reread', '--no-tell-kernel', '--force', '-N', String(number), disk], { input: ', +\n', signal });
     await shell.run(['partx', '--update', '--nr', String(number), disk], { signal });
     const node = await partitionOf(disk, number, signal);
@@ -53,7 +53,7 @@ function numberOf(disk: string, partition: string | number): number {
   const all = partitionsOf(disk);
   const number = /^[0-9]+$/.test(String(partition)) ? Number(partition) : [...all].find(([, node]) => node === partition)?.[0];
   if (number === undefined || !all.has(number)) throw new Error(`${disk} has no partition ${partition}; it has ${[...all.keys()].join(', ') || 'none'}`);
-  // Not the last by number: clouds' images have the root first, and put small ones before it as 14 and 15.
+  // Not the last by number: cloud images number the root 1 and the small partitions before it 14 and 15.
   const behind = [...all].find(([, node]) => firstSectorOf(node) > firstSectorOf(all.get(number) as string));
   if (behind !== undefined) throw new Error(`partition ${number} is not at the end of ${disk}: partition ${behind[0]} is behind it`);
   return number;
@@ -63,7 +63,7 @@ function firstSectorOf(node: string): number {
   return Number(readFileSync(`/sys/class/block/${basename(node)}/start`, 'utf8'));
 }
 
-/** In bytes. The kernel counts in 512 of them, whatever the disk does. */
+/** Size in bytes. The kernel counts in units of 512 bytes, whatever the sector size of the disk. */
 function sizeOf(node: string): number {
   return Number(readFileSync(`/sys/class/block/${basename(node)}/size`, 'utf8')) * 512;
 }
@@ -77,10 +77,10 @@ async function growFileSystem(node: string, shell: Shell, signal: AbortSignal): 
     return;
   }
   const command = { xfs: 'xfs_growfs', btrfs: 'btrfs filesystem resize max' }[type];
-  // The machine itself, or another build, may stand on the same image: with a file system of the same UUID.
+  // This machine, or another build, may use the same image, and so a file system with the same UUID.
   const options = [...guardsFor(type), ...(type === 'xfs' ? ['nouuid'] : [])].join(',');
-  if (command === undefined) throw new Error(`${node} holds ${type === '' ? 'no file system' : type}, which cannot be grown here`);
+  if (command === undefined) throw new Error(`${node} holds ${type === '' ? 'no file system' : type}: only ext4, xfs and btrfs can be grown`);
   if (mounted !== undefined) await shell.run([...command.split(' '), mounted], { signal });
-  // These two grow only while mounted: in a namespace of its own, where the mount ends with the command.
+  // XFS and btrfs grow only while mounted. The mount is in a namespace of its own and ends with the command.
   else await shell.run(['unshare', '--mount', '--', '/bin/sh', '-ec', `mount -o ${options} -- "$1" /mnt; ${command} /mnt`, 'grow', node], { signal });
 }

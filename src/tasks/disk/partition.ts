@@ -4,8 +4,8 @@ import { defineKind } from '../../runtime/engine/kind.js';
 const linux = '0FC63DAF-8483-4772-8E79-3D69D8477DE4';
 
 /**
- * Partition types by the names people use. `root` is that of this machine's architecture, by which systemd and
- * others find the root without being told. Source: Discoverable Partitions Specification, UAPI group.
+ * Partition types by their usual names. `root` is the type for this machine's architecture, by which systemd and
+ * others find the root without configuration. Source: Discoverable Partitions Specification, UAPI group.
  */
 const types: Record<string, string> = {
   bios: '21686148-6449-6E6F-744E-656564454649',
@@ -21,7 +21,7 @@ const types: Record<string, string> = {
 export const partition = defineKind({
   name: 'disk.partition',
   summary: 'Writes a partition table (GPT) to a disk',
-  docs: 'Whatever the disk held is lost. It is a resource because the partitions it hands on are good only as long as the disk is attached; nothing is undone.',
+  docs: 'All data on the disk is lost. The task is a resource because its output `partitions` is valid only while the disk is attached. Nothing is undone.',
   lifetime: 'resource',
   in: 'none',
   tools: { sfdisk: 'fdisk', partx: 'util-linux' },
@@ -31,25 +31,25 @@ export const partition = defineKind({
     required: ['device', 'partitions'],
     properties: {
       device: { type: 'string', pattern: '^/dev/', description: 'The disk' },
-      table: { enum: ['gpt'], default: 'gpt', description: 'Type of the table' },
+      table: { enum: ['gpt'], default: 'gpt', description: 'Type of the partition table' },
       partitions: {
         type: 'array',
         minItems: 1,
         maxItems: 128,
-        description: 'The partitions in their order on the disk',
+        description: 'The partitions, in their order on the disk',
         items: {
           type: 'object',
           description: 'A partition',
           additionalProperties: false,
           required: ['name'],
           properties: {
-            name: { type: 'string', pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,35}$', description: 'Name in the table, and in the output `partitions`' },
-            size: { type: 'string', pattern: '^[0-9]+(MiB|GiB|TiB)$', description: 'Size with unit, e.g. `512MiB`; the rest of the disk unless said' },
+            name: { type: 'string', pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,35}$', description: 'Name in the partition table and in the output `partitions`' },
+            size: { type: 'string', pattern: '^[0-9]+(MiB|GiB|TiB)$', description: 'Size with unit, e.g. `512MiB`; defaults to the rest of the disk' },
             type: {
               type: 'string',
               pattern: '^(bios|esp|linux|root|boot|swap|home|lvm|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$',
               default: 'linux',
-              description: '`bios`, `esp`, `linux`, `root`, `boot`, `swap`, `home`, `lvm`, or the GUID of a type',
+              description: '`bios`, `esp`, `linux`, `root`, `boot`, `swap`, `home`, `lvm`, or the GUID of a partition type',
             },
           },
         },
@@ -74,20 +74,20 @@ export const partition = defineKind({
   },
   run: async ({ device, partitions }, context) => {
     const names = partitions.map(({ name }) => name);
-    const double = names.find((name, i) => names.indexOf(name) !== i);
-    if (double !== undefined) throw new Error(`two partitions are called "${double}"`);
+    const duplicate = names.find((name, i) => names.indexOf(name) !== i);
+    if (duplicate !== undefined) throw new Error(`duplicate partition name "${duplicate}"`);
     const lines = partitions.map(({ name, size, type }) => {
       const fields = [`name="${name}"`, `type=${types[type] ?? type}`, ...(size === undefined ? [] : [`size=${size}`])];
       return fields.join(', ');
     });
-    // Telling the kernel is left to partx, which also works where the kernel cannot parse tables. It saves a sync
-    // of all file systems of the host, too.
+    // partx reports the partitions to the kernel: it also works if the kernel cannot parse partition tables, and it
+    // saves a sync of all file systems of the host.
     const write = ['sfdisk', '--quiet', '--no-reread', '--no-tell-kernel', '--wipe', 'always', '--wipe-partitions', 'always', device];
     await context.shell.run(write, { input: `label: gpt\n${lines.join('\n')}\n`, signal: context.signal });
-    // Not --update, which looks no further than there are partitions: it misses 14 and 15 beside 1.
+    // Not --update, which stops at the number of partitions: it misses 14 and 15 beside 1.
     const { shell, signal } = context;
     if (partitionsOf(device).size > 0) await shell.run(['partx', '--delete', device], { signal });
-    // It fails where udev has been quicker.
+    // It fails if udev was faster.
     await shell.run(['partx', '--add', device], { signal, allow: [1] });
     const made: Record<string, string> = {};
     for (const [i, name] of names.entries()) made[name] = await partitionOf(device, i + 1, context.signal);

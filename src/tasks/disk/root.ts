@@ -7,7 +7,7 @@ import { defineKind } from '../../runtime/engine/kind.js';
 export const root = defineKind({
   name: 'disk.root',
   summary: 'Finds the root file system on a disk',
-  docs: 'The only one in a partition whose type (GPT) is that of a root; else the only one with an `/etc/os-release`, or `/usr/lib/os-release`, in folders of its own. It is a resource because the device it hands on is good only as long as the disk is attached; nothing is undone. Root file systems on LVM or in LUKS are opened by tasks of your own.',
+  docs: 'Takes the only file system in a partition whose GPT type is "root". Otherwise takes the only file system that contains `/etc/os-release` or `/usr/lib/os-release`; links to these folders do not count. The task is a resource because its output `device` is valid only while the disk is attached. Nothing is undone. If the root file system is on LVM or in LUKS, open it with tasks of your own.',
   lifetime: 'resource',
   in: 'none',
   tools: { blkid: 'util-linux', unshare: 'util-linux', mount: 'mount' },
@@ -17,7 +17,7 @@ export const root = defineKind({
     required: ['device'],
     properties: {
       device: { type: 'string', pattern: '^/dev/', description: 'The disk' },
-      partition: { type: 'integer', minimum: 0, description: 'Number of the partition, where you know better; 0 is the disk itself' },
+      partition: { type: 'integer', minimum: 0, description: 'Number of the root partition, to skip the search; 0 is the whole disk' },
     },
   },
   outputs: {
@@ -25,7 +25,7 @@ export const root = defineKind({
     additionalProperties: false,
     required: ['device', 'type'],
     properties: {
-      device: { type: 'string', description: 'The partition; the disk itself where it has none' },
+      device: { type: 'string', description: 'The root partition, or the disk if it has no partitions' },
       type: { type: 'string', description: 'Type of the file system, e.g. `ext4`' },
     },
   },
@@ -46,13 +46,13 @@ export const root = defineKind({
     const systems = await withOsRelease(found, shell, signal);
     const [only, ...more] = systems;
     if (only !== undefined && more.length === 0) return factsOf(only);
-    const holds = all.map((facts) => `${basename(facts['DEVNAME'] ?? '')}: ${facts['TYPE'] ?? 'nothing known'}`).join(', ');
-    const which = only === undefined ? 'no root file system is found' : `${systems.map(({ DEVNAME }) => DEVNAME).join(' and ')} each hold a system`;
-    throw new Error(`${which} on ${disk} (${holds}): say which with "partition", or open and mount it by tasks of your own`);
+    const holds = all.map((facts) => `${basename(facts['DEVNAME'] ?? '')}: ${facts['TYPE'] ?? 'unknown content'}`).join(', ');
+    const which = only === undefined ? 'no root file system' : `several root file systems, ${systems.map(({ DEVNAME }) => DEVNAME).join(' and ')},`;
+    throw new Error(`${which} on ${disk} (${holds}): set "partition", or open and mount it with tasks of your own`);
   },
 });
 
-/** Types a Linux system has its root on; vfat, say, is only ever a boot partition. */
+/** Types of file systems that can hold the root of a Linux system; vfat, for example, cannot. */
 const rootFileSystems = ['ext2', 'ext3', 'ext4', 'xfs', 'btrfs', 'f2fs'];
 
 function factsOf({ DEVNAME = '', TYPE = '' }: ProbedFacts): { device: string; type: string } {
@@ -60,15 +60,15 @@ function factsOf({ DEVNAME = '', TYPE = '' }: ProbedFacts): { device: string; ty
 }
 
 /**
- * Those that hold a system; each is mounted to look, read-only, in a namespace that ends with the command. No link of
- * the image is followed: an absolute one leads to files of the host.
+ * The file systems that hold an operating system. Each is mounted read-only, in a namespace that ends with the command.
+ * Links in the image are not followed, since an absolute link would lead to files of the host.
  */
 async function withOsRelease(found: readonly ProbedFacts[], shell: Shell, signal: AbortSignal): Promise<readonly ProbedFacts[]> {
   const script = `folder() { [ -d "$1" ] && ! [ -L "$1" ]; }
 named() { [ -L "$1" ] || [ -f "$1" ]; }
 while [ $# -gt 0 ]; do
   device=$1 options=$2; shift 2
-  # XFS refuses a UUID that is mounted already, as on a machine that was started from the same image.
+  # XFS refuses a UUID that is mounted already, for example on a machine that was started from the same image.
   mount -o "$options" -- "$device" /mnt 2>/dev/null || mount -o "$options,nouuid" -- "$device" /mnt || continue
   if { folder /mnt/etc && named /mnt/etc/os-release; } || { folder /mnt/usr && folder /mnt/usr/lib && named /mnt/usr/lib/os-release; }; then
     echo "$device"

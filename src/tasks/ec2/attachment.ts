@@ -11,7 +11,7 @@ import { defineKind, type TaskContext } from '../../runtime/engine/kind.js';
 export const attachment = defineKind({
   name: 'ec2.attachment',
   summary: 'Attaches a volume to this machine; detaches it at the end',
-  docs: 'A free device name is chosen while no other run on this host chooses one, and the node the kernel gives it is found and waited for.',
+  docs: 'Runs on the same host take turns choosing a free device name. The task succeeds once the device node of the volume has appeared; the output `device` is its path.',
   lifetime: 'resource',
   takesBack: 'detach the volume',
   in: 'none',
@@ -23,7 +23,11 @@ export const attachment = defineKind({
     required: ['volume'],
     properties: {
       volume: { type: 'string', pattern: '^vol-[0-9a-f]+$', description: 'Id of the volume' },
-      device_name: { type: 'string', pattern: '^/dev/(sd|xvd)[a-z]+$', description: 'Name for EC2, e.g. `/dev/sdf`; a free one unless said' },
+      device_name: {
+        type: 'string',
+        pattern: '^/dev/(sd|xvd)[a-z]+$',
+        description: "EC2's name for the device, e.g. `/dev/sdf`; defaults to the first free one",
+      },
     },
   },
   outputs: {
@@ -32,7 +36,7 @@ export const attachment = defineKind({
     required: ['device', 'device_name', 'name'],
     properties: {
       device: { type: 'string', description: "The kernel's device, e.g. `/dev/nvme1n1`" },
-      device_name: { type: 'string', description: "EC2's name for it, e.g. `/dev/sdf`" },
+      device_name: { type: 'string', description: "EC2's name for the device, e.g. `/dev/sdf`" },
       name: { type: 'string', description: 'The last part of `device`, e.g. `nvme1n1`' },
     },
   },
@@ -57,9 +61,9 @@ interface Wanted {
   readonly names: readonly string[] | undefined;
 }
 
-/** Attaches at the first name that is free, both for EC2 and on this machine; somebody else may be quicker. */
+/** Attaches under the first device name that is free, both in EC2 and on this machine; another program may be faster. */
 async function attachSomewhere(ec2: Ec2, { volume, instance, names }: Wanted, context: TaskContext): Promise<{ wanted: Attached; answered: VolumeAttachment }> {
-  // Asked for once the first is taken: mostly it is not.
+  // Looked up only once the first name is taken, which is rare.
   let taken: readonly string[] | undefined;
   for (const device of names ?? deviceNames) {
     if (taken?.includes(device)) continue;
@@ -73,7 +77,7 @@ async function attachSomewhere(ec2: Ec2, { volume, instance, names }: Wanted, co
         return { wanted, answered };
       }
     } catch (error) {
-      // A plain no has changed nothing; what the volume may be attached to is somebody else's.
+      // A refused call has changed nothing; if the volume is attached, then by somebody else.
       if (changedNothing(error)) note.remove();
       throw error;
     }

@@ -12,8 +12,8 @@ import { defineKind, type TaskContext } from '../../runtime/engine/kind.js';
 
 export const copy = defineKind({
   name: 'ec2.copy',
-  summary: 'Copies an image to other regions, all at once',
-  docs: 'Up to 20 copies run at a time. The region of the image, and regions named twice, are left out. When one fails the others are given up, and all are taken back: the images and their snapshots.',
+  summary: 'Copies an image to other regions in parallel',
+  docs: "Up to 20 copies run at a time. The image's own region is skipped, and so are duplicates. When one copy fails, the others are cancelled, and all copied images and their snapshots are deleted.",
   lifetime: 'step',
   takesBack: 'deregister the copies and delete their snapshots',
   in: 'none',
@@ -29,21 +29,31 @@ export const copy = defineKind({
     required: ['image', 'regions'],
     properties: {
       image: { type: 'string', pattern: '^ami-[0-9a-f]+$', description: 'The image' },
-      regions: { type: 'array', items: { type: 'string' }, description: 'Where it is copied to' },
-      name: { type: 'string', description: 'Name of the copies; that of the image unless said' },
-      description: { type: 'string', maxLength: 255, description: 'Description of the copies; that of the image unless said' },
-      encrypted: { type: 'boolean', description: 'Whether the copies are encrypted; as the image unless said' },
+      regions: { type: 'array', items: { type: 'string' }, description: 'Regions to copy the image to' },
+      name: { type: 'string', description: 'Name of the copies; defaults to the name of the image' },
+      description: { type: 'string', maxLength: 255, description: 'Description of the copies; defaults to the description of the image' },
+      encrypted: { type: 'boolean', description: 'Whether the copies are encrypted; defaults to the setting of the image' },
       kms_key_ids: {
         type: 'object',
-        description: "Keys by region; an empty one is the account's own there",
+        description: "KMS keys by region; `''` is the account's default key in that region",
         additionalProperties: { type: 'string', description: 'A key' },
       },
-      duration_minutes: { type: 'integer', minimum: 15, maximum: 2880, multipleOf: 15, description: 'Time the copies of the snapshots may take, at a price' },
-      force_deregister: { type: 'boolean', default: false, description: 'Whether older images of ours with this name give way there' },
-      tags: { type: 'object', description: 'Tags, besides those of the run', additionalProperties: { type: 'string', description: 'A value' } },
+      duration_minutes: {
+        type: 'integer',
+        minimum: 15,
+        maximum: 2880,
+        multipleOf: 15,
+        description: 'Time limit for copying the snapshots; EC2 charges extra for it',
+      },
+      force_deregister: {
+        type: 'boolean',
+        default: false,
+        description: 'Whether older images of this account with the same name are replaced in those regions',
+      },
+      tags: { type: 'object', description: 'Tags, in addition to those of the run', additionalProperties: { type: 'string', description: 'A value' } },
       snapshot_tags: {
         type: 'object',
-        description: 'Tags of their snapshots; those of the images unless said',
+        description: 'Tags of their snapshots; defaults to `tags`',
         additionalProperties: { type: 'string', description: 'A value' },
       },
     },
@@ -56,12 +66,12 @@ export const copy = defineKind({
       images: {
         type: 'object',
         additionalProperties: { type: 'string', description: 'An id' },
-        description: 'The ids of the images by region, that of the image itself too',
+        description: 'Ids of the images by region, including the original',
       },
       snapshots: {
         type: 'object',
         additionalProperties: { type: 'array', items: { type: 'string' }, description: 'Ids' },
-        description: 'The ids of their snapshots by region',
+        description: 'Ids of their snapshots by region',
       },
       replaced: replacedSchema,
     },
@@ -72,7 +82,7 @@ export const copy = defineKind({
     const image = await imageOf(from, params.image);
     const regions = [...new Set(params.regions)].filter((region) => region !== from.region);
     const name = params.name ?? image?.Name ?? '';
-    // What one failed at, the others need not go on with.
+    // The first failure cancels the other copies.
     const ended = new AbortController();
     const signal = AbortSignal.any([context.signal, ended.signal]);
     const done = new Map<string, Copied>([[from.region, { id: params.image, snapshots: snapshotsOf(image), replaced: [] }]]);
@@ -106,7 +116,7 @@ export const copy = defineKind({
     const known = note.id === undefined ? [] : [note.id];
     const found = note.id === undefined || note.replacing ? await Promise.all(searches.map((search) => allIdsOf(ec2, made, search, host.signal))) : [];
     for (const id of new Set([...found.flat(), ...known])) await deregisterImage(ec2, id, note, host.signal);
-    // Where they are not known by their tags: a copy that was asked for may still be making them.
+    // Snapshots whose ids are unknown are found by their tags: a requested copy may still be creating them.
     const snapshots = note.snapshots ?? (await allIdsOf(ec2, made, snapshotsMadeBy(ec2, made), host.signal));
     for (const id of snapshots) await deleteSnapshot(ec2, id, note, host.signal);
   },
@@ -131,7 +141,7 @@ export const copy = defineKind({
   },
 });
 
-/** The snapshots are known once the copy is there. `replacing`: there may be two images of it, one by its interim name. */
+/** The snapshots are known once the copy exists. `replacing`: there may be two images, one with an interim name. */
 interface CopyNote extends MadeNote {
   readonly snapshots?: readonly string[];
   readonly replacing?: boolean;
@@ -149,18 +159,18 @@ interface Copying {
   readonly tags: { readonly image: Readonly<Record<string, string>>; readonly snapshot: Readonly<Record<string, string>> };
 }
 
-/** A copy, and the snapshots of the images that gave way to it. */
+/** A copy, and the snapshots of the images that it replaced. */
 interface Copied {
   readonly id: string;
   readonly snapshots: string[];
   readonly replaced: string[];
 }
 
-/** Copies an image to one region, and waits for it. */
+/** Copies an image to one region and waits for the copy. */
 async function copyTo(ec2: Ec2, what: Copying, context: TaskContext): Promise<Copied> {
   const old = what.force_deregister ? await imagesNamed(ec2, what.name) : [];
   const made = madeNow(context, ec2);
-  // While older ones have the name, the copy has another.
+  // As long as older images have the name, the copy has an interim name.
   const replacing = old.length > 0;
   const key = what.kms_key_ids?.[ec2.region];
   const wanted = {
@@ -195,7 +205,7 @@ async function copyTo(ec2: Ec2, what: Copying, context: TaskContext): Promise<Co
     TagSpecifications: [{ ResourceType: 'image' as const, Tags: tags }],
   };
   await retire(ec2, old, context.signal);
-  // From now on there may be a second image, which is looked for from when it was asked for.
+  // From now on there may be a second image; the search for it starts at the time of the request.
   copied.note.update({ ...copied.made, asked_at: new Date().toISOString(), snapshots } satisfies CopyNote);
   const id = await registerImage(ec2, registration, madeNow(context, ec2), context.signal, context.progress);
   await waitForImage(ec2, id, context.signal);

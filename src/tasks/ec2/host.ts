@@ -3,8 +3,8 @@ import { defineKind } from '../../runtime/engine/kind.js';
 
 export const host = defineKind({
   name: 'ec2.host',
-  summary: 'Facts of the machine we are on, as EC2 sees it',
-  docs: 'On EC2 the instance metadata service says which instance this is. On the embedded EC2 this machine is the only instance. Changes nothing.',
+  summary: 'Describes this machine as an EC2 instance',
+  docs: 'On EC2, the instance metadata service identifies the instance. On the embedded EC2, this machine is the only instance. The task changes nothing.',
   lifetime: 'step',
   in: 'none',
   tools: {},
@@ -12,7 +12,7 @@ export const host = defineKind({
   params: {
     type: 'object',
     additionalProperties: false,
-    properties: { instance_id: { type: 'string', pattern: '^i-[0-9a-f]+$', description: 'The instance, where the metadata service cannot be asked' } },
+    properties: { instance_id: { type: 'string', pattern: '^i-[0-9a-f]+$', description: 'The instance, if the metadata service is not available' } },
   },
   outputs: {
     type: 'object',

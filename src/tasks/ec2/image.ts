@@ -12,7 +12,7 @@ import { defineKind } from '../../runtime/engine/kind.js';
 export const image = defineKind({
   name: 'ec2.image',
   summary: 'Registers an image from a snapshot',
-  docs: 'Everything is said in one call. What is not given is taken from the source image where one is named: architecture, virtualization, boot mode, ENA and SR-IOV support, TPM, metadata version, UEFI variables, and its other volumes. Deregistered when the run fails.',
+  docs: 'One RegisterImage call sets all properties. Properties that are not set are copied from `source`, if it is set: architecture, virtualization, boot mode, ENA and SR-IOV support, TPM, metadata version, UEFI variables, and the other volumes. The image is deregistered when the run fails.',
   lifetime: 'step',
   takesBack: 'deregister the image',
   in: 'none',
@@ -28,31 +28,35 @@ export const image = defineKind({
       name: {
         type: 'string',
         pattern: "^[A-Za-z0-9()\\[\\] ./\\-'@_]{3,128}$",
-        description: 'Name of the image, 3 to 128 characters; `clean_name` takes out what is not allowed',
+        description: 'Name of the image, 3 to 128 characters; the helper `clean_name` replaces characters that are not allowed',
       },
       snapshot: { type: 'string', pattern: '^snap-[0-9a-f]+$', description: 'Snapshot of the root volume' },
-      source: { type: 'string', pattern: '^ami-[0-9a-f]+$', description: 'The image it was made from, whose properties it gets' },
+      source: { type: 'string', pattern: '^ami-[0-9a-f]+$', description: 'The source image, which provides properties that are not set' },
       description: { type: 'string', maxLength: 255, description: 'Description of the image' },
-      architecture: { enum: ['i386', 'x86_64', 'arm64', 'x86_64_mac', 'arm64_mac'], description: 'Architecture; that of the source, else `x86_64`' },
-      virtualization_type: { enum: ['hvm', 'paravirtual'], description: 'Virtualization; that of the source, else `hvm`' },
-      root_device_name: { type: 'string', pattern: '^(/dev/)?[a-z0-9]+$', description: 'Name of the root device; that of the source, else `/dev/xvda`' },
-      volume_size: { type: 'integer', minimum: 1, description: 'Size of the root volume of its instances in GiB; the size of the snapshot unless said' },
+      architecture: { enum: ['i386', 'x86_64', 'arm64', 'x86_64_mac', 'arm64_mac'], description: 'Architecture; defaults to that of the source, or `x86_64`' },
+      virtualization_type: { enum: ['hvm', 'paravirtual'], description: 'Virtualization; defaults to that of the source, or `hvm`' },
+      root_device_name: {
+        type: 'string',
+        pattern: '^(/dev/)?[a-z0-9]+$',
+        description: 'Name of the root device; defaults to that of the source, or `/dev/xvda`',
+      },
+      volume_size: { type: 'integer', minimum: 1, description: 'Size of the root volume of its instances in GiB; defaults to the size of the snapshot' },
       volume_type: { enum: ['gp2', 'gp3', 'io1', 'io2', 'standard'], default: 'gp3', description: 'Type of the root volume of its instances' },
-      iops: { type: 'integer', description: 'I/O operations a second of the root volume of its instances, for gp3, io1 and io2' },
+      iops: { type: 'integer', description: 'IOPS of the root volume of its instances, for gp3, io1 and io2' },
       throughput: { type: 'integer', description: 'Throughput of the root volume of its instances in MiB/s, for gp3' },
-      block_device_mappings: { type: 'array', description: 'More devices, or other ones than the source has, by name', items: deviceSchema },
-      boot_mode: { enum: ['legacy-bios', 'uefi', 'uefi-preferred'], description: 'Boot mode; that of the source unless said' },
-      uefi_data: { type: 'string', description: 'UEFI variables, in base64; those of the source where it is ours, unless said' },
-      ena_support: { type: 'boolean', description: 'Enhanced networking by ENA; as the source, else on' },
-      sriov_support: { type: 'boolean', description: 'Enhanced networking by SR-IOV; as the source unless said' },
-      imds_support: { enum: ['v2.0'], description: 'Instances ask for version 2 of the metadata service; as the source unless said' },
-      tpm_support: { enum: ['v2.0'], description: 'NitroTPM; as the source unless said' },
+      block_device_mappings: { type: 'array', description: 'Devices to add to those of the source, or to override by device name', items: deviceSchema },
+      boot_mode: { enum: ['legacy-bios', 'uefi', 'uefi-preferred'], description: 'Boot mode; defaults to that of the source' },
+      uefi_data: { type: 'string', description: 'UEFI variables, in base64; defaults to those of the source if this account owns it' },
+      ena_support: { type: 'boolean', description: 'Enhanced networking with ENA; defaults to the setting of the source, or true' },
+      sriov_support: { type: 'boolean', description: 'Enhanced networking with SR-IOV; defaults to the setting of the source' },
+      imds_support: { enum: ['v2.0'], description: 'Instances require version 2 of the metadata service; defaults to the setting of the source' },
+      tpm_support: { enum: ['v2.0'], description: 'NitroTPM; defaults to the setting of the source' },
       force_deregister: {
         type: 'boolean',
         default: false,
-        description: 'Whether older images of ours with this name give way, once the new one is available under another name',
+        description: 'Whether older images of this account with the same name are replaced, once the new image is available under an interim name',
       },
-      tags: { type: 'object', description: 'Tags, besides those of the run', additionalProperties: { type: 'string', description: 'A value' } },
+      tags: { type: 'object', description: 'Tags, in addition to those of the run', additionalProperties: { type: 'string', description: 'A value' } },
     },
   },
   outputs: {
@@ -61,9 +65,9 @@ export const image = defineKind({
     required: ['id', 'name', 'region', 'snapshots', 'replaced'],
     properties: {
       id: { type: 'string', description: 'Id of the image' },
-      name: { type: 'string', description: 'Its name' },
-      region: { type: 'string', description: 'The region it is in' },
-      snapshots: { type: 'array', items: { type: 'string' }, description: 'The snapshots of its volumes' },
+      name: { type: 'string', description: 'Name of the image' },
+      region: { type: 'string', description: 'Region of the image' },
+      snapshots: { type: 'array', items: { type: 'string' }, description: 'Ids of the snapshots of its volumes' },
       replaced: replacedSchema,
     },
   },
@@ -76,9 +80,9 @@ export const image = defineKind({
     const made = madeNow(context, ec2);
     const register = async (task: string, name: string) => {
       const tags = await tagsOf(ec2, { run: context.run, task }, name, params.tags ?? {});
-      const its = { ...made, task };
-      return journaledCreate(context, its, () =>
-        registerImage(ec2, { ...want, Name: name, TagSpecifications: [{ ResourceType: 'image', Tags: tags }] }, its, signal, context.progress),
+      const note = { ...made, task };
+      return journaledCreate(context, note, () =>
+        registerImage(ec2, { ...want, Name: name, TagSpecifications: [{ ResourceType: 'image', Tags: tags }] }, note, signal, context.progress),
       );
     };
     const old = params.force_deregister ? await imagesNamed(ec2, params.name) : [];
@@ -132,12 +136,12 @@ interface Params extends Omit<Device, 'device_name' | 'snapshot_id' | 'virtual_n
   readonly tpm_support?: 'v2.0' | undefined;
 }
 
-/** All that is said of the image in one call: what the source is, and what the recipe says over it. */
+/** The input of RegisterImage: the properties of the source, overridden by the parameters. */
 async function registrationFor(params: Params, source: Image | undefined, ec2: Ec2): Promise<RegisterImageCommandInput> {
   const { volume_size, volume_type, iops, throughput } = params;
   const root = deviceName(params.root_device_name ?? source?.RootDeviceName ?? '/dev/xvda');
   const device = { device_name: root, snapshot_id: params.snapshot, volume_size, volume_type, iops, throughput } as Device & { snapshot_id: string };
-  const said = {
+  const set = {
     Description: params.description,
     Architecture: params.architecture as ArchitectureValues | undefined,
     VirtualizationType: params.virtualization_type,
@@ -148,8 +152,8 @@ async function registrationFor(params: Params, source: Image | undefined, ec2: E
     UefiData: params.uefi_data ?? (source && (await uefiDataOf(ec2, source))),
   };
   const inherited = source === undefined ? {} : inheritedFrom(source);
-  // What does not go with what is said over it.
-  const kept = {
+  // Inherited properties that conflict with parameters.
+  const conflicting = {
     ...(params.virtualization_type === 'hvm' ? { KernelId: undefined, RamdiskId: undefined } : {}),
     ...(params.virtualization_type === 'paravirtual' && params.ena_support === undefined ? { EnaSupport: false, SriovNetSupport: undefined } : {}),
     ...(params.boot_mode === 'legacy-bios' ? { TpmSupport: params.tpm_support, UefiData: params.uefi_data } : {}),
@@ -157,16 +161,16 @@ async function registrationFor(params: Params, source: Image | undefined, ec2: E
   return {
     // EC2's own defaults for the first two are i386 and paravirtual.
     ...{ Architecture: 'x86_64', VirtualizationType: 'hvm', EnaSupport: true, ...inherited },
-    ...Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined)),
+    ...Object.fromEntries(Object.entries(set).filter(([, value]) => value !== undefined)),
     ...(params.sriov_support === undefined ? {} : { SriovNetSupport: params.sriov_support ? 'simple' : undefined }),
-    ...kept,
+    ...conflicting,
     Name: params.name,
     RootDeviceName: root,
     BlockDeviceMappings: mappingsOf(withoutRoot(source, root), params.block_device_mappings ?? [], device),
   };
 }
 
-/** The devices of the source; its root by another name is not one of the new image's. */
+/** The devices of the source, without its root device if the new image names its root device differently. */
 function withoutRoot(source: Image | undefined, root: string): BlockDeviceMapping[] {
   return (source?.BlockDeviceMappings ?? []).filter(({ DeviceName: name }) => name !== source?.RootDeviceName || name === root);
 }

@@ -6,7 +6,7 @@ import { deleteSnapshot } from '../../aws/snapshots.js';
 import { onceKnown, remove } from '../../aws/waiter.js';
 import { defineKind, type TaskContext } from '../../runtime/engine/kind.js';
 
-/** Whose image was protected, and when. */
+/** Which image was protected, and when. */
 interface ProtectedNote {
   readonly region: string;
   readonly image: string;
@@ -15,8 +15,8 @@ interface ProtectedNote {
 
 export const imageAttributes = defineKind({
   name: 'ec2.image_attributes',
-  summary: 'Shares images and their snapshots, and says when they end',
-  docs: 'The same for the images of all regions. Protection against deregistration comes last: what goes wrong before can still be taken back. The rest goes with the images.',
+  summary: 'Shares images and their snapshots; sets deprecation and protection',
+  docs: 'The settings apply to the images of all regions. Deregistration protection is set last, so that a failure before it can still be undone. Undo ends the protection; the other settings disappear with the images.',
   lifetime: 'step',
   takesBack: 'end the protection',
   in: 'none',
@@ -43,30 +43,30 @@ export const imageAttributes = defineKind({
       snapshots: {
         type: 'object',
         default: {},
-        description: 'Their snapshots by region',
+        description: 'Ids of their snapshots by region',
         additionalProperties: { type: 'array', items: { type: 'string' }, description: 'Ids' },
       },
-      users: { type: 'array', items: { type: 'string', pattern: '^[0-9]{12}$' }, description: 'Accounts that may start instances of them' },
-      groups: { type: 'array', items: { enum: ['all'] }, description: '`all`: everybody may' },
-      organizations: { type: 'array', items: { type: 'string' }, description: 'Organizations that may, by ARN' },
-      organizational_units: { type: 'array', items: { type: 'string' }, description: 'Organizational units that may, by ARN' },
+      users: { type: 'array', items: { type: 'string', pattern: '^[0-9]{12}$' }, description: 'Accounts that may launch the images' },
+      groups: { type: 'array', items: { enum: ['all'] }, description: '`all` makes the images public' },
+      organizations: { type: 'array', items: { type: 'string' }, description: 'ARNs of organizations that may launch the images' },
+      organizational_units: { type: 'array', items: { type: 'string' }, description: 'ARNs of organizational units that may launch the images' },
       product_codes: { type: 'array', items: { type: 'string' }, description: 'Product codes' },
-      snapshot_users: { type: 'array', items: { type: 'string', pattern: '^[0-9]{12}$' }, description: 'Accounts that may make volumes of their snapshots' },
-      snapshot_groups: { type: 'array', items: { enum: ['all'] }, description: '`all`: everybody may' },
+      snapshot_users: { type: 'array', items: { type: 'string', pattern: '^[0-9]{12}$' }, description: 'Accounts that may create volumes from the snapshots' },
+      snapshot_groups: { type: 'array', items: { enum: ['all'] }, description: '`all` makes the images public' },
       deprecate_at: {
         type: 'string',
         pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?Z$',
-        description: 'When they are deprecated, e.g. `2027-06-30T12:00:00Z`: within 10 years',
+        description: 'Deprecation time, within the next 10 years, e.g. `2027-06-30T12:00:00Z`',
       },
       old_snapshots: {
         type: 'object',
-        description: 'Snapshots of images that gave way, by region',
+        description: 'Ids of the snapshots of replaced images, by region',
         additionalProperties: { type: 'array', items: { type: 'string' }, description: 'Ids' },
       },
-      force_delete_snapshot: { type: 'boolean', default: false, description: 'Whether `old_snapshots` are deleted, once the run has ended well' },
+      force_delete_snapshot: { type: 'boolean', default: false, description: 'Whether `old_snapshots` are deleted once the run has succeeded' },
       deregistration_protection: {
         enum: ['enabled', 'enabled-with-cooldown'],
-        description: 'Protects them against deregistration; with a cooldown for 24 hours after it was switched off, too',
+        description: 'Deregistration protection; with a cooldown, it lasts 24 hours longer after it is disabled',
       },
     },
   },
@@ -76,11 +76,11 @@ export const imageAttributes = defineKind({
     required: ['images', 'snapshots'],
     properties: {
       id: { type: 'string', description: "The image in the recipe's own region" },
-      images: { type: 'object', additionalProperties: { type: 'string', description: 'An id' }, description: 'The images by region, as given' },
+      images: { type: 'object', additionalProperties: { type: 'string', description: 'An id' }, description: 'The parameter `images`' },
       snapshots: {
         type: 'object',
         additionalProperties: { type: 'array', items: { type: 'string' }, description: 'Ids' },
-        description: 'The snapshots by region, as given',
+        description: 'The parameter `snapshots`',
       },
     },
   },
@@ -97,9 +97,9 @@ export const imageAttributes = defineKind({
       const ec2 = await context.ec2(region);
       context.note({ region, image, asked_at: new Date().toISOString() } satisfies ProtectedNote);
       const input = { ImageId: image, WithCooldown: protection === 'enabled-with-cooldown' };
-      await told('EnableImageDeregistrationProtection', signal, () => ec2.client.send(new ec2.sdk.EnableImageDeregistrationProtectionCommand(input)));
+      await modify('EnableImageDeregistrationProtection', signal, () => ec2.client.send(new ec2.sdk.EnableImageDeregistrationProtectionCommand(input)));
     }
-    // Until then the older images may be needed again.
+    // Until the run has succeeded, undo may need the older images.
     context.atCommit(async () => {
       for (const [region, ids] of Object.entries((params.force_delete_snapshot && params.old_snapshots) || {})) {
         for (const id of ids) await deleteOld(await context.ec2(region), id, context);
@@ -137,34 +137,34 @@ async function share(ec2: Ec2, { image, snapshots }: { image: string; snapshots:
   // One call changes one attribute.
   if (permissions.length > 0) {
     const command = new sdk.ModifyImageAttributeCommand({ ImageId: image, LaunchPermission: { Add: permissions } });
-    await told('ModifyImageAttribute', signal, () => client.send(command));
+    await modify('ModifyImageAttribute', signal, () => client.send(command));
   }
   if ((wish.product_codes ?? []).length > 0) {
     const command = new sdk.ModifyImageAttributeCommand({ ImageId: image, ProductCodes: [...(wish.product_codes ?? [])] });
-    await told('ModifyImageAttribute', signal, () => client.send(command));
+    await modify('ModifyImageAttribute', signal, () => client.send(command));
   }
   const volumes = [...(wish.snapshot_groups ?? []).map((Group) => ({ Group })), ...(wish.snapshot_users ?? []).map((UserId) => ({ UserId }))];
   for (const id of volumes.length === 0 ? [] : snapshots) {
     const command = new sdk.ModifySnapshotAttributeCommand({ SnapshotId: id, CreateVolumePermission: { Add: volumes } });
-    await told('ModifySnapshotAttribute', signal, () => client.send(command));
+    await modify('ModifySnapshotAttribute', signal, () => client.send(command));
   }
   if (wish.deprecate_at !== undefined) {
     const command = new sdk.EnableImageDeprecationCommand({ ImageId: image, DeprecateAt: new Date(wish.deprecate_at) });
-    await told('EnableImageDeprecation', signal, () => client.send(command));
+    await modify('EnableImageDeprecation', signal, () => client.send(command));
   }
 }
 
-/** The run has ended well: what cannot be deleted is told. */
+/** Deletes a snapshot of a replaced image. The run has succeeded, so a failure is only a warning. */
 async function deleteOld(ec2: Ec2, id: string, { signal, warn }: TaskContext): Promise<void> {
   try {
     await deleteSnapshot(ec2, id, { asked_at: new Date(0).toISOString() }, signal);
   } catch (error) {
-    warn(`snapshot ${id} of an older image stays in ${ec2.region}: ${(error as Error).message}`);
+    warn(`snapshot ${id} of a replaced image was not deleted in ${ec2.region}: ${(error as Error).message}`);
   }
 }
 
-/** Something done to an image just made; errors say which call it was. */
-async function told(call: string, signal: AbortSignal, action: () => Promise<unknown>): Promise<void> {
+/** Modifies an image that was just created; an error names the call. */
+async function modify(call: string, signal: AbortSignal, action: () => Promise<unknown>): Promise<void> {
   try {
     await onceKnown(signal, action);
   } catch (error) {

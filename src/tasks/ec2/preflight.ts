@@ -20,7 +20,7 @@ const { architecture, virtualization_type, boot_mode, uefi_data, tpm_support, en
 const { users, groups, organizations, organizational_units, product_codes, snapshot_users, snapshot_groups } = imageAttributes.params.properties;
 const { deprecate_at, deregistration_protection } = imageAttributes.params.properties;
 
-/** What the kinds it stands before take, by the same rules. */
+/** Parameters of the kinds whose calls are checked here, with the same rules. */
 const params = {
   type: 'object',
   additionalProperties: false,
@@ -37,19 +37,19 @@ const params = {
     },
     ...{ users, groups, organizations, organizational_units, product_codes, snapshot_users, snapshot_groups },
     ...{ deprecate_at, deregistration_protection },
-    validate_regions: { type: 'boolean', default: true, description: 'Whether the regions are looked up' },
+    validate_regions: { type: 'boolean', default: true, description: 'Whether to check that the regions exist' },
     dry_run: {
       type: 'boolean',
       default: true,
-      description: 'Whether EC2 is asked if it would allow each call; switch it off where a policy allows calls only for things with certain tags',
+      description: 'Whether to check permissions with DryRun calls; disable it if a policy allows calls only for resources with certain tags',
     },
   },
 } as const;
 
 export const preflight = defineKind({
   name: 'ec2.preflight',
-  summary: 'Finds, before anything is made, what would make a build fail at its end',
-  docs: 'Looks at the name in every region, the source image and its snapshot, marketplace codes, sharing and encryption, block devices, and where this machine is; and asks EC2 whether it would allow each call of the run (DryRun). All that is wrong is told at once. Changes nothing.',
+  summary: 'Checks, before anything is created, whether the build could fail later',
+  docs: 'Checks the image name in every region, the source image and its snapshot, marketplace codes, sharing and encryption, block devices, and the location of this machine. Asks EC2, with DryRun calls, whether each call of the run is allowed. Reports all problems at once. The task changes nothing.',
   lifetime: 'step',
   in: 'none',
   tools: {},
@@ -73,7 +73,7 @@ export const preflight = defineKind({
     const source = given.source === undefined ? undefined : await imageOf(ec2, given.source);
     const host = await findHost(ec2);
     const regions = given.validate_regions ? await unknownRegions(ec2, wanted.regions) : [];
-    // The rest asks in regions that must be there.
+    // The remaining checks call the regions, so these must exist.
     failOn([...faultsOfParams(wanted, ec2.region), ...(await faultsOfDevices(ec2, source, wanted)), ...regions]);
     const copies = await Promise.all(wanted.regions.map((region) => context.ec2(region)));
     const everywhere = [ec2, ...copies];
@@ -96,51 +96,51 @@ export const preflight = defineKind({
   },
 });
 
-/** @throws Error with all that is in the way. */
+/** @throws Error that lists all problems. */
 function failOn(faults: readonly string[]): void {
   if (faults.length === 1) throw new Error(faults[0]);
-  if (faults.length > 1) throw new Error(`${faults.length} things are in the way:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
+  if (faults.length > 1) throw new Error(`${faults.length} problems:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
 }
 
-/** What is given, with whom it is shared, and where it is copied to. */
+/** The parameters; `shared_with` and `groups` hold everyone who gets access to the images or snapshots. */
 type Wanted = Omit<Described<typeof params>, 'groups' | 'regions'> & {
   readonly shared_with: readonly string[];
   readonly groups: readonly string[];
   readonly regions: readonly string[];
 };
 
-/** What can be told without asking anybody. */
+/** Problems that are visible without a call to EC2. */
 function* faultsOfParams(wanted: Wanted, region: string): Generator<string> {
-  if (wanted.kms_key_id !== undefined && wanted.encrypted === false) yield 'kms_key_id needs encryption, which is switched off';
+  if (wanted.kms_key_id !== undefined && wanted.encrypted === false) yield 'kms_key_id requires encryption, but "encrypted" is false';
   const keys = Object.keys(wanted.kms_key_ids ?? {}).filter((name) => name !== region);
-  for (const name of keys) if (!wanted.regions.includes(name)) yield `a key is given for ${name}, to which nothing is copied`;
-  if (keys.length > 0) for (const name of wanted.regions) if (!keys.includes(name)) yield `no key is given for ${name}, and there is one for other regions`;
+  for (const name of keys) if (!wanted.regions.includes(name)) yield `kms_key_ids has a key for ${name}, but the image is not copied to ${name}`;
+  if (keys.length > 0) for (const name of wanted.regions) if (!keys.includes(name)) yield `kms_key_ids has keys for other regions, but none for ${name}`;
   const { boot_mode: mode, architecture, virtualization_type: virtualization } = wanted;
-  if (wanted.uefi_data !== undefined && mode === 'legacy-bios') yield 'uefi_data does not go with boot_mode "legacy-bios"';
-  if (wanted.uefi_data !== undefined && mode === undefined && architecture?.startsWith('x86_64')) yield 'uefi_data needs boot_mode "uefi" on x86_64';
+  if (wanted.uefi_data !== undefined && mode === 'legacy-bios') yield 'uefi_data cannot be used with boot_mode "legacy-bios"';
+  if (wanted.uefi_data !== undefined && mode === undefined && architecture?.startsWith('x86_64')) yield 'uefi_data requires boot_mode "uefi" on x86_64';
   if (wanted.tpm_support !== undefined && mode !== 'uefi' && !(mode === undefined && architecture === 'arm64'))
-    yield `tpm_support needs boot_mode "uefi", not "${mode ?? 'legacy-bios'}"`;
-  if (virtualization === 'paravirtual' && (wanted.ena_support || wanted.sriov_support)) yield 'enhanced networking needs virtualization "hvm"';
+    yield `tpm_support requires boot_mode "uefi", not "${mode ?? 'legacy-bios'}"`;
+  if (virtualization === 'paravirtual' && (wanted.ena_support || wanted.sriov_support)) yield 'enhanced networking requires virtualization "hvm"';
   const year = 365 * 24 * 3_600_000;
   const deprecated = wanted.deprecate_at === undefined ? undefined : Date.parse(wanted.deprecate_at) - Date.now();
   if (deprecated !== undefined && !(deprecated > 0 && deprecated < 10 * year))
     yield `deprecate_at is ${wanted.deprecate_at}: it must be in the future, within 10 years`;
 }
 
-/** As the image will have them: what is said of each, over what the source has. */
+/** Checks the devices of the new image: those of the source, overridden by the parameters. */
 async function faultsOfDevices(ec2: Ec2, source: Image | undefined, wanted: Wanted): Promise<string[]> {
   const { block_device_mappings: devices = [], volume_size, volume_type, iops, throughput } = wanted;
   const names = devices.map((device) => deviceName(device.device_name));
   const root = deviceName(wanted.root_device_name ?? source?.RootDeviceName ?? '/dev/xvda');
   const ofSource = (name: string) => source?.BlockDeviceMappings?.find((mapping) => deviceName(mapping.DeviceName ?? '') === name);
-  const said = Object.entries({ volume_size, volume_type, iops, throughput }).filter(([, value]) => value !== undefined);
-  // Its snapshot is still to be made, of a volume as large as the source's root.
+  const set = Object.entries({ volume_size, volume_type, iops, throughput }).filter(([, value]) => value !== undefined);
+  // Its snapshot does not exist yet; the volume will be as large as the root volume of the source.
   const size = rootVolumeOf(source)?.VolumeSize;
   const rootDevice = {
     ...(size === undefined ? {} : { volume_size: size }),
     ...devices[names.indexOf(root)],
     device_name: root,
-    ...Object.fromEntries(said),
+    ...Object.fromEntries(set),
   };
   const faults = faultsOfDevice(withSource(rootDevice, ofSource(root))).map((fault) => `root volume: ${fault}`);
   for (const [i, device] of devices.entries()) {
@@ -148,18 +148,18 @@ async function faultsOfDevices(ec2: Ec2, source: Image | undefined, wanted: Want
     const isVolume = name !== root && !device.no_device && device.virtual_name === undefined;
     const found = isVolume ? await faultsOfVolume(ec2, withSource(device, ofSource(name))) : [];
     faults.push(...found.map((fault) => `device ${device.device_name}: ${fault}`));
-    if (names.indexOf(name) !== i) faults.push(`device ${device.device_name} is named twice`);
+    if (names.indexOf(name) !== i) faults.push(`duplicate device ${device.device_name}`);
   }
   return faults;
 }
 
 async function faultsOfVolume(ec2: Ec2, device: Device): Promise<string[]> {
   const { snapshot_id: id, volume_size: size } = device;
-  if (id === undefined) return size === undefined ? ['it needs volume_size or snapshot_id'] : faultsOfDevice(device);
+  if (id === undefined) return size === undefined ? ['volume_size or snapshot_id is required'] : faultsOfDevice(device);
   try {
     const { Snapshots: [snapshot] = [] } = await ec2.client.send(new ec2.sdk.DescribeSnapshotsCommand({ SnapshotIds: [id] }));
     const least = snapshot?.VolumeSize ?? 1;
-    const smaller = size !== undefined && size < least ? [`its snapshot ${id} has ${least} GiB: ${size} GiB are less`] : [];
+    const smaller = size !== undefined && size < least ? [`${size} GiB is smaller than its snapshot ${id} (${least} GiB)`] : [];
     return [...smaller, ...faultsOfDevice({ ...device, volume_size: size ?? least })];
   } catch (error) {
     if (!isNotFound(error)) throw inCall('DescribeSnapshots', error);
@@ -173,13 +173,13 @@ async function unknownRegions(ec2: Ec2, regions: readonly string[]): Promise<str
   const known = found.map((region) => region.RegionName ?? '');
   return regions
     .filter((region) => !known.includes(region))
-    .map((region) => `there is no region ${region}, or it is not enabled; there are ${known.join(', ')}`);
+    .map((region) => `the region ${region} does not exist or is not enabled; known regions: ${known.join(', ')}`);
 }
 
 async function faultsOfName(ec2: Ec2, name: string, force: boolean): Promise<string[]> {
   return (await imagesNamed(ec2, name)).flatMap(({ ImageId: id, DeregistrationProtection: protection = 'disabled' }) => {
-    if (!force) return [`the name "${name}" is taken in ${ec2.region}, by ${id} (force_deregister would replace it)`];
-    return protection.startsWith('disabled') ? [] : [`the image ${id} of that name in ${ec2.region} is protected against deregistration (${protection})`];
+    if (!force) return [`the name "${name}" is taken by ${id} in ${ec2.region}; set force_deregister to replace that image`];
+    return protection.startsWith('disabled') ? [] : [`the image ${id} of that name in ${ec2.region} has deregistration protection (${protection})`];
   });
 }
 
@@ -188,31 +188,31 @@ async function faultsOfSource(ec2: Ec2, source: Image | undefined, { volume_size
   const faults: string[] = [];
   const codes = (source.ProductCodes ?? []).filter((code) => code.ProductCodeType === 'marketplace');
   if (codes.length > 0) {
-    const how = 'EC2 attaches such volumes to stopped instances only, so its image cannot be made this way';
-    faults.push(`${source.ImageId} is of the marketplace (${codes.map((code) => code.ProductCodeId).join(', ')}): ${how}`);
+    const why = 'EC2 attaches such volumes only to stopped instances, so the chroot method does not work';
+    faults.push(`${source.ImageId} is a marketplace image (${codes.map((code) => code.ProductCodeId).join(', ')}): ${why}`);
   }
   const root = rootVolumeOf(source);
   if (size !== undefined && root?.VolumeSize !== undefined && size < root.VolumeSize) {
-    faults.push(`the root volume of ${source.ImageId} has ${root.VolumeSize} GiB: ${size} GiB are less`);
+    faults.push(`${size} GiB is smaller than the root volume of ${source.ImageId} (${root.VolumeSize} GiB)`);
   }
   for (const id of root?.SnapshotId === undefined ? [] : [root.SnapshotId]) {
     try {
       await ec2.client.send(new ec2.sdk.DescribeSnapshotsCommand({ SnapshotIds: [id] }));
     } catch (error) {
       if (!isNotFound(error)) throw inCall('DescribeSnapshots', error);
-      faults.push(`the snapshot ${id} of ${source.ImageId} cannot be read (${(error as Error).message}): its owner must share it too`);
+      faults.push(`the snapshot ${id} of ${source.ImageId} cannot be read (${(error as Error).message}): its owner must share the snapshot too`);
     }
   }
   return faults;
 }
 
-/** The regions in which the image will be encrypted, with the key that is named for each. */
+/** The regions in which the image will be encrypted, and the key that is set for each. */
 async function encryptionIn(regions: readonly Ec2[], source: Image | undefined, wanted: Wanted): Promise<Map<string, string | undefined>> {
   const root = rootVolumeOf(source);
   const encrypted = new Map<string, string | undefined>();
   for (const [i, ec2] of regions.entries()) {
     const named = i === 0 ? wanted.kms_key_id : (wanted.kms_key_ids?.[ec2.region] as string | undefined);
-    // An empty one is the account's own.
+    // An empty key is the account's default key.
     const key = named === '' ? undefined : named;
     const must = wanted.encrypted || root?.Encrypted || named !== undefined;
     const found = must || (await asked('GetEbsEncryptionByDefault', ec2.client.send(new ec2.sdk.GetEbsEncryptionByDefaultCommand({})))).EbsEncryptionByDefault;
@@ -225,9 +225,9 @@ async function faultsOfSharing(regions: readonly Ec2[], source: Image | undefine
   const { shared_with: shared, groups } = wanted;
   if (shared.length + groups.length === 0) return [];
   const encrypted = await encryptionIn(regions, source, wanted);
-  if (groups.length > 0 && encrypted.size > 0) return [`it is encrypted in ${[...encrypted.keys()].join(', ')}, so it cannot be shared with everybody`];
+  if (groups.length > 0 && encrypted.size > 0) return [`the image is encrypted in ${[...encrypted.keys()].join(', ')}, so it cannot be made public`];
   const without = [...encrypted].filter(([, key]) => key === undefined).map(([region]) => region);
-  return without.length === 0 ? [] : [`what is encrypted with the account's own key cannot be shared: name a key for ${without.join(', ')}`];
+  return without.length === 0 ? [] : [`an image encrypted with the account's default key cannot be shared: set a key for ${without.join(', ')}`];
 }
 
 async function asked<T>(call: string, answer: Promise<T>): Promise<T> {

@@ -8,8 +8,8 @@ import { defineKind } from '../../runtime/engine/kind.js';
 
 export const snapshot = defineKind({
   name: 'ec2.snapshot',
-  summary: 'Makes a snapshot of a volume, once everything that used it is released',
-  docs: 'Freezes `volume`: whatever uses the attachment, the mounts and the chroots of that volume is part of the plan, must have ended well, and is released before. Deleted when the run fails.',
+  summary: 'Creates a snapshot of a volume, once everything that used it is released',
+  docs: 'Freezes `volume`: all tasks that use the attachment, mounts and chroots of the volume are planned, must succeed, and are released before the snapshot. The snapshot is deleted when the run fails.',
   lifetime: 'step',
   takesBack: 'delete the snapshot',
   in: 'none',
@@ -23,7 +23,7 @@ export const snapshot = defineKind({
     properties: {
       volume: { type: 'string', pattern: '^vol-[0-9a-f]+$', description: 'Id of the volume' },
       description: { type: 'string', maxLength: 255, description: 'Description of the snapshot' },
-      tags: { type: 'object', description: 'Tags, besides those of the run', additionalProperties: { type: 'string', description: 'A value' } },
+      tags: { type: 'object', description: 'Tags, in addition to those of the run', additionalProperties: { type: 'string', description: 'A value' } },
     },
   },
   outputs: {

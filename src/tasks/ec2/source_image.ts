@@ -5,7 +5,7 @@ import { defineKind } from '../../runtime/engine/kind.js';
 export const sourceImage = defineKind({
   name: 'ec2.source_image',
   summary: 'Finds the image to start from',
-  docs: 'By id, or by filters. Filters must name the owners: anybody can publish an image of any name. Several matches are an error unless `most_recent` is set. Changes nothing.',
+  docs: 'Set `id`, or `filters` and `owners`. The owners are required because anyone can publish an image under any name. Several matches are an error unless `most_recent` is set. The task changes nothing.',
   lifetime: 'step',
   in: 'none',
   tools: {},
@@ -14,11 +14,11 @@ export const sourceImage = defineKind({
     type: 'object',
     additionalProperties: false,
     properties: {
-      id: { type: 'string', pattern: '^ami-[0-9a-f]+$', description: 'The image by its id' },
+      id: { type: 'string', pattern: '^ami-[0-9a-f]+$', description: 'Id of the image' },
       filters: {
         type: 'object',
-        description: 'Filters of DescribeImages, by name; `*` and `?` are wild in values',
-        additionalProperties: { type: ['string', 'array'], items: { type: 'string' }, description: 'A value, or a list of them' },
+        description: 'Filters of DescribeImages, by name; values may contain the wildcards `*` and `?`',
+        additionalProperties: { type: ['string', 'array'], items: { type: 'string' }, description: 'A value, or a list of values' },
       },
       owners: {
         type: 'array',
@@ -27,7 +27,7 @@ export const sourceImage = defineKind({
         items: { type: 'string' },
       },
       include_deprecated: { type: 'boolean', default: false, description: 'Whether deprecated images may match' },
-      most_recent: { type: 'boolean', default: false, description: 'Take the newest of several matches' },
+      most_recent: { type: 'boolean', default: false, description: 'Whether to take the newest of several matches' },
     },
   },
   outputs: {
@@ -51,31 +51,31 @@ export const sourceImage = defineKind({
     ],
     properties: {
       id: { type: 'string', description: 'Id of the image' },
-      name: { type: 'string', description: 'Its name' },
-      description: { type: 'string', description: 'Its description' },
-      created: { type: 'string', description: 'When it was made, as an ISO time' },
-      owner_id: { type: 'string', description: 'The account it belongs to' },
-      owner_name: { type: 'string', description: 'The name of that, where it has one: `amazon`' },
-      tags: { type: 'object', description: 'Its tags', additionalProperties: { type: 'string', description: 'A value' } },
+      name: { type: 'string', description: 'Name of the image' },
+      description: { type: 'string', description: 'Description of the image' },
+      created: { type: 'string', description: 'Creation time, as an ISO 8601 time' },
+      owner_id: { type: 'string', description: 'Account that owns the image' },
+      owner_name: { type: 'string', description: 'Alias of the owner, if it has one, e.g. `amazon`' },
+      tags: { type: 'object', description: 'Tags of the image', additionalProperties: { type: 'string', description: 'A value' } },
       snapshot_id: { type: 'string', description: 'Snapshot of its root volume' },
-      root_device_name: { type: 'string', description: 'E.g. `/dev/xvda`' },
+      root_device_name: { type: 'string', description: 'Name of its root device, e.g. `/dev/xvda`' },
       volume_size: { type: 'integer', description: 'Size of its root volume in GiB' },
       volume_type: { type: 'string', description: 'Type of its root volume' },
-      iops: { type: 'integer', description: 'I/O operations a second of its root volume, where it says' },
-      throughput: { type: 'integer', description: 'Throughput of its root volume in MiB/s, where it says' },
+      iops: { type: 'integer', description: 'IOPS of its root volume, if the image specifies it' },
+      throughput: { type: 'integer', description: 'Throughput of its root volume in MiB/s, if the image specifies it' },
       encrypted: { type: 'boolean', description: 'Whether its root volume is encrypted' },
       architecture: { type: 'string', description: '`x86_64` or `arm64`' },
       virtualization_type: { type: 'string', description: '`hvm` or `paravirtual`' },
-      ena_support: { type: 'boolean', description: 'Whether it supports enhanced networking' },
-      boot_mode: { type: 'string', description: '`legacy-bios`, `uefi` or `uefi-preferred`, where it says' },
+      ena_support: { type: 'boolean', description: 'Whether it supports enhanced networking with ENA' },
+      boot_mode: { type: 'string', description: '`legacy-bios`, `uefi` or `uefi-preferred`, if the image specifies it' },
     },
   },
   example: { filters: { name: 'base-*' }, owners: ['self'], most_recent: true },
   run: async ({ id, filters, owners, most_recent, include_deprecated }, context) => {
-    if (id === undefined && filters === undefined) throw new Error('say which image, by "id" or by "filters"');
-    if (filters !== undefined && owners === undefined) throw new Error('"filters" need "owners": anybody can publish an image of any name');
+    if (id === undefined && filters === undefined) throw new Error('"id" or "filters" is required');
+    if (filters !== undefined && owners === undefined) throw new Error('"filters" requires "owners": anyone can publish an image under any name');
     const images = await findImages(await context.ec2(), {
-      // An id is one image, whosever it is.
+      // An id names one image, whoever owns it.
       ...(id === undefined ? { Owners: [...(owners ?? [])] } : { ImageIds: [id] }),
       ...(filters === undefined ? {} : { Filters: Object.entries(filters).map(([Name, value]) => ({ Name, Values: [value].flat().map(String) })) }),
       ...(include_deprecated ? { IncludeDeprecated: true } : {}),
@@ -85,7 +85,7 @@ export const sourceImage = defineKind({
   },
 });
 
-/** The newest of some images, which must be the only one unless that does not matter. */
+/** The newest of the images; more than one is an error unless `mostRecent` is true. */
 function chosen(images: readonly Image[], mostRecent: boolean): Image {
   const newest = [...images].sort((a, b) => ((a.CreationDate ?? '') < (b.CreationDate ?? '') ? 1 : -1));
   const [first, second] = newest as [Image, ...Image[]];

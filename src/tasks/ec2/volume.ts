@@ -9,8 +9,8 @@ import { defineKind } from '../../runtime/engine/kind.js';
 
 export const volume = defineKind({
   name: 'ec2.volume',
-  summary: 'Makes an EBS volume, empty or from a snapshot; deletes it at the end',
-  docs: 'The volume exists as long as something uses it. It is deleted then, whether the run succeeded or failed.',
+  summary: 'Creates an EBS volume, empty or from a snapshot; deletes it at the end',
+  docs: 'The volume is deleted as soon as no remaining task uses it, whether the run succeeds or fails.',
   lifetime: 'resource',
   takesBack: 'delete the volume',
   deletesDisk: true,
@@ -24,15 +24,15 @@ export const volume = defineKind({
     type: 'object',
     additionalProperties: false,
     properties: {
-      size: { type: 'integer', minimum: 1, maximum: 65_536, description: 'Size in GiB; the size of the snapshot unless said' },
-      snapshot_id: { type: 'string', pattern: '^snap-[0-9a-f]+$', description: 'Snapshot to start from; else the volume is empty' },
+      size: { type: 'integer', minimum: 1, maximum: 65_536, description: 'Size in GiB; defaults to the size of the snapshot' },
+      snapshot_id: { type: 'string', pattern: '^snap-[0-9a-f]+$', description: 'Snapshot to create the volume from; without it the volume is empty' },
       type: { enum: ['gp2', 'gp3', 'io1', 'io2', 'st1', 'sc1', 'standard'], default: 'gp3', description: 'Volume type' },
-      iops: { type: 'integer', minimum: 100, description: 'Provisioned I/O operations a second, for gp3, io1 and io2' },
+      iops: { type: 'integer', minimum: 100, description: 'Provisioned IOPS, for gp3, io1 and io2' },
       throughput: { type: 'integer', minimum: 125, description: 'Provisioned throughput in MiB/s, for gp3' },
-      encrypted: { type: 'boolean', description: 'Whether it is encrypted; as the snapshot unless said' },
-      kms_key_id: { type: 'string', description: 'Key to encrypt with' },
-      zone: { type: 'string', description: 'Availability zone; that of this machine unless said' },
-      tags: { type: 'object', description: 'Tags, besides those of the run', additionalProperties: { type: 'string', description: 'A value' } },
+      encrypted: { type: 'boolean', description: 'Whether the volume is encrypted; defaults to the setting of the snapshot' },
+      kms_key_id: { type: 'string', description: 'KMS key for the encryption' },
+      zone: { type: 'string', description: 'Availability zone; defaults to the zone of this machine' },
+      tags: { type: 'object', description: 'Tags, in addition to those of the run', additionalProperties: { type: 'string', description: 'A value' } },
     },
   },
   outputs: {
@@ -43,7 +43,7 @@ export const volume = defineKind({
   },
   example: { size: 8 },
   run: async (params, context) => {
-    if (params.size === undefined && params.snapshot_id === undefined) throw new Error('give "size", or "snapshot_id" to start from');
+    if (params.size === undefined && params.snapshot_id === undefined) throw new Error('"size" or "snapshot_id" is required');
     const ec2 = await context.ec2();
     const zone = params.zone ?? (await findHost(ec2)).zone;
     const made = madeNow(context, ec2);

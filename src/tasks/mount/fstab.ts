@@ -9,19 +9,19 @@ import { shellWord } from '../../linux/shell_quote.js';
 import { defineKind } from '../../runtime/engine/kind.js';
 
 interface Note {
-  /** Where something is mounted, the outer ones first, and how many mounts were there and below before: those are not ours. */
+  /** Mount points of the task, outer ones first, and how many mounts were at and below each before: those are not ours. */
   readonly mounted: readonly { readonly path: string; readonly before: number }[];
 }
 
-/** Bounds of what an image may ask for. */
-const most = { bytes: 64 * 1024, entries: 64 };
+/** Limits for the /etc/fstab of an image. */
+const limits = { bytes: 64 * 1024, entries: 64 };
 
 export const fstab = defineKind({
   name: 'mount.fstab',
-  summary: "Mounts the other file systems of an image, as the image's own /etc/fstab has them",
-  docs: 'What is named there by UUID, LABEL, PARTUUID or PARTLABEL and is on the same disk, e.g. /boot and /boot/efi; of the options only those that decide what is seen, e.g. `ro` and `subvol`. A folder that is missing is made, as the system would do itself. What cannot be mounted is a warning with the line of the table: names such as /dev/xvda2 mean other disks on this machine. Never mounted: `noauto`, swap, bind mounts, network file systems, other disks, and whatever would leave the image.',
+  summary: "Mounts the other file systems of an image, as listed in the image's /etc/fstab",
+  docs: 'Mounts each entry that names a file system on the same disk by UUID, LABEL, PARTUUID or PARTLABEL, e.g. /boot and /boot/efi. It uses only the mount options that change what is visible, e.g. `ro` and `subvol`. A missing mount point is created, as systemd does at boot. An entry that cannot be mounted causes a warning with its line of the table, e.g. /dev/xvda2, which is another disk on this machine. Never mounted are `noauto` entries, swap, bind mounts, network file systems, other disks, and mount points outside the image.',
   lifetime: 'resource',
-  takesBack: 'unmount them and all below them',
+  takesBack: 'unmount them and everything below them',
   in: 'none',
   tools: { mount: 'mount', umount: 'mount', blkid: 'util-linux' },
   params: {
@@ -29,8 +29,8 @@ export const fstab = defineKind({
     additionalProperties: false,
     required: ['root', 'device'],
     properties: {
-      root: { type: 'string', pattern: '^/', description: 'Where the root file system of the image is mounted' },
-      device: { type: 'string', pattern: '^/dev/', description: 'The disk it is on' },
+      root: { type: 'string', pattern: '^/', description: 'Mount point of the root file system of the image' },
+      device: { type: 'string', pattern: '^/dev/', description: 'The disk that holds the image' },
     },
   },
   outputs: {
@@ -40,7 +40,7 @@ export const fstab = defineKind({
     properties: {
       mounts: {
         type: 'array',
-        description: 'What is mounted: `path` on the host, `device`, `type`',
+        description: 'The mounts: `path` on the host, `device`, `type`',
         items: {
           type: 'object',
           additionalProperties: false,
@@ -72,7 +72,7 @@ export const fstab = defineKind({
         const path = makeInside(root, entry.target);
         if (path === root) throw new Error('it would hide the root file system');
         const there = mountsUnder(path).find((mount) => mount.path === path);
-        // By a task of the recipe.
+        // A task of the recipe has mounted it.
         if (there?.source === from) continue;
         if (there !== undefined) throw new Error(`${there.source} is mounted there already`);
         note.mounted.push({ path, before: mountsUnder(path).length });
@@ -82,7 +82,7 @@ export const fstab = defineKind({
       } catch (error) {
         signal.throwIfAborted();
         failed.push(entry.target);
-        warn(`${entry.target} of the image is not mounted: ${reasonOf(error as Error)} (${entry.shown})`);
+        warn(`${entry.target} of the image was not mounted: ${reasonOf(error as Error)} (${entry.shown})`);
       }
     }
     return { mounts: made };
@@ -97,23 +97,23 @@ export const fstab = defineKind({
       .map(({ path }) => `umount -R -- ${shellWord(path)}`),
 });
 
-/** What the image's table asks for; nothing, and a warning, where the table cannot be trusted. */
+/** The entries of the image's /etc/fstab; none, with a warning, if the file cannot be used. */
 async function entriesOf(root: string, warn: (message: string) => void): Promise<FstabEntry[]> {
   try {
-    const entries = entriesIn((await readInside(root, '/etc/fstab', most.bytes)) ?? '');
-    if (entries.length > most.entries) throw new Error(`it names ${entries.length} file systems`);
+    const entries = entriesIn((await readInside(root, '/etc/fstab', limits.bytes)) ?? '');
+    if (entries.length > limits.entries) throw new Error(`it names ${entries.length} file systems, the limit is ${limits.entries}`);
     return entries;
   } catch (error) {
-    warn(`the /etc/fstab of the image is not used, only its root file system is mounted: ${(error as Error).message}`);
+    warn(`the /etc/fstab of the image was ignored and only its root file system is mounted: ${(error as Error).message}`);
     return [];
   }
 }
 
-/** Of a command that failed what it said, in its first line. */
+/** The first line that a failed command printed, or of the message of another error. */
 function reasonOf(error: Error): string {
-  const [first = '', said] = error.message.split('\n');
-  return error instanceof CommandError && said !== undefined
-    ? said
+  const [first = '', output] = error.message.split('\n');
+  return error instanceof CommandError && output !== undefined
+    ? output
         .trim()
         .replace(/^mount: .*?: /, '')
         .replace(/\.$/, '')

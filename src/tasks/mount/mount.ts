@@ -9,18 +9,18 @@ import { defineKind } from '../../runtime/engine/kind.js';
 
 interface Note {
   readonly path: string;
-  /** The topmost folder that was made for it; in format 1 whether the last one was. */
+  /** The topmost folder created for it; in format 1 whether the last one was created. */
   readonly made?: string | boolean | undefined;
-  /** How many mounts were at the path and below it before: those are not ours. */
+  /** How many mounts were at and below the path before the task: those are not ours. */
   readonly before: number;
 }
 
 export const mount = defineKind({
   name: 'mount',
-  summary: 'Mounts a file system; unmounts it, and all below it, at the end',
-  docs: 'Unless `path` says otherwise it is mounted in the folder of the run. A `path` inside another mount of the run is resolved within it: no link in an image leads to a folder of the host. Device nodes in it do not work (`nodev`), and an error in a file system of type ext2, ext3 or ext4 makes it read-only, whatever the image says of itself. Programs that want device nodes in the root itself, such as debootstrap, need `options: [dev]`.',
+  summary: 'Mounts a file system; unmounts it, and everything below it, at the end',
+  docs: 'If `path` lies inside another mount of the run, its links are resolved inside that mount, so no link in an image leads to a folder of the host. Device nodes do not work on the mount (`nodev`). Programs that need them there, such as debootstrap, require `options: [dev]`. An error in an ext2, ext3 or ext4 file system makes the mount read-only, whatever the image specifies.',
   lifetime: 'resource',
-  takesBack: 'unmount it and all below it',
+  takesBack: 'unmount it and everything below it',
   in: 'none',
   tools: { mount: 'mount', umount: 'mount', blkid: 'util-linux' },
   params: {
@@ -28,14 +28,14 @@ export const mount = defineKind({
     additionalProperties: false,
     required: ['device'],
     properties: {
-      device: { type: 'string', description: 'The device, e.g. a partition; or a disk, with `partition`' },
-      partition: { type: 'integer', minimum: 1, description: 'Number of the partition, where `device` is a disk' },
-      path: { type: 'string', pattern: '^/', description: 'Where to mount it' },
-      type: { type: 'string', description: 'Type of the file system; found out unless said' },
+      device: { type: 'string', description: 'The device, e.g. a partition; or a disk, together with `partition`' },
+      partition: { type: 'integer', minimum: 1, description: 'Number of the partition, if `device` is a disk' },
+      path: { type: 'string', pattern: '^/', description: 'Mount point; defaults to a folder in the folder of the run' },
+      type: { type: 'string', description: 'Type of the file system; detected by default' },
       options: {
         type: 'array',
         default: [],
-        description: 'Options of mount, e.g. `noatime`; besides `nodev`, unless `dev` is among them',
+        description: 'Mount options, e.g. `noatime`; `nodev` is added unless `dev` is among them',
         items: { type: 'string' },
       },
     },
@@ -44,7 +44,7 @@ export const mount = defineKind({
     type: 'object',
     additionalProperties: false,
     required: ['path', 'device'],
-    properties: { path: { type: 'string', description: 'Where it is mounted' }, device: { type: 'string', description: 'What is mounted' } },
+    properties: { path: { type: 'string', description: 'The mount point' }, device: { type: 'string', description: 'The mounted device' } },
   },
   example: { device: '{{ rootfs.device }}', options: ['noatime'] },
   run: async (params, context) => {
@@ -52,7 +52,7 @@ export const mount = defineKind({
     const device = params.partition === undefined ? params.device : await partitionOf(params.device, params.partition, signal);
     if (params.partition === undefined && existsSync(device) && partitionsOf(device).size > 0) {
       const known = [...partitionsOf(device).keys()].join(', ');
-      throw new Error(`${device} is a disk with partitions (${known}): say which one with "partition", or find it with disk.root`);
+      throw new Error(`${device} is a disk with partitions (${known}): set "partition" to one of them, or find it with disk.root`);
     }
     const path = realPathOf(params.path === undefined ? context.mountPoint : placeFor(params.path, dirname(context.mountPoint)));
     makeNotedFolder(path, (made) => context.note({ path, made, before: mountsUnder(path).length } satisfies Note));
@@ -68,12 +68,12 @@ export const mount = defineKind({
   byHand: ({ path, before }: Note, { mountsGone }) => (mountsGone || mountsUnder(path).length <= before ? [] : [`umount -R -- ${shellWord(path)}`]),
 });
 
-/** A path without links, of which the last parts may be missing. */
+/** A path with its links resolved. The last parts of the path may be missing. */
 function realPathOf(path: string): string {
   return existsSync(path) ? realpathSync(path) : join(realPathOf(dirname(path)), basename(path));
 }
 
-/** A path below another mount of the run is inside an image: its links are followed there, and what is missing is made there. */
+/** A path below another mount of the run is inside an image: links are resolved and missing folders created in the image. */
 function placeFor(path: string, folder: string): string {
   const wanted = resolve(path);
   const below = mounts()
