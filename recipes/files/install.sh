@@ -1,5 +1,5 @@
 #!/bin/sh -eu
-# Installs Debian packages, and nothing they merely recommend.   environment: PACKAGES
+# Installs the Debian packages in $PACKAGES, without packages they only recommend.
 apt-get --quiet update
 # shellcheck disable=SC2086
 apt-get --quiet --yes --no-install-recommends install $PACKAGES
