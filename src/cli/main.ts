@@ -32,6 +32,7 @@ let own = process.argv.slice(2);
 const verbs: Verbs = {
   run: () => import('./commands/run.js'),
   check: () => import('./commands/check.js'),
+  explain: () => import('./commands/explain.js'),
   plan: () => import('./commands/plan.js'),
   list: () => import('./commands/list.js'),
   graph: () => import('./commands/graph.js'),

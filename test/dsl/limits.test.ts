@@ -52,12 +52,12 @@ suite('what multiplies itself', (test) => {
     const { code, stderr } = await checked({ ...files, 'r.yml': `includes: {x: {recipe: l0.yml}}\n${some}`, 'l18.yml': some });
     assert.is(code, 2);
     assert.match(stderr, /a recipe includes at most 1,000 libraries, each counted as often as it is included \[limit\]/);
-    assert.match(stderr, /\n1 fault\n$/);
+    assert.match(stderr, /\n1 error\n$/);
   }, 60_000);
 
   test('16 MB of documents, of items, of signs and of empty lines are refused before they are held', async () => {
     for (const [text, why] of [
-      ['---\n'.repeat(4_000_000), 'a recipe is one YAML document, here a second one begins [yaml]'],
+      ['---\n'.repeat(4_000_000), 'a recipe is one YAML document, and a second one begins [yaml]'],
       [`a: [${'a,'.repeat(8_000_000)}]\n`, 'a recipe has at most 2,000,000 words and signs of YAML [limit]'],
       ['['.repeat(16_000_000), 'a recipe has at most 2,000,000 words and signs of YAML [limit]'],
       ['\n'.repeat(16_000_000), 'a recipe has at most 2,000,000 words and signs of YAML [limit]'],
@@ -115,7 +115,7 @@ suite('what multiplies itself', (test) => {
     ]) {
       const [fault] = faultsOf({ 'r.yml': text });
       assert.is(fault?.code, 'limit', `${fault?.message}`);
-      assert.match(fault?.message ?? '', /at most 100 deep in each other/);
+      assert.match(fault?.message ?? '', /are nested at most 100 deep/);
     }
   });
 });
@@ -147,8 +147,8 @@ suite('what is read', (test) => {
         assert.match((await run(['check', 'large.yml'], { folder })).stderr, 'cannot read large.yml: it is larger than 16 MiB');
         const shell = (command: string) => execFileSync('bash', ['-c', command], { cwd: folder, encoding: 'utf8', env: { ...process.env, NO_COLOR: '1' } });
         const program = join(import.meta.dirname, '../../bin/chrootfile');
-        assert.match(shell(`'${program}' check <(cat r.yml)`), ': ok, 1 tasks');
-        assert.match(shell(`cat r.yml | '${program}' check /dev/stdin`), '/dev/stdin: ok, 1 tasks');
+        assert.match(shell(`'${program}' check <(cat r.yml)`), ': ok, 1 task');
+        assert.match(shell(`cat r.yml | '${program}' check /dev/stdin`), '/dev/stdin: ok, 1 task');
         // A recipe that names them is not waited for: nobody may ever write there.
         const named = ['includes: {z: {recipe: /dev/stdin}}\ntasks:\n  a: {run: "true"}', 'tasks:\n  a: {run: {file: /dev/fd/0}}'];
         for (const text of named) {
@@ -194,7 +194,7 @@ suite('what is read', (test) => {
     assert.is(code, 2);
     assert.match(stderr, 'unknown key "runn" [unknown-key]');
     assert.ok(stderr.length < 200_000 && stderr.split('\n').every((line) => line.length < 200), `${stderr.length}`);
-    assert.match(stderr, /\n200 faults\n$/);
+    assert.match(stderr, /\n200 errors\n$/);
   }, 60_000);
 
   test('a key or a name of 1 MB makes no message of 1 MB', () => {

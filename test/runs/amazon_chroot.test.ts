@@ -110,7 +110,7 @@ const unfit: readonly [title: string, given: string, said: RegExp, change?: Read
   ['a TPM without UEFI', 'boot_mode: legacy-bios, tpm_support: v2.0', /tpm_support requires boot_mode "uefi"/],
   ['ENA on paravirtual', 'ami_virtualization_type: paravirtual, ena_support: true', /enhanced networking requires virtualization "hvm"/],
   ['an account that is none', 'ami_users: ["123"]', /users.0: must match/],
-  ['a group that is none', 'ami_groups: [some]', /groups.0: must be one of "all"/],
+  ['a group that is none', 'ami_groups: [some]', /groups.0: must be one of all/],
   [
     "a copy with the account's own key, shared",
     'ami_regions: [local-2], region_kms_key_ids: {local-2: ""}, ami_users: ["123456789012"]',

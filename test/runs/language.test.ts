@@ -380,7 +380,7 @@ outputs: {l: "{{ make.l }}", n: "{{ make.n }}"}
 bad.yml:2:1: the recipe has no input "nmae" [unknown-input]
   help: did you mean "name"?
 
-2 faults
+2 errors
 `,
       );
     }));

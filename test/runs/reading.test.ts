@@ -203,12 +203,12 @@ fast    boolean  false
           line: 3,
           column: 15,
           end: { line: 3, column: 16 },
-          help: 'known here: b',
+          help: 'known names: b',
           included_at: [{ file: 'r.yml', line: 2, column: 26, end: { line: 2, column: 33 } }],
         };
         const ran = await run(['run', 'r.yml', '--format', 'json'], { folder });
-        const event = JSON.parse(ran.stdout) as { type: string; faults: unknown[] };
-        assert.equal([ran.code, event.type, event.faults], [2, 'recipe.invalid', [fault]]);
+        const event = JSON.parse(ran.stdout) as { type: string; diagnostics: unknown[] };
+        assert.equal([ran.code, event.type, event.diagnostics], [2, 'recipe.invalid', [fault]]);
         for (const verb of ['plan', 'list']) {
           const said = await run([verb, 'r.yml', '--json'], { folder });
           assert.equal([said.code, JSON.parse(said.stdout)], [2, [fault]]);

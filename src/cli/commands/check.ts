@@ -12,16 +12,19 @@ import { inputOption, inputsOption, type Verb } from '../verbs.js';
 export const verb: Verb = (program, { exit }) => {
   program
     .command('check')
-    .description('find all faults of recipes, without running anything')
-    .argument('[files...]', 'recipe files (default chrootfile.yml)')
+    .description('validate recipes without running them')
+    .argument('[files...]', 'recipe files (default: chrootfile.yml)')
     .addOption(inputOption())
     .addOption(inputsOption())
-    .addOption(new Option('--format <format>', 'how to report').choices(['text', 'json', 'github']).default('text'))
-    .addHelpText('after', '\nExamples:\n  chrootfile check recipes/*.yml\n  chrootfile check recipes/base.yml --format github')
+    .addOption(new Option('--format <format>', 'output format').choices(['text', 'json', 'github']).default('text'))
+    .addHelpText(
+      'after',
+      '\nExamples:\n  chrootfile check recipes/*.yml\n  chrootfile check recipes/base.yml --format github\n\n"chrootfile explain CODE" explains an error by the code at the end of its message.',
+    )
     .action((files: string[], options) => exit(check(files.length > 0 ? files : [defaultRecipe()], options)));
 };
 
-/** `chrootfile check`: all that is wrong with recipes and their libraries, and warnings, without running anything. */
+/** `chrootfile check`: prints the errors and warnings of recipes and their libraries, without running anything. */
 function check(files: readonly string[], { format, ...given }: GivenInputs & { readonly format: DiagnosticFormat }): number {
   const found: Diagnostic[] = [];
   for (const file of files) {
@@ -29,7 +32,8 @@ function check(files: readonly string[], { format, ...given }: GivenInputs & { r
       const { module, tasks } = loadRecipe(file, given);
       const { nodes, warnings } = makePlan(module, tasks, []);
       found.push(...warnings);
-      if (format === 'text') print(`${file}: ok, ${nodes.filter((node) => node.type === 'task').length} tasks`);
+      const count = nodes.filter((node) => node.type === 'task').length;
+      if (format === 'text') print(`${file}: ok, ${count} task${count === 1 ? '' : 's'}`);
     } catch (error) {
       if (!(error instanceof RecipeError)) throw error;
       found.push(...error.diagnostics);

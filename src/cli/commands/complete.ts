@@ -7,6 +7,7 @@ import { stateFolder } from '../state.js';
 import { print } from '../terminal/output.js';
 import type { Verb } from '../verbs.js';
 import { enterFolders } from '../working_folder.js';
+import { codes } from './explain.js';
 
 /** Declares `chrootfile complete`, which the scripts of `chrootfile completion` call. */
 export const verb: Verb = (program, { programFor }) => {
@@ -19,18 +20,18 @@ export const verb: Verb = (program, { programFor }) => {
     });
 };
 
-/** Something that may stand where the cursor is. */
+/** A word that fits at the cursor. */
 interface Candidate {
   readonly value: string;
   readonly text?: string | undefined;
 }
 
-/** What the shell shall offer besides: names of files. */
+/** Asks the shell to offer names of files too. */
 const files: Candidate = { value: ':files' };
 
 /**
- * What may stand in place of the last of these words, for the completion scripts: lines of a value, a tab and what it
- * is; `:files` for names of files. A recipe with errors offers nothing.
+ * Prints the words that fit in place of the last one, for the completion scripts: one line each, with a tab and a
+ * description; `:files` stands for names of files. A recipe with errors offers nothing.
  */
 function complete(program: Command, words: readonly string[]): void {
   const found = candidates(program, words.slice(0, -1), words.at(-1) ?? '');
@@ -56,7 +57,7 @@ function candidates(program: Command, before: readonly string[], current: string
   return ofArgument(command.name(), positional, options);
 }
 
-/** Tells options and their values from the other words; `open` is an option whose value comes next. */
+/** Separates options and their values from the other words; `open` is an option whose value comes next. */
 function read(command: Command, words: readonly string[]): { options: Map<string, string>; positional: string[]; open?: Option } {
   const options = new Map<string, string>();
   const positional: string[] = [];
@@ -108,6 +109,8 @@ function ofArgument(verb: string, positional: readonly string[], options: Readon
       return positional.length === 0 ? runs(options) : logged(options, positional[0] ?? '');
     case 'kinds':
       return positional.length === 0 ? kinds.map(({ name, summary }) => ({ value: name, text: summary })) : [];
+    case 'explain':
+      return positional.length === 0 ? codes.map((value) => ({ value })) : [];
     case 'completion':
       return ['bash', 'zsh', 'fish'].map((value) => ({ value }));
     case 'export':
@@ -123,7 +126,7 @@ function tasksOf(file: string): Candidate[] {
     const shown = [...tasks.values()].filter(({ task }) => !task.internal);
     return shown.map(({ id, task }) => ({ value: id, text: task.description ?? (task.action.type === 'kind' ? task.action.kind.summary : undefined) }));
   } catch {
-    // Whoever types a recipe's name may not be done typing the recipe.
+    // The recipe may be unfinished.
     return [];
   }
 }

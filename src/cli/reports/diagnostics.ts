@@ -16,7 +16,7 @@ export function printDiagnostics(diagnostics: readonly Diagnostic[], format: Dia
     case 'json':
       return printJson(sorted.map(recordOf));
     case 'event':
-      return print(plainJson({ time: new Date().toISOString(), type: 'recipe.invalid', faults: sorted.map(recordOf) }));
+      return print(plainJson({ time: new Date().toISOString(), type: 'recipe.invalid', diagnostics: sorted.map(recordOf) }));
     case 'github':
       for (const diagnostic of sorted) print(annotation(diagnostic));
   }
@@ -25,7 +25,7 @@ export function printDiagnostics(diagnostics: readonly Diagnostic[], format: Dia
 function countsOf(diagnostics: readonly Diagnostic[]): string {
   const warnings = diagnostics.filter(({ severity }) => severity === 'warning').length;
   const count = (number: number, word: string) => (number === 0 ? [] : [`${number} ${word}${number === 1 ? '' : 's'}`]);
-  return [...count(diagnostics.length - warnings, 'fault'), ...count(warnings, 'warning')].join(', ');
+  return [...count(diagnostics.length - warnings, 'error'), ...count(warnings, 'warning')].join(', ');
 }
 
 function recordOf(diagnostic: Diagnostic) {

@@ -67,6 +67,18 @@ export const catalogue = {
     wrong: 'tasks:\n  v: {uses: ec2.volume, with: {size: 8}, env: {LANG: C}}',
     right: 'tasks:\n  v: {uses: ec2.volume, with: {size: 8}}',
   },
+  'folded-script': {
+    warning: true,
+    means: 'YAML joins the lines of a text after `>` with spaces, so several commands become one. `|` keeps the lines.',
+    wrong: 'tasks:\n  packages:\n    run: >\n      apt-get update\n      apt-get install -y nginx',
+    right: 'tasks:\n  packages:\n    run: |\n      apt-get update\n      apt-get install -y nginx',
+  },
+  'foreign-syntax': {
+    warning: true,
+    means: 'A text has an expression of Terraform, Jinja, make or another tool in it. chrootfile does not evaluate it, so it stays as it is written.',
+    wrong: 'inputs: {name: {type: string, default: web}}\ntasks:\n  a: {run: "echo ${var.name}"}',
+    right: 'inputs: {name: {type: string, default: web}}\ntasks:\n  a: {run: "echo {{ inputs.name }}"}',
+  },
   goal: {
     means: 'A goal is a task. Releases follow by themselves.',
     wrong: 'goals: [volume.released]\ntasks:\n  volume: {uses: ec2.volume, with: {size: 8}}',
@@ -128,6 +140,12 @@ export const catalogue = {
     means: 'Merge keys (`<<`) are no part of YAML 1.2, nor of the language.',
     wrong: 'tasks:\n  a: &a {run: "true", timeout: 5m}\n  b:\n    <<: *a',
     right: 'defaults: {timeout: 5m}\ntasks:\n  a: {run: "true"}\n  b: {run: "true"}',
+  },
+  'missing-braces': {
+    warning: true,
+    means: 'A value is the name of a task or of its output, without braces. It is used as a text.',
+    wrong: 'tasks:\n  volume: {uses: ec2.volume, with: {size: 8}}\noutputs: {volume_id: volume.id}',
+    right: 'tasks:\n  volume: {uses: ec2.volume, with: {size: 8}}\noutputs: {volume_id: "{{ volume.id }}"}',
   },
   'missing-input': {
     means: 'An input must have a value and has none.',
@@ -209,6 +227,13 @@ export const catalogue = {
     wrong: 'tasks:\n  a: {shell: [bash, -c], run: apt-get update}',
     right: 'tasks:\n  a: {shell: [bash, -e], run: apt-get update}',
   },
+  'shell-variable': {
+    warning: true,
+    means:
+      'A script uses a variable of the shell that has the name of an input or a variable of the recipe, and nothing sets it. Inputs and variables of a recipe are not in the environment of scripts unless `env` puts them there.',
+    wrong: 'vars: {greeting: hello}\ntasks:\n  a: {run: echo "$greeting"}',
+    right: 'vars: {greeting: hello}\ntasks:\n  a: {env: {greeting: "{{ vars.greeting }}"}, run: echo "$greeting"}',
+  },
   template: {
     means: 'A text with `{{` cannot be read as a template. Where braces mean something else, write `\\{{`, or `template: false` at the task.',
     wrong: 'tasks:\n  a: {run: "docker inspect -f {{.Id}} app"}',
@@ -228,6 +253,12 @@ export const catalogue = {
     means: 'The value is of another type than wanted: a text for a list, a number for a text.',
     wrong: 'tasks:\n  a: {run: "true"}\n  b: {needs: a, run: "true"}',
     right: 'tasks:\n  a: {run: "true"}\n  b: {needs: [a], run: "true"}',
+  },
+  typography: {
+    warning: true,
+    means: 'A script has typographic quotes or dashes, as word processors and web pages write them. The shell takes them for text.',
+    wrong: 'tasks:\n  a: {run: apt-get install –y nginx}',
+    right: 'tasks:\n  a: {run: apt-get install -y nginx}',
   },
   'unknown-input': {
     means: 'A value is given for an input that is not declared.',

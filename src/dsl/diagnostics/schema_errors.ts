@@ -1,28 +1,27 @@
-import { article } from '../recipe/inputs.js';
-import type { SchemaError } from '../recipe/kind.js';
+import type { KindDeclaration, SchemaError } from '../recipe/kind.js';
 import { type ParsedDocument, pointerStep } from '../syntax/document.js';
 import { durationPattern } from '../syntax/duration.js';
 import { axisValueHelp, axisValuePattern, namePattern, taskNamePattern, taskPattern, templatePattern } from '../syntax/lexical.js';
 import { limits } from '../syntax/limits.js';
 import type { Diagnostic } from './diagnostic.js';
-import { hintFor, nearest } from './suggest.js';
+import { allowedIn, keyOf, messageOf, oneOfKeys, type Schema, typesIn } from './schema_messages.js';
+import { emptyHelp, interpolation, type Misplaced, shortFormHelp } from './short_forms.js';
+import { hintFor, hintForKind, hintForType, meantBy, nearest, outputFor } from './suggest.js';
 
-type Schema = Readonly<Record<string, unknown>>;
+type Kinds = ReadonlyMap<string, KindDeclaration>;
 
-/** The errors a schema found in a document, in the words of the language and with their places. */
-export function diagnosticsOf(errors: readonly SchemaError[], document: ParsedDocument): Diagnostic[] {
-  return thoseThatMatter(errors).map((error) => diagnosticOf(error, document));
+/** The errors that a schema found in a document, with their places and what to write instead. */
+export function diagnosticsOf(errors: readonly SchemaError[], document: ParsedDocument, kinds: Kinds): Diagnostic[] {
+  return causesAmong(errors).map((error) => new Reader(error, document, kinds).diagnostic());
 }
 
-/** The errors a schema found in a value that has no place, e.g. rendered parameters: `size: must be an integer`. */
+/** The errors that a schema found in a value without a place, e.g. rendered parameters: `size: must be an integer`. */
 export function messagesOf(errors: readonly SchemaError[]): string[] {
-  return thoseThatMatter(errors).map(
-    (error) => `${error.instancePath.slice(1).replaceAll('/', '.')}${error.instancePath === '' ? '' : ': '}${messageOf(error)}`,
-  );
+  return causesAmong(errors).map((error) => `${error.instancePath.slice(1).replaceAll('/', '.')}${error.instancePath === '' ? '' : ': '}${messageOf(error)}`);
 }
 
-/** Without those that only say that another one, which is told too, made a whole fail; so many that nobody reads them are cut. */
-function thoseThatMatter(all: readonly SchemaError[]): SchemaError[] {
+/** Without errors that only follow from another one; more than anybody reads are left out. */
+function causesAmong(all: readonly SchemaError[]): SchemaError[] {
   const errors = all.slice(0, limits.errors);
   const byPath = new Map<string, SchemaError[]>();
   for (const error of errors) {
@@ -30,17 +29,27 @@ function thoseThatMatter(all: readonly SchemaError[]): SchemaError[] {
     if (others === undefined) byPath.set(error.instancePath, [error]);
     else others.push(error);
   }
-  return errors.filter((error) => matters(error, byPath));
+  return errors.filter((error) => isCause(error, byPath));
 }
 
-function matters(error: SchemaError, byPath: ReadonlyMap<string, readonly SchemaError[]>): boolean {
+function isCause(error: SchemaError, byPath: ReadonlyMap<string, readonly SchemaError[]>): boolean {
   if (error.keyword === 'if' || error.keyword === 'propertyNames') return false;
-  const here = byPath.get(error.instancePath) ?? [];
-  // Where the values are told, their type is of no interest.
-  if (error.keyword === 'type' && here.some((other) => other.keyword === 'enum')) return false;
-  // A key that is misspelt is not missing.
-  if (error.keyword === 'required' && here.some((other) => isMisspelt(other, String(error.params['missingProperty'])))) return false;
-  // What a key may not hold is of no interest where the key may not stand at all.
+  const others = byPath.get(error.instancePath) ?? [];
+  // The list of values says more than their type.
+  if (error.keyword === 'type' && others.some((other) => other.keyword === 'enum')) return false;
+  // One of several keys may be there under another name.
+  if (error.keyword === 'anyOf' && others.some((other) => oneOfKeys(error.parentSchema as Schema).some((key) => isMeantAs(other, key.slice(1, -1)))))
+    return false;
+  if (error.keyword === 'required') {
+    const missing = String(error.params['missingProperty']);
+    // A key that is misspelt, or has the name that another tool gives it, is not missing.
+    if (others.some((other) => isMeantAs(other, missing))) return false;
+    // Unknown keys beside "uses" are mostly the parameters.
+    if (missing === 'with' && others.some(({ keyword }) => keyword === 'additionalProperties')) return false;
+    // One of several keys is reported as such.
+    if (others.some((other) => other.keyword === 'anyOf' && branchesOf(other).includes(error.parentSchema))) return false;
+  }
+  // What a key may hold does not matter where the key itself is wrong.
   for (let path = error.instancePath; path !== ''; ) {
     path = path.slice(0, path.lastIndexOf('/'));
     if (byPath.get(path)?.some((other) => other.keyword === 'false schema')) return false;
@@ -48,185 +57,237 @@ function matters(error: SchemaError, byPath: ReadonlyMap<string, readonly Schema
   return true;
 }
 
-function isMisspelt({ keyword, params }: SchemaError, name: string): boolean {
-  return keyword === 'additionalProperties' && nearest(String(params['additionalProperty']), [name]) === name;
+function branchesOf({ parentSchema }: SchemaError): readonly unknown[] {
+  return (parentSchema as { anyOf?: readonly unknown[] } | undefined)?.anyOf ?? [];
 }
 
-function diagnosticOf(error: SchemaError, document: ParsedDocument): Diagnostic {
-  const { instancePath: pointer, keyword, params } = error;
-  const message = messageOf(error);
-  const parent = error.parentSchema as Schema | undefined;
-  if (keyword === 'additionalProperties') {
-    const name = String(params['additionalProperty']);
-    const known = Object.keys((parent?.['properties'] as Schema | undefined) ?? {});
-    return { code: 'unknown-key', message, span: document.keySpanOf(pointer + pointerStep(name)), help: hintFor(name, known) };
-  }
-  if (keyword === 'required') {
-    const code = params['missingProperty'] === 'version' ? 'version' : 'missing-key';
-    return { code, message, span: document.keySpanOf(pointer), help: requiredHelp(String(params['missingProperty'])) };
-  }
-  if (keyword === 'dependentRequired') {
-    return {
-      code: 'exclusive',
-      message,
-      span: document.keySpanOf(pointer + pointerStep(String(params['property']))),
-      help: exclusiveHelp(String(params['property'])),
-    };
-  }
-  if (keyword === 'false schema') {
-    return { code: 'exclusive', message, span: document.keySpanOf(pointer), help: undefined };
-  }
-  if (error.propertyName !== undefined) {
-    return { code: 'name', message, span: document.keySpanOf(pointer + pointerStep(error.propertyName)), help: nameHelp(error) };
-  }
-  const span = document.spanOf(pointer);
-  const written = valueAt(document.value, pointer);
-  const source = document.writtenAt(pointer) ?? '';
-  if (typeof written === 'number' && /^0[0-7]+$/.test(source)) {
-    return { code: 'mode', message: `${source} is a decimal number in YAML, not a file mode`, span, help: `write "${source}"` };
-  }
-  if (keyword === 'enum') {
-    const values = allowedIn(parent);
-    if (typeof written !== 'string') return { code: 'enum', message, span, help: undefined };
-    const kind = pointer.endsWith('/uses');
-    return {
-      code: kind ? 'unknown-kind' : 'enum',
-      message: kind ? `there is no kind "${written}"` : message,
-      span,
-      help: hintFor(written, values.map(String)),
-    };
-  }
-  if (keyword === 'const') return { code: 'version', message, span, help: 'this program reads version 1' };
-  if (keyword === 'pattern' && params['pattern'] === durationPattern) {
-    return { code: 'duration', message, span, help: 'write whole numbers with units, the largest unit first: 500ms, 90s, 20m, 1h30m' };
-  }
-  if (keyword === 'pattern' && params['pattern'] === templatePattern) return { code: 'type', message, span, help: meaningOf(parent) };
-  if (keyword === 'pattern' && params['pattern'] === taskPattern) return { code: 'pattern', message, span, help: taskNameHelp(String(written), parent) };
-  if (keyword === 'pattern' && params['pattern'] === axisValuePattern) {
-    return { code: 'matrix', message: `${JSON.stringify(written)} cannot stand on an axis: it becomes part of names`, span, help: axisValueHelp };
-  }
-  const code = keyword === 'type' ? 'type' : keyword === 'pattern' ? 'pattern' : 'range';
-  return {
-    code,
-    message,
-    span,
-    help: keyword === 'type' ? typeHelp(parent, written, source) : ((parent?.['patternErrorMessage'] as string | undefined) ?? meaningOf(parent)),
-  };
+function isMeantAs({ keyword, params, parentSchema }: SchemaError, name: string): boolean {
+  if (keyword !== 'additionalProperties') return false;
+  const written = String(params['additionalProperty']);
+  const known = Object.keys(((parentSchema as Schema | undefined)?.['properties'] as Schema | undefined) ?? {});
+  return nearest(written, [name]) === name || meantBy(written, known) === name;
 }
 
-function messageOf(error: SchemaError): string {
-  const { keyword, params } = error;
-  const parent = error.parentSchema as Schema | undefined;
-  const key = error.instancePath.split('/').at(-1) ?? '';
-  switch (keyword) {
-    case 'additionalProperties':
-      return `unknown key "${String(params['additionalProperty'])}"`;
-    case 'required':
-      return `the key "${String(params['missingProperty'])}" is missing`;
-    case 'dependentRequired':
-      return `"${String(params['property'])}" does not stand without "${String(params['missingProperty'])}"`;
-    case 'false schema':
-      return key === 'run' ? 'a task has "uses" or "run", not both' : `"${key}" does not go with this kind`;
-    case 'type':
-      return `must be ${typesOf(parent)}`;
-    case 'const':
-      return `must be ${JSON.stringify(params['allowedValue'])}`;
-    case 'enum':
-      return `must be one of ${allowedIn(parent)
-        .map((value) => JSON.stringify(value))
-        .join(', ')}`;
-    case 'pattern': {
-      if (error.propertyName !== undefined) return `"${error.propertyName}" is not a name`;
-      if (params['pattern'] === templatePattern) return `must be ${typesOf(parent)}, or a template`;
-      if (params['pattern'] === durationPattern) return 'this is not a duration';
-      if (params['pattern'] === taskPattern) return 'this is not the name of a task';
-      return `must match ${String(params['pattern'])}`;
+/** One error of a schema in its document. */
+class Reader {
+  private readonly message: string;
+  private readonly parent: Schema | undefined;
+  private readonly pointer: string;
+  private readonly path: readonly string[];
+  private readonly written: unknown;
+
+  constructor(
+    private readonly error: SchemaError,
+    private readonly document: ParsedDocument,
+    private readonly kinds: Kinds,
+  ) {
+    this.message = messageOf(error);
+    this.parent = error.parentSchema as Schema | undefined;
+    this.pointer = error.instancePath;
+    this.path = this.pointer
+      .split('/')
+      .slice(1)
+      .map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'));
+    this.written = valueAt(document.value, this.path);
+  }
+
+  diagnostic(): Diagnostic {
+    const { error, message, parent } = this;
+    switch (error.keyword) {
+      case 'additionalProperties':
+        return { code: 'unknown-key', message, span: this.keySpan(error.params['additionalProperty']), help: this.keyHelp() };
+      case 'required':
+        return this.required(String(error.params['missingProperty']));
+      case 'anyOf':
+        return { code: 'missing-key', message, span: this.keySpan(), help: `set ${oneOfKeys(parent).join(' or ')}` };
+      case 'dependentRequired': {
+        const property = String(error.params['property']);
+        return { code: 'exclusive', message, span: this.keySpan(property), help: requiresHelp(property) };
+      }
+      case 'false schema':
+        return { code: 'exclusive', message, span: this.keySpan(), help: this.exclusiveHelp() };
+      case 'enum':
+        return this.notAllowed();
+      case 'const':
+        return { code: 'version', message, span: this.span(), help: this.written === '1' ? 'write version: 1, without quotes' : 'write version: 1' };
+      case 'pattern':
+        return this.unfit(String(error.params['pattern']));
+      case 'type':
+        return this.mistyped();
+      default:
+        return { code: 'range', message, span: this.span(), help: descriptionOf(parent) };
     }
-    case 'minimum':
-      return `must be at least ${String(params['limit'])}`;
-    case 'maximum':
-      return `must be at most ${String(params['limit'])}`;
-    case 'minItems':
-      return `must have at least ${String(params['limit'])} item${params['limit'] === 1 ? '' : 's'}`;
-    case 'maxItems':
-      return `must have at most ${String(params['limit'])} items`;
-    case 'minProperties':
-      return 'must not be empty';
-    case 'minLength':
-      return `must have at least ${String(params['limit'])} characters`;
-    case 'maxLength':
-      return `must have at most ${String(params['limit'])} characters`;
-    default:
-      return error.message ?? keyword;
+  }
+
+  private span() {
+    return this.document.spanOf(this.pointer);
+  }
+
+  private keySpan(key?: unknown) {
+    return this.document.keySpanOf(this.pointer + (key === undefined ? '' : pointerStep(String(key))));
+  }
+
+  private get source(): string {
+    return this.document.writtenAt(this.pointer) ?? '';
+  }
+
+  private get tasks(): Readonly<Record<string, { readonly uses?: unknown } | null>> {
+    const tasks = valueAt(this.document.value, ['tasks']);
+    return (typeof tasks === 'object' && tasks !== null ? tasks : {}) as Record<string, { uses?: unknown } | null>;
+  }
+
+  /** The kind of the task that the error is in. */
+  private get kind(): KindDeclaration | undefined {
+    return this.path[0] === 'tasks' ? this.kindOf(this.path[1] ?? '') : undefined;
+  }
+
+  private kindOf(task: string): KindDeclaration | undefined {
+    const uses = Object.hasOwn(this.tasks, task) ? this.tasks[task]?.uses : undefined;
+    return typeof uses === 'string' ? this.kinds.get(uses) : undefined;
+  }
+
+  private keyHelp(): string | undefined {
+    const name = String(this.error.params['additionalProperty']);
+    const known = Object.keys((this.parent?.['properties'] as Schema | undefined) ?? {});
+    const value = (this.written as Record<string, unknown> | null)?.[name];
+    const { kind } = this;
+    const parameters = Object.keys(kind?.params.properties ?? {});
+    const parameter = this.path.length !== 2 ? undefined : parameters.includes(name) ? name : known.includes('uses') ? nearest(name, parameters) : undefined;
+    if (parameter === name) return `"${name}" is a parameter of ${kind?.name}: put it under "with"`;
+    const [, key, rest] = /^([a-z_]+):(.+)$/.exec(name) ?? [];
+    if (key !== undefined && known.includes(key)) return `put a space after the colon: ${key}: ${rest}`;
+    if (this.path.length === 0 && looksLikeTask(value) && nearest(name, known) === undefined) return `move the task "${name}" below "tasks:", indented`;
+    if (parameter !== undefined && nearest(name, known) === undefined)
+      return `did you mean "${parameter}"? Put it under "with": it is a parameter of ${kind?.name}`;
+    if (name === 'steps' && Array.isArray(value)) return 'each step is a task of its own; order them with "needs"';
+    return hintFor(name, known);
+  }
+
+  private required(missing: string): Diagnostic {
+    const code = missing === 'version' ? 'version' : 'missing-key';
+    return { code, message: this.message, span: this.keySpan(), help: this.requiredHelp(missing) };
+  }
+
+  private requiredHelp(missing: string): string | undefined {
+    const { kind, written } = this;
+    if (missing === 'version') return 'begin with "version: 1"';
+    if (missing === 'tasks') return 'add the tasks: "tasks:" and below it, indented, e.g. "hello: {run: echo hello}"';
+    if (missing === 'in') return `${kind?.name} works in a chroot: name the chroot task, e.g. in: chroot`;
+    if (missing === 'with' && kind !== undefined)
+      return `${kind.name} requires ${(kind.params.required ?? kind.requiresOneOf ?? []).map((name) => `"${name}"`).join(kind.params.required ? ', ' : ' or ')} under "with"`;
+    if (missing === 'type' && this.path[0] === 'inputs') {
+      const preset = (written as { default?: unknown } | null)?.default;
+      return `add type: ${Array.isArray(preset) ? 'list' : typeof preset === 'number' ? (Number.isInteger(preset) ? 'integer' : 'number') : typeof preset === 'object' && preset !== null ? 'map' : preset === undefined ? 'string' : typeof preset}`;
+    }
+    return descriptionOf((this.parent?.['properties'] as Readonly<Record<string, Schema>> | undefined)?.[missing]);
+  }
+
+  private exclusiveHelp(): string | undefined {
+    const key = keyOf(this.error);
+    if (key === 'run') return 'split it into two tasks, ordered with "needs"';
+    return key === 'in' ? `${this.kind?.name} runs on the build host; remove "in"` : undefined;
+  }
+
+  private notAllowed(): Diagnostic {
+    const { written, message } = this;
+    const values = allowedIn(this.parent).map(String);
+    if (typeof written !== 'string') return { code: 'enum', message, span: this.span(), help: `write ${values[0]}` };
+    if (this.pointer.endsWith('/uses'))
+      return { code: 'unknown-kind', message: `unknown kind "${written}"`, span: this.span(), help: hintForKind(written, values) };
+    const near =
+      (this.path.at(-1) === 'type' ? hintForType(written, values) : undefined) ?? (nearest(written, values) && `did you mean "${nearest(written, values)}"?`);
+    return { code: 'enum', message, span: this.span(), help: near ?? descriptionOf(this.parent) ?? `write one of them, e.g. ${values[0]}` };
+  }
+
+  private unfit(pattern: string): Diagnostic {
+    const { message, written, parent } = this;
+    const span = this.span();
+    const text = typeof written === 'string' ? written : '';
+    if (this.error.propertyName !== undefined)
+      return { code: 'name', message, span: this.keySpan(this.error.propertyName), help: nameHelp(this.error.propertyName, pattern) };
+    if (pattern === durationPattern) return { code: 'duration', message, span, help: durationHelp(text) };
+    if (pattern === templatePattern) return { code: 'type', message, span, help: shortFormHelp(this.misplaced()) ?? descriptionOf(parent) };
+    if (pattern === taskPattern) return { code: 'pattern', message, span, help: taskNameHelp(text) };
+    if (pattern === axisValuePattern)
+      return { code: 'matrix', message: `${JSON.stringify(written)} cannot be a value of a matrix axis: it becomes part of names`, span, help: axisValueHelp };
+    if (/^0[0-7]+$/.test(this.source)) return this.fileMode();
+    return { code: 'pattern', message, span, help: this.patternHelp(text) };
+  }
+
+  private patternHelp(text: string): string | undefined {
+    const [name = '', output] = text.split('.');
+    const kind = this.kindOf(name);
+    const meant = kind && outputFor(keyOf(this.error), Object.keys(kind.outputs.properties), output);
+    if (meant !== undefined) return `"${name}" is a task; write "{{ ${name}.${meant} }}"`;
+    const foreign = interpolation(text);
+    return foreign === undefined ? descriptionOf(this.parent) : `write ${foreign}`;
+  }
+
+  private mistyped(): Diagnostic {
+    const { written, source } = this;
+    if (typeof written === 'number' && /^0[0-7]+$/.test(source)) return this.fileMode();
+    const span = this.span();
+    const key = this.path.at(-1);
+    if (written === null && source === '' && key !== undefined && !/^\d+$/.test(key)) {
+      const behind = this.document.source.text.slice(span.start).split('\n')[0]?.trim() ?? '';
+      return { code: 'type', message: `"${key}" is empty`, span: this.keySpan(), help: emptyHelp(this.path, behind) };
+    }
+    const isDuration = this.parent?.['pattern'] === durationPattern && typeof written === 'number';
+    const help = isDuration ? `write ${written}s` : shortFormHelp(this.misplaced());
+    return { code: 'type', message: this.message, span, help: help ?? (typesIn(this.parent).length > 0 ? descriptionOf(this.parent) : undefined) };
+  }
+
+  private fileMode(): Diagnostic {
+    const { source } = this;
+    return { code: 'mode', message: `${source} is a decimal number in YAML, not a file mode`, span: this.span(), help: `write "${source}"` };
+  }
+
+  private misplaced(): Misplaced {
+    return { path: this.path, written: this.written, source: this.source, schema: this.parent, tasks: Object.keys(this.tasks) };
   }
 }
 
-const typeNames: Record<string, string> = { array: 'list', object: 'map' };
-
-function typesOf(parent: Schema | undefined): string {
-  const types = [parent?.['type']].flat().filter((type): type is string => typeof type === 'string' && type !== 'null');
-  // Where a template is allowed besides a value, the value is what was meant.
-  const meant = types.length > 1 && parent?.['pattern'] === templatePattern ? types.filter((type) => type !== 'string') : types;
-  return meant.map((type) => article(typeNames[type] ?? type)).join(' or ');
+function looksLikeTask(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  return ['run', 'uses', 'needs', 'cmds', 'cmd', 'deps', 'steps', 'script'].some((key) => Object.hasOwn(value, key));
 }
 
-/** What a parameter means, from its description. */
-function meaningOf(parent: Schema | undefined): string | undefined {
-  return parent?.['description'] as string | undefined;
+/** What a parameter means. */
+function descriptionOf(schema: Schema | undefined): string | undefined {
+  return (schema?.['description'] as string | undefined) ?? (schema?.['patternErrorMessage'] as string | undefined);
 }
 
-function allowedIn(parent: Schema | undefined): unknown[] {
-  return (parent?.['enum'] as unknown[] | undefined) ?? [];
+function requiresHelp(name: string): string {
+  if (name === 'generates') return 'name the files it is made from in "sources"';
+  return name === 'with' ? 'name the kind that takes these parameters in "uses"' : `only tasks with "run" have "${name}"`;
 }
 
-function requiredHelp(name: string): string | undefined {
-  if (name === 'version') return 'begin with "version: 1"';
-  if (name === 'tasks') return 'say what is to be done: "tasks:" and, indented, a name and its keys';
-  if (name === 'in') return 'name the chroot task it works in';
-  return undefined;
+function nameHelp(name: string, pattern: string): string {
+  const [allowed, rule] =
+    pattern === taskNamePattern
+      ? [/[^A-Za-z0-9-]+/g, 'a name has lower-case letters, digits, - and _, a letter first']
+      : pattern === namePattern
+        ? [/[^A-Za-z0-9]+/g, 'a name has lower-case letters, digits and _, a letter first']
+        : [/[^A-Za-z0-9]+/g, 'a name has letters, digits and _, no digit first'];
+  const snake = name
+    .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
+    .replaceAll(allowed, '_')
+    .replace(/^[^A-Za-z]+|[_-]+$/g, '');
+  const right = pattern === namePattern || pattern === taskNamePattern ? snake.toLowerCase() : snake;
+  return right === '' || right === name ? rule : `write ${right}: ${rule}`;
 }
 
-function exclusiveHelp(name: string): string | undefined {
-  if (name === 'generates') return 'say what it is made from';
-  return name === 'with' ? 'say which kind takes these parameters' : 'only shell tasks have it';
+function durationHelp(text: string): string {
+  const [, number, unit = 's'] = /^\s*(\d+)\s*(ms|s|m|h|d|days?)?[a-z]*\s*$/.exec(text.toLowerCase()) ?? [];
+  if (number === undefined) return 'write whole numbers with units, the largest unit first: 500ms, 90s, 20m, 1h30m';
+  return unit.startsWith('d') ? `write ${Number(number) * 24}h` : `write ${number}${unit}`;
 }
 
-/** @param source the value as it is written: `1.10` is 1.1 to YAML. */
-function typeHelp(parent: Schema | undefined, written: unknown, source: string): string | undefined {
-  const types = [parent?.['type']].flat();
-  if (parent?.['pattern'] === durationPattern && typeof written === 'number') return `write ${written}s`;
-  if (types.length === 1 && types[0] === 'object' && typeof written === 'string') {
-    const [key] = (parent?.['required'] as string[] | undefined) ?? [];
-    if (key !== undefined) return `write {${key}: ${written}}`;
-  }
-  if (types.includes('array') && typeof written === 'string') return `write [${plainInYaml(written) ? written : JSON.stringify(written)}]`;
-  if (types.includes('string') && Array.isArray(written) && written.every((line) => typeof line === 'string')) return 'write the lines as one text, after "|"';
-  if (types.length === 1 && types[0] === 'object' && Array.isArray(written)) return 'write "name: value" for each, without "-"';
-  if (types.every((type) => type === 'string' || type === 'null') && (typeof written === 'number' || typeof written === 'boolean')) return `write "${source}"`;
-  return undefined;
-}
-
-function plainInYaml(text: string): boolean {
-  return /^[\w./][\w./ -]*$/.test(text);
-}
-
-function nameHelp(error: SchemaError): string {
-  if (error.params['pattern'] === taskNamePattern) return 'lower-case letters, digits, - and _, a letter first';
-  const withoutHyphens = String(error.propertyName).replaceAll('-', '_');
-  if (error.params['pattern'] === namePattern && new RegExp(namePattern).test(withoutHyphens))
-    return `write "${withoutHyphens}": only tasks and includes may have hyphens`;
-  return error.params['pattern'] === namePattern ? 'lower-case letters, digits and _, a letter first' : 'letters, digits and _, no digit first';
-}
-
-function taskNameHelp(written: string, parent: Schema | undefined): string | undefined {
+function taskNameHelp(written: string): string {
   const [, task] = /^\{\{\s*([a-z0-9_.-]+?)(\.[a-z0-9_]+)?\s*\}\}$/.exec(written) ?? [];
-  return task === undefined ? (meaningOf(parent) ?? 'e.g. packages, ami.chroot, root.released, build[arch=arm64]') : `a task is named without braces: ${task}`;
+  return task === undefined ? 'e.g. packages, ami.chroot, root.released, build[arch=arm64]' : `a task is named without braces: ${task}`;
 }
 
-function valueAt(value: unknown, pointer: string): unknown {
-  let at = value;
-  for (const step of pointer.split('/').slice(1)) {
-    at = (at as Record<string, unknown> | null)?.[step.replaceAll('~1', '/').replaceAll('~0', '~')];
-  }
-  return at;
+function valueAt(value: unknown, path: readonly string[]): unknown {
+  return path.reduce((at, step) => (typeof at === 'object' && at !== null ? (at as Record<string, unknown>)[step] : undefined), value);
 }

@@ -4,6 +4,7 @@ import type { Module } from '../recipe/module.js';
 import type { LinkedTask } from '../resolve/link.js';
 import { taskNamed, tasksIn } from '../resolve/names.js';
 import type { Span } from '../syntax/source.js';
+import { doubtfulTexts } from './doubtful_texts.js';
 import { cycleIn, sorted } from './graph.js';
 import { unmadeImages } from './unmade_images.js';
 
@@ -65,7 +66,7 @@ export function makePlan(module: Module, all: ReadonlyMap<string, LinkedTask>, g
     .map(({ id }) => id);
   const own = module.recipe.goals?.map((goal) => goal.name);
   const named = goals.length > 0 ? { by: 'command' as const, goals } : own && { by: 'recipe' as const, goals: own };
-  return { module, tasks, nodes, goals: wanted, reasons, leftOut, warnings: unmadeImages(module, all, { tasks, named }) };
+  return { module, tasks, nodes, goals: wanted, reasons, leftOut, warnings: [...unmadeImages(module, all, { tasks, named }), ...doubtfulTexts(module)] };
 }
 
 function goalsNamed(goals: readonly string[], module: Module): string[] {

@@ -23,6 +23,8 @@ export interface KindDeclaration {
   readonly in: 'required' | 'none';
   /** Schema of `with`. Every property has a description with meaning and unit. */
   readonly params: ObjectSchema;
+  /** Parameters of which at least one must be set. */
+  readonly requiresOneOf?: readonly string[];
   /** Schema of what `{{ task.output }}` gives. */
   readonly outputs: ObjectSchema;
   /** Parameters that name a resource whose other users must have ended well, and be released, before this task. */

@@ -142,6 +142,8 @@ class Loader {
 
   private include(module: Module, name: string, include: Include, trail: readonly string[]): Module | undefined {
     const { libraries, diagnostics } = this;
+    // The schema reports that it is missing.
+    if (include.recipe === '') return undefined;
     const span = include.at.document.spanOf(`${include.at.pointer}/recipe`);
     const path = this.pathOf(include, folderOf(module), span);
     if (path === undefined) return undefined;

@@ -7,7 +7,7 @@ import { errorOfPattern } from '../syntax/linear_pattern.js';
 import type { Span } from '../syntax/source.js';
 import { helperNames } from '../syntax/template_helpers.js';
 import { below, checkTexts, type Place, readUntyped, readValue, readValues } from '../syntax/values.js';
-import { errorOfInput, type InputDeclaration } from './inputs.js';
+import { asType, errorOfInput, type InputDeclaration } from './inputs.js';
 import type { Language } from './kind.js';
 import { checkShell, type DefaultsText, type ReadText, TaskReader, type TaskText } from './read_task.js';
 import type { Cloud, Recipe, Variable } from './types.js';
@@ -15,7 +15,7 @@ import type { Cloud, Recipe, Variable } from './types.js';
 /** Checks a document against the language and gives the recipe in it; all errors are added to `diagnostics`. */
 export function readRecipe(document: ParsedDocument, language: Language, read: ReadText, diagnostics: Diagnostic[]): Recipe | undefined {
   const errors = language.validateRecipe(document.value);
-  diagnostics.push(...diagnosticsOf(errors, document));
+  diagnostics.push(...diagnosticsOf(errors, document, language.kinds));
   // What is not a map of maps cannot be read further; other errors leave enough to look for more.
   const broken = errors.some(({ keyword, instancePath }) => keyword === 'type' && outline.test(instancePath));
   if (broken || typeof document.value !== 'object' || document.value === null) return undefined;
@@ -122,7 +122,9 @@ class Reader {
       } else if (declared.default !== undefined && declared.type !== undefined) {
         const error = errorOfInput(declared.default, declared);
         if (error !== undefined) {
-          this.diagnostics.push({ code: 'input', message: `the default of input "${name}" ${error}`, span: this.document.spanOf(`${pointer}/default`) });
+          const right = asType(declared.default, declared.type);
+          const help = right === declared.default ? declared.description : `write ${JSON.stringify(right)}`;
+          this.diagnostics.push({ code: 'input', message: `the default of input "${name}" ${error}`, span: this.document.spanOf(`${pointer}/default`), help });
         }
       }
     }

@@ -1,5 +1,5 @@
 import type { Diagnostic } from '../diagnostics/diagnostic.js';
-import { hintFor, hintForPath } from '../diagnostics/suggest.js';
+import { hintFor, hintForName } from '../diagnostics/suggest.js';
 import { type Instance, instanceKey, type Module, taskId } from '../recipe/module.js';
 import type { Task, Variable } from '../recipe/types.js';
 import type { Span } from '../syntax/source.js';
@@ -62,7 +62,7 @@ export function bindingOf(reference: Reference, module: Module): Binding | Unres
       return { type: 'env', module, name: second, rest };
     case 'inputs': {
       const declared = second === undefined ? undefined : recipe.inputs.get(second);
-      if (second === undefined || declared === undefined) return missing('input', second, [...recipe.inputs.keys()]);
+      if (second === undefined || declared === undefined) return missing('input', second, [...recipe.inputs.keys()], module);
       const value = module.parent?.include.with.get(second);
       if (module.parent === undefined || value === undefined || (value.type === 'literal' && value.value === null)) {
         return { type: 'input', module, name: second, rest };
@@ -71,7 +71,7 @@ export function bindingOf(reference: Reference, module: Module): Binding | Unres
     }
     case 'vars': {
       const variable = second === undefined ? undefined : recipe.vars.get(second);
-      if (second === undefined || variable === undefined) return missing('variable', second, [...recipe.vars.keys()]);
+      if (second === undefined || variable === undefined) return missing('variable', second, [...recipe.vars.keys()], module);
       return { type: 'var', module, name: second, variable, rest };
     }
     case 'matrix':
@@ -113,7 +113,7 @@ export function taskNamed(name: string, module: Module): NamedTask | Unresolved 
   if (task === undefined) return unknownTask(name, module);
   if (task.internal && at.namespace !== module.namespace) return unresolved('internal', `"${name}" is internal to its library`);
   if (release !== undefined && lifetimeOf(task) !== 'resource' && task.action.type !== 'unknown')
-    return unresolved('release', `"${dotted}" is not a resource, so it is never released`);
+    return unresolved('release', `"${dotted}" is not a resource, so it is never released`, `write needs: [${dotted}]`);
   const meant = instancesMeant(task, at, module, key);
   if ('type' in meant) return meant;
   return { type: 'task', module: at, task, ids: meant.ids, released: release !== undefined };
@@ -209,7 +209,7 @@ function taskBinding(path: readonly string[], module: Module, asker: Module, ins
   if (task === undefined || (inside && task.internal)) {
     const known = inside ? publicNames(module) : [...module.recipe.tasks.keys(), ...module.children.keys(), 'inputs', 'vars', 'env', 'run'];
     if (task?.internal) return unresolved('internal', `"${first}" is internal to its library`);
-    return unresolved('unknown-name', `nothing is called "${first}" here`, hintForPath(path) ?? hintFor(first, known));
+    return unresolved('unknown-name', `unknown name "${first}"`, hintForName(path, namesOf(module)) ?? hintFor(first, known));
   }
   const key = second?.includes('=') ? `[${second}]` : undefined;
   const meant = instancesMeant(task, module, asker, key);
@@ -222,17 +222,18 @@ function outputMeant(task: Task, module: Module, meant: { ids: readonly string[]
   const outputs = outputsOf(task);
   if (second === undefined || !outputs.includes(second)) {
     const message = second === undefined ? `"${task.name}" is a task; name one of its outputs` : `task "${task.name}" has no output "${second}"`;
-    return unresolved(
-      'unknown-output',
-      message,
-      outputs.length === 0 ? 'it has none' : second === undefined ? `outputs: ${outputs.join(', ')}` : hintFor(second, outputs),
-    );
+    return unresolved('unknown-output', message, outputsHelp(task, second, outputs));
   }
   if (meant.list && rest.length > 0) {
     const key = module.instances.get(task.name)?.[0]?.key ?? '';
     return unresolved('instance', `"${task.name}.${second}" is the list of what all instances gave`, `name one: ${task.name}.${key}.${second}`);
   }
   return { type: 'task', ...meant, module, task, output: second, rest };
+}
+
+function outputsHelp(task: Task, name: string | undefined, outputs: readonly string[]): string | undefined {
+  if (outputs.length === 0) return task.action.type === 'run' ? `declare it in the task: outputs: {${name ?? 'NAME'}: {}}` : 'it has no outputs';
+  return name === undefined ? `write {{ ${task.name}.${outputs[0]} }}; its outputs are ${outputs.join(', ')}` : hintFor(name, outputs);
 }
 
 function publicNames(module: Module): string[] {
@@ -247,9 +248,18 @@ function unknownTask(name: string, module: Module): Unresolved {
   return unresolved('unknown-task', `there is no task "${name}"`, hintFor(name, known));
 }
 
-function missing(what: string, name: string | undefined, known: readonly string[]): Unresolved {
+function namesOf({ recipe }: Module): { inputs: string[]; vars: string[]; others: string[] } {
+  return { inputs: [...recipe.inputs.keys()], vars: [...recipe.vars.keys()], others: [...recipe.tasks.keys()] };
+}
+
+function missing(what: string, name: string | undefined, known: readonly string[], module: Module): Unresolved {
   const message = name === undefined ? `"${what === 'input' ? 'inputs' : 'vars'}" needs a name after it` : `there is no ${what} "${name}"`;
-  return unresolved('unknown-name', message, name === undefined ? hintFor('', known) : (hintFor(name, known) ?? `this recipe declares no ${what}s`));
+  const path = [what === 'input' ? 'inputs' : 'vars', name ?? ''];
+  return unresolved(
+    'unknown-name',
+    message,
+    name === undefined ? hintFor('', known) : (hintForName(path, namesOf(module)) ?? hintFor(name, known) ?? `this recipe declares no ${what}s`),
+  );
 }
 
 function unresolved(code: Diagnostic['code'], message: string, help?: string): Unresolved {

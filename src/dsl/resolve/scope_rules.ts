@@ -33,7 +33,12 @@ export function checkValue(
       const outcome = traits(binding, known);
       if (outcome.depth > limits.chain) say('limit', `at most ${limits.chain} names refer to each other in a row`);
       else if (outcome.cycle) say('cycle', `"${pathText(reference.path)}" refers to itself`);
-      else if (outcome.tasks && !allowed.tasks) say('too-early', `${allowed.place} cannot use tasks: it must be known before the first one runs`);
+      else if (outcome.tasks && !allowed.tasks)
+        say(
+          'too-early',
+          `${allowed.place} cannot use tasks: it must be known before the first one runs`,
+          `write {{ ${pathText(reference.path)} }} in the task that needs it`,
+        );
       else if (outcome.secret && !allowed.secrets)
         say('secret', `a secret cannot be used in ${allowed.place}`, 'use it in "run", "env" or the "with" of an include');
       else checkShape(binding, reference, say);

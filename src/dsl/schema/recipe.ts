@@ -18,9 +18,14 @@ export function recipeSchema(kinds: readonly KindDeclaration[]): Schema {
     properties: topLevel(),
     $defs: {
       task: taskSchema(kinds),
-      ...Object.fromEntries(kinds.map((kind) => [kind.name, templatable(kind.params, true)])),
+      ...Object.fromEntries(kinds.map((kind) => [kind.name, kindSchema(kind)])),
     },
   };
+}
+
+function kindSchema({ params, requiresOneOf }: KindDeclaration): Schema {
+  const schema = templatable(params, true);
+  return requiresOneOf === undefined ? schema : { ...schema, anyOf: requiresOneOf.map((name) => ({ required: [name] })) };
 }
 
 function topLevel(): Record<string, Schema> {

@@ -115,7 +115,7 @@ export function taskSchema(kinds: readonly KindDeclaration[]): Schema {
         if: { required: ['uses'], properties: { uses: { const: kind.name } } },
         then: {
           properties: { with: { $ref: `#/$defs/${kind.name}` }, ...(kind.in === 'none' ? { in: false } : {}) },
-          required: [...(kind.params.required?.length ? ['with'] : []), ...(kind.in === 'required' ? ['in'] : [])],
+          required: [...(kind.params.required?.length || kind.requiresOneOf ? ['with'] : []), ...(kind.in === 'required' ? ['in'] : [])],
         },
       })),
     ],

@@ -205,7 +205,7 @@ class Walker {
     const target = this.targets.get(node) ?? this.anchors.get(node.source);
     if (target === undefined) {
       const isPattern = !/^[\w-]+$/.test(node.source);
-      const help = isPattern ? `quote the text: "*${node.source}"` : undefined;
+      const help = isPattern ? `quote the text: "*${node.source}"` : `define it before this line: &${node.source} VALUE`;
       this.report(`"*" begins an alias, and there is no anchor &${node.source}`, node, help);
       return null;
     }
@@ -298,7 +298,7 @@ class Walker {
   }
 }
 
-const tooDeep = `lists and maps stand at most ${limits.depth} deep in each other`;
+const tooDeep = `lists and maps are nested at most ${limits.depth} deep`;
 
 /** Stands where an unquoted `{{ x }}` was, so that the same place is not blamed twice. */
 const unquotedTemplate = '{{ run.id }}';

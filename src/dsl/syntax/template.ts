@@ -1,7 +1,7 @@
 import Handlebars from 'handlebars';
-import { hintForSyntax } from '../diagnostics/suggest.js';
+import { hintForSyntax, nearest } from '../diagnostics/suggest.js';
 import { limits } from './limits.js';
-import { type ArgumentShape, helperNames, helpers, textOf } from './template_helpers.js';
+import { type ArgumentShape, helperNames, helpers, helperUse, textOf } from './template_helpers.js';
 
 /** A name in a template: `{{ disk.partitions.root }}` has the path `disk partitions root`. */
 export interface Reference {
@@ -69,9 +69,7 @@ export function parseTemplate(text: string): { template?: Template; diagnostics:
   if (dollar >= 0) {
     const help = "GitHub Actions' ${{ x }} is {{ x }} here";
     return {
-      diagnostics: [
-        { code: 'template-word', message: 'a "$" before "{{" would stay and make it a variable of the shell', start: dollar, end: dollar + 3, help },
-      ],
+      diagnostics: [{ code: 'template-word', message: 'the "$" before "{{" stays, and the shell reads a variable', start: dollar, end: dollar + 3, help }],
     };
   }
   let program: hbs.AST.Program;
@@ -159,7 +157,7 @@ class Reader {
         return;
       case 'MustacheStatement': {
         const mustache = node as hbs.AST.MustacheStatement;
-        if (!mustache.escaped) return this.refuse(node, 'write two braces, not three: values are never escaped here');
+        if (!mustache.escaped) return this.refuse(node, 'values are never escaped, so there are no triple braces', 'write two braces');
         const before = this.references.length;
         this.call(mustache);
         this.numbers.set(node, this.expressions.push(this.references.slice(before)) - 1);
@@ -169,7 +167,8 @@ class Reader {
         const block = node as hbs.AST.BlockStatement;
         const name = block.path.original;
         if (name !== 'if' && name !== 'unless') {
-          return this.refuse(node, `the block "${name}" is not part of the language; there are #if and #unless`);
+          const help = name === 'each' ? '{{ quote LIST }} gives the items as words of a shell, {{ join LIST "," }} as text; or loop in the script' : undefined;
+          return this.refuse(node, `unknown block "#${name}"; the blocks are #if and #unless`, help);
         }
         if (block.params.length !== 1 || block.hash?.pairs.length) return this.refuse(node, `"#${name}" takes one value`, 'e.g. {{#if (and a b)}}', 'helper');
         for (const param of block.params) this.expression(param, true);
@@ -178,7 +177,7 @@ class Reader {
         return;
       }
       default:
-        return this.refuse(node, 'partials and decorators are not part of the language; share text by "vars" or "includes"');
+        return this.refuse(node, 'partials and decorators are not supported', 'share text with "vars" or "includes"');
     }
   }
 
@@ -189,14 +188,16 @@ class Reader {
     if (helper === undefined) {
       if (node.params.length === 0 && node.type === 'MustacheStatement') return this.expression(node.path, false, !this.single);
       const written = this.text.slice(this.range(node).start, this.range(node).end);
-      return this.refuse(node, `there is no helper "${name}"`, hintForSyntax(written) ?? `helpers: ${helperNames.join(', ')}`, 'helper');
+      const near = nearest(name, helperNames);
+      const help = hintForSyntax(written) ?? (near === undefined ? `the helpers are ${[...helperNames].sort().join(', ')}` : `did you mean "${near}"?`);
+      return this.refuse(node.path, `unknown helper "${name}"`, help, 'helper');
     }
     const [least, most] = helper.arity;
     if (node.params.length < least || node.params.length > most) {
       return this.refuse(
         node,
         `"${name}" takes ${least === most ? least : `${least} to ${most}`} argument${most === 1 ? '' : 's'}, not ${node.params.length}`,
-        undefined,
+        helperUse[name] === undefined ? undefined : `e.g. {{ ${helperUse[name]} }}`,
         'helper',
       );
     }
@@ -208,14 +209,14 @@ class Reader {
 
   private expression(node: hbs.AST.Expression, optional: boolean, inText = false, argument?: Reference['argument']): void {
     if (node.type === 'SubExpression') return this.inside(node, () => this.call(node as hbs.AST.SubExpression));
-    if (node.type === 'UndefinedLiteral') return this.refuse(node, '"undefined" is not a value; write null');
+    if (node.type === 'UndefinedLiteral') return this.refuse(node, '"undefined" is not a value', 'write null');
     if (node.type !== 'PathExpression') return;
     const path = node as hbs.AST.PathExpression;
-    if (path.data) return this.refuse(node, `"@" names are not part of the language`);
+    if (path.data) return this.refuse(node, 'names that begin with "@" are not supported');
     if (path.depth > 0 || path.parts.length === 0 || /^(this(?![\w-])|\.)/.test(path.original)) {
       return this.refuse(
         node,
-        `"${path.original}" is not part of the language`,
+        `"${path.original}" is not supported`,
         'name the value, e.g. {{ inputs.size }}; for literal braces write \\{{, or "template: false"',
       );
     }
@@ -265,13 +266,16 @@ function syntaxDiagnostic(text: string, error: Error): TemplateDiagnostic {
     const end = text.indexOf('}}', start) + 2;
     const written = text.slice(start, end);
     if (text[start - 1] !== '\\' && !/^\{\{([#/^!>]|\s*else\b)/.test(written) && !parses(written))
-      return { code: 'template', message: 'this is not a template expression', start, end, help: hintForSyntax(written) ?? help };
+      return { code: 'template', message: 'invalid template expression', start, end, help: hintForSyntax(written) ?? help };
     start = text.indexOf('{{', end);
   }
   const [, opened, closed] = /^(\S+) doesn't match (\S+)/.exec(error.message) ?? [];
-  const message = opened === undefined ? 'a block is opened and never closed, or closed and never opened' : `{{#${opened}}} is closed by {{/${closed}}}`;
   const start = text.search(/\{\{[#/^]/);
-  return { code: 'template', message, start, end: text.indexOf('}}', start) + 2 };
+  const end = text.indexOf('}}', start) + 2;
+  if (opened !== undefined) return { code: 'template', message: `{{#${opened}}} is closed by {{/${closed}}}`, start, end, help: `write {{/${opened}}}` };
+  const [, block] = /^\{\{#\s*(\w+)/.exec(text.slice(start)) ?? [];
+  if (block === undefined) return { code: 'template', message: 'this closes a block that was never opened', start, end, help: 'remove it' };
+  return { code: 'template', message: `this {{#${block}}} is never closed`, start, end, help: `add {{/${block}}} behind what depends on it` };
 }
 
 function parses(text: string): boolean {
@@ -283,4 +287,4 @@ function parses(text: string): boolean {
   }
 }
 
-const tooDeep = `blocks and helpers stand at most ${limits.depth} deep in each other`;
+const tooDeep = `blocks and helpers are nested at most ${limits.depth} deep`;

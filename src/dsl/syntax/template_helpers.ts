@@ -11,7 +11,7 @@ export interface Helper {
   readonly call: (...args: never[]) => unknown;
 }
 
-/** The closed list of them, by name. */
+/** All helpers, by name. */
 export const helpers: Record<string, Helper> = {
   eq: { arity: [2, 2], takes: ['any'], call: (a: unknown, b: unknown) => a === b },
   ne: { arity: [2, 2], takes: ['any'], call: (a: unknown, b: unknown) => a !== b },
@@ -34,7 +34,26 @@ export const helpers: Record<string, Helper> = {
   basename: { arity: [1, 1], takes: ['text'], call: (a: unknown) => basename(textOf(a)) },
 };
 
-/** The names of the helpers, which nothing in a recipe may take. */
+/** Helpers in use, for messages. */
+export const helperUse: Readonly<Record<string, string>> = {
+  eq: 'eq inputs.flavor "full"',
+  ne: 'ne inputs.flavor "full"',
+  not: 'not inputs.fast',
+  and: 'and inputs.fast inputs.small',
+  or: 'or inputs.fast inputs.small',
+  default: 'default inputs.name "web"',
+  clean_name: 'clean_name inputs.name',
+  lower: 'lower inputs.name',
+  upper: 'upper inputs.name',
+  replace: 'replace inputs.name "-" "_"',
+  join: 'join inputs.names ","',
+  merge: 'merge inputs.tags vars.tags',
+  json: 'json inputs.tags',
+  quote: 'quote inputs.names',
+  basename: 'basename inputs.file',
+};
+
+/** The names of the helpers; nothing in a recipe may have one of them. */
 export const helperNames: readonly string[] = Object.keys(helpers);
 
 function mapOf(value: unknown): object {
@@ -47,10 +66,10 @@ function shellWord(value: unknown): string {
   return `'${textOf(value).replaceAll("'", `'\\''`)}'`;
 }
 
-/** A value inside other text: null is nothing, lists and maps must be made text first. */
+/** A value as part of a text: null is empty. @throws Error for lists and maps. */
 export function textOf(value: unknown): string {
   if (value === null || value === undefined) return '';
   if (typeof value === 'object')
-    throw new Error(`a ${Array.isArray(value) ? 'list' : 'map'} cannot stand inside text; use "json"${Array.isArray(value) ? ' or "join"' : ''}`);
+    throw new Error(`a ${Array.isArray(value) ? 'list' : 'map'} cannot be part of a text; use "json"${Array.isArray(value) ? ' or "join"' : ''}`);
   return String(value);
 }

@@ -30,6 +30,7 @@ export const sourceImage = defineKind({
       most_recent: { type: 'boolean', default: false, description: 'Whether to take the newest of several matches' },
     },
   },
+  requiresOneOf: ['id', 'filters'],
   outputs: {
     type: 'object',
     additionalProperties: false,

@@ -35,6 +35,7 @@ export const volume = defineKind({
       tags: { type: 'object', description: 'Tags, in addition to those of the run', additionalProperties: { type: 'string', description: 'A value' } },
     },
   },
+  requiresOneOf: ['size', 'snapshot_id'],
   outputs: {
     type: 'object',
     additionalProperties: false,

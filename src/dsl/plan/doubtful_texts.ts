@@ -1,0 +1,153 @@
+import type { Diagnostic } from '../diagnostics/diagnostic.js';
+import { outputFor } from '../diagnostics/suggest.js';
+import type { Module } from '../recipe/module.js';
+import type { Task } from '../recipe/types.js';
+import { outputsOf } from '../resolve/names.js';
+import { activeText } from '../syntax/shell_text.js';
+import { pathText } from '../syntax/template.js';
+import type { Place, Value } from '../syntax/values.js';
+
+/** More warnings than this in one recipe are not read. */
+const mostWarnings = 20;
+
+/** Warnings for texts in a recipe and its libraries that are allowed and probably mean something else. */
+export function doubtfulTexts(module: Module): Diagnostic[] {
+  const own = [...module.recipe.tasks.values()].flatMap((task) => [
+    ...scriptsOf(task).flatMap((script) => inScript(script, task, module)),
+    ...inParameters(task, module),
+  ]);
+  const values = [...module.recipe.vars.values()].flatMap(({ value, sh }) => (sh ? [] : inVariable(value)));
+  const outputs = [...module.recipe.outputs.values()].flatMap((value) => inText(value, module));
+  return [...own, ...values, ...outputs, ...[...module.children.values()].flatMap(doubtfulTexts)].slice(0, mostWarnings);
+}
+
+function warning(code: Diagnostic['code'], at: Place, message: string, help: string, range?: readonly [number, number]): Diagnostic {
+  const span = range === undefined ? at.document.spanOf(at.pointer) : at.document.spanInside(at.pointer, ...range);
+  return { code, severity: 'warning', message, span, help };
+}
+
+function scriptsOf({ action }: Task): Value[] {
+  if (action.type !== 'run') return [];
+  return action.undo === undefined ? [action.script] : [action.script, action.undo.script];
+}
+
+/** The text of a value as it is written; undefined for lists, maps and other values. */
+function textIn(value: Value): string | undefined {
+  if (value.type === 'template') return value.template.text;
+  return value.type === 'literal' && typeof value.value === 'string' ? value.value : undefined;
+}
+
+function inScript(script: Value, task: Task, module: Module): Diagnostic[] {
+  const text = textIn(script);
+  // Of a script in a file only its path is in the recipe, and it is another language's text.
+  if (text === undefined || script.at.document.writtenAt(script.at.pointer) === undefined) return [];
+  const active = activeText(text);
+  const warn = (code: Diagnostic['code'], index: number, length: number, message: string, help: string) =>
+    warning(code, script.at, message, help, [index, index + length]);
+  const found: Diagnostic[] = [...folded(script, text), ...foreignIn(script, text, active)];
+  const quote = /(?:^|[\s=(])([\u201c\u201d\u201e\u2018])/.exec(active);
+  if (quote !== null) found.push(warn('typography', quote.index + quote[0].length - 1, 1, 'the shell does not know typographic quotes', 'write " or \''));
+  const dash = /\s([\u2013\u2014])[A-Za-z]/.exec(active);
+  if (dash !== null) found.push(warn('typography', dash.index + 1, 1, 'this dash does not begin an option', `write ${dash[1] === '\u2014' ? '--' : '-'}`));
+  const silent = /^[ \t]*@[a-z]/m.exec(active);
+  if (silent !== null)
+    found.push(warn('foreign-syntax', silent.index + silent[0].length - 2, 1, '"@" is part of the command: it silences commands in make only', 'remove "@"'));
+  const variable = recipeVariable(active, task, module);
+  if (variable !== undefined) found.push(warn('shell-variable', ...variable));
+  return found;
+}
+
+/** A script after `>`: YAML joins its lines, so that several commands become one. */
+function folded({ at }: Value, text: string): Diagnostic[] {
+  const span = at.document.spanOf(at.pointer);
+  const [, indicator, body = ''] = /^(>[+-]?)[^\n]*\n([\s\S]*)/.exec(at.document.source.text.slice(span.start, span.end)) ?? [];
+  const lines = body.split('\n').filter((line) => line.trim() !== '');
+  if (indicator === undefined || lines.length < 2 || text.trim().includes('\n\n')) return [];
+  const [first, ...rest] = lines.map((line) => line.trim());
+  const command = first?.split(/\s/)[0];
+  const isCommand = (line: string) =>
+    line.split(/\s/)[0] === command || /^(set|cd|echo|mkdir|cp|mv|rm|chmod|chown|ln|touch|export|systemctl|apt-get|if|for|while) /.test(line);
+  const continues = (line: string | undefined) => /(\\|&&|\|\|?|;)$/.test(line ?? '');
+  if (!rest.some((line, i) => isCommand(line) && !continues(lines[i]?.trim()))) return [];
+  const message = 'YAML joins the lines of a text after ">", so these commands become one';
+  return [{ code: 'folded-script', severity: 'warning', message, span: { ...span, end: span.start + indicator.length }, help: 'write "|"' }];
+}
+
+/** Expressions of other tools: `${var.x}`, `{% if %}`, `{ vars.x }`. */
+function foreignIn(value: Value, text: string, active = text): Diagnostic[] {
+  const found: Diagnostic[] = [];
+  for (const [pattern, advice] of foreignExpressions) {
+    const match = pattern.exec(active);
+    if (match !== null)
+      found.push(
+        warning('foreign-syntax', value.at, `"${match[0].slice(0, 40)}" stays as it is written`, advice(match), [match.index, match.index + match[0].length]),
+      );
+  }
+  return found;
+}
+
+const foreignExpressions: readonly (readonly [RegExp, (match: RegExpExecArray) => string])[] = [
+  [/\$\{var\.([a-z_]\w*)\}/, ([, name]) => `write {{ inputs.${name} }}`],
+  [/\$\{local\.([a-z_]\w*)\}/, ([, name]) => `write {{ vars.${name} }}`],
+  [/(?<![{$\\])\{ ?((?:inputs|vars)\.[a-z]\w*) ?\}(?!\})/, ([, name]) => `write {{ ${name} }}`],
+  [/\{% *(?:if|for|else|endif|endfor|set)\b[^%]*%\}/, () => 'write {{#if CONDITION}}…{{/if}}, or loop in the script'],
+];
+
+/** A variable of the shell that has the name of one of the recipe, and that nothing in the script sets. */
+function recipeVariable(active: string, { action }: Task, { recipe }: Module): [number, number, string, string] | undefined {
+  const set = action.type === 'run' ? new Set([...action.env.keys(), ...recipe.env.keys()]) : new Set();
+  // A script that reads another file may get variables from it.
+  if (/(^|[;&|\s])(\.|source|eval|read|getopts|mapfile) /.test(active)) return undefined;
+  for (const match of active.matchAll(/\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*)|\(([a-z]\w*)\))/g)) {
+    const name = match[1] ?? match[2] ?? match[3] ?? '';
+    const lower = name.toLowerCase();
+    const owner = recipe.vars.has(lower) ? 'vars' : recipe.inputs.has(lower) ? 'inputs' : undefined;
+    if (owner === undefined || set.has(name) || usual.has(name) || new RegExp(`(?<![$\\w{(])${name}\\b`).test(active)) continue;
+    const message =
+      match[3] === undefined ? `the shell has no variable "${name}"; the recipe has "${owner}.${lower}"` : `the shell runs "${name}" as a command`;
+    return [match.index, match[0].length, message, `write {{ quote ${owner}.${lower} }}, or set it: env: {${name}: "{{ ${owner}.${lower} }}"}`];
+  }
+  return undefined;
+}
+
+/** Variables that a login, the shell or the program sets. */
+const usual = new Set('HOME PATH PWD OLDPWD USER LOGNAME SHELL TERM LANG HOSTNAME RANDOM SECONDS UID EUID IFS TMPDIR EDITOR DISPLAY'.split(' '));
+
+function inVariable(value: Value): Diagnostic[] {
+  const text = textIn(value);
+  const [, command] = /^(?:\$\(([^()]+)\)|`([^`]+)`)$/.exec(text ?? '')?.filter((part) => part !== undefined) ?? [];
+  if (text === undefined) return [];
+  if (command === undefined) return foreignIn(value, text);
+  return [warning('foreign-syntax', value.at, 'this is text: no shell runs it', `write {sh: ${JSON.stringify(command)}} for the output of a command`)];
+}
+
+function inParameters({ action }: Task, module: Module): Diagnostic[] {
+  if (action.type === 'run') return [...action.env.values()].flatMap((value) => inText(value, module));
+  if (action.type !== 'kind') return [];
+  return [...action.with].flatMap(([parameter, value]) => [...inText(value, module), ...nameOfTask(parameter, value, module)]);
+}
+
+/** A text that is the name of an output, or has an expression of another tool in it. */
+function inText(value: Value, module: Module): Diagnostic[] {
+  if (value.type === 'list') return value.items.flatMap((item) => inText(item, module));
+  if (value.type === 'map') return [...value.entries.values()].flatMap((item) => inText(item, module));
+  const text = textIn(value);
+  if (text === undefined || text.length > 1000) return [];
+  const [first = '', second = '', ...rest] = text.split('.');
+  const task = module.recipe.tasks.get(first);
+  const library = module.children.get(first)?.recipe;
+  const isOutput = rest.length === 0 && ((task !== undefined && outputsOf(task).includes(second)) || library?.outputs.has(second) === true);
+  if (!isOutput) return foreignIn(value, text);
+  return [warning('missing-braces', value.at, `this is the text "${text}", not the output of "${first}"`, `write "{{ ${pathText([first, second])} }}"`)];
+}
+
+/** A device or a path that is the name of a task which has one. */
+function nameOfTask(parameter: string, value: Value, module: Module): Diagnostic[] {
+  const text = textIn(value);
+  const task = text === undefined ? undefined : module.recipe.tasks.get(text);
+  if (task === undefined || !['device', 'path'].includes(parameter)) return [];
+  const output = outputFor(parameter, outputsOf(task));
+  return output === undefined
+    ? []
+    : [warning('missing-braces', value.at, `"${text}" is the name of a task, not a ${parameter}`, `write "{{ ${text}.${output} }}"`)];
+}
