@@ -5,6 +5,7 @@ import { type Diagnostic, RecipeError } from '../dsl/diagnostics/diagnostic.js';
 import type { Plan } from '../dsl/plan/plan.js';
 import { type InputsFile, resolveInputs } from '../dsl/recipe/inputs.js';
 import { folderOf, loadModule, type Module } from '../dsl/recipe/module.js';
+import { unfitParameters } from '../dsl/resolve/known_parameters.js';
 import { type LinkedTask, linkModule } from '../dsl/resolve/link.js';
 import { parseDocument } from '../dsl/syntax/document.js';
 import { parseDotenv } from '../dsl/syntax/dotenv.js';
@@ -48,7 +49,10 @@ export function loadRecipe(file: string, given: GivenInputs = {}): LoadedRecipe 
   const known = { inputs: inputs.values, environment: (name: string) => process.env[name] };
   // What must be given is asked for when something runs; what was given must fit at once.
   const unfit = inputs.diagnostics.filter(({ code }) => code !== 'missing-input');
-  return { file, module, tasks: linkModule(module, [...diagnostics, ...unfit], known), inputs };
+  const tasks = linkModule(module, [...diagnostics, ...unfit], known);
+  const unfitForKinds = unfitParameters(tasks.values(), known, language);
+  if (unfitForKinds.length > 0) throw new RecipeError(unfitForKinds);
+  return { file, module, tasks, inputs };
 }
 
 /** Loads a recipe and its libraries, without looking for the names in them. */

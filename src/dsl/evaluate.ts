@@ -236,7 +236,7 @@ export function seal(value: Value, module: Module, facts: Facts): Sealed {
     const name = reference.path.join('.');
     const input = secretInput(reference, module);
     let secret = false;
-    const single = only(reference, value);
+    const single = valueOf(reference, value);
     const result = new Evaluation({ ...bound(facts), secret: () => (secret = true) }, single).value(single, module);
     if (input !== undefined) secrets[name] = input;
     else if (secret) lost.push(name);
@@ -277,7 +277,8 @@ function secretInput(reference: Reference, module: Module): string | undefined {
   return single && secretInput(single, (binding as { module: Module }).module);
 }
 
-function only(reference: Reference, value: Value): Value {
+/** A reference inside a value as a value of its own. */
+export function valueOf(reference: Reference, value: Value): Value {
   const path = pathText(reference.path);
   const { template } = parseTemplate(`{{ ${reference.optional ? `default ${path} null` : path} }}`);
   return template === undefined ? value : { type: 'template', template, at: value.at };

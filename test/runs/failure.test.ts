@@ -54,6 +54,6 @@ suite('an error of the program itself', (test) => {
       assert.match(stderr, 'r.yml:3:29: must be a string [type]');
       const exported = await run(['local', 'export', 'ami-0123456789abcdef0', '/no/such/folder/x.img'], { folder });
       assert.not.match(exported.stderr, /^ +at /m);
-      assert.match(exported.stderr, /^chrootfile: /);
+      assert.match(exported.stderr, /^error: /);
     }));
 });

@@ -18,7 +18,7 @@ export interface KnownBefore {
 }
 
 /** What is known before anything runs, as facts: asking for more throws. */
-function factsBefore({ inputs, environment }: KnownBefore): Facts {
+export function factsBefore({ inputs, environment }: KnownBefore): Facts {
   return {
     run: new Proxy({} as Facts['run'], { get: () => notYet('the facts of a run') }),
     inputs: new Proxy(inputs as Map<string, unknown>, {
