@@ -13,6 +13,7 @@ import { limits } from '../dsl/syntax/limits.js';
 import { readRegularFile } from '../linux/regular_file.js';
 import { language } from '../tasks/language.js';
 import { defaultFile, defaultRecipe } from './default_recipe.js';
+import { scriptErrors } from './script_syntax.js';
 
 /** The folder of the built-in libraries, seen from `dist/` and from `src/cli/`. */
 const builtIn = ['../recipes/lib', '../../recipes/lib'].map((path) => join(import.meta.dirname, path)).find((path) => existsSync(path)) ?? '';
@@ -22,6 +23,8 @@ export interface LoadedRecipe {
   readonly file: string;
   readonly module: Module;
   readonly tasks: ReadonlyMap<string, LinkedTask>;
+  /** What is allowed, but probably a mistake. */
+  readonly warnings: readonly Diagnostic[];
   /** The values of its inputs, as far as they are known, and what is wrong with them. */
   readonly inputs: { readonly values: Map<string, unknown>; readonly diagnostics: readonly Diagnostic[] };
 }
@@ -45,6 +48,8 @@ export function loadRecipe(file: string, given: GivenInputs = {}): LoadedRecipe 
       message: `words behind "--" are "run.arguments", which ${file} does not use`,
       help: 'tasks and options stand before "--"',
     });
+  const ofScripts = scriptErrors(module);
+  diagnostics.push(...ofScripts.filter(({ severity }) => severity === undefined));
   const inputs = inputsFor(module, given);
   const known = { inputs: inputs.values, environment: (name: string) => process.env[name] };
   // What must be given is asked for when something runs; what was given must fit at once.
@@ -52,7 +57,7 @@ export function loadRecipe(file: string, given: GivenInputs = {}): LoadedRecipe 
   const tasks = linkModule(module, [...diagnostics, ...unfit], known);
   const unfitForKinds = unfitParameters(tasks.values(), known, language);
   if (unfitForKinds.length > 0) throw new RecipeError(unfitForKinds);
-  return { file, module, tasks, inputs };
+  return { file, module, tasks, inputs, warnings: ofScripts };
 }
 
 /** Loads a recipe and its libraries, without looking for the names in them. */

@@ -29,9 +29,9 @@ function check(files: readonly string[], { format, ...given }: GivenInputs & { r
   const found: Diagnostic[] = [];
   for (const file of files) {
     try {
-      const { module, tasks } = loadRecipe(file, given);
+      const { module, tasks, warnings: ofScripts } = loadRecipe(file, given);
       const { nodes, warnings } = makePlan(module, tasks, []);
-      found.push(...warnings);
+      found.push(...ofScripts, ...warnings);
       const count = nodes.filter((node) => node.type === 'task').length;
       if (format === 'text') print(`${file}: ok, ${count} task${count === 1 ? '' : 's'}`);
     } catch (error) {

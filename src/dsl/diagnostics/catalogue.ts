@@ -211,6 +211,12 @@ export const catalogue = {
     wrong: 'tasks:\n  a: {run: "true"}\n  b: {needs: [a.released], run: "true"}',
     right: 'tasks:\n  a: {run: "true"}\n  b: {needs: [a], run: "true"}',
   },
+  script: {
+    means:
+      'The shell cannot read a script: something is not closed, or stands where it must not. In a script `in` a chroot this is a warning, since the shell of the image may be another one than that of this machine. Scripts for sh and bash are checked, each template read as one word.',
+    wrong: 'tasks:\n  a:\n    run: |\n      if test -e /etc/os-release; then\n        cat /etc/os-release',
+    right: 'tasks:\n  a:\n    run: |\n      if test -e /etc/os-release; then\n        cat /etc/os-release\n      fi',
+  },
   'script-file': {
     means: 'The file of a script cannot be read.',
     wrong: 'tasks:\n  a: {run: {file: setpu.sh}}',

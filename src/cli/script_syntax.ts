@@ -1,0 +1,122 @@
+import { spawnSync } from 'node:child_process';
+import { basename } from 'node:path';
+import type { Diagnostic } from '../dsl/diagnostics/diagnostic.js';
+import type { Module } from '../dsl/recipe/module.js';
+import type { Task } from '../dsl/recipe/types.js';
+import type { Span } from '../dsl/syntax/source.js';
+import type { Value } from '../dsl/syntax/values.js';
+import { shellFor } from '../runtime/engine/script_environment.js';
+
+/** A script of a recipe, as it is written. */
+interface WrittenScript {
+  readonly value: Value;
+  /** Its text, with a word in the place of each template. */
+  readonly text: string;
+  readonly shell: Shell;
+  /** Whether it runs on the build host; the shells of an image may be others. */
+  readonly onHost: boolean;
+}
+
+type Shell = 'sh' | 'bash';
+
+/** Most scripts that are read. Each takes about 1 ms, so that this stays within the time that a check may take. */
+const mostScripts = 1000;
+
+/**
+ * The syntax errors of a recipe's scripts for sh and bash: errors on the host, warnings in a chroot. One process of each
+ * shell reads all its scripts; none of them is run. Without that shell on the host nothing is found.
+ */
+export function scriptErrors(module: Module): Diagnostic[] {
+  const scripts = [...new Map([...scriptsOf(module)].map((script) => [script.value, script])).values()].slice(0, mostScripts);
+  return (['sh', 'bash'] as const).flatMap((shell) => {
+    const own = scripts.filter((script) => script.shell === shell);
+    const found = errorsOf(
+      shell,
+      own.map(({ text }) => text),
+    );
+    return own.flatMap((script, i) => diagnosticOf(script, found[i] ?? ''));
+  });
+}
+
+function* scriptsOf(module: Module): Generator<WrittenScript> {
+  for (const child of module.children.values()) yield* scriptsOf(child);
+  for (const task of module.recipe.tasks.values()) yield* scriptsOfTask(task);
+}
+
+function* scriptsOfTask({ action, in: chroot, preconditions, freshness }: Task): Generator<WrittenScript> {
+  const onHost = chroot === undefined;
+  const commands = [...preconditions.map(({ sh }) => sh), ...(freshness?.status ?? [])];
+  const scripts = action.type === 'run' ? [action.script, action.undo?.script] : [];
+  for (const value of [...commands, ...scripts]) {
+    const text = value && readableText(value);
+    if (value === undefined || text === undefined) continue;
+    const shell = commands.includes(value) ? 'sh' : shellNamed(shellFor(action.type === 'run' ? action.shell : undefined, text));
+    if (shell !== undefined) yield { value, text, shell, onHost };
+  }
+}
+
+/** The text of a script, if a shell reads it as it will be; undefined where only its run can tell. */
+function readableText(value: Value): string | undefined {
+  const text = value.type === 'template' ? value.template.text : value.type === 'literal' ? String(value.value ?? '') : '';
+  // An alias or an option of the shell changes what follows in the script.
+  if (/\b(alias|extglob)\b/.test(text)) return undefined;
+  if (value.type !== 'template') return text;
+  // Which branch of a block counts is not known.
+  return /\{\{~?\s*([#^/]|else\b)/.test(text) ? undefined : text.replace(/\\?\{\{[\s\S]*?\}\}/g, (found) => (found.startsWith('\\') ? found.slice(1) : 'x'));
+}
+
+function shellNamed([program = '', argument = '']: readonly string[]): Shell | undefined {
+  const name = basename(basename(program) === 'env' ? argument : program);
+  return name === 'sh' || name === 'bash' ? name : undefined;
+}
+
+/** What a shell says of each script, empty where it finds no error. */
+function errorsOf(shell: Shell, texts: readonly string[]): string[] {
+  if (texts.length === 0) return [];
+  let end = 'CHROOTFILE_SCRIPT';
+  while (texts.some((text) => text.includes(end))) end += '_';
+  // Behind `set -n` a shell only reads: in a copy of itself for each script, since an error ends it.
+  const input = texts.map((text) => `(. /dev/stdin) <<'${end}'\nset -n\n${text}\n${end}\necho "${end} $?" >&2\n`).join('');
+  const { stderr, error } = spawnSync(shell, { input, encoding: 'utf8', env: { PATH: process.env['PATH'], LC_ALL: 'C' }, timeout: 60_000 });
+  if (error !== undefined) return [];
+  const said = stderr.split(new RegExp(`^${end} (\\d+)\\n`, 'm'));
+  return texts.map((_, i) => (Number(said[2 * i + 1] ?? 0) === 0 ? '' : (said[2 * i] ?? '')));
+}
+
+/** As dash and busybox, or bash, say it: `sh: 4: /dev/stdin: Syntax error: …`, `/dev/stdin: line 4: syntax error …`. */
+const shellMessage = /(?:(\d+): \/dev\/stdin|\/dev\/stdin: line (\d+)): (?:syntax error:? (?:near )?)?(.*)$/im;
+
+function diagnosticOf({ value, text, onHost }: WrittenScript, said: string): Diagnostic[] {
+  const [, dash, bash, detail] = shellMessage.exec(said) ?? [];
+  if (detail === undefined) return [];
+  const lines = text.trimEnd().split('\n');
+  // Its first line was `set -n`.
+  const line = Math.min(Number(dash ?? bash) - 1, lines.length);
+  // Behind these may be what is no shell, such as an archive.
+  if (lines.slice(0, line - 1).some((each) => /^(exit|exec)\b/.test(each))) return [];
+  const file = fileOf(value);
+  return [
+    {
+      code: 'script',
+      message: `syntax error in ${file === undefined ? 'the script' : `line ${line} of ${file}`}: ${detail}`,
+      ...(onHost ? {} : { severity: 'warning' as const }),
+      span: file === undefined ? spanOfLine(value, line) : value.at.document.spanOf(`${value.at.pointer}/file`),
+    },
+  ];
+}
+
+/** The file that a script was taken from. */
+function fileOf({ at: { document, pointer } }: Value): string | undefined {
+  let written: unknown = document.value;
+  for (const step of pointer.split('/').slice(1)) written = (written as Record<string, unknown> | undefined)?.[step];
+  return (written as { file?: string } | undefined)?.file;
+}
+
+function spanOfLine(value: Value, line: number): Span {
+  const text = value.type === 'template' ? value.template.text : value.type === 'literal' ? String(value.value) : '';
+  const lines = text.split('\n');
+  const written = lines[line - 1] ?? '';
+  const start = lines.slice(0, line - 1).reduce((sum, each) => sum + each.length + 1, 0);
+  const indent = written.length - written.trimStart().length;
+  return value.at.document.spanInside(value.at.pointer, start + indent, start + written.length);
+}
