@@ -7,6 +7,7 @@ import { ExitError, exits } from './exit_codes.js';
 import { findRun } from './find_run.js';
 import { inputsOf, type LoadedRecipe, loadRecipe, mustBePlaced, pair } from './recipe_file.js';
 import type { ReportFormat } from './reports/index.js';
+import { stateText } from './run_state.js';
 import { stateFolder } from './state.js';
 import type { FailureMode } from './terminal/debugging.js';
 
@@ -79,9 +80,12 @@ export function findKept({ state, resume }: Pick<RunOptions, 'state' | 'resume'>
   const folder = findRun(stateFolder(state), resume);
   const kept = readKept(folder);
   if (kept === undefined) {
-    const how = folder.summary()?.state;
-    const help = how === 'dead' || how === 'left' ? `chrootfile undo ${folder.id}` : 'chrootfile runs; a run is kept by run --on-failure keep';
-    throw new ExitError(exits.invalid, `run ${folder.id} was not kept, so it cannot be resumed: it is ${how}\n  help: ${help}`);
+    const { state } = folder.summary();
+    const help =
+      state === 'interrupted' || state === 'left_behind'
+        ? `chrootfile undo ${folder.id}`
+        : 'only a run that failed with --on-failure keep can be resumed; see chrootfile runs';
+    throw new ExitError(exits.invalid, `run ${folder.id} is not paused, so it cannot be resumed: its state is "${stateText(state)}"\n  help: ${help}`);
   }
   if (isOfOtherVersion(kept)) throw refusal(folder, 'another version of chrootfile kept it', `chrootfile undo ${folder.id}, and run the recipe again`);
   if (kept.sandbox && keeperOf(folder.keeper) === undefined)

@@ -194,7 +194,7 @@ function warnOfDeadRuns(own: RunFolder, warn: (message: string) => void): void {
     const { state, open, error, run: id } = run.summary();
     const things = `${open} thing${open === 1 ? '' : 's'}`;
     if (state === 'unreadable') warn(`the journal of run ${id} is damaged (${error}): chrootfile undo ${id}`);
-    else if (open > 0 && state === 'kept') warn(`run ${id} is kept, with ${things}: chrootfile run --resume ${id}, or undo ${id}`);
-    else if (open > 0 && (state === 'dead' || state === 'left')) warn(`run ${id} left ${things} behind: chrootfile undo ${id}`);
+    else if (open > 0 && state === 'paused') warn(`run ${id} is kept, with ${things}: chrootfile run --resume ${id}, or undo ${id}`);
+    else if (open > 0 && (state === 'interrupted' || state === 'left_behind')) warn(`run ${id} left ${things} behind: chrootfile undo ${id}`);
   }
 }

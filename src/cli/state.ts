@@ -9,8 +9,8 @@ export function isRoot(): boolean {
 }
 
 /**
- * The folder that keeps runs and the embedded EC2: as given, else the system's for root, else the user's.
- * @throws FormatError where a newer version has written it.
+ * The folder that keeps runs and the embedded EC2: the one named, else the system's for root, else the user's.
+ * @throws FormatError when a newer version has written it.
  */
 export function stateFolder(folder: string | undefined): string {
   const state = folderNamed(folder);
@@ -18,12 +18,15 @@ export function stateFolder(folder: string | undefined): string {
   return state;
 }
 
+/** Where root's runs are, unless another folder is named. */
+export const systemState = '/var/lib/chrootfile';
+
 function folderNamed(folder: string | undefined): string {
   const named = folder ?? process.env['CHROOTFILE_STATE'];
   if (named) return existsSync(named) ? realpathSync(named) : resolve(named);
-  if (isRoot()) return '/var/lib/chrootfile';
+  if (isRoot()) return systemState;
   return join(process.env['XDG_STATE_HOME'] || join(homedir(), '.local/state'), 'chrootfile');
 }
 
-/** What runs and undo scripts have, whoever starts them: modes in an image do not depend on that. */
+/** The umask of runs and undo scripts, so that modes in an image do not depend on who starts them. */
 export const usualUmask = 0o022;

@@ -58,6 +58,18 @@ export function duration(text: string): number {
   return ms;
 }
 
+/** Milliseconds of a duration that may be in days, such as 7d. @throws InvalidArgumentError for anything else. */
+export function age(text: string): number {
+  const [, days] = /^([0-9]+)d$/.exec(text) ?? [];
+  return days === undefined ? duration(text) : Number(days) * 86_400_000;
+}
+
+/** A whole number from 1 on. @throws InvalidArgumentError for anything else. */
+export function count(text: string): number {
+  if (!/^[1-9][0-9]*$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 1 on.');
+  return Number(text);
+}
+
 /** @throws InvalidArgumentError for what is no size. */
 export function bytes(text: string): number {
   const [, number, unit = ''] = /^([1-9][0-9]*)([KMGT])$/.exec(text) ?? [];

@@ -110,7 +110,7 @@ outputs: {images: "{{ ami.images }}"}
             const host = before[0]?.host ?? '';
             assert.equal(
               before.map(({ type, why }) => `${type}: ${why}`),
-              ['snapshot: may go on elsewhere', 'volume: may go on elsewhere'],
+              ['snapshot: may be running on another machine', 'volume: may be running on another machine'],
             );
             const credentials = { accessKeyId: 'x', secretAccessKey: 'x' };
             const ec2 = new EC2Client({ endpoint: moto.endpoint, region: 'us-east-1', credentials });

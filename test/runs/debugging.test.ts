@@ -57,7 +57,7 @@ suite('debugging', (test) => {
           'hello, world\n',
         );
         assert.not.ok(keepers());
-        assert.match((await run(['runs'], { folder })).stdout, /committed +0/);
+        assert.match((await run(['runs'], { folder })).stdout, /succeeded +0/);
       }),
     60_000,
   );
@@ -112,7 +112,7 @@ suite('debugging', (test) => {
         closed.hangUp();
         await closed.ended;
         await hasNoneRunning(folder);
-        assert.not.match((await run(['runs'], { folder })).stdout, /kept|dead|left|running/);
+        assert.not.match((await run(['runs'], { folder })).stdout, /paused|interrupted|left behind|running/);
       }),
     60_000,
   );
@@ -195,7 +195,7 @@ tasks:
         assert.is(readFileSync(join(folder, 'third'), 'utf8'), readFileSync(join(folder, 'first'), 'utf8'));
         assert.match(readFileSync(join(folder, 'first'), 'utf8'), / 7\n$/);
         assert.not.ok(existsSync(join(folder, 'undone')));
-        assert.match((await resume()).stderr, `run ${id} was not kept, so it cannot be resumed: it is committed`);
+        assert.match((await resume()).stderr, `run ${id} is not paused, so it cannot be resumed: its state is "succeeded"`);
         assert.not.ok(keepers());
       }),
     60_000,
@@ -276,7 +276,7 @@ tasks: {task: {run: "echo {{ inputs.word }} {{ inputs.other }}"}}
         await killed.saw('configure | begun');
         killed.child.kill('SIGKILL');
         await killed.ended;
-        assert.match((await run(['run', '--resume', second], { folder })).stderr, `it is dead\n  help: chrootfile undo ${second}`);
+        assert.match((await run(['run', '--resume', second], { folder })).stderr, `its state is "interrupted"\n  help: chrootfile undo ${second}`);
         const undone = await run(['undo', second], { folder });
         assert.is(undone.code, 0, undone.stdout + undone.stderr);
         writeFileSync(join(folder, 'chrootfile.yml'), recipe);
@@ -442,7 +442,7 @@ tasks:
       closed.hangUp();
       await closed.ended;
       await hasNoneRunning(folder);
-      assert.not.match((await run(['runs'], { folder })).stdout, /kept|dead|left|running/);
+      assert.not.match((await run(['runs'], { folder })).stdout, /paused|interrupted|left behind|running/);
       assert.not.ok(existsSync(join(folder, 'made')));
     }));
 

@@ -55,7 +55,7 @@ suite('the end of a run', (test) => {
       assert.match(String(ran.outputs['id']), /^ami-/);
       assert.match(ran.ended.stderr, /^warning: .*\/outputs\.json cannot be written: EISDIR.*\nwarning: .*\/m\.json cannot be written: EISDIR.*\n$/s);
       assert.is(heldBy(folder).filter((line) => line.includes(' images ')).length, 1);
-      assert.match((await run(['runs'], { folder })).stdout, '  committed  ');
+      assert.match((await run(['runs'], { folder })).stdout, '  succeeded  ');
     }));
 
   test('an output that cannot be computed keeps the image: exit 6, with its id', () =>
@@ -67,7 +67,7 @@ suite('the end of a run', (test) => {
       assert.equal([last['ok'], last['exit'], last['left']], [true, 6, []]);
       assert.match(String(last['outputs_error']), /^output "bad": .*r\.yml:\d+:\d+: "inputs\.m\.b": there is no "b" in it$/);
       assert.match(String(ran.outputs['good']), /^ami-/);
-      assert.match((await run(['runs'], { folder })).stdout, '  committed  ');
+      assert.match((await run(['runs'], { folder })).stdout, '  succeeded  ');
       const plain = await run(['run', 'r.yml'], { folder });
       assert.is(plain.code, 6);
       assert.match(plain.stdout, /^good = ami-\w+$/m);

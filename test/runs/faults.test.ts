@@ -143,7 +143,7 @@ suite('a run', (test) => {
           const undone = await run(['undo', '--all'], { folder });
           assert.is(undone.code, 0, `killed after ${moment}: ${undone.stdout}${undone.stderr}`);
           assert.equal(differences(before, await lookAtHost()), [], `killed after ${moment}`);
-          if ((await run(['runs', '--json'], { folder })).stdout.includes('"dead"')) throw new Error('a run is still dead');
+          if ((await run(['runs', '--json'], { folder })).stdout.includes('"interrupted"')) throw new Error('a run is still interrupted');
         }
         const more = resources(folder).filter((name) => !kept.includes(name));
         const images = more.filter((name) => name.startsWith('images/')).length;

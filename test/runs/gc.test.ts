@@ -47,11 +47,11 @@ suite('gc', (test) => {
         assert.equal(
           listed.rows.map(({ region, type, taken, why }) => `${region} ${type} ${taken} ${why}`),
           [
-            'local-1 image false may go on elsewhere',
-            'local-1 snapshot false may go on elsewhere',
-            'local-1 volume false may go on elsewhere',
-            'local-2 image false may go on elsewhere',
-            'local-2 snapshot false may go on elsewhere',
+            'local-1 image false may be running on another machine',
+            'local-1 snapshot false may be running on another machine',
+            'local-1 volume false may be running on another machine',
+            'local-2 image false may be running on another machine',
+            'local-2 snapshot false may be running on another machine',
           ],
         );
         assert.match(listed.rows[0]?.host ?? '', /^i-[0-9a-f]+$/);
@@ -82,17 +82,17 @@ suite('gc', (test) => {
         };
         const running = start(['run', 'r.yml', '--on-failure', 'keep'], { folder });
         await running.saw('wait | ready');
-        assert.equal([...new Set((await gc('--older', '0s', '--delete')).map(({ why }) => why))], ['the run goes on here']);
+        assert.equal([...new Set((await gc('--older', '0s', '--delete')).map(({ why }) => why))], ['the run is running on this machine']);
         running.child.kill('SIGTERM');
         assert.is((await running.ended).code, 143);
-        assert.equal([...new Set((await gc('--older', '0s', '--delete')).map(({ why }) => why))], ['the run is kept for --resume here']);
+        assert.equal([...new Set((await gc('--older', '0s', '--delete')).map(({ why }) => why))], ['the run is paused on this machine']);
         assert.is((await run(['undo', '--all'], { folder })).code, 0);
         assert.equal(await gc(), []);
         const killed = start(['run', 'r.yml'], { folder });
         await killed.saw('wait | ready');
         killed.child.kill('SIGKILL');
         await killed.ended;
-        assert.equal([...new Set((await gc('--delete')).map(({ why, deleted }) => `${why} ${deleted}`))], ['the run is dead, as this machine knows true']);
+        assert.equal([...new Set((await gc('--delete')).map(({ why, deleted }) => `${why} ${deleted}`))], ['the run has ended on this machine true']);
         assert.equal(heldBy(folder), []);
         assert.is((await run(['undo', '--all'], { folder })).code, 0);
         assert.equal(differences(before, await lookAtHost()), []);

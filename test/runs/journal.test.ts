@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { appendFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import type { RunsJson } from '../../src/cli/schemas/runs.js';
 import { ownIdentity } from '../../src/linux/process_identity.js';
 import { Journal } from '../../src/runtime/runs/journal.js';
 import { endUndo, undoNotes } from '../../src/runtime/runs/undo.js';
@@ -78,7 +79,7 @@ suite('a journal', (test) => {
           assert.is(undone.code, 5, undone.stdout + undone.stderr);
           assert.match(undone.stderr, /journal\.jsonl:(\d+: a line that cannot be read| its end is missing); it is kept as/);
           assert.equal(heldBy(folder), kept);
-          assert.match((await run(['runs'], { folder })).stdout, '  committed  ');
+          assert.match((await run(['runs'], { folder })).stdout, '  succeeded  ');
           assert.equal((await run(['undo', '--all'], { folder })).stdout, 'nothing to undo\n');
         }
       },
@@ -92,7 +93,7 @@ suite('a journal', (test) => {
       assert.is(undone.code, 0, undone.stdout + undone.stderr);
       assert.equal(heldBy(folder), []);
       for (const line of readFileSync(journal, 'utf8').trimEnd().split('\n')) JSON.parse(line);
-      assert.match((await run(['runs'], { folder })).stdout, / {2}undone {2,}0 {2}/);
+      assert.match((await run(['runs'], { folder })).stdout, / {2}failed {2,}0 {2}/);
     }));
 
   test('that takes no more notes ends the run: what goes on is cancelled and awaited, then all is undone', () =>
@@ -214,12 +215,12 @@ suite('formats', (test) => {
       mkdirSync(join(folder, 'state'));
       execFileSync('tar', ['--sparse', '-xzf', join(repository, 'test/fixtures/state-1.tar.gz'), '-C', join(folder, 'state')]);
       cpSync(join(repository, 'test/fixtures/state-1.yml'), join(folder, 'r.yml'));
-      const listed = JSON.parse((await run(['runs', '--json'], { folder })).stdout) as { run: string; state: string; open: number }[];
+      const listed = (JSON.parse((await run(['runs', '--json'], { folder })).stdout) as RunsJson).runs;
       assert.equal(
         listed.map(({ state, open }) => [state, open]),
         [
-          ['committed', 0],
-          ['dead', 4],
+          ['succeeded', 0],
+          ['interrupted', 4],
         ],
       );
       assert.equal(JSON.parse((await run(['gc', '--older', '0s', '--json'], { folder })).stdout), []);

@@ -224,10 +224,10 @@ tasks:
       const refused = await run(['undo', id], { folder });
       assert.is(refused.code, 4);
       assert.match(refused.stderr, new RegExp(`^chrootfile: .*/${id}/run is locked by process ${started.child.pid} \\(run of r.yml, since 2\\d{3}-.*Z\\)\n$`));
-      assert.match((await run(['runs'], { folder })).stdout, `${id}  running`);
+      assert.match((await run(['runs'], { folder })).stdout, new RegExp(`^${id} .* running `, 'm'));
       writeFileSync(join(folder, 'go'), '');
       assert.is((await started.ended).code, 0);
-      assert.match((await run(['runs'], { folder })).stdout, `${id}  committed`);
+      assert.match((await run(['runs'], { folder })).stdout, new RegExp(`^${id} .* succeeded `, 'm'));
     }));
 
   test('a dead run is told of by the next one, whose own work is not disturbed', () =>

@@ -80,7 +80,7 @@ function ofOption(option: Option, current: string, positional: readonly string[]
     case 'input':
       return inputsOf(fileAndTasks(positional).file, current);
     case 'resume':
-      return runs(options, ['kept']);
+      return runs(options, ['paused']);
     case 'inputs':
     case 'state':
       return [files];
@@ -102,9 +102,9 @@ function ofArgument(verb: string, positional: readonly string[], options: Readon
     case 'init':
       return positional.length === 0 ? [files] : [];
     case 'undo':
-      return positional.length === 0 ? runs(options, ['dead', 'left', 'kept']) : [];
+      return positional.length === 0 ? runs(options, ['interrupted', 'left_behind', 'paused']) : [];
     case 'destroy':
-      return positional.length === 0 ? runs(options, ['committed']) : [];
+      return positional.length === 0 ? runs(options, ['succeeded']) : [];
     case 'logs':
       return positional.length === 0 ? runs(options) : logged(options, positional[0] ?? '');
     case 'kinds':

@@ -9,7 +9,7 @@ import { openHostContext } from '../host_context.js';
 import { stateFolder } from '../state.js';
 import { print, printError, printJson, table } from '../terminal/output.js';
 import { watchSignals } from '../terminal/signals.js';
-import { duration, jsonOption, stateOption, type Verb } from '../verbs.js';
+import { age, jsonOption, stateOption, type Verb } from '../verbs.js';
 
 /** Declares `chrootfile gc`. */
 export const verb: Verb = (program, { exit }) => {
@@ -122,15 +122,15 @@ async function judgeOf(
   for (const { run, created } of found) youngest.set(run, Math.max(youngest.get(run) ?? 0, Date.parse(created) || Date.now()));
   return ({ run, host }) => {
     const state = runs.get(run);
-    if (state === 'running') return { taken: false, why: 'the run goes on here' };
-    if (state === 'kept') return { taken: false, why: 'the run is kept for --resume here' };
-    if (state === 'committed') return { taken: false, why: 'the run succeeded here' };
+    if (state === 'running') return { taken: false, why: 'the run is running on this machine' };
+    if (state === 'paused') return { taken: false, why: 'the run is paused on this machine' };
+    if (state === 'succeeded') return { taken: false, why: 'the run succeeded on this machine' };
     if (run === named) return { taken: true, why: 'named by --run' };
-    if (state === 'dead' || state === 'left' || state === 'unreadable') return { taken: true, why: 'the run is dead, as this machine knows' };
+    if (state === 'interrupted' || state === 'left_behind' || state === 'unreadable') return { taken: true, why: 'the run has ended on this machine' };
     if (terminated.has(host)) return { taken: true, why: `${host} was terminated` };
     const age = Date.now() - (youngest.get(run) ?? Date.now());
     if (age > older) return { taken: true, why: 'older than --older' };
-    return { taken: false, why: 'may go on elsewhere' };
+    return { taken: false, why: 'may be running on another machine' };
   };
 }
 
@@ -158,10 +158,4 @@ function regionList(text: string): string[] {
   if (names.some((name) => !/^[a-z0-9-]+$/.test(name)))
     throw new ExitError(exits.invalid, `--regions ${text}: give names with commas, e.g. eu-west-1,us-east-1, or all`);
   return names;
-}
-
-/** A duration that may be in days. */
-function age(text: string): number {
-  const [, days] = /^([0-9]+)d$/.exec(text) ?? [];
-  return days === undefined ? duration(text) : Number(days) * 86_400_000;
 }

@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { InvalidArgumentError, Option } from 'commander';
+import { Option } from 'commander';
 import { mounts } from '../../linux/mounts.js';
 import { keeperOf } from '../../linux/namespace_holder.js';
 import { noTerminal } from '../../runtime/engine/task_runner.js';
@@ -12,7 +12,7 @@ import { runSession } from '../session.js';
 import { isRoot, usualUmask } from '../state.js';
 import { hasPerson, print } from '../terminal/output.js';
 import { watchSignals } from '../terminal/signals.js';
-import { bytes, duration, inputOption, inputsOption, stateOption, type Verb } from '../verbs.js';
+import { bytes, count, duration, inputOption, inputsOption, stateOption, type Verb } from '../verbs.js';
 import { plan } from './plan.js';
 
 /** Declares `chrootfile run`. */
@@ -131,9 +131,4 @@ function checkHost(file: string, { plan, done }: PreparedRun, sandbox: boolean):
   );
   if (asks !== undefined && !hasPerson()) throw new ExitError(exits.host, `task "${asks.id}": ${noTerminal}`);
   mustHave(toolsFor(plan));
-}
-
-function count(text: string): number {
-  if (!/^[1-9][0-9]*$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 1 on.');
-  return Number(text);
 }

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { removeDrafts, removeFile, syncFolder, writeWhole } from '../../linux/atomic_write.js';
 import { isHeld, LockedError, lock, type Release, removeDeadLocks } from '../../linux/lock.js';
@@ -8,11 +8,15 @@ import { shortName } from '../../linux/short_name.js';
 import { FormatError } from './format.js';
 import { Journal, type JournalContent, JournalError, type JournalHead, readJournal } from './journal.js';
 
+/** All states of a run, as `chrootfile runs` prints them and its JSON names them. */
+export const runStates = ['running', 'succeeded', 'destroyed', 'failed', 'left_behind', 'paused', 'interrupted', 'unreadable'] as const;
+
 /**
- * What became of a run. `kept`: it failed, and what it made was kept to go on with; `dead`: its process is gone and what
- * it made may still be there; `unreadable`: its journal is damaged.
+ * The state of a run. `destroyed`: it succeeded, and `destroy` deleted its images; `failed`: everything was rolled back;
+ * `left_behind`: it failed and something could not be undone; `paused`: it failed and is kept for `--resume`;
+ * `interrupted`: its process died before it could undo anything; `unreadable`: its journal is damaged.
  */
-export type RunState = 'running' | 'committed' | 'destroyed' | 'undone' | 'left' | 'kept' | 'dead' | 'unreadable';
+export type RunState = (typeof runStates)[number];
 
 /** A run as it is listed. */
 export interface RunSummary {
@@ -26,9 +30,9 @@ export interface RunSummary {
   readonly error?: string;
 }
 
-/** Whether a run is over and its undo is not. */
+/** Whether a run has ended and its undo has not. */
 export function isUnfinished({ state }: RunSummary): boolean {
-  return state === 'dead' || state === 'left' || state === 'kept' || state === 'unreadable';
+  return ['interrupted', 'left_behind', 'paused', 'unreadable'].includes(state);
 }
 
 /** The folder of one run: everything it did, readable after a crash. */
@@ -47,6 +51,10 @@ export class RunFolder {
   /** The head of the journal once more: where that is damaged, it says which EC2 the run worked with. */
   private get head(): string {
     return join(this.path, 'run.json');
+  }
+  /** When its head was written, in milliseconds; 0 where there is none. */
+  get begun(): number {
+    return statSync(this.head, { throwIfNoEntry: false })?.mtimeMs ?? 0;
   }
   get events(): string {
     return join(this.path, 'events.jsonl');
@@ -171,9 +179,10 @@ export class RunFolder {
 
   private stateOf(journal: JournalContent): RunState {
     if (this.busy) return 'running';
-    if (journal.ended === 'committed' || journal.ended === 'destroyed') return journal.ended;
-    if (journal.ended === 'undone') return journal.open.length === 0 ? 'undone' : 'left';
-    return existsSync(this.kept) ? 'kept' : 'dead';
+    if (journal.ended === 'committed') return 'succeeded';
+    if (journal.ended === 'destroyed') return 'destroyed';
+    if (journal.ended === 'undone') return journal.open.length === 0 ? 'failed' : 'left_behind';
+    return existsSync(this.kept) ? 'paused' : 'interrupted';
   }
 }
 
@@ -212,9 +221,15 @@ function foldersOf(state: string): RunFolder[] {
   if (!existsSync(folder)) return [];
   return readdirSync(folder, { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
-    .map(({ name }) => name)
-    .sort()
-    .map((id) => new RunFolder(state, id));
+    .map(({ name }) => new RunFolder(state, name))
+    .sort(byStart);
+}
+
+/** Ids begin with the second of the start. Within one second, the time of the copy of the head decides: it is written once, at the start. */
+function byStart(a: RunFolder, b: RunFolder): number {
+  const [one, two] = [a, b].map(({ id }) => id.slice(0, 15)) as [string, string];
+  if (one !== two) return one < two ? -1 : 1;
+  return a.begun - b.begun || (a.id < b.id ? -1 : 1);
 }
 
 /** A new run's id: when, what, and four letters against two in one second. Sorts by time. */

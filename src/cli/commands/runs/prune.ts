@@ -1,0 +1,86 @@
+import { type Command, Option } from 'commander';
+import { LockedError } from '../../../linux/lock.js';
+import { mountsUnder } from '../../../linux/mounts.js';
+import { listRuns, type RunFolder, type RunState } from '../../../runtime/runs/run_folder.js';
+import { ExitError, exits } from '../../exit_codes.js';
+import { stateText } from '../../run_state.js';
+import { stateFolder } from '../../state.js';
+import { print, printError, printJson } from '../../terminal/output.js';
+import { age, count, jsonOption, stateOption } from '../../verbs.js';
+
+/** Declares `chrootfile runs prune`. */
+export function addPrune(runs: Command): void {
+  runs
+    .command('prune')
+    .description('delete the records of old runs: logs, events and journal')
+    .addOption(new Option('--older <duration>', 'delete only runs that started longer ago, e.g. 12h, 30d').argParser(age))
+    .addOption(new Option('--keep <n>', 'keep the newest n runs').argParser(count))
+    .addOption(new Option('-n, --dry-run', 'print what would be deleted, and delete nothing').default(false))
+    .addOption(jsonOption())
+    .addOption(stateOption())
+    .addHelpText('after', `\n${notes}\n\nExamples:\n  sudo chrootfile runs prune --older 30d --keep 20\n  sudo chrootfile runs prune --keep 50 --dry-run`)
+    // `--json` and `--state` may be written before `prune` too: then they are options of `runs`.
+    .action(async (_, command: Command) => prune(command.optsWithGlobals()));
+}
+
+const notes = `With both options, a run is deleted when it is older and not among the newest n. A run is never deleted while it is
+running or paused, or while anything of it has to be undone.
+Images and snapshots stay. Afterwards "chrootfile destroy" no longer knows the run, and "chrootfile local check --repair"
+can no longer rebuild records from it.`;
+
+interface PruneOptions {
+  readonly state?: string;
+  /** Milliseconds. */
+  readonly older?: number;
+  readonly keep?: number;
+  readonly dryRun: boolean;
+  readonly json: boolean;
+}
+
+/** `chrootfile runs prune`: deletes the folders of old runs of which nothing is open. */
+async function prune({ older, keep, ...options }: PruneOptions): Promise<void> {
+  if (older === undefined && keep === undefined)
+    throw new ExitError(exits.invalid, 'prune needs --older or --keep\n  help: chrootfile runs prune --older 30d --keep 20');
+  const all = listRuns(stateFolder(options.state));
+  const before = Date.now() - (older ?? 0);
+  const old = all.slice(0, Math.max(0, all.length - (keep ?? 0))).filter((run) => older === undefined || Date.parse(run.summary().started) < before);
+  const pruned: { run: string; state: RunState }[] = [];
+  for (const run of old) {
+    const state = options.dryRun ? prunable(run) : await remove(run);
+    if (state !== undefined) pruned.push({ run: run.id, state });
+  }
+  if (options.json) return printJson({ version: 1, dry_run: options.dryRun, pruned });
+  print(...pruned.map(({ run, state }) => `${run}  ${stateText(state)}`));
+  print(`${options.dryRun ? 'would delete' : 'deleted'} ${pruned.length} of ${all.length} run${all.length === 1 ? '' : 's'}`);
+  if (!options.dryRun && pruned.some(({ state }) => state === 'succeeded'))
+    print('Their images and snapshots stay; delete those with "chrootfile local rm", or in EC2: "chrootfile destroy" no longer knows these runs.');
+}
+
+/** The state of a run that may be deleted; undefined for any other. */
+function prunable(run: RunFolder): RunState | undefined {
+  const { state, open } = run.summary();
+  return ['succeeded', 'destroyed', 'failed'].includes(state) && open === 0 ? state : undefined;
+}
+
+/** Deletes a run under its lock. @returns the state it had; undefined where it stays. */
+async function remove(run: RunFolder): Promise<RunState | undefined> {
+  // None of these states ends in one that may not be deleted, so it is enough to look before the lock.
+  const state = prunable(run);
+  if (state === undefined) return undefined;
+  let release: () => Promise<void>;
+  try {
+    release = await run.lock('runs prune');
+  } catch (error) {
+    if (error instanceof LockedError) return undefined;
+    throw error;
+  }
+  try {
+    // Never deletes through a mount, whatever the journal says.
+    const [mount] = mountsUnder(run.path);
+    if (mount === undefined) run.discard();
+    else printError(`warning: run ${run.id} is not deleted: ${mount.path} is mounted`);
+    return mount === undefined ? state : undefined;
+  } finally {
+    await release();
+  }
+}
