@@ -11,9 +11,8 @@ export function servedActions(actions: ReadonlyMap<string, Members>, structures:
   const rows = [...actions].map(([name, members]) => `| \`${name}\` | ${unservedIn(members, '').join(', ')} |`);
   return `# Served actions
 
-The actions of EC2 and STS that [the embedded EC2](embedded-ec2.md) serves. \`npm run generate\` makes this page from AWS's model. The
-embedded EC2 refuses every other action of EC2 with \`NotImplemented\`, and the parameters in the right column with
-\`UnsupportedOperation\`.
+[The embedded EC2](embedded-ec2.md) serves these actions of EC2 and STS. It rejects all other EC2 actions with \`NotImplemented\`, and the
+parameters in the right column with \`UnsupportedOperation\`. \`npm run generate\` writes this page from AWS's API model.
 
 | action | parameters that are not served |
 | --- | --- |
