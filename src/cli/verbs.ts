@@ -31,17 +31,17 @@ export async function addVerbs(parent: Command, verbs: Verbs, line: CommandLine)
 
 /** `--state`. */
 export function stateOption(): Option {
-  return new Option('--state <folder>', 'where runs and the embedded EC2 are kept (default: /var/lib/chrootfile for root)');
+  return new Option('--state <folder>', 'folder of runs and the embedded EC2 (default: /var/lib/chrootfile for root)');
 }
 
 /** `--input`. */
 export function inputOption(): Option {
-  return new Option('-i, --input <name=value>', 'value of an input; may be given several times').argParser(collect).default([] as string[], 'none');
+  return new Option('-i, --input <name=value>', 'set an input; can be repeated').argParser(collect).default([] as string[], 'none');
 }
 
 /** `--inputs`. */
 export function inputsOption(): Option {
-  return new Option('--inputs <file>', 'values of inputs, as YAML, JSON or dotenv (.env); may be given several times')
+  return new Option('--inputs <file>', 'read inputs from a YAML, JSON or dotenv (.env) file; can be repeated')
     .argParser(collect)
     .default([] as string[], 'none');
 }

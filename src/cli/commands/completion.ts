@@ -6,7 +6,7 @@ import type { Verb } from '../verbs.js';
 export const verb: Verb = (program) => {
   program
     .command('completion')
-    .description('print the script by which a shell completes tasks, inputs, runs and options')
+    .description('print a shell completion script: tasks, inputs, runs and options')
     .addArgument(new Argument('<shell>').choices(Object.keys(scripts)))
     .addHelpText('after', '\nExamples:\n  source <(chrootfile completion bash)\n  chrootfile completion fish > ~/.config/fish/completions/chrootfile.fish')
     .action(completion);

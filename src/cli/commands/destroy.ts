@@ -20,8 +20,8 @@ import { jsonOption, stateOption, type Verb } from '../verbs.js';
 export const verb: Verb = (program, { exit }) => {
   program
     .command('destroy')
-    .description('deregister the images of a run that ended well, and delete their snapshots, in every region')
-    .argument('<run>', 'id of the run, or the beginning of it')
+    .description('delete what a successful run created: its images and their snapshots, in all regions')
+    .argument('<run>', 'id of the run, or a unique prefix of it')
     .addOption(new Option('--yes', 'do not ask').default(false))
     .addOption(jsonOption())
     .addOption(stateOption())

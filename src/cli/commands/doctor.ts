@@ -16,7 +16,7 @@ import { jsonOption, stateOption, type Verb } from '../verbs.js';
 export const verb: Verb = (program, { exit }) => {
   program
     .command('doctor')
-    .description('check whether this host can do the work')
+    .description('check whether this machine can run recipes')
     .addOption(jsonOption())
     .addOption(stateOption())
     .addHelpText('after', '\nExamples:\n  sudo chrootfile doctor')

@@ -15,17 +15,15 @@ import { age, jsonOption, stateOption, type Verb } from '../verbs.js';
 export const verb: Verb = (program, { exit }) => {
   program
     .command('gc')
-    .description('find by tag what runs of lost machines left in an account, and delete it with --delete')
-    .addOption(new Option('--delete', 'delete it; without this it is only listed').default(false))
-    .addOption(new Option('--run <run>', 'only what this run has made, whatever its age'))
-    .addOption(
-      new Option('--older <duration>', 'age from which a run that nobody knows counts as lost, e.g. 12h, 7d').argParser(age).default(7 * 86_400_000, '7d'),
-    )
-    .addOption(new Option('--regions <names>', 'where to look, with commas between; all for every region (default: that of --region or the environment)'))
-    .addOption(new Option('--cloud <provider>', 'where to look').choices(['local', 'aws']).default('local'))
-    .addOption(new Option('--region <region>', 'region to begin with, instead of what the environment says'))
-    .addOption(new Option('--profile <profile>', 'profile of the shared AWS configuration'))
-    .addOption(new Option('--endpoint <url>', 'another EC2 endpoint'))
+    .description('find leftovers of runs on lost machines by their tags, and delete them with --delete')
+    .addOption(new Option('--delete', 'delete the leftovers instead of listing them').default(false))
+    .addOption(new Option('--run <run>', 'only leftovers of this run, whatever their age'))
+    .addOption(new Option('--older <duration>', 'minimum age of an unknown run to count as lost, e.g. 12h, 7d').argParser(age).default(7 * 86_400_000, '7d'))
+    .addOption(new Option('--regions <names>', 'regions to search, separated by commas, or all (default: that of --region or the environment)'))
+    .addOption(new Option('--cloud <provider>', 'EC2 to search').choices(['local', 'aws']).default('local'))
+    .addOption(new Option('--region <region>', 'region to use instead of the one in the environment'))
+    .addOption(new Option('--profile <profile>', 'AWS profile to use'))
+    .addOption(new Option('--endpoint <url>', 'EC2 endpoint to use'))
     .addOption(jsonOption())
     .addOption(stateOption())
     .addHelpText(

@@ -8,9 +8,9 @@ import { inputOption, inputsOption, type Verb } from '../verbs.js';
 export const verb: Verb = (program) => {
   program
     .command('graph')
-    .description('draw what a run would do, and what waits for what')
-    .argument('[words...]', 'recipe file (default chrootfile.yml), then tasks')
-    .addOption(new Option('--format <format>', 'how to draw').choices(['text', 'mermaid', 'dot']).default('text'))
+    .description('print the plan as a graph: what waits for what')
+    .argument('[words...]', 'recipe file (default: chrootfile.yml), then tasks')
+    .addOption(new Option('--format <format>', 'output format').choices(['text', 'mermaid', 'dot']).default('text'))
     .addOption(inputOption())
     .addOption(inputsOption())
     .addHelpText('after', '\nExamples:\n  chrootfile graph recipes/base.yml\n  chrootfile graph recipes/base.yml image --format dot | dot -Tsvg > base.svg')

@@ -10,8 +10,8 @@ import { editorLine, writeFor, writeGeneral } from './schema.js';
 export const verb: Verb = (program) => {
   program
     .command('init')
-    .description('make a recipe to start from, and what editors need')
-    .argument('[folder]', 'where to', '.')
+    .description('create a starter recipe and editor settings')
+    .argument('[folder]', 'folder to create it in', '.')
     .addHelpText('after', '\nExamples:\n  chrootfile init my-image')
     .action(init);
 };

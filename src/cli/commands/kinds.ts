@@ -10,8 +10,8 @@ import { jsonOption, type Verb } from '../verbs.js';
 export const verb: Verb = (program) => {
   program
     .command('kinds')
-    .description('list the built-in kinds of tasks, or show the manual of one')
-    .argument('[kind]', 'e.g. mount')
+    .description('list the built-in kinds of tasks, or print the manual of one')
+    .argument('[kind]', 'kind to explain, e.g. mount')
     .addOption(jsonOption())
     .addHelpText('after', '\nExamples:\n  chrootfile kinds\n  chrootfile kinds ec2.volume')
     .action((kind: string | undefined, options) => kinds(kind, options.json));

@@ -15,5 +15,5 @@ const verbs: Verbs = {
 
 /** Declares `chrootfile local` and its verbs. */
 export const verb: Verb = async (program, line) => {
-  await addVerbs(program.command('local').description('look after the embedded EC2'), verbs, line);
+  await addVerbs(program.command('local').description('manage the embedded EC2'), verbs, line);
 };

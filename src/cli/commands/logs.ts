@@ -10,8 +10,8 @@ export const verb: Verb = (program) => {
   program
     .command('logs')
     .description('print the output of the tasks of a run')
-    .argument('[run]', 'the run, or a beginning of its id (default: the last)')
-    .argument('[task]', 'one task of it')
+    .argument('[run]', 'id of the run, or a unique prefix of it (default: the last run)')
+    .argument('[task]', 'print only this task')
     .addOption(stateOption())
     .addHelpText('after', '\nExamples:\n  sudo chrootfile logs\n  sudo chrootfile logs 20261122-0915 grub')
     .action((run: string | undefined, task: string | undefined, options) => logs(options.state, run, task));

@@ -9,8 +9,8 @@ import { inputOption, inputsOption, jsonOption, type Verb } from '../verbs.js';
 export const verb: Verb = (program, { passed }) => {
   program
     .command('plan')
-    .description('show what a run would do, in which order and why, and what its undo would be')
-    .argument('[words...]', 'recipe file (default chrootfile.yml), then tasks')
+    .description('show what a run would do, in which order and why, and how it would be undone')
+    .argument('[words...]', 'recipe file (default: chrootfile.yml), then tasks')
     .addOption(inputOption())
     .addOption(inputsOption())
     .addOption(jsonOption())

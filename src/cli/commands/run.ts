@@ -19,38 +19,33 @@ import { plan } from './plan.js';
 export const verb: Verb = (program, { passed, exit }) => {
   program
     .command('run')
-    .description('run a recipe, or some of its tasks and what they need')
+    .description('run a recipe, or some of its tasks and their dependencies')
     .usage('[options] [words...] [-- arguments...]')
-    .argument('[words...]', 'recipe file (default chrootfile.yml), then tasks; what stands behind -- is run.arguments in the recipe')
+    .argument('[words...]', 'recipe file (default: chrootfile.yml), then tasks; words after -- become run.arguments')
     .addOption(inputOption())
     .addOption(inputsOption())
-    .addOption(new Option('--cloud <provider>', 'where to build, instead of what the recipe says').choices(['local', 'aws']))
-    .addOption(new Option('--region <region>', 'region, instead of what the recipe or the environment says'))
-    .addOption(new Option('--profile <profile>', 'profile of the shared AWS configuration, likewise'))
-    .addOption(new Option('--endpoint <url>', 'another EC2 endpoint'))
-    .addOption(new Option('-j, --jobs <n>', 'how many scripts and disk tasks run at once (default: number of CPUs)').argParser(count))
-    .addOption(new Option('-k, --keep-going', 'after a failure, go on with what does not depend on it').default(false))
-    .addOption(new Option('-f, --force', 'run tasks that are up to date, too').default(false))
+    .addOption(new Option('--cloud <provider>', 'EC2 to build in, instead of the one in the recipe').choices(['local', 'aws']))
+    .addOption(new Option('--region <region>', 'region to use instead of the one in the recipe or the environment'))
+    .addOption(new Option('--profile <profile>', 'AWS profile to use instead of the one in the recipe or the environment'))
+    .addOption(new Option('--endpoint <url>', 'EC2 endpoint to use'))
+    .addOption(new Option('-j, --jobs <n>', 'maximum number of scripts and disk tasks at the same time (default: number of CPUs)').argParser(count))
+    .addOption(new Option('-k, --keep-going', 'keep running tasks that do not depend on a failed one').default(false))
+    .addOption(new Option('-f, --force', 'run tasks even if they are up to date').default(false))
     .addOption(
-      new Option('--on-failure <what>', 'undo what was made, keep it for --resume, ask, or open a shell and ask')
+      new Option('--on-failure <what>', 'what to do after a failure: undo the run, keep it for --resume, ask, or open a shell and ask')
         .choices(['undo', 'keep', 'ask', 'shell'])
         .default('undo'),
     )
     .addOption(new Option('--step', 'ask before each task').default(false))
-    .addOption(new Option('--resume <run>', 'go on with a run that was kept, from the task that failed'))
-    .addOption(new Option('--timeout <duration>', 'longest time for all, e.g. 90s, 20m, 2h').argParser(duration))
-    .addOption(
-      new Option(
-        '--log-limit <size>',
-        'how much of the output of each task is kept in its log, e.g. 10M (default: 100M): the beginning, and the last lines',
-      ).argParser(bytes),
-    )
-    .addOption(new Option('--manifest <file>', 'write the outputs, images and snapshots of a run that ended well, as JSON'))
-    .addOption(new Option('--format <format>', 'how to report').choices(['auto', 'plain', 'json']).default('auto'))
-    .addOption(new Option('-v, --verbose', 'print the output of tasks, on a terminal too').default(false))
-    .addOption(new Option('-q, --quiet', 'print only what went wrong, and the outputs').default(false))
-    .addOption(new Option('--no-sandbox', 'mount in the namespace of the host'))
-    .addOption(new Option('-n, --dry-run', 'show the plan instead, as the verb plan does').default(false))
+    .addOption(new Option('--resume <run>', 'continue a paused run at the task that failed'))
+    .addOption(new Option('--timeout <duration>', 'maximum duration of the whole run, e.g. 90s, 20m, 1h30m').argParser(duration))
+    .addOption(new Option('--log-limit <size>', 'maximum size of the log of each task, e.g. 10M (default: 100M); the middle is cut').argParser(bytes))
+    .addOption(new Option('--manifest <file>', 'write outputs, images and snapshots to a JSON file if the run succeeds'))
+    .addOption(new Option('--format <format>', 'output format').choices(['auto', 'plain', 'json']).default('auto'))
+    .addOption(new Option('-v, --verbose', 'print the output of tasks also on a terminal').default(false))
+    .addOption(new Option('-q, --quiet', 'print only errors and outputs').default(false))
+    .addOption(new Option('--no-sandbox', 'mount in the mount namespace of the host'))
+    .addOption(new Option('-n, --dry-run', 'show the plan and run nothing, as "chrootfile plan" does').default(false))
     .addOption(stateOption())
     .addHelpText(
       'after',

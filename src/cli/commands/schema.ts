@@ -16,10 +16,10 @@ import type { Verb } from '../verbs.js';
 export const verb: Verb = (program) => {
   program
     .command('schema')
-    .description('print the JSON Schema of recipes, or of one recipe with its own names; or write it for editors')
+    .description('print the JSON Schema of recipes or of one recipe, or write it for editors')
     .argument('[files...]', 'recipe files')
-    .addOption(new Option('--write', 'write .chrootfile/NAME.schema.json beside each (default chrootfile.yml)').default(false))
-    .addOption(new Option('--watch', 'write it, and again whenever a recipe or a library of it changes, until Ctrl-C').default(false))
+    .addOption(new Option('--write', 'write .chrootfile/NAME.schema.json beside each recipe (default: chrootfile.yml)').default(false))
+    .addOption(new Option('--watch', 'write it, and again whenever the recipe or one of its libraries changes, until Ctrl-C').default(false))
     .addHelpText(
       'after',
       '\nExamples:\n  chrootfile schema > recipe.schema.json\n  chrootfile schema --write recipes/*.yml\n  chrootfile schema --watch web.yml',

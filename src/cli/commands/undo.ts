@@ -21,9 +21,9 @@ import { inputOption, jsonOption, stateOption, type Verb } from '../verbs.js';
 export const verb: Verb = (program, { exit }) => {
   program
     .command('undo')
-    .description('take back what a run that died, or could not undo everything, left behind')
-    .argument('[run]', 'the run, or a beginning of its id')
-    .addOption(new Option('--all', 'all such runs').default(false))
+    .description('clean up after a run that was killed or could not undo everything')
+    .argument('[run]', 'id of the run, or a unique prefix of it')
+    .addOption(new Option('--all', 'undo all such runs').default(false))
     .addOption(inputOption())
     .addOption(jsonOption())
     .addOption(stateOption())

@@ -19,14 +19,14 @@ import { jsonOption, stateOption, type Verb } from '../../verbs.js';
 export const verb: Verb = (local, { exit }) => {
   local
     .command('check')
-    .description('find what crashes and power cuts left: unreadable records, disks without a record, dead locks, dangling links')
+    .description('find damage by crashes and power cuts: unreadable records, disks without a record, stale locks, dangling links')
     .addOption(
       new Option(
         '--repair',
-        'rebuild records as far as runs tell, finish disks that were being copied, and remove drafts, dead locks and dangling links; disks stay',
+        'rebuild records from runs, finish interrupted copies of disks, and remove drafts, stale locks and dangling links; no disk is deleted',
       ).default(false),
     )
-    .addOption(new Option('--delete-orphans <ids...>', 'delete these disks, which no record has'))
+    .addOption(new Option('--delete-orphans <ids...>', 'delete these disks, which have no record'))
     .addOption(jsonOption())
     .addOption(stateOption())
     .addHelpText(

@@ -10,7 +10,7 @@ import { stateOption, type Verb } from '../../verbs.js';
 export const verb: Verb = (local, { exit }) => {
   local
     .command('detach')
-    .description('detach the volumes that a server left attached when it ended, because they were in use')
+    .description('detach volumes that were in use when their server ended')
     .addOption(stateOption())
     .addHelpText('after', '\nExamples:\n  sudo chrootfile local detach')
     .action(async (options) => exit(await detachLocal(options.state)));

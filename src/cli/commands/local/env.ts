@@ -8,7 +8,7 @@ import { jsonOption, stateOption, type Verb } from '../../verbs.js';
 export const verb: Verb = (local) => {
   local
     .command('env')
-    .description('print what AWS clients need to use the served EC2: endpoint, access key, region')
+    .description('print environment variables for AWS clients of the served EC2: endpoint, access key, region')
     .addOption(jsonOption())
     .addOption(stateOption())
     .addHelpText('after', '\nExamples:\n  eval "$(sudo chrootfile local env)"')

@@ -16,7 +16,7 @@ export const verb: Verb = (local) => {
     .command('export')
     .description('write the disk of an image to a file')
     .argument('<image>', 'id or name of the image')
-    .argument('<file>', 'raw, or qcow2 by its ending')
+    .argument('<file>', 'file to write; raw, or qcow2 if its name ends so')
     .addOption(stateOption())
     .addHelpText(
       'after',

@@ -13,9 +13,9 @@ import { bytes, stateOption, type Verb } from '../../verbs.js';
 export const verb: Verb = (local) => {
   local
     .command('init')
-    .description('keep it on a file system that shares blocks, in a file: volumes and snapshots are made at once then')
-    .addOption(new Option('--size <size>', 'most room it may take, e.g. 50G; it takes what is used').argParser(bytes).default(50 * 2 ** 30, '50G'))
-    .addOption(new Option('--fs <type>', 'the file system').choices(['xfs', 'btrfs']).default('xfs'))
+    .description('store it on a copy-on-write file system, so volumes and snapshots are instant')
+    .addOption(new Option('--size <size>', 'maximum size, e.g. 50G; the file is sparse').argParser(bytes).default(50 * 2 ** 30, '50G'))
+    .addOption(new Option('--fs <type>', 'type of the file system').choices(['xfs', 'btrfs']).default('xfs'))
     .addOption(stateOption())
     .addHelpText(
       'after',

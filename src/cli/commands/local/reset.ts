@@ -12,8 +12,8 @@ import { stateOption, type Verb } from '../../verbs.js';
 export const verb: Verb = (local) => {
   local
     .command('reset')
-    .description('remove all its images, snapshots and volumes, and what init made')
-    .addOption(new Option('--yes', 'do it').default(false))
+    .description('delete all images, snapshots and volumes, and the file system of init')
+    .addOption(new Option('--yes', 'confirm the deletion').default(false))
     .addOption(stateOption())
     .addHelpText('after', '\nExamples:\n  sudo chrootfile local reset --yes')
     .action(async (options) => resetLocal(options.state, options.yes));
