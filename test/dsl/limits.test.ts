@@ -58,9 +58,9 @@ suite('what multiplies itself', (test) => {
   test('16 MB of documents, of items, of signs and of empty lines are refused before they are held', async () => {
     for (const [text, why] of [
       ['---\n'.repeat(4_000_000), 'a recipe is one YAML document, and a second one begins [yaml]'],
-      [`a: [${'a,'.repeat(8_000_000)}]\n`, 'a recipe has at most 2,000,000 words and signs of YAML [limit]'],
-      ['['.repeat(16_000_000), 'a recipe has at most 2,000,000 words and signs of YAML [limit]'],
-      ['\n'.repeat(16_000_000), 'a recipe has at most 2,000,000 words and signs of YAML [limit]'],
+      [`a: [${'a,'.repeat(8_000_000)}]\n`, 'a recipe has at most 2,000,000 tokens of YAML [limit]'],
+      ['['.repeat(16_000_000), 'a recipe has at most 2,000,000 tokens of YAML [limit]'],
+      ['\n'.repeat(16_000_000), 'a recipe has at most 2,000,000 tokens of YAML [limit]'],
     ] as const) {
       const { code, stderr } = await checked({ 'r.yml': text });
       assert.is(code, 2, stderr.slice(-2000));

@@ -1,4 +1,5 @@
-import { type CatalogueEntry, catalogue } from '../../dsl/diagnostics/catalogue.js';
+import { catalogue } from '../../dsl/diagnostics/catalogue.js';
+import type { CatalogueEntry } from '../../dsl/diagnostics/catalogue_entry.js';
 import { nearest } from '../../dsl/diagnostics/nearest.js';
 import { ExitError, exits } from '../exit_codes.js';
 import { print, styled, table } from '../terminal/output.js';

@@ -1,23 +1,24 @@
-import { type Alias, Composer, type Document, isAlias, isMap, isScalar, isSeq, Lexer, type Node, type Pair, Parser, type Scalar } from 'yaml';
+import { type Alias, isAlias, isMap, isScalar, isSeq, type Node, type Pair, type Scalar } from 'yaml';
 import type { Diagnostic } from '../diagnostics/diagnostic.js';
 import { foreignFile } from './foreign_file.js';
 import { limits, limitText } from './limits.js';
 import { firstCharacterOf, type Source, type Span } from './source.js';
 import { sourceOffsets } from './source_offsets.js';
+import { firstDocuments } from './yaml_documents.js';
 import { yamlDiagnostic } from './yaml_errors.js';
 
-/** YAML turned into plain values, every one of which still knows its place. */
+/** YAML as plain values, with the place of each. */
 export interface ParsedDocument {
   readonly source: Source;
   /** Maps, lists, strings, numbers, booleans and null. */
   readonly value: unknown;
-  /** How many values are in it, itself among them. */
+  /** How many values it has, including itself. */
   readonly size: number;
-  /** The place of the value at a JSON pointer, e.g. `/tasks/root/with`; the nearest one above it where there is none. */
+  /** The place of the value at a JSON pointer, e.g. `/tasks/root/with`; if it does not exist, that of the nearest value above. */
   spanOf(pointer: string): Span;
-  /** The place of the key at a JSON pointer; of the value where there is no key (items of lists). */
+  /** The place of the key at a JSON pointer; for items of lists, that of the value. */
   keySpanOf(pointer: string): Span;
-  /** The place of a stretch of the string at a JSON pointer, counted in characters of the string. */
+  /** The place of a part of the string at a JSON pointer; offsets count characters of the string. */
   spanInside(pointer: string, start: number, end: number): Span;
   /** The text of the scalar at a JSON pointer as written, e.g. `0755`. */
   writtenAt(pointer: string): string | undefined;
@@ -28,7 +29,7 @@ export function pointerStep(key: string | number): string {
   return `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`;
 }
 
-/** What stands at a pointer, and by the next step of pointers, what stands in it. */
+/** The value at a pointer, and the places inside it by the next step. */
 interface Place {
   readonly key?: Node | undefined;
   value: Node | null;
@@ -43,7 +44,7 @@ export function parseDocument(source: Source, most: number = limits.values): { d
   const diagnostics: Diagnostic[] = [];
   const parsed = firstDocuments(source.text);
   if (parsed === undefined) {
-    const message = `a recipe has at most ${limitText(limits.tokens)} words and signs of YAML`;
+    const message = `a recipe has at most ${limitText(limits.tokens)} tokens of YAML`;
     return { diagnostics: [{ code: 'limit', message, span: firstCharacterOf(source) }] };
   }
   const doc = parsed[0];
@@ -95,7 +96,7 @@ export function parseDocument(source: Source, most: number = limits.values): { d
     const range = node?.range;
     return range ? { source, start: range[0], end: Math.max(range[1], range[0] + 1) } : firstCharacterOf(source);
   };
-  // A long script with many references is walked once.
+  // The offsets of a long script with many references are computed once.
   const offsetsOf = new Map<Node, number[]>();
   const document: ParsedDocument = {
     source,
@@ -127,29 +128,12 @@ export function parseDocument(source: Source, most: number = limits.values): { d
   return { document, diagnostics };
 }
 
-/** The documents of a text up to the second; undefined where what was read of it has too many tokens: each takes memory. */
-function firstDocuments(text: string): Document[] | undefined {
-  const parser = new Parser();
-  // Keys that stand twice are found below: yaml compares each with all.
-  const composer = new Composer({ version: '1.2', prettyErrors: false, uniqueKeys: false });
-  const documents: Document[] = [];
-  let count = 0;
-  for (const lexeme of new Lexer().lex(text)) {
-    count += 1;
-    if (count > limits.tokens) return undefined;
-    for (const token of parser.next(lexeme)) documents.push(...composer.next(token));
-    if (documents.length > 1) return documents;
-  }
-  for (const token of parser.end()) documents.push(...composer.next(token));
-  return [...documents, ...composer.end()];
-}
-
 class Walker {
   size = 0;
   private depth = 0;
   private readonly open = new Set<Node>();
   private readonly anchors = new Map<string, Node>();
-  /** What each alias means. */
+  /** The target of each alias. */
   readonly targets = new Map<Alias, Node>();
 
   constructor(
@@ -161,7 +145,7 @@ class Walker {
   value(node: Node | null, place: Place): unknown {
     this.size += 1;
     if (this.size > this.most) {
-      const help = 'an alias counts as all that it repeats';
+      const help = 'an alias counts as all values that it repeats';
       if (this.size === this.most + 1) this.report(`a recipe and its libraries have at most ${limitText(limits.values)} values`, node, help, 'limit');
       return null;
     }
@@ -173,7 +157,7 @@ class Walker {
     this.anchored.add(node);
     if (isScalar(node)) return this.scalar(node);
     if (this.open.has(node)) {
-      this.report('an alias may not stand inside its own anchor', node);
+      this.report('an alias cannot be inside its own anchor', node);
       return null;
     }
     if (this.depth === limits.depth) {
@@ -185,7 +169,7 @@ class Walker {
     try {
       if (isSeq(node)) return node.items.map((item, i) => this.value(item as Node, this.below(place, i)));
       if (isMap(node)) return this.map(node.items as Pair<Node, Node | null>[], place, node);
-      this.report('this is not a value a recipe can hold', node);
+      this.report('this value cannot be part of a recipe', node);
       return null;
     } finally {
       this.depth -= 1;
@@ -211,7 +195,7 @@ class Walker {
     }
     this.targets.set(node, target);
     if (this.open.has(target)) {
-      this.report('an alias may not stand inside its own anchor', node);
+      this.report('an alias cannot be inside its own anchor', node);
       return null;
     }
     const value = this.value(target, place);
@@ -246,7 +230,7 @@ class Walker {
         return unquotedTemplate;
       }
       if (isAlias(key)) {
-        this.report('a key is a text, not an alias', key);
+        this.report('a key must be text, not an alias', key);
         continue;
       }
       if (key?.anchor !== undefined) this.anchor(key.anchor, key);
@@ -300,5 +284,5 @@ class Walker {
 
 const tooDeep = `lists and maps are nested at most ${limits.depth} deep`;
 
-/** Stands where an unquoted `{{ x }}` was, so that the same place is not blamed twice. */
+/** Replaces an unquoted `{{ x }}`, so that the same place is not reported twice. */
 const unquotedTemplate = '{{ run.id }}';
