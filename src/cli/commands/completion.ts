@@ -48,7 +48,8 @@ _chrootfile() {
   (( $#found )) && _describe -t values 'chrootfile' found
   return 0
 }
-compdef _chrootfile chrootfile`,
+# Sourced, or loaded by its name from a folder of fpath.
+if [[ $funcstack[1] == _chrootfile ]]; then _chrootfile; else compdef _chrootfile chrootfile; fi`,
   fish: `function __chrootfile_complete
   set -l words (commandline -opc) (commandline -ct)
   for line in (command $words[1] complete -- $words[2..] 2>/dev/null)
