@@ -33,6 +33,8 @@ export interface RunOptions extends CloudOptions {
   readonly quiet: boolean;
   readonly timeout?: number;
   readonly sandbox: boolean;
+  /** Whether the launcher could not make a mount namespace. */
+  readonly sandboxRefused: boolean;
 }
 
 /** A run with everything checked, ready to begin or to go on. */

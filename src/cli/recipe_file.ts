@@ -7,6 +7,7 @@ import { type InputsFile, resolveInputs } from '../dsl/recipe/inputs.js';
 import { folderOf, loadModule, type Module } from '../dsl/recipe/module.js';
 import { unfitParameters } from '../dsl/resolve/known_parameters.js';
 import { type LinkedTask, linkModule } from '../dsl/resolve/link.js';
+import type { KnownBefore } from '../dsl/resolve/matrix.js';
 import { parseDocument } from '../dsl/syntax/document.js';
 import { parseDotenv } from '../dsl/syntax/dotenv.js';
 import { limits } from '../dsl/syntax/limits.js';
@@ -51,13 +52,18 @@ export function loadRecipe(file: string, given: GivenInputs = {}): LoadedRecipe 
   const ofScripts = scriptErrors(module);
   diagnostics.push(...ofScripts.filter(({ severity }) => severity === undefined));
   const inputs = inputsFor(module, given);
-  const known = { inputs: inputs.values, environment: (name: string) => process.env[name] };
   // What must be given is asked for when something runs; what was given must fit at once.
   const unfit = inputs.diagnostics.filter(({ code }) => code !== 'missing-input');
+  const known = knownTo({ inputs });
   const tasks = linkModule(module, [...diagnostics, ...unfit], known);
   const unfitForKinds = unfitParameters(tasks.values(), known, language);
   if (unfitForKinds.length > 0) throw new RecipeError(unfitForKinds);
   return { file, module, tasks, inputs, warnings: ofScripts };
+}
+
+/** What the plan of a recipe may know before anything runs. */
+export function knownTo({ inputs }: Pick<LoadedRecipe, 'inputs'>): KnownBefore {
+  return { inputs: inputs.values, environment: (name) => process.env[name] };
 }
 
 /** Loads a recipe and its libraries, without looking for the names in them. */

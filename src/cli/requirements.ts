@@ -1,11 +1,21 @@
+import { accessSync, constants, existsSync, readFileSync, statfsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { Plan } from '../dsl/plan/plan.js';
+import type { LinkedTask } from '../dsl/resolve/link.js';
+import { type KnownBefore, valueBefore } from '../dsl/resolve/matrix.js';
 import { systemProgram } from '../linux/command.js';
+import { localFolder } from './embedded_ec2.js';
 import { ExitError, exits } from './exit_codes.js';
+import type { PreparedRun } from './prepared_run.js';
+import { knownTo } from './recipe_file.js';
+import { printError } from './terminal/output.js';
 
 /** A program of the host, and the Debian package that has it. */
 export interface Tool {
   readonly program: string;
   readonly package: string;
+  /** Whether scripts look for it in the caller's PATH too. */
+  readonly onPath?: boolean;
 }
 
 /** What every run needs. */
@@ -24,15 +34,109 @@ export const localTools: readonly Tool[] = [
   { program: 'cp', package: 'coreutils' },
 ];
 
-/** What the tasks of a plan need. */
-export function toolsFor(plan: Plan): Tool[] {
-  const tools = [...runTools];
-  for (const { task } of plan.tasks.values()) {
-    if (task.action.type === 'run' && task.action.interactive) tools.push({ program: 'script', package: 'bsdutils' });
-    if (task.action.type !== 'kind') continue;
-    tools.push(...Object.entries(task.action.kind.tools).map(([program, from]) => ({ program, package: from })));
+/** Programs that scripts of the host often run, and the package that has each. */
+const scriptPrograms: Readonly<Record<string, string>> = { mmdebstrap: 'mmdebstrap', debootstrap: 'debootstrap', 'ansible-playbook': 'ansible' };
+
+/** What the tasks of a plan need, as far as the values of `with` are known. */
+export function toolsFor(plan: Plan, known: KnownBefore): Tool[] {
+  return [...runTools, ...[...plan.tasks.values()].flatMap((task) => toolsOf(task, known))];
+}
+
+function toolsOf(linked: LinkedTask, known: KnownBefore): Tool[] {
+  const { action, if: condition, freshness, continueOnError } = linked.task;
+  if (action.type === 'kind') {
+    const tools = { ...action.kind.tools, ...action.kind.toolsFor?.(knownWith(linked, known)) };
+    return Object.entries(tools).map(([program, from]) => ({ program, package: from }));
   }
-  return tools;
+  if (action.type !== 'run') return [];
+  const asks = action.interactive ? [{ program: 'script', package: 'bsdutils' }] : [];
+  // One that may not run, or may fail, or installs what it needs, reports it by itself.
+  const text = action.script.type === 'template' ? action.script.template.text : action.script.type === 'literal' ? String(action.script.value) : '';
+  if (linked.in !== undefined || condition !== undefined || freshness !== undefined || continueOnError || /\binstall\b/.test(withoutMessages(text)))
+    return asks;
+  const called = Object.entries(scriptPrograms).filter(([program]) => new RegExp(`^[ \\t]*(?:exec )?${program}\\s`, 'm').test(text));
+  return [...asks, ...called.map(([program, from]) => ({ program, package: from, onPath: true }))];
+}
+
+/** A script without the quoted texts in it. */
+function withoutMessages(text: string): string {
+  return text.replace(/"[^"\n]*"|'[^'\n]*'/g, '');
+}
+
+/** The `with` of a task of a kind, without the values that are not known yet or are secret. */
+export function knownWith({ task: { action }, module }: LinkedTask, known: KnownBefore): Record<string, unknown> {
+  if (action.type !== 'kind') return {};
+  return Object.fromEntries(
+    [...action.with].flatMap(([name, value]) => {
+      const found = valueBefore(value, module, known);
+      return found === undefined || found.value === null ? [] : [[name, found.value]];
+    }),
+  );
+}
+
+/** What a process without the right to mount can do about it. */
+export const privilegedHelp = 'a container must be privileged: docker run --privileged -v /dev:/dev';
+
+/** Whether this process has CAP_SYS_ADMIN, which mounting needs. Source: proc(5), capabilities(7). */
+export function canAdminister(): boolean {
+  const [, effective = '0'] = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
+  return ((BigInt(`0x${effective}`) >> 21n) & 1n) === 1n;
+}
+
+/** @throws ExitError where this process may not mount. @param refused whether the launcher has tried in vain. */
+export function mustBeAbleToMount(refused: boolean): void {
+  if (!refused && canAdminister()) return;
+  const why = canAdminister() ? 'the system refuses a mount namespace' : 'this process does not have CAP_SYS_ADMIN';
+  throw new ExitError(exits.host, `namespaces: ${why}\n  help: ${privilegedHelp}`);
+}
+
+/** Why there are no loop devices; undefined where there are. */
+export function loopDevicesMissing(): string | undefined {
+  return existsSync('/dev/loop-control') ? undefined : 'no /dev/loop-control';
+}
+
+/** What can be done where there are no loop devices. */
+export const loopHelp = 'modprobe loop; a container also needs --privileged -v /dev:/dev';
+
+const mib = 2 ** 20;
+/** Bytes that must be free for a run with volumes of the embedded EC2. */
+export const leastFree = 256 * mib;
+
+/** Bytes that are free where the embedded EC2 of a state folder keeps its disks. */
+export function freeFor(state: string): number {
+  const { bavail, bsize } = statfsSync(existing(localFolder(state)));
+  return bavail * bsize;
+}
+
+/**
+ * Warns where the volumes of a plan may not fit.
+ * @throws ExitError where the embedded EC2 cannot attach volumes here, or there is hardly any room for them.
+ */
+export function mustHostVolumes({ plan, loaded, folder: { state } }: Pick<PreparedRun, 'plan' | 'loaded' | 'folder'>): void {
+  const volumes = [...plan.tasks.values()].filter(({ task: { action } }) => action.type === 'kind' && action.kind.name === 'ec2.volume');
+  if (volumes.length === 0) return;
+  mustHave(localTools);
+  const missing = loopDevicesMissing();
+  if (missing !== undefined) throw new ExitError(exits.host, `loop devices: ${missing}\n  help: ${loopHelp}`);
+  const free = freeFor(state);
+  if (free < leastFree)
+    throw new ExitError(
+      exits.host,
+      `disk: ${Math.floor(free / mib)} MiB free in ${state}; volumes need at least ${leastFree / mib} MiB\n  help: free some space, or choose another folder with --state`,
+    );
+  const planned = volumes.reduce((sum, task) => sum + (Number(knownWith(task, knownTo(loaded))['size']) || 0), 0) * 1024 * mib;
+  if (planned > free)
+    printError(`warning: volumes of ${gib(planned)} are planned and ${gib(free)} are free in ${state}; volumes are sparse, so this may be enough`);
+}
+
+/** A size in GiB, as text. */
+export function gib(bytes: number): string {
+  return `${(bytes / 2 ** 30).toFixed(1).replace(/\.0$/, '')} GiB`;
+}
+
+/** The folder, or the nearest one above it that exists. */
+export function existing(folder: string): string {
+  return existsSync(folder) ? folder : existing(dirname(folder));
 }
 
 /** @throws ExitError with what to install, when this host lacks any of the tools. */
@@ -46,5 +150,16 @@ export function mustHave(tools: readonly Tool[]): void {
 /** Those of the tools that this host lacks. */
 export function missingTools(tools: readonly Tool[]): Tool[] {
   const unique = new Map(tools.map((tool) => [tool.program, tool]));
-  return [...unique.values()].filter((tool) => systemProgram(tool.program) === undefined);
+  return [...unique.values()].filter((tool) => systemProgram(tool.program) === undefined && !(tool.onPath && isOnPath(tool.program)));
+}
+
+function isOnPath(program: string): boolean {
+  return (process.env['PATH'] ?? '').split(':').some((folder) => {
+    try {
+      accessSync(join(folder, program), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
 }

@@ -30,7 +30,7 @@ name: r
 tasks:
   volume: {uses: ec2.volume, with: {size: 1}}
   disk: {uses: ec2.attachment, with: {volume: "{{ volume.id }}"}}
-  fill: {run: "dd if=/dev/urandom of={{ disk.device }} bs=1M count=300 2>&1 || true; ${then}"}
+  fill: {run: "dd if=/dev/urandom of={{ disk.device }} bs=1M count=400 2>&1 || true; ${then}"}
   snapshot: {uses: ec2.snapshot, with: {volume: "{{ volume.id }}"}}
 `;
 
@@ -38,7 +38,7 @@ suite('a full disk', (test) => {
   test(
     'of the state folder, filled by a growing volume: the run fails and undoes all',
     () =>
-      withSmallState(64, async (folder) => {
+      withSmallState(320, async (folder) => {
         const before = await lookAtHost();
         writeFileSync(join(folder, 'r.yml'), growing('dd if=/dev/zero of=state/more bs=1k 2>/dev/null; exit 1'));
         const ran = await run(['run', 'r.yml'], { folder });
@@ -53,7 +53,7 @@ suite('a full disk', (test) => {
   test(
     'left by a killed run is undone, although not a byte is free',
     () =>
-      withSmallState(64, async (folder) => {
+      withSmallState(320, async (folder) => {
         const before = await lookAtHost();
         writeFileSync(join(folder, 'r.yml'), growing('dd if=/dev/zero of=state/more bs=1k 2>/dev/null || echo full; sleep 100'));
         const started = start(['run', 'r.yml'], { folder });
@@ -69,7 +69,7 @@ suite('a full disk', (test) => {
   );
 
   test('is told once, where it keeps the record of the run from being written', () =>
-    withSmallState(64, async (folder) => {
+    withSmallState(320, async (folder) => {
       writeFileSync(
         join(folder, 'r.yml'),
         'version: 1\nname: r\ntasks:\n  a: {run: "dd if=/dev/zero of=state/more bs=1k 2>/dev/null || true; for i in 1 2 3; do head -c 20000 /dev/zero | tr \'\\\\0\' x; echo; sleep 0.1; done; rm state/more"}\n',
@@ -97,7 +97,7 @@ suite('a full disk', (test) => {
     }));
 
   test('leaves no drafts', () =>
-    withSmallState(64, async (folder) => {
+    withSmallState(320, async (folder) => {
       writeFileSync(
         join(folder, 'r.yml'),
         'version: 1\nname: r\ntasks:\n  a: {run: "dd if=/dev/zero of=state/more bs=1k 2>/dev/null || true"}\n  b: {needs: [a], uses: ec2.volume, with: {size: 1}}\n',

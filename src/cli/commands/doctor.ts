@@ -1,12 +1,11 @@
 import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { hostShell } from '../../linux/command.js';
 import { hasPool } from '../../local/pool.js';
 import { isUnfinished, listRuns } from '../../runtime/runs/run_folder.js';
 import { kinds } from '../../tasks/index.js';
 import { localFolder, openLocalEc2 } from '../embedded_ec2.js';
 import { exits } from '../exit_codes.js';
-import { localTools, missingTools, runTools } from '../requirements.js';
+import { existing, freeFor, gib, leastFree, localTools, loopDevicesMissing, loopHelp, missingTools, privilegedHelp, runTools } from '../requirements.js';
 import { isRoot, stateFolder } from '../state.js';
 import { storeFindings } from '../store_findings.js';
 import { print, printJson, styled } from '../terminal/output.js';
@@ -33,7 +32,7 @@ interface Finding {
 /** `chrootfile doctor`: whether this host can do the work, and what to install where it cannot. */
 async function doctor(folder: string | undefined, json: boolean): Promise<number> {
   const state = stateFolder(folder);
-  const findings = [root(), node(), tools(), ...(await kernel()), stateIs(state), copies(state), deadRuns(state), ...(await store(state))];
+  const findings = [root(), node(), tools(), ...(await kernel()), stateIs(state), disk(state), copies(state), deadRuns(state), ...(await store(state))];
   const ok = findings.every((finding) => finding.ok);
   if (json) printJson({ ok, findings });
   else {
@@ -73,25 +72,25 @@ function tools(): Finding {
 
 async function kernel(): Promise<Finding[]> {
   const namespaces = await works(['unshare', '--mount', '--pid', '--fork', '--mount-proc', 'true']);
-  const loop = existsSync('/dev/loop-control');
+  const loop = loopDevicesMissing();
   return [
     {
       name: 'namespaces',
       ok: namespaces === undefined,
       detail: namespaces ?? 'mount and pid namespaces work',
-      help: namespaces === undefined ? undefined : 'a container must be privileged',
+      help: namespaces === undefined ? undefined : privilegedHelp,
     },
     {
       name: 'loop devices',
-      ok: loop,
-      detail: loop ? 'there' : 'no /dev/loop-control',
-      help: loop ? undefined : 'modprobe loop; only the embedded EC2 needs it',
+      ok: loop === undefined,
+      detail: loop ?? 'available',
+      help: loop === undefined ? undefined : `${loopHelp}; only the embedded EC2 needs them`,
     },
   ];
 }
 
 async function works(command: readonly string[]): Promise<string | undefined> {
-  if (!isRoot()) return 'not tried, for want of root';
+  if (!isRoot()) return 'not checked: needs root';
   return hostShell.run(command).then(
     () => undefined,
     (error: Error) => error.message.split('\n').slice(0, 2).join(' '),
@@ -107,6 +106,12 @@ function stateIs(state: string): Finding {
   } catch {
     return { name: 'state', ok: false, detail: `${state} cannot be written`, help: 'name another folder with --state or CHROOTFILE_STATE' };
   }
+}
+
+function disk(state: string): Finding {
+  const free = freeFor(state);
+  const ok = free >= leastFree;
+  return { name: 'disk', ok, detail: `${gib(free)} free`, help: ok ? undefined : `volumes of the embedded EC2 need at least ${leastFree / 2 ** 20} MiB` };
 }
 
 /** Source: statfs(2), XFS_SUPER_MAGIC and BTRFS_SUPER_MAGIC. */
@@ -132,11 +137,6 @@ async function store(state: string): Promise<Finding[]> {
       help: found.length === 0 ? undefined : 'chrootfile local check',
     },
   ];
-}
-
-/** The folder, or the nearest one above it that is there. */
-function existing(folder: string): string {
-  return existsSync(folder) ? folder : existing(dirname(folder));
 }
 
 function deadRuns(state: string): Finding {

@@ -4,10 +4,11 @@ import { Option } from 'commander';
 import { mounts } from '../../linux/mounts.js';
 import { keeperOf } from '../../linux/namespace_holder.js';
 import { noTerminal } from '../../runtime/engine/task_runner.js';
+import { cloudOf } from '../cloud.js';
 import { ExitError, exits } from '../exit_codes.js';
 import { findKept, type PreparedRun, prepareResume, prepareRun, type RunOptions } from '../prepared_run.js';
-import { fileAndTasks } from '../recipe_file.js';
-import { mustHave, toolsFor } from '../requirements.js';
+import { fileAndTasks, knownTo } from '../recipe_file.js';
+import { mustBeAbleToMount, mustHave, mustHostVolumes, toolsFor } from '../requirements.js';
 import { runSession } from '../session.js';
 import { isRoot, usualUmask } from '../state.js';
 import { hasPerson, print } from '../terminal/output.js';
@@ -65,12 +66,12 @@ export const verb: Verb = (program, { passed, exit }) => {
 };
 
 /** What the launcher says: not for the tasks' environment. */
-function fromLauncher(): Pick<RunOptions, 'sandbox' | 'printKeeper'> {
+function fromLauncher(): Pick<RunOptions, 'sandbox' | 'sandboxRefused' | 'printKeeper'> {
   const { CHROOTFILE_SANDBOX, CHROOTFILE_PRINT_KEEPER } = process.env;
   delete process.env['CHROOTFILE_SANDBOX'];
   // It must enter a kept run's namespace before this program can.
   delete process.env['CHROOTFILE_PRINT_KEEPER'];
-  return { sandbox: CHROOTFILE_SANDBOX === '1', printKeeper: CHROOTFILE_PRINT_KEEPER === '1' };
+  return { sandbox: CHROOTFILE_SANDBOX === '1', sandboxRefused: CHROOTFILE_SANDBOX === 'refused', printKeeper: CHROOTFILE_PRINT_KEEPER === '1' };
 }
 
 /** `chrootfile run`: plans a recipe and runs it, or goes on with a kept run; gives the exit code. */
@@ -84,7 +85,7 @@ async function run(file: string, goals: readonly string[], options: RunOptions):
   if (options.step) mustHavePerson('--step');
   if (options.manifest !== undefined) mustBeWritable(options.manifest);
   const prepared = options.resume === undefined ? prepareRun(file, goals, options) : prepareResume(options);
-  checkHost(file, prepared, options.sandbox);
+  checkHost(file, prepared, options);
   const interruption = watchSignals(options.timeout);
   try {
     return await runSession(prepared, options, interruption);
@@ -113,8 +114,11 @@ function mustHavePerson(what: string): void {
   );
 }
 
-function checkHost(file: string, { plan, done }: PreparedRun, sandbox: boolean): void {
+function checkHost(file: string, prepared: PreparedRun, options: RunOptions): void {
+  const { plan, done } = prepared;
+  const { sandbox } = options;
   if (!isRoot()) throw new ExitError(exits.host, `run needs root: it mounts, attaches and changes root\n  help: sudo chrootfile run ${file}`);
+  mustBeAbleToMount(options.sandboxRefused);
   const holder = [...plan.tasks.values()].find((task) => task.lifetime === 'resource' && task.task.action.type === 'run' && task.in === undefined);
   if (!sandbox && holder !== undefined && !mounts().findLast(({ path }) => path === '/')?.shared) {
     const help = 'leave out --no-sandbox, or mount --make-rshared / first';
@@ -125,5 +129,7 @@ function checkHost(file: string, { plan, done }: PreparedRun, sandbox: boolean):
     ({ id, task }) => task.action.type === 'run' && task.action.interactive && !done.has(id) && !task.if && !task.freshness && !task.continueOnError,
   );
   if (asks !== undefined && !hasPerson()) throw new ExitError(exits.host, `task "${asks.id}": ${noTerminal}`);
-  mustHave(toolsFor(plan));
+  mustHave(toolsFor(plan, knownTo(prepared.loaded)));
+  const { provider } = cloudOf(prepared.loaded.module.recipe.cloud, options, prepared.folder.state);
+  if (provider === 'local' && options.resume === undefined) mustHostVolumes(prepared);
 }

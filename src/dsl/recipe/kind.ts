@@ -31,6 +31,8 @@ export interface KindDeclaration {
   readonly freezes?: readonly string[];
   /** Host programs it runs, by the Debian package that has them. */
   readonly tools: Readonly<Record<string, string>>;
+  /** Host programs that certain values of `with` need besides, by the Debian package that has them. */
+  toolsFor?(params: Readonly<Record<string, unknown>>): Readonly<Record<string, string>>;
   /**
    * The AWS actions it may call, e.g. `ec2:CreateVolume`: those it always may, and those that a parameter asks for, by its
    * name. What its undo calls is among them.

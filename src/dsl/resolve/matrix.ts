@@ -31,6 +31,17 @@ export function factsBefore({ inputs, environment }: KnownBefore): Facts {
   };
 }
 
+/** A value as far as it is known before anything runs; undefined where it is not, and where a secret went into it. */
+export function valueBefore(value: Value, module: Module, known: KnownBefore): { readonly value: unknown } | undefined {
+  let isSecret = false;
+  try {
+    const plain = evaluate(value, module, { ...factsBefore(known), secret: () => (isSecret = true) });
+    return isSecret ? undefined : { value: plain };
+  } catch {
+    return undefined;
+  }
+}
+
 /** What is wrong with the values an include gives, as far as they are known before anything runs. */
 export function* unfitValues({ recipe, parent }: Module, known: KnownBefore): Generator<Diagnostic> {
   for (const [name, value] of parent?.include.with ?? []) {

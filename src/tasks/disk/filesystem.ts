@@ -20,6 +20,7 @@ export const filesystem = defineKind({
   lifetime: 'resource',
   in: 'none',
   tools: {},
+  toolsFor: ({ type }) => (Object.hasOwn(tools, String(type)) ? { [`mkfs.${type}`]: tools[type as Type] } : {}),
   params: {
     type: 'object',
     additionalProperties: false,
