@@ -1,5 +1,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { manifestSchema } from '../src/cli/schemas/manifest.js';
+import { planSchema } from '../src/cli/schemas/plan.js';
+import { runsSchema } from '../src/cli/schemas/runs.js';
 import { schema } from '../src/tasks/validators.js';
 import { ec2Model } from './ec2_model.js';
 import { iam } from './iam.js';
@@ -9,6 +12,12 @@ import { reference } from './reference.js';
 /** Files made from the kinds, the schema and the catalogue. With `--check`: fails when one is not as it would be made. */
 const files = {
   'schemas/recipe.schema.json': `${JSON.stringify(schema, undefined, 2)}\n`,
+  ...Object.fromEntries(
+    Object.entries({ runs: runsSchema, plan: planSchema, manifest: manifestSchema }).map(([name, one]) => [
+      `schemas/${name}.schema.json`,
+      `${JSON.stringify(one, undefined, 2)}\n`,
+    ]),
+  ),
   'docs/reference.md': reference(),
   'docs/messages.md': messages(),
   'docs/iam.md': iam(),

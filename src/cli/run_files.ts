@@ -1,10 +1,10 @@
 import { join, resolve } from 'node:path';
 import { writeWhole } from '../linux/atomic_write.js';
 import type { RunEvent } from '../runtime/engine/events.js';
-import type { Artifact } from '../runtime/engine/kind.js';
 import type { Redactor } from '../runtime/output/redactor.js';
 import type { PreparedRun } from './prepared_run.js';
 import { planJson } from './reports/plan.js';
+import type { ManifestJson } from './schemas/manifest.js';
 import { printError } from './terminal/output.js';
 
 type Finished = Extract<RunEvent, { type: 'run.finished' }>;
@@ -20,13 +20,14 @@ export function writeInputs({ folder, loaded, plan, inputs }: PreparedRun, redac
 
 /** Writes what a run made, once it was printed: where that fails, the run has succeeded all the same. */
 export function writeOutputs({ folder, loaded }: PreparedRun, manifest: string | undefined, started: Date, { outputs, artifacts }: Finished): void {
-  const made: { run: string; recipe: string; started: string; finished: string; outputs: Finished['outputs']; artifacts: readonly Artifact[] } = {
+  const made: ManifestJson = {
+    version: 1,
     run: folder.id,
     recipe: loaded.file,
     started: started.toISOString(),
     finished: new Date().toISOString(),
     outputs,
-    artifacts,
+    artifacts: [...artifacts],
   };
   for (const [file, content] of [
     [join(folder.path, 'outputs.json'), outputs],

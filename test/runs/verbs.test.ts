@@ -1,7 +1,10 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import * as assert from 'uvu/assert';
+import type { PlanJson } from '../../src/cli/schemas/plan.js';
+import type { RunsJson } from '../../src/cli/schemas/runs.js';
 import { inFolder } from '../support/folder.js';
 import { finished, program, repository, run } from '../support/program.js';
 import { suite } from '../support/suite.js';
@@ -10,26 +13,59 @@ const base = join(repository, 'recipes/base.yml');
 const library = join(repository, 'recipes/lib/image_from_image.yml');
 
 suite('verbs', (test) => {
-  test('plan tells order, reasons and undo; run --dry-run is the same', () =>
+  test('plan prints one line a task with the known values, and the total; --why adds reasons and undo; run --dry-run is the same', () =>
     inFolder({}, async (folder) => {
       const { stdout, code } = await run(['plan', base], { folder });
       assert.is(code, 0);
-      assert.match(stdout, /^\S+base\.yml: 11 tasks, 6 releases$/m);
-      assert.match(
-        stdout,
-        / {2}2 disk {2}ec2\.attachment\n {6}The volume, attached to this machine\n {6}after volume: refers to volume\.id\n {6}undo at its release: detach the volume\n/,
-      );
-      assert.match(
-        stdout,
-        /15 snapshot {2}ec2\.snapshot\n[\s\S]*after disk\.released: freezes "volume" \(volume\)\n[\s\S]*undo when the run fails: delete the snapshot\n/,
-      );
+      assert.match(stdout, /^\S+base\.yml: 11 tasks, 6 releases\n\n {2}1 {2}volume {5}ec2\.volume {7}size=4\n {2}2 {2}disk {7}ec2\.attachment\n/);
+      assert.match(stdout, /\n {2}8 {2}grub {7}run in sys\n[\s\S]*\n 11 {2}image .*\n\ncreates 6, keeps 2 \(snapshot, image\)\n$/);
       assert.is((await run(['run', '-n', base], { folder })).stdout, stdout);
-      const json = JSON.parse((await run(['plan', base, 'volume', '--json'], { folder })).stdout) as { nodes: { id: string }[]; left_out: string[] };
-      assert.equal(
-        json.nodes.map((node) => node.id),
-        ['volume', 'volume.released'],
+      const why = (await run(['plan', base, '--why'], { folder })).stdout;
+      assert.match(
+        why,
+        / {2}2 {2}disk +ec2\.attachment\n {6}The volume, attached to this machine\n {6}after volume: refers to volume\.id\n {6}undo at its release: detach the volume\n/,
       );
-      assert.is(json.left_out.length, 10);
+      assert.match(
+        why,
+        /15 {2}snapshot +ec2\.snapshot\n {6}\S.*\n {6}after disk\.released: freezes "volume" \(volume\)\n {6}undo when the run fails: delete the snapshot\n/,
+      );
+      const json = JSON.parse((await run(['plan', base, 'volume', '--json'], { folder })).stdout) as PlanJson;
+      assert.equal(
+        json.nodes.map((node) => [node.id, node.with]),
+        [
+          ['volume', { size: 4 }],
+          ['volume.released', undefined],
+        ],
+      );
+      assert.equal([json.version, json.creates, json.keeps, json.left_out.length], [1, ['volume'], [], 10]);
+    }));
+
+  test('plan leaves out values that are not known before the run', () =>
+    inFolder(
+      {
+        'r.yml':
+          'version: 1\ntasks:\n  a: {uses: ec2.volume, with: {size: 1, tags: {run: "{{ run.id }}"}, encrypted: true}}\n  b: {uses: ec2.snapshot, with: {volume: "{{ a.id }}"}}\n',
+      },
+      async (folder) => {
+        const { stdout, stderr } = await run(['plan', 'r.yml'], { folder });
+        assert.match(stdout, '  1  a  ec2.volume    size=1 encrypted=true\n  2  b  ec2.snapshot\n', stderr);
+      },
+    ));
+
+  test('JSON output is as its schema says', () =>
+    inFolder({}, async (folder) => {
+      const mustFit = (name: string, text: string) => {
+        const validate = new Ajv2020({ strict: false }).compile(JSON.parse(readFileSync(join(repository, `schemas/${name}.schema.json`), 'utf8')));
+        assert.ok(validate(JSON.parse(text)), JSON.stringify(validate.errors));
+      };
+      const tiny = join(repository, 'test/fixtures/tiny.yml');
+      await run(['run', tiny, '-i', 'script=true', '--manifest', 'made.json'], { folder });
+      await run(['run', tiny, '-i', 'script=exit 1'], { folder });
+      mustFit('manifest', readFileSync(join(folder, 'made.json'), 'utf8'));
+      const runs = (await run(['runs', '--json'], { folder })).stdout;
+      mustFit('runs', runs);
+      for (const { run: id } of (JSON.parse(runs) as RunsJson).runs) mustFit('plan', readFileSync(join(folder, 'state/runs', id, 'plan.json'), 'utf8'));
+      mustFit('plan', (await run(['plan', join(repository, 'recipes/web.yml'), '--json'], { folder })).stdout);
     }));
 
   test('list, kinds and schema tell what there is, for people and for programs', () =>
@@ -163,14 +199,30 @@ outputs: {result: "{{ a.x }}"}
   test('plan says why each task is there and what was left out; list names the outputs', () =>
     inFolder({}, async (folder) => {
       const web = join(repository, 'recipes/web.yml');
-      const image = (await run(['plan', web, 'ami.image'], { folder })).stdout;
+      const image = (await run(['plan', web, 'ami.image', '--why'], { folder })).stdout;
       assert.match(image, /: 14 tasks, 6 releases, to reach ami\.image\n/);
       assert.match(image, /ami\.source .*\n(.*\n)+? {6}in the plan because "ami\.\w+" needs it\n/);
-      assert.match(image, /smoke {2}run in ami\.chroot\n(.*\n)+? {6}in the plan because "ami\.snapshot" freezes "ami\.volume"\n/);
+      assert.match(image, /smoke +run in ami\.chroot\n(.*\n)+? {6}in the plan because "ami\.snapshot" freezes "ami\.volume"\n/);
       assert.not.match(image, 'left out');
       const packages = (await run(['plan', web, 'packages'], { folder })).stdout;
       assert.match(packages, /\nleft out: ami\.snapshot, ami\.image, cleanup\.all, pages, smoke\n$/);
       assert.match((await run(['list', web], { folder })).stdout, '\noutputs: image_id, image_name, nginx\n');
+    }));
+
+  test('local rm deletes by the API, with its reasons; local du tells sizes', () =>
+    inFolder({}, async (folder) => {
+      const built = await run(['run', join(repository, 'test/fixtures/tiny.yml'), '-i', 'script=true', '--format', 'json'], { folder });
+      const { image_id: image = '', snapshot_id: snapshot = '' } = finished(built)['outputs'] as Record<string, string>;
+      const du = (await run(['local', 'du'], { folder })).stdout;
+      assert.match(du, new RegExp(`^ID +REGION +SIZE +ON DISK\n${snapshot} +local-1 +1 GiB +[\\d.]+ (MiB|GiB)\ntotal +1 GiB +[\\d.]+ (MiB|GiB)\n$`));
+      const refused = await run(['local', 'rm', snapshot, 'vol-none'], { folder });
+      assert.is(refused.code, 1);
+      assert.match(refused.stderr, `chrootfile: ${snapshot}: `);
+      assert.match(refused.stderr, `is currently in use by ${image}`);
+      assert.match(refused.stderr, 'chrootfile: vol-none: no image, snapshot or volume has this id\n');
+      const removed = await run(['local', 'rm', snapshot, image], { folder });
+      assert.equal([removed.code, removed.stdout, removed.stderr], [0, `${image} deleted\n${snapshot} deleted\n`, '']);
+      assert.is((await run(['local', 'snapshots'], { folder })).stdout, 'no snapshots\n');
     }));
 
   test('a resource on the host needs the sandbox, or a root whose mounts others see', () =>

@@ -1,6 +1,7 @@
 import { Option } from 'commander';
 import { makePlan, type Plan, type PlanNode } from '../../dsl/plan/plan.js';
 import { fileAndTasks, type GivenInputs, loadRecipe } from '../recipe_file.js';
+import { reducedLinks } from '../reduced_links.js';
 import { print } from '../terminal/output.js';
 import { inputOption, inputsOption, type Verb } from '../verbs.js';
 
@@ -24,7 +25,7 @@ export const verb: Verb = (program) => {
 function graph(file: string, goals: readonly string[], options: GivenInputs & { readonly format: 'text' | 'mermaid' | 'dot' }): void {
   const { module, tasks } = loadRecipe(file, options);
   const plan = makePlan(module, tasks, goals);
-  const links = reduced(plan);
+  const links = new Map([...reducedLinks(plan)].map(([id, edges]) => [id, edges.map(({ from }) => from)]));
   switch (options.format) {
     case 'text':
       return print(...asText(plan, links));
@@ -33,23 +34,6 @@ function graph(file: string, goals: readonly string[], options: GivenInputs & { 
     case 'dot':
       return print(...asDot(plan, links));
   }
-}
-
-/** What each node waits for, without what it waits for through another. */
-function reduced({ nodes }: Plan): Map<string, string[]> {
-  // Nodes come in order, so what is above each is known when it comes.
-  const above = new Map<string, Set<string>>();
-  const links = new Map<string, string[]>();
-  for (const { id, after } of nodes) {
-    const direct = [...new Set(after.map(({ from }) => from))];
-    const through = new Set(direct.flatMap((from) => [...(above.get(from) ?? [])]));
-    links.set(
-      id,
-      direct.filter((from) => !through.has(from)),
-    );
-    above.set(id, new Set([...through, ...direct]));
-  }
-  return links;
 }
 
 function asText({ nodes }: Plan, links: ReadonlyMap<string, readonly string[]>): string[] {

@@ -60,7 +60,7 @@ export const verb: Verb = (program, { passed, exit }) => {
       const [other] = ['dryRun', 'cloud', 'region', 'profile', 'endpoint'].filter((name) => options[name]);
       if (options.resume !== undefined && other !== undefined)
         throw new ExitError(exits.invalid, `--resume does not go with --${other === 'dryRun' ? 'dry-run' : other}`);
-      if (options.dryRun) return plan(file, tasks, { ...options, arguments: passed, json: options.format === 'json' });
+      if (options.dryRun) return plan(file, tasks, { ...options, arguments: passed, why: options.verbose, json: options.format === 'json' });
       exit(await run(file, tasks, { ...options, arguments: passed, ...launched }));
     });
 };
