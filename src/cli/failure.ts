@@ -20,14 +20,14 @@ export async function reportFailure(error: unknown, version: string, words: read
     const { readableStack } = await import('./terminal/readable_stack.js');
     printError(
       `chrootfile: ${readableStack(error)}`,
-      `  help: this is an error of chrootfile itself (${version}, Node ${process.version}, ${process.platform} ${process.arch}).`,
+      `  help: this is a bug in chrootfile (${version}, Node ${process.version}, ${process.platform} ${process.arch}).`,
       '        Please report it, with these lines, the command and, where you can, the recipe. If it was a run that ended',
-      '        so, "chrootfile undo --all" takes back what it made.',
+      '        so, "chrootfile undo --all" cleans up after it.',
     );
     return exits.failed;
   }
   const failure = error as NodeJS.ErrnoException;
-  const help = failure.name === 'JournalError' ? '\n  help: chrootfile undo --all keeps it and finds by tag what it told of' : '';
+  const help = failure.name === 'JournalError' ? '\n  help: chrootfile undo --all keeps the file and finds the resources of the run by their tags' : '';
   printError(`chrootfile: ${failure.message}${help}`);
   if (failure.name === 'LockedError') return exits.locked;
   const ofHost = ['JournalError', 'FormatError'].includes(failure.name) || /^E[A-Z]+$/.test(failure.code ?? '');

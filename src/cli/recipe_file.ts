@@ -46,8 +46,8 @@ export function loadRecipe(file: string, given: GivenInputs = {}): LoadedRecipe 
   if (given.arguments?.length && !module.recipe.document.source.text.includes('run.arguments'))
     diagnostics.push({
       code: 'command-line',
-      message: `words behind "--" are "run.arguments", which ${file} does not use`,
-      help: 'tasks and options stand before "--"',
+      message: `words after "--" are "run.arguments", which ${file} does not use`,
+      help: 'write tasks and options before "--"',
     });
   const ofScripts = scriptErrors(module);
   diagnostics.push(...ofScripts.filter(({ severity }) => severity === undefined));
@@ -72,7 +72,7 @@ export function outlineOf(file: string): { module: Module; diagnostics: Diagnost
     return loadModule(file, language, { read, builtIn, resolvePackage, show: shown });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === undefined) throw error;
-    const help = 'name a recipe, e.g. chrootfile run recipes/base.yml; or make one: chrootfile init';
+    const help = 'name a recipe, e.g. chrootfile run base.yml, or create one by chrootfile init';
     throw new RecipeError([{ code: 'command-line', message: `cannot read ${file}: ${reasonOf(error)}`, help: file === defaultFile ? help : undefined }]);
   }
 }
@@ -118,7 +118,7 @@ export function mustBePlaced(plan: Plan): void {
   if (open.length === 0) return;
   const diagnostics = open.map(({ id, task }) => ({
     code: 'in' as const,
-    message: `task "${id}" runs in a chroot that only a recipe which includes this one can give`,
+    message: `task "${id}" runs in a chroot that only a recipe that includes this one can provide`,
     span: task.at.document.spanOf(`${task.at.pointer}/in`),
     help: `include this recipe, with: {${task.in?.name.split('.')[1]}: "{{ CHROOT.path }}"}`,
   }));

@@ -60,7 +60,7 @@ suite('matrix', (test) => {
     assert.equal(waits('all'), ['build[arch=amd64,os=a]: refers to build.id', 'build[arch=arm64,os=a]: refers to build.id']);
     assert.equal(waits('one'), ['build[arch=arm64,os=a]: needs build[arch=arm64,os=a]', 'build[arch=amd64,os=a]: refers to build.[arch=amd64,os=a].id']);
     assert.equal(waits('after'), ['build[arch=amd64,os=a]: needs build', 'build[arch=arm64,os=a]: needs build']);
-    assert.equal(waits('last[n=2]'), ['after: "after" says before: last']);
+    assert.equal(waits('last[n=2]'), ['after: "after" has before: last']);
     const script = (id: string) => {
       const found = made.tasks.get(id);
       return found?.task.action.type === 'run' ? evaluate(found.task.action.script, found.module, facts) : undefined;
@@ -121,7 +121,7 @@ suite('matrix', (test) => {
   b: {needs: ["a[os=x,size=1]"], run: "echo {{ a.[os=x,size=2].id }}"}
   c: {strategy: {matrix: {os: [x], size: [1]}}, run: "echo {{ a.id }}"}
 `;
-    assert.equal(messages(text), ['matrix: "x" stands on the axis "os" twice']);
+    assert.equal(messages(text), ['matrix: duplicate value "x" in matrix axis "os"']);
   });
 
   test('a long script with many references, in a thousand instances, is checked in no time to speak of', () => {

@@ -174,7 +174,7 @@ tasks:
 outputs: {root: "{{ build.sys.path }}", images: "{{ copy.images }}"}
 `;
     const text = (help: string, chroot = 'ami.sys') => [
-      `/r.yml:4:18: warning: no image is made of what "packages" does in "${chroot}": nothing that is planned needs "${chroot.replace('sys', 'snapshot')}" [no-image]
+      `/r.yml:4:18: warning: no image is created from what "packages" changes in "${chroot}": no planned task needs "${chroot.replace('sys', 'snapshot')}" [no-image]
   |
 4 |   packages: {in: ${chroot}, run: "true"}
   |                  ${'^'.repeat(chroot.length)}

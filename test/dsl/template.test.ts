@@ -52,8 +52,8 @@ suite('templates', (test) => {
   for (const [text, result] of cases) test(`${text} gives ${JSON.stringify(result)}`, () => assert.equal(render(text), result));
 
   test('a list or a map inside other text is an error, not [object Object]', () => {
-    assert.throws(() => render('x {{ a.map }}'), /^a map cannot be part of a text; use "json"$/);
-    assert.throws(() => render('x {{ a.list }}'), /^a list cannot be part of a text; use "json" or "join"$/);
+    assert.throws(() => render('x {{ a.map }}'), /^a map cannot be inserted into text; use "json"$/);
+    assert.throws(() => render('x {{ a.list }}'), /^a list cannot be inserted into text; use "json" or "join"$/);
   });
 });
 

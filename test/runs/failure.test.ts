@@ -16,7 +16,7 @@ suite('an error of the program itself', (test) => {
       assert.match(stderr, /^chrootfile: internal error: TypeError: a part broke\n/);
       assert.match(stderr, /^ +at readRegularFile \(src\/linux\/regular_file\.ts:\d+:\d+\)$/m);
       assert.match(stderr, /^ +at (Object\.)?check \(src\/cli\/commands\/check\.ts:\d+:\d+\)$/m);
-      assert.match(stderr, /help: this is an error of chrootfile itself \(\d.*Please report it/s);
+      assert.match(stderr, /help: this is a bug in chrootfile \(\d.*Please report it/s);
     }));
 
   test('is told where no promise was waited for, too', () =>

@@ -52,7 +52,7 @@ tasks:
         assert.is(again.warnings.length, 1);
         assert.match(
           again.warnings[0] ?? '',
-          /^\S+r\.yml:5:14: no image is made of what "look" does in "ami\.chroot": .* \[no-image\]\n[\s\S]*\n {2}help: outputs: \{image_id: "\{\{ ami\.image_id \}\}"\}$/,
+          /^\S+r\.yml:5:14: no image is created from what "look" changes in "ami\.chroot": .* \[no-image\]\n[\s\S]*\n {2}help: outputs: \{image_id: "\{\{ ami\.image_id \}\}"\}$/,
         );
         const images = JSON.parse((await run(['local', 'images', '--json'], { folder })).stdout) as Record<string, unknown>[];
         const made = images.find((image) => image['id'] === ran.outputs['image']) as { tags: { Key: string; Value: string }[] };

@@ -108,7 +108,7 @@ suite('verbs', (test) => {
       async (folder) => {
         const checked = await run(['check', 'r.yml'], { folder });
         assert.equal([checked.code, checked.stdout], [0, 'r.yml: ok, 9 tasks\n'], checked.stderr);
-        assert.match(checked.stderr, /^r\.yml:4:11: warning: no image is made .* \[no-image\]\n[\s\S]*\n1 warning\n$/);
+        assert.match(checked.stderr, /^r\.yml:4:11: warning: no image is created .* \[no-image\]\n[\s\S]*\n1 warning\n$/);
         const planned = await run(['plan', 'r.yml'], { folder });
         assert.equal([planned.code, planned.stderr], [0, checked.stderr]);
         const [record] = JSON.parse((await run(['check', 'r.yml', '--format', 'json'], { folder })).stdout) as Record<string, unknown>[];

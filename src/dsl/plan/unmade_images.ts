@@ -32,7 +32,7 @@ export function unmadeImages(module: Module, all: ReadonlyMap<string, LinkedTask
     return {
       code: 'no-image',
       severity: 'warning',
-      message: `no image is made of what "${worker.id}" does in "${id}": nothing that is planned needs "${freezer.id}"`,
+      message: `no image is created from what "${worker.id}" changes in "${id}": no planned task needs "${freezer.id}"`,
       span: at.document.spanOf(`${at.pointer}/in`),
       help: helpFor(module, libraryOf(chroot), all, new Set(own.map((task) => task.id)), named),
     };

@@ -160,11 +160,11 @@ function* unknownInputs(declared: ReadonlyMap<string, InputDeclaration>, { comma
     code: 'unknown-input',
     message: `the recipe has no input "${name}"`,
     span,
-    help: hintFor(name, known) ?? 'it declares no inputs',
+    help: hintFor(name, known) ?? 'the recipe declares no inputs',
   });
   for (const name of commandLine.keys()) if (!declared.has(name)) yield unknown(name);
   for (const { document, texts } of files) {
-    if (!isOfType(document.value, 'map')) yield { code: 'input', message: 'a file of inputs is a map of names and values', span: document.spanOf('') };
+    if (!isOfType(document.value, 'map')) yield { code: 'input', message: 'a file of inputs must be a map of names and values', span: document.spanOf('') };
     else {
       for (const name of Object.keys(document.value as object).filter((each) => !declared.has(each))) {
         const diagnostic = unknown(name, document.keySpanOf(pointerStep(name)));

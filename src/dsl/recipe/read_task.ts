@@ -102,7 +102,7 @@ export class TaskReader {
     const ms = durationMs(text);
     // Texts that are no durations were told already.
     if (ms === undefined && new RegExp(durationPattern).test(text)) {
-      this.diagnostics.push({ code: 'range', message: 'this is longer than 24 days', span: this.document.spanOf(at.pointer) });
+      this.diagnostics.push({ code: 'range', message: 'a duration is at most 24 days', span: this.document.spanOf(at.pointer) });
     }
     return ms;
   }
@@ -139,11 +139,14 @@ export class TaskReader {
       const key = text.sources === undefined ? 'status' : 'sources';
       this.diagnostics.push({ code: 'up-to-date', message, span: this.document.keySpanOf(below(at, key).pointer), help });
     };
-    if (action.undo?.when === 'always') say('a resource is never up to date: it is released at the end of every run', 'take this key out, or "when: always"');
+    if (action.undo?.when === 'always') say('a resource is never up to date: it is released at the end of every run', 'remove this key, or "when: always"');
     else if ([...action.outputs.values()].some(({ secret }) => secret))
-      say('a task with a secret output is never up to date: secrets are not kept', 'make the secret in a task of its own');
+      say('a task with a secret output is never up to date, because secrets are not kept', 'create the secret in a separate task');
     else if (text.in !== undefined && text.status === undefined && text.generates === undefined)
-      say('in a chroot files of the host do not tell whether the work is done: it may be another image', 'add "generates" or "status", which look inside it');
+      say(
+        'files of the build host do not show whether the work in a chroot is done: the image may be another one',
+        'add "generates" or "status", which are checked inside the chroot',
+      );
   }
 
   private action(text: TaskText, at: Place): Action {
@@ -175,7 +178,7 @@ export class TaskReader {
     for (const key of more.filter((k) => workingKeys.includes(k))) {
       this.diagnostics.push({
         code: 'exclusive',
-        message: `"${key}" does not stand without "run" or "uses"`,
+        message: `"${key}" requires "run" or "uses"`,
         span: this.document.keySpanOf(below(at, key).pointer),
       });
     }
@@ -185,7 +188,7 @@ export class TaskReader {
         code: 'does-nothing',
         message: `task "${at.pointer.split('/').at(-1)}" does nothing`,
         span: this.document.keySpanOf(at.pointer),
-        help: 'give it "run", "uses", or as a group of others "needs"',
+        help: 'add "run", "uses" or, for a group of tasks, "needs"',
       });
     }
     return { type: 'group' };
@@ -231,7 +234,7 @@ export function checkShell(shell: readonly string[] | undefined, at: Place, diag
   const right = words.map((word, i) => (i === option ? word.replace('c', '') : word)).filter((word) => word !== '-');
   diagnostics.push({
     code: 'shell',
-    message: `"${words[option]}" takes a script as a word, and here it comes as a file`,
+    message: `"${words[option]}" expects the script as an argument, but the script is passed as a file`,
     span: at.document.spanOf(below(at, option).pointer),
     help: `write shell: [${right.join(', ')}]`,
   });

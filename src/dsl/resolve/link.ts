@@ -103,7 +103,7 @@ class Linker {
         this.task(module, task, instance);
         if (this.diagnostics.length > before + limits.errorsOfInstances) break;
       }
-      if (this.diagnostics.length >= limits.errors) this.stop(`these are ${limitText(limits.errors)} errors; no more are looked for`, task);
+      if (this.diagnostics.length >= limits.errors) this.stop(`stopped after ${limitText(limits.errors)} errors`, task);
     }
     for (const goal of recipe.goals?.filter(isTaskName) ?? []) {
       const found = taskNamed(goal.name, module);
@@ -194,7 +194,7 @@ class Linker {
       if (found.type === 'unresolved') this.diagnostics.push({ ...found, span });
       else if (found.released) this.diagnostics.push({ code: 'release', message: '"before" names tasks, not releases', span });
       else {
-        const because = `"${id}" says before: ${name.name}`;
+        const because = `"${id}" has before: ${name.name}`;
         for (const to of found.ids) this.drafts.get(to)?.links.push({ to: id, released: false, because, span });
         this.count(found.ids.length, name);
       }

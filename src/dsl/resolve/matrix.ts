@@ -95,7 +95,7 @@ class Expansion {
     const names = [...new Set([...strategy.axes.keys(), ...[...combined, ...include].flatMap(Object.keys)])];
     const keys = axes.length > 0 ? axes.map(([name]) => name) : Object.keys(include[0] ?? {}).slice(0, 1);
     if (!this.failed && combined.length === 0 && names.length === 0) this.failed = true;
-    if (!this.failed && combined.length === 0) this.say('nothing is left of this matrix', strategy.at);
+    if (!this.failed && combined.length === 0) this.say('this matrix has no instances: "exclude" removes them all', strategy.at);
     const found = this.failed ? [] : this.named(combined, keys, names, task);
     if (!this.failed) return found;
     return [{ key: '', values: Object.fromEntries(names.map((name) => [name, null])), axes: keys, unknown: true }];
@@ -119,8 +119,8 @@ class Expansion {
       const written = value.type === 'list' ? value.items[i] : undefined;
       const at = written?.at ?? value.at;
       if (!fits && written?.type === 'literal') this.failed = true;
-      else if (!fits) this.say(`${JSON.stringify(item)} cannot stand on an axis: it becomes part of names`, at, axisValueHelp);
-      else if (seen.has(item)) this.say(`${JSON.stringify(item)} stands on the axis "${name}" twice`, at);
+      else if (!fits) this.say(`invalid value ${JSON.stringify(item)} on a matrix axis: it becomes part of task names`, at, axisValueHelp);
+      else if (seen.has(item)) this.say(`duplicate value ${JSON.stringify(item)} in matrix axis "${name}"`, at);
       seen.add(item);
     }
     return plain;
@@ -159,9 +159,9 @@ class Expansion {
     const entries = [...include, ...exclude].map((entry) => (entry.type === 'map' ? entry.entries.size : 1));
     const each = axes.size + entries.reduce((sum, size) => sum + size, 0);
     if (this.failed) return false;
-    if (count > limits.instances) this.say(`this makes ${count} tasks of one; at most ${limits.instances} are made`, at);
+    if (count > limits.instances) this.say(`this matrix has ${count} instances; the limit is ${limits.instances}`, at);
     else if (count * each > limits.names || axes.size > limits.depth)
-      this.say(`this makes ${count} tasks with ${each} values to look at for each; at most ${limitText(limits.names)} are looked at`, at);
+      this.say(`this matrix has ${count} instances with ${each} values each; the limit is ${limitText(limits.names)} values`, at);
     return !this.failed;
   }
 
@@ -169,7 +169,7 @@ class Expansion {
     for (const [i, out] of exclude.entries()) {
       if (this.failed || rows.some((row) => agrees(row, out))) continue;
       const at = this.strategy.exclude[i]?.at ?? this.strategy.at;
-      this.say('this excludes nothing', at, `axes: ${[...this.strategy.axes.keys()].join(', ')}`);
+      this.say('this entry excludes nothing', at, `axes: ${[...this.strategy.axes.keys()].join(', ')}`);
     }
     return rows.filter((row) => !exclude.some((out) => agrees(row, out)));
   }
@@ -196,9 +196,9 @@ class Expansion {
         this.say(
           `an instance of "${task.name}" cannot be named: its values are ${JSON.stringify(row)}`,
           this.strategy.at,
-          'give each entry of "include" a short text first',
+          'begin each entry of "include" with a short string',
         );
-      } else if (seen.has(key)) this.say(`two instances would be called ${task.name}${key}`, this.strategy.at);
+      } else if (seen.has(key)) this.say(`two instances have the name ${task.name}${key}`, this.strategy.at);
       seen.add(key);
       return { key, axes, values: Object.fromEntries(names.map((name) => [name, row[name] ?? null])) };
     });

@@ -82,8 +82,7 @@ export function bindingOf(reference: Reference, module: Module): Binding | Unres
 }
 
 function matrixBinding(name: string | undefined, rest: readonly string[], { instance }: Module): Binding | Unresolved {
-  if (instance === undefined)
-    return unresolved('matrix', '"matrix" means something in tasks with "strategy" only', 'strategy: {matrix: {arch: [amd64, arm64]}}');
+  if (instance === undefined) return unresolved('matrix', '"matrix" is available only in tasks with "strategy"', 'strategy: {matrix: {arch: [amd64, arm64]}}');
   const known = Object.keys(instance.values);
   if (name === undefined) return unresolved('unknown-name', '"matrix" needs a name after it', `matrix.${known.join(', matrix.')}`);
   if (!known.includes(name) && !instance.unknown) return unresolved('unknown-name', `there is no "matrix.${name}"`, hintFor(name, known));
@@ -226,7 +225,7 @@ function outputMeant(task: Task, module: Module, meant: { ids: readonly string[]
   }
   if (meant.list && rest.length > 0) {
     const key = module.instances.get(task.name)?.[0]?.key ?? '';
-    return unresolved('instance', `"${task.name}.${second}" is the list of what all instances gave`, `name one: ${task.name}.${key}.${second}`);
+    return unresolved('instance', `"${task.name}.${second}" is a list with one value from each instance`, `name one: ${task.name}.${key}.${second}`);
   }
   return { type: 'task', ...meant, module, task, output: second, rest };
 }

@@ -57,7 +57,7 @@ function checkShape(
   else if ((shape === 'list' || shape === 'map') && binding.rest.length === 0 && inText) {
     say(
       'type',
-      `"${name}" is a ${shape}, which cannot stand inside text`,
+      `"${name}" is a ${shape}, which cannot be inserted into text`,
       shape === 'list' ? `write {{ quote ${name} }} for words of a shell; or {{ join ${name} " " }}, {{ json ${name} }}` : `write {{ json ${name} }}`,
     );
   } else if (shape !== undefined && binding.rest.length === 0 && argument !== undefined && !fits[argument.takes].includes(shape)) {

@@ -70,6 +70,6 @@ function shellWord(value: unknown): string {
 export function textOf(value: unknown): string {
   if (value === null || value === undefined) return '';
   if (typeof value === 'object')
-    throw new Error(`a ${Array.isArray(value) ? 'list' : 'map'} cannot be part of a text; use "json"${Array.isArray(value) ? ' or "join"' : ''}`);
+    throw new Error(`a ${Array.isArray(value) ? 'list' : 'map'} cannot be inserted into text; use "json"${Array.isArray(value) ? ' or "join"' : ''}`);
   return String(value);
 }
