@@ -4,7 +4,7 @@ import type { Cloud } from '../dsl/recipe/types.js';
 import { nowhere } from './credentials.js';
 import { codeOf } from './errors.js';
 
-/** Puts in words what EC2 says in code of why something is not allowed; whoever may not have it decoded sees it as it is. */
+/** Replaces EC2's encoded reason for a missing permission by a sentence; unchanged if the caller may not decode it. */
 export async function decodeRefusal(
   error: unknown,
   { credentials, region, requestHandler, endpoint }: EC2ClientConfig,
@@ -15,7 +15,7 @@ export async function decodeRefusal(
   if (whole === undefined) return;
   try {
     const { STSClient, DecodeAuthorizationMessageCommand } = await import('./sdk_sts.js');
-    // A custom endpoint is EC2's own; only the embedded one is known to answer for STS too.
+    // A custom endpoint serves only EC2; only the embedded EC2 is known to serve STS too.
     const here = endpoint === nowhere ? { endpoint } : sts_endpoint === undefined ? {} : { endpoint: sts_endpoint };
     const handler = requestHandler === undefined ? {} : { requestHandler };
     const sts = new STSClient({ credentials, region, ...here, ...handler } as STSClientConfig);

@@ -2,9 +2,9 @@ import type { Cloud } from '../dsl/recipe/types.js';
 import { shellWord } from '../linux/shell_quote.js';
 
 /**
- * What a person would type to have EC2 do something where a note says. The aws command line does not reach the embedded
- * EC2: there it is the program's own undo, with what that does.
- * @param again the program's own command. @param command e.g. `delete-volume`. @param options words after it; those of a comment, from `#` on, as they are.
+ * The command to do something in the region of a note by hand. The AWS CLI does not reach the embedded EC2, so there the
+ * command is the program's own undo, followed by what it does.
+ * @param again the program's own command. @param command e.g. `delete-volume`. @param options its arguments; a comment, from `#` on, stays unquoted.
  */
 export function ec2ByHand(
   { cloud, again }: { readonly cloud: Cloud; readonly again: string },

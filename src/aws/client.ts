@@ -5,30 +5,30 @@ import { credentialsOf, nowhere, type RequestHandler, type ServedKeys } from './
 import { ownRegion } from './metadata.js';
 import { prepare } from './middleware.js';
 
-/** The EC2 of one region that can be asked. */
+/** A client of EC2 in one region. */
 export interface Ec2 {
   readonly sdk: typeof import('./sdk.js');
   readonly cloud: Cloud;
   readonly region: string;
-  /** Retries by itself; for calls that may be sent twice. */
+  /** Retries; for calls that may be sent twice. */
   readonly client: EC2Client;
-  /** Sends once; for calls that make something and take no token against doubles. */
+  /** Sends once; for calls that create something and take no client token. */
   readonly once: EC2Client;
-  /** Whether a describe call shows at once what was made: not so on EC2. */
+  /** Whether describe calls show a new resource immediately, which EC2 does not. */
   readonly consistent: boolean;
   readonly metrics: ApiMetrics;
-  /** The same account in another region; this one where it is its own, or none is named. */
+  /** The same account in another region; this client for its own region or undefined. */
   in(region: string | undefined): Ec2;
 }
 
-/** What opens the EC2 of a region, for work that ends when a signal aborts. */
+/** Opens a client of EC2 in a region; a signal can abort its work. */
 export interface Ec2Opener {
   readonly signal: AbortSignal;
-  /** The recipe's EC2, opened when first asked for; in another region where one is named. */
+  /** The recipe's EC2 client, opened at the first call; optionally in another region. */
   readonly ec2: (region?: string) => Promise<Ec2>;
 }
 
-/** The embedded EC2: its handler, and the region where none is named. */
+/** The embedded EC2: its handler, and its default region. */
 export interface LocalHandler {
   readonly handler: RequestHandler;
   readonly region: string;
@@ -37,8 +37,8 @@ export interface LocalHandler {
 
 /**
  * Opens the EC2 of a recipe's cloud.
- * @param served looks up the keys of the EC2 that is served at the cloud's endpoint, where they are known.
- * @throws Error when no region is known.
+ * @param served looks up the keys of the served EC2 at the cloud's endpoint, if they are known.
+ * @throws Error when no region is set or found.
  */
 export async function openEc2(cloud: Cloud, local?: LocalHandler, served: () => ServedKeys | undefined = () => undefined): Promise<Ec2> {
   const sdk = await import('./sdk.js');
@@ -49,10 +49,10 @@ export async function openEc2(cloud: Cloud, local?: LocalHandler, served: () => 
     credentials: credentials.provider,
     ...(cloud.profile === undefined ? {} : { profile: cloud.profile }),
     retryMode: 'adaptive',
-    // What fails here at every try, such as a full disk, does not pass by waiting.
+    // On this machine, a failure such as a full disk does not go away with retries.
     maxAttempts: cloud.max_attempts ?? (local === undefined ? 10 : 6),
     ...(cloud.endpoint === undefined ? {} : { endpoint: cloud.endpoint }),
-    // Never asked: the handler answers before there is a connection.
+    // Never used: the handler answers without a connection.
     ...(local === undefined ? {} : { endpoint: nowhere, requestHandler: local.handler }),
   };
   const unverified = local === undefined && cloud.tls_verify === false ? await unverifiedHandler() : {};
@@ -92,16 +92,16 @@ function askMetadataOf(endpoint: string | undefined, known: string | undefined):
 }
 
 const metadataEndpoint = 'AWS_EC2_METADATA_SERVICE_ENDPOINT';
-/** What was put there by us. */
+/** The variables that this program has set. */
 let madeUp: string | undefined;
 
-/** For endpoints with certificates of their own making; said by the recipe. */
+/** For endpoints with self-signed certificates, if the recipe allows them. */
 async function unverifiedHandler(): Promise<EC2ClientConfig> {
   const { Agent } = await import('node:https');
   return { requestHandler: { httpsAgent: new Agent({ rejectUnauthorized: false }) } };
 }
 
-/** The region the SDK finds in the environment and the profile, else the one this machine is in. */
+/** The region that the SDK finds in the environment or the profile, otherwise the region of this machine. */
 async function regionOf(client: EC2Client, cloud: Cloud): Promise<string> {
   try {
     return await client.config.region();

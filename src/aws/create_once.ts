@@ -6,9 +6,9 @@ import { ec2Policy } from './policy.js';
 import { onceAllowed, onceKnown, type Progress, pause } from './waiter.js';
 
 /**
- * Sends what makes something and takes no token against doubles: never again before it was looked for. What EC2
- * refused for having too much to do was not done.
- * @returns the id of what was made.
+ * Sends a call that creates something and takes no client token. Searches for the resource before it sends the call again.
+ * A throttled call had no effect.
+ * @returns the id of the new resource.
  */
 export async function createOnce(
   ec2: Ec2,

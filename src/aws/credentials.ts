@@ -1,7 +1,7 @@
 import type { EC2ClientConfig } from '@aws-sdk/client-ec2';
 import type { Cloud } from '../dsl/recipe/types.js';
 
-/** What stands below the SDK's serializer instead of the network. */
+/** The request handler that replaces the network below the SDK's serializer. */
 export type RequestHandler = NonNullable<EC2ClientConfig['requestHandler']>;
 
 /** Keys to sign with. Source: the SDK's AwsCredentialIdentity. */
@@ -12,7 +12,7 @@ export interface Keys {
   readonly expiration?: Date;
 }
 
-/** The keys of an EC2 that is served on this machine, and where it serves metadata. */
+/** The keys of the EC2 served on this machine, and its metadata endpoint. */
 export interface ServedKeys extends Keys {
   readonly metadata: string;
 }
@@ -25,20 +25,20 @@ const olderNames = [
 
 const localKeys: Keys = { accessKeyId: 'local', secretAccessKey: 'local' };
 
-/** New keys this long before the old ones end. */
+/** Keys are renewed this long before they expire. */
 const renewBeforeMs = 5 * 60_000;
 
 /**
- * Credentials that are asked for again: when they are about to end, and when EC2 says that they have, since not all
- * say when they will.
+ * Credentials that are renewed when they are about to expire, and when EC2 reports that they have, since not all of them
+ * have a known expiry.
  */
 export class Credentials {
   private held: Promise<Keys> | undefined;
 
-  /** @param open opens where they come from, anew: files may have changed since. */
+  /** @param open opens their source again, since its files may have changed. */
   constructor(private readonly open: () => Promise<() => Promise<Keys>>) {}
 
-  /** For the SDK. It keeps what has no end, and asks again for what has one; so all of them end at once for it. */
+  /** For the SDK. It caches credentials without an expiry, so all credentials it gets expire immediately. */
   readonly provider = async (): Promise<Keys> => {
     let keys = await this.current();
     if (keys.expiration !== undefined && keys.expiration.getTime() - Date.now() < renewBeforeMs) {
@@ -55,19 +55,19 @@ export class Credentials {
 
   private current(): Promise<Keys> {
     this.held ??= this.open().then((provide) => provide());
-    // Whoever could not be asked now may be asked again.
+    // A source that failed now may be tried again.
     this.held.catch(() => this.renew());
     return this.held;
   }
 }
 
-/** The endpoint of the embedded EC2: its handler answers before anybody looks it up. */
+/** The endpoint of the embedded EC2. Nothing resolves it, because the handler answers first. */
 export const nowhere = 'http://ec2.invalid';
 
 /**
- * The credentials of a recipe's cloud: those the AWS tools would take, and the role on top of them.
- * @param local the handler of the embedded EC2, which needs none and answers for STS too.
- * @param served the keys of the EC2 at the cloud's endpoint, where it is served on this machine; it answers for STS too.
+ * The credentials of a recipe's cloud: those that other AWS tools would use, or the role assumed with them.
+ * @param local the handler of the embedded EC2, which needs no credentials and serves STS too.
+ * @param served the keys of the cloud's endpoint, if this machine serves it; it serves STS too.
  */
 export function credentialsOf(
   cloud: Cloud,
@@ -83,12 +83,12 @@ export function credentialsOf(
     const own = cloud.profile === undefined ? served() : undefined;
     if (own !== undefined && role === undefined) return async () => own;
     const given = keysIn(env);
-    // The first place all AWS tools look at; the library that knows the others takes a while to load.
+    // The first source of all AWS tools; the library for the other sources takes a while to load.
     if (given !== undefined && role === undefined && local === undefined && cloud.profile === undefined && !env['AWS_PROFILE']) return async () => given;
     const { fromNodeProviderChain, fromTemporaryCredentials } = await import('./sdk_credentials.js');
     const mfaCodeProvider = async (serial: string) => {
       const code = env['CHROOTFILE_MFA_CODE'];
-      if (code === undefined) throw new Error(`the device ${serial} must be asked for a code: give it by CHROOTFILE_MFA_CODE`);
+      if (code === undefined) throw new Error(`an MFA code of ${serial} is required: set CHROOTFILE_MFA_CODE`);
       return code;
     };
     const named = fromNodeProviderChain({
@@ -124,7 +124,7 @@ export function credentialsOf(
 /** The keys of the environment. Source: AWS SDKs and Tools Reference Guide, "AWS access keys". */
 function keysIn(env: NodeJS.ProcessEnv): Keys | undefined {
   const { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret, AWS_SESSION_TOKEN: token, AWS_CREDENTIAL_EXPIRATION: until } = env;
-  // What else keys may come with is the library's.
+  // The library handles variables that may accompany keys.
   if (!id || !secret || env['AWS_CREDENTIAL_SCOPE'] || env['AWS_ACCOUNT_ID']) return undefined;
   return { accessKeyId: id, secretAccessKey: secret, ...(token ? { sessionToken: token } : {}), ...(until ? { expiration: new Date(until) } : {}) };
 }

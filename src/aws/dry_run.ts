@@ -4,7 +4,7 @@ import { codeOf } from './errors.js';
 import { rootVolumeOf } from './images.js';
 import type { Host } from './instance.js';
 
-/** A build as far as it is known before it begins. */
+/** What is known of a build before it starts. */
 export interface Build {
   readonly name: string;
   readonly host: Host;
@@ -17,10 +17,10 @@ export interface Build {
 }
 
 /**
- * Asks EC2 whether it would allow each call of a build. Things that are not there yet have ids that nothing has, so
- * only "not allowed" counts among the answers.
- * @param copies the regions the image is copied to.
- * @returns what is missing, one sentence each.
+ * Asks EC2 whether each call of a build is allowed. Resources that do not exist yet have ids that nothing has, so only
+ * the response "not allowed" counts.
+ * @param copies the regions to copy the image to.
+ * @returns the missing permissions, one sentence each.
  */
 export async function missingPermissions(ec2: Ec2, copies: readonly Ec2[], build: Build): Promise<string[]> {
   const calls = [...callsOf(ec2, build), ...copies.map((there) => copyCall(there, ec2.region, build))];

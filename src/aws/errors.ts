@@ -1,17 +1,17 @@
-/** EC2's code of a refusal, e.g. `InvalidVolume.NotFound`; undefined for other errors. */
+/** EC2's error code, e.g. `InvalidVolume.NotFound`; undefined for other errors. */
 export function codeOf(error: unknown): string | undefined {
-  // The SDK hangs its metadata on errors of the network too; only an answer has a status.
+  // The SDK adds metadata to network errors too; only a response has a status.
   const status = (error as { $metadata?: { httpStatusCode?: number } } | null)?.$metadata?.httpStatusCode;
   return error instanceof Error && status !== undefined ? error.name : undefined;
 }
 
-/** Whether EC2 says that a thing does not exist. */
+/** Whether EC2 reports that a resource does not exist. */
 export function isNotFound(error: unknown): boolean {
   return /^Invalid\w+\.(NotFound|Unavailable)$/.test(codeOf(error) ?? '');
 }
 
 /**
- * Whether EC2 refuses something because of a limit that passes by itself, once what is under way has ended.
+ * Whether EC2 rejects a call because of a limit that goes away once other work has ended.
  * Source: EC2 API reference, "Error codes for the Amazon EC2 API".
  */
 export function isPassingLimit(error: unknown): boolean {
@@ -20,7 +20,7 @@ export function isPassingLimit(error: unknown): boolean {
   );
 }
 
-/** Whether EC2 says no for good, so that asking again is of no use. */
+/** Whether EC2 rejects a call for good, so that retries are useless. */
 export function isRefusal(error: unknown): boolean {
   return (
     isExpiry(error) ||
@@ -29,46 +29,46 @@ export function isRefusal(error: unknown): boolean {
   );
 }
 
-/** Whether there are no credentials to ask with, or no new ones. Source: the SDK's provider chain. */
+/** Whether there are no credentials, or none could be renewed. Source: the SDK's provider chain. */
 export function hasNoKeys(error: unknown): boolean {
   return error instanceof Error && /^(CredentialsProviderError|TokenProviderError)$/.test(error.name);
 }
 
-/** Errors of requests that were refused at every try. */
+/** Errors of requests that were rejected at every attempt. */
 const withoutEffect = new WeakSet<Error>();
 
-/** Keeps in mind of a refusal that no earlier try of the same request can have had an effect. */
+/** Marks an error: no earlier attempt of the same request can have had an effect. */
 export function markWithoutEffect(error: Error): void {
   withoutEffect.add(error);
 }
 
-/** Whether an error of a call says that it was refused, and no earlier try of it can have had an effect. */
+/** Whether a call was rejected, and no earlier attempt of it can have had an effect. */
 export function changedNothing(error: unknown): boolean {
   return error instanceof Error && error.cause instanceof Error && withoutEffect.has(error.cause);
 }
 
-/** The same error, of which nobody can say that nothing was changed. */
+/** The same error without that mark: something may have changed. */
 export function notSure(error: Error): Error {
   return new Error(error.message, { cause: error });
 }
 
-/** Whether EC2 says that the credentials are too old. */
+/** Whether EC2 reports that the credentials have expired. */
 export function isExpiry(error: unknown): boolean {
   return /^(RequestExpired|ExpiredToken)/.test(codeOf(error) ?? '');
 }
 
-/** Whether the answer of a call was lost, so that what it asked for may have been done. */
+/** Whether the response to a call was lost, so that the call may have had an effect. */
 export function isLost(error: unknown): boolean {
   const code = codeOf(error);
   return code === undefined || /^(Internal|ServiceUnavailable|Unavailable|RequestTimeout|TimeoutError)/.test(code);
 }
 
-/** Whether EC2 has too much to do, and has done nothing. */
+/** Whether EC2 throttled a call, which then had no effect. */
 export function isThrottling(error: unknown): boolean {
   return /Throttl|RequestLimitExceeded|TooManyRequests/.test(codeOf(error) ?? '');
 }
 
-/** An error of EC2 told with the call it came from, and with what would help. */
+/** An error of EC2 that names the call, and adds help where there is some. */
 export function inCall(call: string, error: unknown): Error {
   const code = codeOf(error);
   const { message } = error as Error;

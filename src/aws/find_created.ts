@@ -3,14 +3,14 @@ import type { MadeNote } from './journaled_create.js';
 import { ec2Policy } from './policy.js';
 import { unknownForMs, waitFor } from './waiter.js';
 
-/** How things of one sort are looked for. */
+/** How resources of one type are found. */
 export interface Search {
   readonly call: string;
   readonly thing: string;
   readonly look: () => Promise<readonly string[]>;
 }
 
-/** Takes back what a note is about: each thing it made, by id or found by its tags. */
+/** Deletes the resources of a note, by id or found by their tags. */
 export async function removeMade(
   note: MadeNote,
   { ec2: open, signal }: Ec2Opener,
@@ -24,12 +24,12 @@ export async function removeMade(
   for (const id of ids) await how.remove(ec2, id, note, signal);
 }
 
-/** The first id that carries the tags of what a note is about; undefined when none shows up within 30 s after the call. */
+/** The first resource with the tags of a note; undefined if none appears within 30 s after the call. */
 export async function firstIdOf(ec2: Ec2, note: MadeNote, search: Search, signal: AbortSignal): Promise<string | undefined> {
   return (await idsOf(ec2, note, search, signal, (ids) => ids.length > 0))[0];
 }
 
-/** All ids that carry the tags of what a note is about: looks until 30 s after the call, since not all may show at once. */
+/** All resources with the tags of a note; searches until 30 s after the call, since not all may appear together. */
 export function allIdsOf(ec2: Ec2, note: MadeNote, search: Search, signal: AbortSignal): Promise<readonly string[]> {
   return idsOf(ec2, note, search, signal, () => false);
 }
@@ -46,7 +46,7 @@ async function idsOf(
   await waitFor<readonly string[]>({
     ec2,
     thing,
-    what: `what task "${note.task}" of run ${note.run} made`,
+    what: `resources of task "${note.task}" of run ${note.run} to appear`,
     call,
     look,
     done: (ids) => {

@@ -8,7 +8,7 @@ import { madeBy } from './ownership_tags.js';
 import { ec2Policy } from './policy.js';
 import { onceAllowed, onceKnown, type Progress, remove, waitFor } from './waiter.js';
 
-/** Registers an image; gives its id. EC2 takes no token here: a lost answer is looked for before it is sent again. */
+/** Registers an image; returns its id. EC2 takes no client token here, so a lost response is searched for first. */
 export function registerImage(ec2: Ec2, want: RegisterImageCommandInput, note: MadeNote, signal: AbortSignal, progress: Progress): Promise<string> {
   return createOnce(ec2, 'RegisterImage', note, signal, {
     send: async () => (await ec2.once.send(new ec2.sdk.RegisterImageCommand(want), { abortSignal: signal })).ImageId,
@@ -17,7 +17,7 @@ export function registerImage(ec2: Ec2, want: RegisterImageCommandInput, note: M
   });
 }
 
-/** Asks for a copy of an image in this region; gives its id. @param want with a token against doubles. */
+/** Requests a copy of an image in this region; returns its id. @param want with a client token. */
 export async function copyImage(ec2: Ec2, want: CopyImageCommandInput & { ClientToken: string }, signal: AbortSignal, progress: Progress): Promise<string> {
   try {
     const copy = () => ec2.client.send(new ec2.sdk.CopyImageCommand(want), { abortSignal: signal });
@@ -27,7 +27,7 @@ export async function copyImage(ec2: Ec2, want: CopyImageCommandInput & { Client
   }
 }
 
-/** The search for images that a run and task made. */
+/** The search for images that a task of a run created. */
 export function imagesMadeBy(ec2: Ec2, maker: { readonly run: string; readonly task: string }): Search {
   const look = async () => {
     const found = await ec2.client.send(new ec2.sdk.DescribeImagesCommand({ Owners: ['self'], Filters: madeBy(maker) }));
@@ -36,7 +36,7 @@ export function imagesMadeBy(ec2: Ec2, maker: { readonly run: string; readonly t
   return { call: 'DescribeImages', thing: 'image', look };
 }
 
-/** The images that were available when they were seen: what is asked of them does not change while a run lasts. */
+/** Images that were available when described: the properties used here do not change during a run. */
 const seenAvailable = new WeakMap<Ec2, Map<string, Image>>();
 
 function remember(ec2: Ec2, images: readonly Image[]): void {
@@ -45,12 +45,12 @@ function remember(ec2: Ec2, images: readonly Image[]): void {
   for (const image of images) if (image.State === 'available' && image.ImageId !== undefined) known.set(image.ImageId, image);
 }
 
-/** The image of an id, as EC2 told of it before or tells now. @throws Error when there is none. */
+/** The image with an id, cached or described now. @throws Error when there is none. */
 export async function imageOf(ec2: Ec2, id: string): Promise<Image | undefined> {
   return seenAvailable.get(ec2)?.get(id) ?? (await findImages(ec2, { ImageIds: [id] }))[0];
 }
 
-/** Waits until an image can be used. */
+/** Waits until an image is available. */
 export async function waitForImage(ec2: Ec2, id: string, signal: AbortSignal, limitMs: number = ec2Policy.imageMs): Promise<Image> {
   const image = (await waitFor<Image>({
     ec2,
@@ -71,12 +71,12 @@ export async function waitForImage(ec2: Ec2, id: string, signal: AbortSignal, li
   return image;
 }
 
-/** Deregisters an image; one that is gone already is as good as deregistered. @param madeAt see {@link remove}. */
+/** Deregisters an image; succeeds if it is gone already. @param madeAt see {@link remove}. */
 export function deregisterImage(ec2: Ec2, id: string, { asked_at: madeAt }: Pick<MadeNote, 'asked_at'>, signal: AbortSignal): Promise<void> {
   return remove(ec2, 'DeregisterImage', madeAt, signal, () => ec2.client.send(new ec2.sdk.DeregisterImageCommand({ ImageId: id })));
 }
 
-/** All images that fit, every page of them. */
+/** All matching images, from all pages. */
 export async function findImages(ec2: Ec2, want: DescribeImagesCommandInput): Promise<Image[]> {
   const images: Image[] = [];
   let token: string | undefined;
@@ -93,9 +93,9 @@ export async function findImages(ec2: Ec2, want: DescribeImagesCommandInput): Pr
   return images;
 }
 
-/** Our own images of a name. */
+/** Images of this account with a name. */
 export function imagesNamed(ec2: Ec2, name: string): Promise<Image[]> {
-  // Brackets mean nothing in filters, and the wild characters cannot be in a name.
+  // Brackets have no meaning in filters, and a name cannot contain wildcards.
   return findImages(ec2, { Owners: ['self'], IncludeDisabled: true, Filters: [{ Name: 'name', Values: [name] }] });
 }
 

@@ -3,7 +3,7 @@ import type { Ec2 } from './client.js';
 import { inCall, isNotFound, isRefusal } from './errors.js';
 import { ownInstanceId, ownRegion } from './metadata.js';
 
-/** The machine we are on, as EC2 sees it. */
+/** This machine, as EC2 describes it. */
 export interface Host {
   readonly instance_id: string;
   readonly zone: string;
@@ -12,12 +12,12 @@ export interface Host {
   readonly architecture: string;
 }
 
-/** The host by each EC2 that was asked for it: it stays what it is. */
+/** This machine by EC2 client: its description does not change. */
 const hosts = new WeakMap<Ec2, Promise<Host>>();
 
 /**
- * The instance we run on.
- * @param id where it is known; else the metadata service is asked, or (embedded EC2) there is only one.
+ * The instance that this program runs on.
+ * @param id its id, if known; otherwise the metadata service provides it, or (embedded EC2) there is only one instance.
  */
 export function findHost(ec2: Ec2, id?: string): Promise<Host> {
   if (id !== undefined) return describeHost(ec2, id);
@@ -36,11 +36,11 @@ async function describeHost(ec2: Ec2, id?: string): Promise<Host> {
     const instance = reservation?.Instances?.[0];
     if (instance !== undefined) found = { instance, owner: reservation?.OwnerId };
   } catch (error) {
-    // A region may be forbidden, too.
+    // The call may also be denied for the whole region.
     if (id === undefined && (isNotFound(error) || isRefusal(error))) await mustBeIn(ec2);
     throw inCall('DescribeInstances', error);
   }
-  if (found === undefined) throw new Error(`there is no instance ${wanted ?? ''}`);
+  if (found === undefined) throw new Error(`instance ${wanted ?? ''} does not exist`);
   const zone = found.instance.Placement?.AvailabilityZone ?? '';
   return {
     instance_id: found.instance.InstanceId ?? '',
@@ -57,8 +57,8 @@ export async function devicesTaken(ec2: Ec2, instance: string): Promise<string[]
   return (reservations?.[0]?.Instances?.[0]?.BlockDeviceMappings ?? []).flatMap((mapping) => mapping.DeviceName ?? []);
 }
 
-/** @throws Error where this machine is known to be in another region than the recipe works in. */
+/** @throws Error if this machine is known to be in another region than that of the recipe. */
 async function mustBeIn({ cloud, region }: Ec2): Promise<void> {
   const here = cloud.provider === 'local' ? region : await ownRegion(cloud).catch(() => region);
-  if (here !== region) throw new Error(`this machine is in ${here}, and the recipe works in ${region}: a volume cannot be attached across regions`);
+  if (here !== region) throw new Error(`this machine is in ${here}, but the region of the recipe is ${region}: volumes cannot be attached across regions`);
 }

@@ -3,24 +3,24 @@ import type { Ec2 } from './client.js';
 import { changedNothing } from './errors.js';
 import type { Maker } from './ownership_tags.js';
 
-/** A note that was written and may be made more exact. */
+/** A written note, which can be updated. */
 export interface NoteHandle {
   update(data: object): void;
-  /** The change was taken back, or never made. */
+  /** Removes the note: the change was undone, or never made. */
   remove(): void;
 }
 
-/** Writes down, durably, what undo needs to know. Before the change is made. */
+/** Durably records what undo needs, before the change is made. */
 export interface NoteWriter {
   note(data: object): NoteHandle;
 }
 
-/** A token against doubles: another one for each attempt of a task, the same for a call that is sent again. Source: EC2 API reference, 64 characters. */
+/** A client token: a new one for each attempt of a task, the same one when a call is sent again. Source: EC2 API reference, 64 characters. */
 export function tokenOf({ run, task, region, asked_at }: MadeNote): string {
   return createHash('sha256').update([run, task, region, asked_at].join('\n')).digest('hex');
 }
 
-/** A note about something that was asked for: which run and task, where and when. The id is known once the answer came. */
+/** A note about a requested resource: run, task, region and time. The id is known once EC2 has responded. */
 export interface MadeNote {
   readonly run: string;
   readonly task: string;
@@ -29,14 +29,14 @@ export interface MadeNote {
   readonly id?: string;
 }
 
-/** The note of what a task is about to ask for. */
+/** The note of a resource that a task is about to request. */
 export function madeNow({ run, task }: Maker, { region }: Ec2): MadeNote {
   return { run, task, region, asked_at: new Date().toISOString() };
 }
 
 /**
- * Asks for something, once its note is written; gives its id, with the note that has it. What EC2 refused at the first
- * try has changed nothing, and leaves no note.
+ * Writes the note, then requests the resource; returns its id, and the note with the id. A call that EC2 rejected at the
+ * first attempt has changed nothing, and leaves no note.
  */
 export async function journaledCreate<N extends MadeNote>(
   writer: NoteWriter,
@@ -50,7 +50,7 @@ export async function journaledCreate<N extends MadeNote>(
     return { note, made: known };
   } catch (error) {
     if (changedNothing(error)) note.remove();
-    // It may have been made at the last try: that is from when on it must show.
+    // The last attempt may have created it, so the time until it must appear starts there.
     else note.update({ ...made, asked_at: new Date().toISOString() });
     throw error;
   }

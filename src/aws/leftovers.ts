@@ -6,26 +6,26 @@ import { hostTag, runTag, stateTag, taskTag } from './ownership_tags.js';
 import { deleteSnapshot } from './snapshots.js';
 import { deleteVolume, detachVolume } from './volumes.js';
 
-/** Something that a run has made and that is not marked as kept. */
+/** A resource that a run created and that is not marked as kept. */
 export interface Leftover {
   readonly type: 'image' | 'snapshot' | 'volume';
   readonly region: string;
   readonly id: string;
   readonly run: string;
   readonly task: string;
-  /** The machine that made it, as {@link hostName} has it. */
+  /** The machine that created it, as in {@link hostName}. */
   readonly host: string;
-  /** When it was made, as an ISO time. */
+  /** Creation time, as an ISO 8601 time. */
   readonly created: string;
-  /** The instances a volume is attached to, with the device names. */
+  /** The instances that a volume is attached to, with device names. */
   readonly attachments: readonly { readonly instance: string; readonly device: string }[];
 }
 
 /**
- * Finds what still says that it is being built: images first, then the snapshots they use, volumes last. Things without
- * that tag, as those of older versions, are not found.
- * @param run only what this run has made.
- * @throws Error where EC2 does not tell all of it.
+ * Finds the resources with the tag `building`: images first, then the snapshots they use, then volumes. It does not find
+ * resources without that tag, such as those of older versions.
+ * @param run only resources of this run.
+ * @throws Error if EC2 does not list all of them.
  */
 export async function findLeftovers(ec2: Ec2, run?: string): Promise<Leftover[]> {
   const Filters = [{ Name: `tag:${stateTag}`, Values: ['building'] }, ...(run === undefined ? [] : [{ Name: `tag:${runTag}`, Values: [run] }])];
@@ -54,9 +54,9 @@ export async function findLeftovers(ec2: Ec2, run?: string): Promise<Leftover[]>
   ];
 }
 
-/** Deregisters or deletes a leftover. A volume is detached first, without force: one that is in use stays. */
+/** Deregisters or deletes a leftover. A volume is first detached without force, so a volume in use stays. */
 export async function removeLeftover(ec2: Ec2, { type, id, region, attachments }: Leftover, signal: AbortSignal): Promise<void> {
-  // It was made long enough ago to be known everywhere.
+  // It was created long ago, so EC2 knows it everywhere.
   const longAgo = new Date(0).toISOString();
   switch (type) {
     case 'image':
@@ -71,7 +71,7 @@ export async function removeLeftover(ec2: Ec2, { type, id, region, attachments }
   }
 }
 
-/** Whether EC2 says that an instance was terminated. One it does not know may live elsewhere. */
+/** Whether EC2 reports an instance as terminated. An unknown instance may exist elsewhere. */
 export async function isTerminated(ec2: Ec2, instance: string): Promise<boolean> {
   try {
     const found = await ec2.client.send(new ec2.sdk.DescribeInstancesCommand({ InstanceIds: [instance] }));

@@ -14,7 +14,7 @@ export function ownInstanceId(cloud: Cloud): Promise<string> {
 /** The region this machine is in. @throws as {@link ownInstanceId} */
 export async function ownRegion(cloud: Cloud): Promise<string> {
   return ask('/latest/meta-data/placement/region', cloud).catch((error: Error) => {
-    throw new Error(`no region is known: say it in "cloud", by --region or AWS_REGION; ${error.message}`, { cause: error });
+    throw new Error(`no region is set: use "region" in "cloud", --region or AWS_REGION; ${error.message}`, { cause: error });
   });
 }
 
@@ -48,7 +48,7 @@ async function askAnew(path: string, { profile }: Cloud): Promise<string> {
   try {
     return (await service.request(path, {})).trim();
   } catch (error) {
-    const hints = 'not on EC2, or the service is switched off, or in a container with a hop limit of 1';
+    const hints = 'this machine is not on EC2, the service is disabled, or its hop limit is 1 and this is a container';
     throw new Error(`the instance metadata service does not answer (${(error as Error).message}); this machine is ${hints}`, { cause: error });
   }
 }

@@ -24,11 +24,11 @@ export const deviceSchema = {
   required: ['device_name'],
   properties: {
     device_name: { type: 'string', description: 'Its name, e.g. `/dev/sdb`' },
-    delete_on_termination: { type: 'boolean', description: 'Whether its volume goes with the instance; it does unless said' },
+    delete_on_termination: { type: 'boolean', description: 'Whether the volume is deleted with the instance; defaults to true' },
     encrypted: { type: 'boolean', description: 'Whether a volume without a snapshot is encrypted' },
-    iops: { type: 'integer', description: 'I/O operations a second, for gp3, io1 and io2' },
-    no_device: { type: 'boolean', description: 'Takes out a device that the source image has' },
-    snapshot_id: { type: 'string', pattern: '^snap-[0-9a-f]+$', description: 'What is on it' },
+    iops: { type: 'integer', description: 'IOPS, for gp3, io1 and io2' },
+    no_device: { type: 'boolean', description: 'Removes a device of the source image' },
+    snapshot_id: { type: 'string', pattern: '^snap-[0-9a-f]+$', description: 'Snapshot to create the volume from' },
     throughput: { type: 'integer', description: 'Throughput in MiB/s, for gp3' },
     virtual_name: { type: 'string', pattern: '^ephemeral([0-9]|1[0-9]|2[0-3])$', description: 'An instance store volume: `ephemeral0`' },
     volume_size: { type: 'integer', minimum: 1, description: 'Size in GiB' },
@@ -58,7 +58,7 @@ const limits: Readonly<Record<string, Limits>> = {
 export function faultsOfDevice(device: Device): string[] {
   const { volume_type: type = 'gp2', iops, throughput, volume_size: size } = device;
   const { size: sizes, iops: speeds } = limits[type] ?? {};
-  const named = device.volume_type ?? 'a type that is not said';
+  const named = device.volume_type ?? 'the default type';
   return [
     ...(size !== undefined && sizes !== undefined && (size < sizes[0] || size > sizes[1])
       ? [`${type} volumes have ${sizes[0]} to ${sizes[1]} GiB, not ${size}`]

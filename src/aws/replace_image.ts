@@ -60,5 +60,5 @@ export async function restore({ region, again }: RetiredNote, { ec2: open }: Ec2
 export const replacedSchema = {
   type: 'object',
   additionalProperties: { type: 'array', items: { type: 'string' }, description: 'Ids' },
-  description: 'The snapshots of older images that gave way, by region; `old_snapshots` of ec2.image_attributes deletes them',
+  description: 'Ids of the snapshots of replaced images, by region; `old_snapshots` of ec2.image_attributes deletes them',
 } as const;

@@ -67,7 +67,7 @@ async function watch<T>({ ec2, what, call, look, answered, done, gone = false, l
       if (done(seen)) return seen;
       progress?.(seen);
     }
-    if (waited > limitMs) throw new Error(`waited ${Math.round(waited / 1000)} s for ${what}, in vain${last}`);
+    if (waited > limitMs) throw new Error(`timed out after ${Math.round(waited / 1000)} s waiting for ${what}${last}`);
     const next = pauseAfter(waited, seen === undefined ? undefined : fraction?.(seen));
     await pause(Math.min(next, limitMs), signal);
   }

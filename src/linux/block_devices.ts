@@ -78,7 +78,7 @@ async function appears(what: string, signal: AbortSignal, look: () => string | u
   for (let waited = 0; ; waited += 20) {
     const found = look();
     if (found !== undefined) return found;
-    if (waited > hostPolicy.deviceNodeMs) throw new Error(`${what} does not appear`);
+    if (waited > hostPolicy.deviceNodeMs) throw new Error(`${what} did not appear within ${hostPolicy.deviceNodeMs / 1000} s`);
     await sleep(20, undefined, { signal });
   }
 }

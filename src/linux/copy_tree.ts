@@ -54,7 +54,7 @@ export async function copyTree(from: CopySource, to: CopyTarget, options: CopyOp
   const refuse = (path: string) => new Error(`${path} is neither a file, a link nor a folder`);
   if (!source.isFile() && !source.isSymbolicLink() && !source.isDirectory()) throw refuse(from.shown);
   const target = join(to.within, to.folder, to.name);
-  if (!source.isDirectory() && lstatSync(target, { throwIfNoEntry: false })?.isDirectory()) throw new Error(`${target} is a folder, and ${from.shown} is none`);
+  if (!source.isDirectory() && lstatSync(target, { throwIfNoEntry: false })?.isDirectory()) throw new Error(`${target} is a folder, but ${from.shown} is not`);
   const reader = start(readerOf(from, to, options), from.folder, 'stdout', options.signal);
   const writer = start(writerOf(to, options), '/', 'stdin', options.signal);
   let refused: Error | undefined;

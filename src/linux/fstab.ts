@@ -67,7 +67,7 @@ export function optionsOf({ options }: FstabEntry, type: string): string[] {
   return options.filter((option) => {
     const [name = '', value] = option.split(/=(.*)/s);
     if (!taken.includes(name) && !takenBy[type]?.includes(name)) return false;
-    if (value !== undefined && !/^[\w@./:+-]+$/.test(value)) throw new Error(`its option ${printable(option)} is odd`);
+    if (value !== undefined && !/^[\w@./:+-]+$/.test(value)) throw new Error(`invalid option ${printable(option)}`);
     return true;
   });
 }

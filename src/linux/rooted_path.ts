@@ -58,7 +58,7 @@ export function openInside(root: string, path: string, { last = 'follow', make =
       const target = isLast && last === 'keep' ? undefined : linkAt(at);
       if (target !== undefined) {
         links += 1;
-        if (links > mostLinks) throw new Error(`${path}: too many links, one after the other`);
+        if (links > mostLinks) throw new Error(`${path}: too many levels of links`);
         if (target.startsWith('/')) leave(folders, names, names.length);
         waiting.unshift(...partsOf(target));
         continue;

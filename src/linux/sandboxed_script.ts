@@ -110,7 +110,7 @@ export async function runScript(script: Script, pipes: PipeMaker): Promise<Scrip
     if (script.signal.aborted) throw new ScriptError('cancelled', left);
     if (ended instanceof Error) {
       // spawn says of a folder that is missing that the program is.
-      const missing = script.root === undefined && !existsSync(script.dir) ? `there is no folder ${script.dir}` : String(ended);
+      const missing = script.root === undefined && !existsSync(script.dir) ? `the folder ${script.dir} does not exist` : String(ended);
       throw new ScriptError(`could not be started: ${missing}`, left);
     }
     const [code, killedBy] = ended;

@@ -63,7 +63,7 @@ function keyOf({ file, folder }: StandIn): string {
 export function placeStandIns({ root, replaced }: StandInNote, note: (placed: readonly StandIn[]) => void): void {
   const drafted = replaced.map((standIn) => {
     const content = contentOf(standIn);
-    if (content === undefined) throw new Error(`copy_files: this host has no ${standIn.file} any more`);
+    if (content === undefined) throw new Error(`copy_files: ${standIn.file} no longer exists on this host`);
     const put = withPlaces(root, standIn, ({ path, kept, draft }) => {
       // What a crash left aside comes back first: once the note says what is put there, what is aside is of this run.
       if (lookAt(kept) !== undefined) {
@@ -94,10 +94,10 @@ export async function restoreStandIns(note: StandInNote, warn: (message: string)
   const errors: string[] = [];
   for (const standIn of replaced) {
     try {
-      if (!isThere(root, id)) throw new Error(`another folder is at ${root} now`);
+      if (!isThere(root, id)) throw new Error(`${root} is another folder now`);
       withPlaces(root, standIn, (places) => restore(places, standIn, warn));
     } catch (error) {
-      errors.push(`${reasonOf(error as NodeJS.ErrnoException)}: ${standIn.file} cannot be put back`);
+      errors.push(`${reasonOf(error as NodeJS.ErrnoException)}: ${standIn.file} cannot be restored`);
     }
   }
   if (errors.length > 0) throw new NotPutBackError(errors.join('; '));
@@ -106,7 +106,7 @@ export async function restoreStandIns(note: StandInNote, warn: (message: string)
 function reasonOf({ code, message }: NodeJS.ErrnoException): string {
   // Also by unmounting /: the kernel cannot unmount the root of a process, and makes it read-only.
   if (code === 'EROFS') return 'a script made the image read-only';
-  if (code === 'EPERM') return 'it may not be changed, as after chattr +i';
+  if (code === 'EPERM') return 'the file or its folder is immutable (chattr +i)';
   return message;
 }
 
@@ -214,7 +214,7 @@ function restore({ path, kept, draft }: Places, standIn: StandIn, warn: (message
       renameSync(kept, path);
     } else if (!had || put !== undefined) {
       removeFile(path);
-      if (had && isOurs) warn(`the image's own ${file} was removed by a script, when its name was ${join(dirname(file), keptName(file))}: the image has none`);
+      if (had && isOurs) warn(`a script removed the image's own ${file}, which was kept as ${join(dirname(file), keptName(file))}: the image has none`);
     }
     if (isChanged) warn(writtenInto(standIn));
   }
@@ -224,10 +224,10 @@ function restore({ path, kept, draft }: Places, standIn: StandIn, warn: (message
 function replacedBy({ file }: StandIn, path: string, seen: BigIntStats | undefined): string {
   if (seen === undefined) return `the build removed ${file}: the image has none`;
   const what = seen.isSymbolicLink() ? `a link to ${readlinkSync(path)}` : seen.isDirectory() ? 'a folder' : 'another file';
-  return `the build put ${what} in the place of ${file}: the image keeps that`;
+  return `the build replaced ${file} with ${what}: the image keeps that`;
 }
 
 function writtenInto({ file, isPolicy }: StandIn): string {
-  const whose = isPolicy ? 'it only stood in' : 'that file was a copy of the one of this machine';
-  return `what the build wrote into ${file} is dropped: ${whose}\n  help: put another file in its place, e.g. by mv or chroot.upload; the image keeps that`;
+  const whose = isPolicy ? 'it existed only during the build' : 'the file was a copy from this machine';
+  return `changes of the build to ${file} were dropped: ${whose}\n  help: to keep a change, replace the file, e.g. with mv or chroot.upload`;
 }

@@ -141,7 +141,7 @@ suite('chroot', (test) => {
           `tasks:\n  sys: {uses: chroot, with: {root: ${root}}}\n  a: {in: sys, run: "mkdir -p /bin/..${folder}/etc; mv /etc /etc2; ln -s ${folder}/etc /etc"}\n`,
         );
         assert.is(ran.code, 5, ran.ended.stdout);
-        assert.match(ran.left[0]?.error ?? '', '/etc of the image is not the folder it was: /etc/resolv.conf cannot be put back');
+        assert.match(ran.left[0]?.error ?? '', '/etc of the image is not the folder it was: /etc/resolv.conf cannot be restored');
         assert.is(readFileSync(join(folder, 'etc/resolv.conf'), 'utf8'), 'of the host\n');
       }),
     60_000,
@@ -290,7 +290,7 @@ outputs: {tree_path: "{{ tree.path }}", one_path: "{{ one.path }}"}
         (await runRecipe(folder, `tasks:\n  sys: {uses: chroot, with: {root: ${root}}}\n  t: {uses: chroot.${kind}, in: sys, with: {${params}}}\n`)).errors[
           't'
         ]?.replace(/^.*?: /, '');
-      assert.is(await error('from: missing, to: /x'), `there is no ${folder}/missing`);
+      assert.is(await error('from: missing, to: /x'), `${folder}/missing does not exist`);
       assert.is(await error('from: r.yml, to: /x, owner: nobody'), 'the image has no user "nobody"');
       assert.is(await error('from: /dev/null, to: /x'), '/dev/null is neither a file, a link nor a folder');
       assert.is(await error('from: /missing, to: x', 'download'), 'the image has no /missing');

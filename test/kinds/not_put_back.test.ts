@@ -26,23 +26,23 @@ const onVolume = (root: string, inside: string, host: string, more: string) => `
   snapshot: {uses: ec2.snapshot, with: {volume: "{{ volume.id }}"}}
 `;
 
-suite('an image whose own files cannot be put back', (test) => {
-  const readOnly = /: a script made the image read-only: \/etc\/resolv\.conf cannot be put back/;
+suite('an image whose own files cannot be restored', (test) => {
+  const readOnly = /: a script made the image read-only: \/etc\/resolv\.conf cannot be restored/;
   const acts: Record<string, { inside?: string; host?: string; error?: RegExp }> = {
     'a script remounts it read-only': { inside: 'mount -o remount,ro /', error: readOnly },
     // The kernel makes the file system read-only where a process unmounts its own root.
     'a script unmounts all': { inside: 'umount -a || true; umount -l /dev /run /sys || true', error: readOnly },
     'a script puts another folder in the place of /etc': {
       inside: 'cp -a /etc /other; mv /etc /old; mv /other /etc',
-      error: /: \/etc of the image is not the folder it was: \/etc\/resolv\.conf cannot be put back$/,
+      error: /: \/etc of the image is not the folder it was: \/etc\/resolv\.conf cannot be restored$/,
     },
-    'a script removes /etc': { inside: 'rm -r /etc', error: /: \/etc of the image is not the folder it was: \/etc\/resolv\.conf cannot be put back$/ },
+    'a script removes /etc': { inside: 'rm -r /etc', error: /: \/etc of the image is not the folder it was: \/etc\/resolv\.conf cannot be restored$/ },
     'a script moves /usr/sbin and puts a link to it there': { inside: 'mv /usr/sbin /usr/other; ln -s other /usr/sbin' },
     'a stand-in is made immutable': {
       host: 'chattr +i {{ root.path }}/etc/resolv.conf',
-      error: /: it may not be changed, as after chattr \+i: \/etc\/resolv\.conf cannot be put back$/,
+      error: /: the file or its folder is immutable \(chattr \+i\): \/etc\/resolv\.conf cannot be restored$/,
     },
-    'a script on the host unmounts it': { host: 'umount -R {{ root.path }}', error: /another folder is at \/.* now: \/etc\/resolv\.conf cannot be put back/ },
+    'a script on the host unmounts it': { host: 'umount -R {{ root.path }}', error: /\/.* is another folder now: \/etc\/resolv\.conf cannot be restored/ },
   };
   for (const [act, { inside = 'true', host = 'true', error }] of Object.entries(acts)) {
     test(`${act}: a failed run leaves nothing, and one that would succeed ${error === undefined ? 'does' : 'fails and leaves nothing'}`, () =>

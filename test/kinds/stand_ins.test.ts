@@ -26,34 +26,34 @@ suite('stand-ins', (test) => {
     'moved another file there': {
       script: 'echo built > /etc/x; mv /etc/x /etc/resolv.conf',
       left: 'built\n',
-      warning: 'the build put another file in the place of /etc/resolv.conf: the image keeps that',
+      warning: 'the build replaced /etc/resolv.conf with another file: the image keeps that',
     },
     'removed it and made it again, by the same inode': {
       script: 'rm /etc/resolv.conf; echo built > /etc/resolv.conf',
       left: 'built\n',
-      warning: 'the build put another file in the place of /etc/resolv.conf: the image keeps that',
+      warning: 'the build replaced /etc/resolv.conf with another file: the image keeps that',
     },
     'put a link there': {
       script: 'ln -sf ../run/resolvconf/resolv.conf /etc/resolv.conf',
       left: '-> ../run/resolvconf/resolv.conf',
-      warning: 'the build put a link to ../run/resolvconf/resolv.conf in the place of /etc/resolv.conf: the image keeps that',
+      warning: 'the build replaced /etc/resolv.conf with a link to ../run/resolvconf/resolv.conf: the image keeps that',
     },
     'put a folder there': {
       script: 'rm /etc/resolv.conf; mkdir /etc/resolv.conf',
       left: 'a folder',
-      warning: 'the build put a folder in the place of /etc/resolv.conf: the image keeps that',
+      warning: 'the build replaced /etc/resolv.conf with a folder: the image keeps that',
     },
     'removed it': { script: 'rm /etc/resolv.conf', left: undefined, warning: 'the build removed /etc/resolv.conf: the image has none' },
     'wrote into it': {
       script: 'echo nameserver 192.0.2.1 >> /etc/resolv.conf',
       left: 'from the image\n',
       warning:
-        'what the build wrote into /etc/resolv.conf is dropped: that file was a copy of the one of this machine\n  help: put another file in its place, e.g. by mv or chroot.upload; the image keeps that',
+        'changes of the build to /etc/resolv.conf were dropped: the file was a copy from this machine\n  help: to keep a change, replace the file, e.g. with mv or chroot.upload',
     },
     "removed the image's own, which was set aside": {
       script: 'rm -f /etc/.*kept',
       left: undefined,
-      warning: "the image's own /etc/resolv.conf was removed by a script, when its name was /etc/.resolv.conf.chrootfile-kept: the image has none",
+      warning: "a script removed the image's own /etc/resolv.conf, which was kept as /etc/.resolv.conf.chrootfile-kept: the image has none",
     },
   };
   for (const [act, { script, left, warning }] of Object.entries(acts)) {

@@ -55,7 +55,7 @@ suite('access to EC2', (test) => {
       const mfa = ', mfa_serial: "arn:aws:iam::000000000000:mfa/me"';
       const asked = await runRecipe(folder, cloud(mfa));
       assert.is(asked.code, 1);
-      assert.match(asked.errors['volume'] ?? '', /the device arn:aws:iam::000000000000:mfa\/me must be asked for a code: give it by CHROOTFILE_MFA_CODE/);
+      assert.match(asked.errors['volume'] ?? '', /an MFA code of arn:aws:iam::000000000000:mfa\/me is required: set CHROOTFILE_MFA_CODE/);
       assert.is((await runRecipe(folder, cloud(mfa).replace('name: base', 'name: base2'), [], { CHROOTFILE_MFA_CODE: '123456' })).code, 0);
     }));
 
@@ -111,7 +111,7 @@ suite('access to EC2', (test) => {
       assert.is(await regionOf(config), 'eu-west-3');
       assert.is(await regionOf(config, { profile: 'web' }), 'eu-north-1');
       const said = await regionOf({}).catch((error: Error) => error.message);
-      assert.match(said, /no region is known: say it in "cloud", by --region or AWS_REGION; the instance metadata service does not answer \(.*ECONNREFUSED/);
+      assert.match(said, /no region is set: use "region" in "cloud", --region or AWS_REGION; the instance metadata service does not answer \(.*ECONNREFUSED/);
     }));
 
   test(

@@ -70,7 +70,7 @@ suite('verbs', (test) => {
 
   test('list, kinds and schema tell what there is, for people and for programs', () =>
     inFolder({}, async (folder) => {
-      assert.match((await run(['list', base], { folder })).stdout, /^bootstrap +run +Debian, unpacked and set up$/m);
+      assert.match((await run(['list', base], { folder })).stdout, /^bootstrap +run +Debian, installed and configured$/m);
       assert.is((JSON.parse((await run(['list', base, '--json'], { folder })).stdout) as { tasks: unknown[] }).tasks.length, 11);
       assert.match((await run(['kinds'], { folder })).stdout, /^ec2\.snapshot +step +Creates a snapshot of a volume/m);
       const manual = (await run(['kinds', 'chroot.upload'], { folder })).stdout;
