@@ -209,7 +209,12 @@ class Reader {
     if (pattern === templatePattern) return { code: 'type', message, span, help: shortFormHelp(this.misplaced()) ?? descriptionOf(parent) };
     if (pattern === taskPattern) return { code: 'pattern', message, span, help: taskNameHelp(text) };
     if (pattern === axisValuePattern)
-      return { code: 'matrix', message: `${JSON.stringify(written)} cannot be a value of a matrix axis: it becomes part of task names`, span, help: axisValueHelp };
+      return {
+        code: 'matrix',
+        message: `${JSON.stringify(written)} cannot be a value of a matrix axis: it becomes part of task names`,
+        span,
+        help: axisValueHelp,
+      };
     if (/^0[0-7]+$/.test(this.source)) return this.fileMode();
     return { code: 'pattern', message, span, help: this.patternHelp(text) };
   }
