@@ -50,6 +50,7 @@ export async function runSession(prepared: PreparedRun, options: RunOptions, int
     interruption,
   });
   const { journal, emit, warn, host } = run;
+  interruption.onInterrupted = (reason, again) => emit({ type: 'run.interrupted', reason, again });
   try {
     emit(startedEvent(prepared));
     // The event says already what it is.
@@ -150,7 +151,7 @@ function startedEvent({ loaded, plan, folder, done }: PreparedRun): RunEvent {
     done: done.size,
     nodes: plan.nodes
       .filter((node) => !done.has(node.id))
-      .map((node) => ({ id: node.id, description: node.type === 'task' ? node.task.task.description : undefined })),
+      .map((node) => ({ id: node.id, type: node.type, description: node.type === 'task' ? node.task.task.description : undefined })),
   };
 }
 

@@ -228,7 +228,7 @@ suite('copying while a process swaps folders, files and links in the image', (te
         assert.is(treeOf(join(folder, 'victim')), before);
         assert.is(ran.code, 0, ran.ended.stdout);
         assert.ok(
-          ran.nodes.some((node) => /^tree\[.*done$/.test(node)),
+          ran.nodes.some((node) => /^tree\[.*succeeded$/.test(node)),
           ran.nodes.join('\n'),
         );
       }),

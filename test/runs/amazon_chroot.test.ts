@@ -306,7 +306,7 @@ outputs: {id: "{{ ami.image_id }}"}
           failure(taken, 'ami.preflight'),
           /2 problems:\n {2}- the name "next" is taken by ami-\w+ in local-1; set force_deregister to replace that image\n {2}- the name "next" is taken by ami-\w+ in local-2/,
         );
-        assert.not.ok(taken.nodes.some((node) => node.startsWith('ami.build.volume done')));
+        assert.not.ok(taken.nodes.some((node) => node.startsWith('ami.build.volume succeeded')));
         const force = ', force_deregister: true, force_delete_snapshot: true';
         // The new one cannot be made: the old one stays.
         const failed = await runRecipe(folder, recipe(`${force}, dry_run: false`), [], misbehaving(folder, [{ action: 'RegisterImage', fault: 'denied' }]));
@@ -369,7 +369,7 @@ outputs: {id: "{{ ami.image_id }}"}
           );
           assert.is(ran.code, 1, ran.ended.stdout);
           assert.match(failure(ran, 'ami.preflight'), said);
-          assert.not.ok(ran.nodes.includes('ami.build.volume done'));
+          assert.not.ok(ran.nodes.includes('ami.build.volume succeeded'));
         }),
       30_000,
     );
@@ -439,7 +439,7 @@ outputs: {id: "{{ ami.image_id }}"}
         );
         assert.is(early.code, 1);
         assert.match(failure(early, 'preflight'), /EC2 would not allow CopyImage: the permission ec2:CopyImage is missing/);
-        assert.not.ok(early.nodes.includes('volume done'));
+        assert.not.ok(early.nodes.includes('volume succeeded'));
         // The first look is allowed, the others are not; the snapshot takes its time.
         const late = await runRecipe(
           folder,
@@ -466,7 +466,7 @@ outputs: {id: "{{ ami.image_id }}"}
           const before = await baseImage(folder);
           const ran = await runRecipe(folder, pipeline(), [], misbehaving(folder, rules));
           assert.is(ran.code, 1, ran.ended.stdout);
-          assert.ok(ran.nodes.includes('image done'));
+          assert.ok(ran.nodes.includes('image succeeded'));
           assert.equal(heldBy(folder), before);
         }),
       60_000,

@@ -73,7 +73,7 @@ suite('the end of a run', (test) => {
       assert.match(plain.stdout, /^good = ami-\w+$/m);
       assert.match(
         plain.stderr,
-        /The run succeeded and what it made is kept, but output "bad": .*\n {2}local-1 {2}snapshot {2}snap-\w+\n {2}local-1 {2}image {2}ami-\w+\n/,
+        /The run succeeded and what it created is kept, but output "bad": .*\n {2}local-1 {2}snapshot {2}snap-\w+\n {2}local-1 {2}image {2}ami-\w+\n/,
       );
       // A retried attempt finds what helpers take before the run.
       const wrong = await run(['check', 'r.yml'], { folder: folder });

@@ -43,7 +43,7 @@ suite('a full disk', (test) => {
         writeFileSync(join(folder, 'r.yml'), growing('dd if=/dev/zero of=state/more bs=1k 2>/dev/null; exit 1'));
         const ran = await run(['run', 'r.yml'], { folder });
         assert.is(ran.code, 1, ran.stdout + ran.stderr);
-        assert.match(ran.stderr, 'The run failed; everything it made was undone.');
+        assert.match(ran.stderr, 'everything it created was rolled back');
         assert.equal(heldBy(folder), []);
         assert.equal(differences(before, await lookAtHost()), []);
       }),

@@ -195,14 +195,14 @@ outputs: {x: "{{ giving.x }}"}
             assert.is(ran.code, 0, ran.ended.stdout);
             return ran.nodes[0];
           };
-          assert.is(await reason(), 'a done');
+          assert.is(await reason(), 'a succeeded');
           assert.is(await reason(), 'a up_to_date');
           writeFileSync(at('shared/tool.sh'), sources);
-          assert.is(await reason(), 'a done');
+          assert.is(await reason(), 'a succeeded');
           chmodSync(at('shared/tool.sh'), statSync(at('shared/tool.sh')).mode ^ 0o111);
-          assert.is(await reason(), 'a done');
+          assert.is(await reason(), 'a succeeded');
           writeFileSync(at('other/deep/b.txt'), sources);
-          assert.is(await reason(), 'a done');
+          assert.is(await reason(), 'a succeeded');
           assert.is(await reason(), 'a up_to_date');
         }
       }),
@@ -326,14 +326,14 @@ outputs: {ids: "{{ part.id }}", path: "{{ sys.path }}"}
       assert.equal(result.outputs, { ids: [10, null, 30], path: null });
       assert.is(result.log('sum'), '[10,null,30] 5\n');
       for (const node of [
-        'part[n=1] done',
+        'part[n=1] succeeded',
         'part[n=2] tolerated',
-        'part[n=3] done',
+        'part[n=3] succeeded',
         'hold tolerated',
-        'stands done',
+        'stands succeeded',
         'hold.released skipped',
         'sys tolerated',
-        'group done',
+        'group succeeded',
       ])
         assert.ok(result.nodes.includes(node), `${node}: ${result.nodes.join(', ')}`);
       assert.match(result.errors['inside'] ?? '', 'it runs in "sys", which was skipped or failed');

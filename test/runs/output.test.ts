@@ -73,7 +73,7 @@ suite('the output of tasks', (test) => {
       assert.is(ran.log('a'), lines);
       assert.not.match(ran.ended.stdout, control);
       assert.match(ran.errors['a'] ?? '', `  | red\ttab0;open\n  | next`);
-      // On a terminal, as lines and drawn by listr2: its own sequences alone, which only move, erase lines and colour.
+      // On a terminal, as lines and drawn: our own sequences alone, which only move, erase lines and colour.
       for (const flags of ['-v', '']) {
         const command = `stty cols 100 rows 30; ${program} run r.yml ${flags}`;
         const screen = execFileSync('script', ['--quiet', '--command', `${command} || true`, '/dev/null'], {
@@ -179,7 +179,7 @@ suite('the log of a task', (test) => {
         const record = new RunRecord(place, 100);
         record.record({ type: 'task.output', task: 'a', lines: Array.from({ length: 1_000 }, (_, i) => `a line of output, number ${i}`) });
         assert.throws(() => writeFileSync(join(place.logs, 'full'), 'x'.repeat(100_000)), /ENOSPC/);
-        assert.throws(() => record.record({ type: 'task.finished', task: 'a', outcome: 'done', seconds: 1 }), /ENOSPC/);
+        assert.throws(() => record.record({ type: 'task.finished', task: 'a', outcome: 'succeeded', seconds: 1 }), /ENOSPC/);
         const others = Array.from({ length: 8 }, () => openSync('/dev/null', 'r'));
         record.close();
         for (const fd of others) assert.ok(fstatSync(fd).isCharacterDevice());

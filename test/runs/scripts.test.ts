@@ -51,7 +51,7 @@ outputs: {count: "{{ make.count }}", list: "{{ make.list }}", said: "{{ make.tex
       );
       assert.equal(ran.outputs, { count: 3, list: ['a', 'b'], said: 'a=b!' });
       assert.is(ran.log('use'), '3 a+b a=b []\n');
-      assert.equal(ran.nodes, ['make done', 'use done', 'group done']);
+      assert.equal(ran.nodes, ['make succeeded', 'use succeeded', 'group succeeded']);
     }));
 
   test('may open what their standard streams are by name, and have nothing on standard input', () =>
@@ -143,7 +143,7 @@ tasks:
         );
         assert.match(ran.log('l.setup'), /^\{\{ library \}\}\n$/);
         assert.match(ran.errors['l.plain'] ?? '', /lib\/lib\.yml:5:\d+: exit code 1\n {2}\$ false/);
-        assert.ok(ran.nodes.includes('l.hold.released done') && !existsSync(join(folder, 'lib/made')), ran.nodes.join());
+        assert.ok(ran.nodes.includes('l.hold.released succeeded') && !existsSync(join(folder, 'lib/made')), ran.nodes.join());
         assert.is(ran.log('python'), existsSync('/usr/bin/python3') ? '/proc/1/fd/3\n' : '');
       },
     ));
@@ -235,7 +235,7 @@ tasks: {say: {needs: [l.say, m.say], run: "echo {{ inputs.line }} {{ inputs.from
       [ "$(wc -l < tries)" = 3 ]
 `,
       );
-      assert.equal(ran.nodes, ['slow tolerated', 'again done']);
+      assert.equal(ran.nodes, ['slow tolerated', 'again succeeded']);
       assert.match(ran.errors['slow'] ?? '', /timed out after 0\.3 s/);
       assert.is(readFileSync(join(folder, 'tries'), 'utf8'), 'x\nx\nx\n');
       assert.equal(
@@ -254,11 +254,11 @@ tasks: {say: {needs: [l.say, m.say], run: "echo {{ inputs.line }} {{ inputs.from
 `;
       const stopped = await runRecipe(folder, recipe, ['-j', '2']);
       assert.is(stopped.code, 1);
-      assert.equal([...stopped.nodes].sort(), ['after unreached', 'bad failed', 'other failed', 'third unreached']);
+      assert.equal([...stopped.nodes].sort(), ['after not_run', 'bad failed', 'other failed', 'third not_run']);
       assert.match(stopped.errors['other'] ?? '', /cancelled/);
       const kept = await runRecipe(folder, recipe.replace('sleep 1000', 'sleep 0.5'), ['-j', '2', '--keep-going']);
       assert.is(kept.code, 1);
-      assert.equal([...kept.nodes].sort(), ['after unreached', 'bad failed', 'other done', 'third done']);
+      assert.equal([...kept.nodes].sort(), ['after not_run', 'bad failed', 'other succeeded', 'third succeeded']);
     }));
 
   test('a daemon left behind is ended and named, though it holds the output, ignores TERM and has a session of its own', () =>
@@ -287,7 +287,7 @@ tasks: {say: {needs: [l.say, m.say], run: "echo {{ inputs.line }} {{ inputs.from
       assert.equal(left?.['mounts'], ['/tmp/m']);
       assert.is(ran.log('b'), '0\n0\n');
       const plain = await run(['run', 'r.yml', 'a'], { folder });
-      assert.match(plain.stdout, /^! a left processes \(.+\) and mounts \(\/tmp\/m\) behind, which were ended$/m);
+      assert.match(plain.stdout, /^! a left background processes \(.+\); they were killed; mounts \(\/tmp\/m\); they were unmounted$/m);
       assert.equal(differences(before, await lookAtHost()), []);
     }));
 

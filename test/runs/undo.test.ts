@@ -55,7 +55,15 @@ tasks:
       const good = await runRecipe(folder, recipe);
       const trace = () => readFileSync(join(folder, 'trace'), 'utf8').replace(/ 2\d{7}-\S+/, ' RUN');
       assert.is(trace(), '1\nh\ni 1\nuse\nundo inner\nundo hold RUN\nlater\n');
-      assert.equal(good.nodes, ['one done', 'hold done', 'inner done', 'use done', 'inner.released done', 'hold.released done', 'later done']);
+      assert.equal(good.nodes, [
+        'one succeeded',
+        'hold succeeded',
+        'inner succeeded',
+        'use succeeded',
+        'inner.released succeeded',
+        'hold.released succeeded',
+        'later succeeded',
+      ]);
       writeFileSync(join(folder, 'trace'), '');
       const bad = await runRecipe(folder, recipe, ['-i', 'end=exit 1']);
       assert.is(trace(), '1\nh\ni 1\nuse\nundo inner\nundo hold RUN\nlater\nundo later\nundo one\n');
@@ -134,7 +142,7 @@ tasks:
     () =>
       inFolder({}, async (folder) => {
         const ran = await runRecipe(folder, 'tasks:\n  a: {run: "exit 1", continue_on_error: true, undo: {run: "exit 2"}}\n  b: {needs: [a], run: "true"}\n');
-        assert.equal([ran.code, ran.nodes, ran.left.map(({ task }) => task)], [5, ['a failed', 'b unreached'], ['a']]);
+        assert.equal([ran.code, ran.nodes, ran.left.map(({ task }) => task)], [5, ['a failed', 'b not_run'], ['a']]);
       }),
     60_000,
   );

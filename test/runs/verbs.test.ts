@@ -155,47 +155,6 @@ suite('verbs', (test) => {
     60_000,
   );
 
-  test('on a terminal the plan is drawn: what waits, runs, was skipped, failed and was undone', () =>
-    inFolder(
-      {
-        'r.yml': `version: 1
-name: r
-inputs: {end: {type: string, default: "true"}}
-tasks:
-  a: {description: Begin, run: "echo working; sleep 1; echo x=1 >> $CHROOTFILE_OUTPUT", outputs: {x: }, undo: {run: "true"}}
-  b: {if: "{{ eq 1 2 }}", run: "true"}
-  c: {needs: [a, b], run: "{{ inputs.end }}"}
-outputs: {result: "{{ a.x }}"}
-`,
-      },
-      (folder) => {
-        const draw = (args: string) => {
-          // script(1) gives it a terminal; the clean-up codes are taken out.
-          const done = spawnSync('script', ['-qfec', `stty cols 100 rows 30; ${program} run r.yml ${args}`, '/dev/null'], {
-            cwd: folder,
-            env: { ...process.env, CHROOTFILE_STATE: join(folder, 'state'), NO_COLOR: '', TERM: 'xterm' },
-            encoding: 'utf8',
-          });
-          // biome-ignore lint/suspicious/noControlCharactersInRegex: terminals are told what to do by them
-          return { code: done.status, screen: done.stdout.replace(/\u001b\[[0-9;?]*[A-Za-z]/g, '').replaceAll('\r', '') };
-        };
-        const good = draw('');
-        assert.is(good.code, 0, good.screen);
-        for (const text of [/c · waiting/, /› working/, /✔ a {2}Begin \d/, /↓ b skipped: "if" is false/, /✔ c \d/, /result = 1/])
-          assert.match(good.screen, text);
-        const bad = draw('-i "end=echo oops; exit 3"');
-        assert.is(bad.code, 1, bad.screen);
-        for (const text of [
-          '✖ c r.yml:7:22: exit code 3',
-          '✔ undo: a task failed, 1 to take back',
-          '✖ c failed\n',
-          '  | oops\n',
-          'everything it made was undone',
-        ])
-          assert.match(bad.screen, text, bad.screen);
-      },
-    ));
-
   test('plan says why each task is there and what was left out; list names the outputs', () =>
     inFolder({}, async (folder) => {
       const web = join(repository, 'recipes/web.yml');

@@ -6,7 +6,7 @@ import { type Ended, run } from './program.js';
 export interface RunResult {
   readonly code: number | null;
   readonly outputs: Record<string, unknown>;
-  /** Outcome of each node, e.g. `a done`, in the order they ended. */
+  /** Outcome of each node, e.g. `a succeeded`, in the order they ended. */
   readonly nodes: string[];
   /** What was undone, in order. */
   readonly undone: string[];

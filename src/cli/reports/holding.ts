@@ -2,7 +2,7 @@ import type { RunEvent } from '../../runtime/engine/events.js';
 import { policy } from '../../runtime/engine/policy.js';
 import type { Report } from './report.js';
 
-/** A report that shows nothing while a task has the terminal, and then what happened meanwhile. */
+/** A report that prints nothing while a task has the terminal, and afterwards what happened meanwhile. */
 export function holding({ sink, end }: Report): Report {
   let held: RunEvent[] | undefined;
   let lines = 0;
@@ -17,7 +17,7 @@ export function holding({ sink, end }: Report): Report {
   };
   const showHeld = (task: string) => {
     for (const event of held ?? []) sink(event);
-    if (dropped > 0) sink({ type: 'warning', message: `${dropped} lines were not shown while ${task} had the terminal: chrootfile logs` });
+    if (dropped > 0) sink({ type: 'warning', message: `${dropped} lines of output were not printed while ${task} had the terminal; see chrootfile logs` });
     held = undefined;
     lines = 0;
     dropped = 0;

@@ -1,74 +1,111 @@
 import type { Left, RunEvent } from '../../runtime/engine/events.js';
 import { print, printError, styled } from '../terminal/output.js';
+import { counted, duration, names } from './lines.js';
 
 type Finished = Extract<RunEvent, { type: 'run.finished' }>;
 
-/** What remains to be said once a run is over: outputs, or what failed and what became of it. */
-export function printSummary(event: Finished, failures: ReadonlyMap<string, string>, logOf: (task: string) => string): void {
-  for (const [task, error] of failures) {
-    printError('', `${styled('red', '✖', process.stderr)} ${styled('bold', task, process.stderr)} failed`, error, `  log: ${logOf(task)}`);
-  }
-  if (event.ok) {
-    const usage = usageText(event);
-    if (usage !== undefined) print(usage);
-    for (const [name, value] of Object.entries(event.outputs)) print(`${name} = ${typeof value === 'string' ? value : JSON.stringify(value)}`);
-    if (event.outputs_error !== undefined) printOutputsError(event.outputs_error, event);
-    return;
-  }
-  printError('');
-  if (event.kept) printKept(event);
-  else if (event.left.length === 0) printError(`The run failed; everything it made was undone. (run ${event.run})`);
-  else printLeft(event.left, event.run);
+/** A task that failed by itself. */
+export interface Failure {
+  readonly task: string;
+  readonly error: string;
+  readonly seconds: number;
 }
 
-/** The run succeeded: what it made is there, and named. */
+/** What is known of a run as its events arrive, and the lines that end it: the cause of a failure, the outcome, what to type next. */
+export class Summary {
+  readonly running = new Set<string>();
+  /** Tasks that failed by themselves, in the order they did. */
+  readonly failures = new Map<string, Failure>();
+  private readonly cancelled = new Set<string>();
+  private readonly notRun = new Set<string>();
+  private releases: ReadonlySet<string> = new Set();
+  /** Why the run was cancelled from outside. */
+  private reason: string | undefined;
+
+  see(event: RunEvent): void {
+    if (event.type === 'run.started') this.releases = new Set(event.nodes.flatMap(({ id, type }) => (type === 'release' ? [id] : [])));
+    else if (event.type === 'task.started') this.running.add(event.task);
+    else if (event.type === 'run.interrupted') this.reason ??= event.reason;
+    else if (event.type === 'task.finished') this.seeEnd(event);
+  }
+
+  /** @param quiet print only errors and outputs. */
+  print(event: Finished, quiet = false): void {
+    if (event.ok) return printSuccess(event, quiet);
+    if (!quiet) for (const line of this.cancelLines()) printError(line);
+    for (const { task, error, seconds } of this.failures.values()) {
+      printError('', `${styled('red', '✖', process.stderr)} ${styled('bold', task, process.stderr)} failed after ${duration(seconds)}`, error);
+      printError(`  log: chrootfile logs ${event.run} ${task}`);
+    }
+    printError('');
+    printOutcome(event, this.reason);
+  }
+
+  /** One that failed may be tried again, and one that was cancelled may run after all. */
+  private seeEnd({ task, outcome, error = '', seconds, cancelled }: Extract<RunEvent, { type: 'task.finished' }>): void {
+    this.running.delete(task);
+    for (const list of [this.failures, this.cancelled, this.notRun]) list.delete(task);
+    if (outcome === 'not_run' && !this.releases.has(task)) this.notRun.add(task);
+    else if (outcome === 'failed' && cancelled) this.cancelled.add(task);
+    else if (outcome === 'failed') this.failures.set(task, { task, error, seconds });
+  }
+
+  private cancelLines(): string[] {
+    const [cause] = this.failures.keys();
+    const because = this.reason !== undefined || cause === undefined ? '' : ` because ${cause} failed`;
+    return [
+      ...(this.cancelled.size === 0 ? [] : [`cancelled${because}: ${names([...this.cancelled])}`]),
+      ...(this.notRun.size === 0 ? [] : [`not run: ${counted(this.notRun.size, 'task')} (${names([...this.notRun])})`]),
+    ];
+  }
+}
+
+function printSuccess(event: Finished, quiet: boolean): void {
+  const { run, seconds, outputs, outputs_error: error, artifacts } = event;
+  const usage = usageText(event);
+  if (!quiet) print(...(usage === undefined ? [] : [usage]), `run ${run} succeeded in ${duration(seconds)}`);
+  for (const [name, value] of Object.entries(outputs)) print(`${name} = ${typeof value === 'string' ? value : JSON.stringify(value)}`);
+  if (error !== undefined) printOutputsError(error, event);
+  else if (!quiet && artifacts.length > 0) print(styled('dim', `delete what it created: chrootfile destroy ${run}`));
+}
+
+/** The run succeeded: what it created exists, and is listed. */
 function printOutputsError(error: string, { run, artifacts }: Finished): void {
   printError(
     '',
-    `${styled('red', '✖', process.stderr)} The run succeeded and what it made is kept, but ${error}`,
+    `${styled('red', '✖', process.stderr)} The run succeeded and what it created is kept, but ${error}`,
     ...artifacts.map(({ region, type, id }) => `  ${region}  ${type}  ${id}`),
-    `  help: fix "outputs" for the next run; to delete what this one made: chrootfile destroy ${run}`,
+    `  help: fix "outputs" for the next run; to delete what this one created: chrootfile destroy ${run}`,
   );
 }
 
-/** That a signal came during an undo, and what the next one does. */
-export function interruptedText({ reason, waiting }: Extract<RunEvent, { type: 'undo.interrupted' }>): string {
-  const what = waiting.length === 0 ? 'undoing what was made' : `waiting for ${waiting.join(', ')}`;
-  return `${reason}: ${what}; a second signal ends the wait and leaves the rest to "chrootfile undo"`;
+/** The last lines of a run that failed. */
+function printOutcome({ run, seconds, kept, left }: Finished, reason: string | undefined): void {
+  const how = `run ${run} ${kept ? 'paused' : 'failed'} after ${duration(seconds)}${reason === undefined ? '' : `: ${reason}`}`;
+  if (kept) {
+    printError(`${how}; kept for --resume: ${left.map(({ task }) => task).join(', ') || 'nothing'}`);
+    printError(`  resume: chrootfile run --resume ${run}`, `  undo:   chrootfile undo ${run}`);
+  } else if (left.length > 0) {
+    printError(`${how}; not everything it created could be rolled back`);
+    printLeft(left, run);
+  } else {
+    printError(`${how}; everything it created was rolled back`);
+    if (reason === undefined) printError('  next: fix the recipe and run it again, or with --on-failure shell');
+  }
 }
 
-/** What EC2 took its time for, where that was worth a line. */
+/** What the run waited for in EC2, if that took a second or more. */
 function usageText({ ec2 }: Finished): string | undefined {
   const waits = Object.entries(ec2?.waited ?? {}).filter(([, seconds]) => seconds >= 1);
   if (ec2 === undefined || waits.length === 0) return undefined;
   const calls = Object.values(ec2.calls).reduce((sum, n) => sum + n, 0);
-  return `EC2: ${calls} calls; waited for ${waits.map(([what, seconds]) => `${what} ${duration(seconds)}`).join(', ')}`;
+  return `EC2: ${counted(calls, 'call')}; waited for ${waits.map(([what, seconds]) => `${what} ${duration(seconds)}`).join(', ')}`;
 }
 
-function printKept({ run, left }: Finished): void {
-  printError(
-    `What run ${run} made is kept: ${left.map(({ task }) => task).join(', ') || 'nothing'}`,
-    `  go on:  chrootfile run --resume ${run}`,
-    `  undo:   chrootfile undo ${run}`,
-  );
-}
-
-/** Lists what is left of a run, with what a person would type. */
+/** Lists what is left of a run, with the command that tries again and what to do by hand. */
 export function printLeft(left: readonly Left[], run: string, verb: 'undo' | 'destroy' = 'undo'): void {
   printError(`Left behind by run ${run}; try again with: chrootfile ${verb} ${run}`);
   for (const { task, kind, error, by_hand } of left) {
     printError(`  ${task} (${kind}): ${error}`, ...by_hand.map((command) => `    ${command}`));
   }
-}
-
-/** `1.2 s`, `1 min 5 s`. */
-export function duration(seconds: number): string {
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
-  return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
-}
-
-/** What a script left behind, in a sentence. */
-export function leftBehindText({ task, processes, mounts }: Extract<RunEvent, { type: 'task.left_behind' }>): string {
-  const things = [...(processes.length > 0 ? [`processes (${processes.join(', ')})`] : []), ...(mounts.length > 0 ? [`mounts (${mounts.join(', ')})`] : [])];
-  return `${task} left ${things.join(' and ')} behind, which were ended`;
 }

@@ -3,31 +3,53 @@ import { plainJson, plainText } from '../../linux/plain_text.js';
 
 type Style = Parameters<typeof styleText>[0];
 
-/** Text in a style on a terminal, plain elsewhere and where NO_COLOR is set. */
+/** Text in a style on a terminal, plain elsewhere. NO_COLOR turns styles off, FORCE_COLOR turns them on everywhere. */
 export function styled(style: Style, text: string, stream: NodeJS.WriteStream = process.stdout): string {
-  return isStyled(stream) ? styleText(style, text) : text;
+  return isStyled(stream) ? styleText(style, text, unchecked) : text;
 }
 
-/** Whether there is a terminal on which somebody can be asked. */
+// Newer versions of Node would look again, and take an empty NO_COLOR for one that is set.
+const unchecked = { validateStream: false };
+
+/** Whether there is a terminal on which a person can be asked. */
 export function hasPerson(): boolean {
   return process.stdin.isTTY && process.stdout.isTTY;
 }
 
 function isStyled(stream: NodeJS.WriteStream): boolean {
-  return stream.isTTY && !process.env['NO_COLOR'];
+  const { FORCE_COLOR: force, NO_COLOR: never, TERM: terminal } = process.env;
+  if (force !== undefined && force !== '') return force !== '0' && force !== 'false';
+  return stream.isTTY && !never && terminal !== 'dumb';
 }
 
-/** Prints lines on standard output, without what a terminal would obey. */
+/** Whether rows can be drawn and drawn again: on a terminal that knows its width and moves its cursor, in front of a person. */
+export function isDrawable(): boolean {
+  const { TERM: terminal, CI: ci } = process.env;
+  return process.stdout.isTTY && process.stdout.columns > 0 && terminal !== 'dumb' && !ci;
+}
+
+/** Writes text that is ready for a terminal. */
+export type Printer = (stream: NodeJS.WriteStream, text: string) => void;
+
+/** Passes everything that is printed to a printer, which makes room for it; undefined: it is written directly. */
+export function printThrough(other: Printer | undefined): void {
+  printer = other ?? direct;
+}
+
+const direct: Printer = (stream, text) => void stream.write(text);
+let printer = direct;
+
+/** Prints lines on standard output, without control sequences other than styles. */
 export function print(...lines: string[]): void {
-  process.stdout.write(harmless(lines.map((line) => `${line}\n`).join('')));
+  printer(process.stdout, harmless(lines.map((line) => `${line}\n`).join('')));
 }
 
 /** Prints lines on standard error likewise, and without the secrets of the run: errors come from anywhere. */
 export function printError(...lines: string[]): void {
-  process.stderr.write(harmless(redact(lines.map((line) => `${line}\n`).join('')), process.stderr));
+  printer(process.stderr, harmless(redact(lines.map((line) => `${line}\n`).join('')), process.stderr));
 }
 
-/** Names the secrets of the run that this process is about. */
+/** Sets the secrets of the run, which no error shows. */
 export function hideSecrets(redactor: { redact(text: string): string }): void {
   redact = (text) => redactor.redact(text);
 }
@@ -39,7 +61,7 @@ export function printJson(value: unknown): void {
   print(plainJson(value, 2));
 }
 
-/** Text from recipes, images and scripts may hold escape sequences; those of {@link styled} alone may reach a terminal. */
+/** Text from recipes, images and scripts may contain escape sequences; only those of {@link styled} reach a terminal. */
 export function harmless(text: string, stream: NodeJS.WriteStream = process.stdout): string {
   return isStyled(stream)
     ? text
@@ -49,7 +71,7 @@ export function harmless(text: string, stream: NodeJS.WriteStream = process.stdo
     : plainText(text);
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: it is what it is about
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern matches escape sequences
 const ownStyles = /(\u001b\[(?:1|2|22|3[1-36]|39)m)/;
 
 /** Rows in columns, the first row being their titles. */

@@ -2,37 +2,40 @@ import { killCancelled } from '../../linux/command.js';
 import { policy } from '../../runtime/engine/policy.js';
 import { exits } from '../exit_codes.js';
 
-/** A wish to end, and where it came from. */
+/** Cancels a run on a signal or after `--timeout`. */
 export interface Interruption {
+  /** Aborts on the first signal or after the timeout. */
   readonly signal: AbortSignal;
-  /** The exit code that says what interrupted the run; undefined when nothing did. */
+  /** The exit code of the interruption; undefined when the run was not interrupted. */
   readonly exit: () => number | undefined;
   /**
-   * Undoes something, to its end also when the run is cancelled. The first signal that comes meanwhile is told to
-   * {@link onUndoInterrupted}; the second aborts the signal given, so that nothing is waited for any longer.
+   * Runs an undo, which a cancel of the run does not stop. The first signal during it is reported to
+   * {@link onUndoInterrupted}; the second aborts the signal passed to `undo`, which ends its waits.
    */
   readonly inUndo: <T>(undo: (signal: AbortSignal) => Promise<T>) => Promise<T>;
-  /** Is told why, when a signal comes while something is undone. */
+  /** Called with the reason before tasks are cancelled; `again`: before they are killed. */
+  onInterrupted: (reason: string, again: boolean) => void;
+  /** Called with the reason when a signal arrives during an undo. */
   onUndoInterrupted: (reason: string) => void;
   readonly stop: () => void;
 }
 
 const signalNumbers = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 
-/** An undo that is under way, and whether a signal came since it began. */
+/** An undo in progress, and whether a signal has arrived since it began. */
 interface Undoing {
   readonly controller: AbortController;
   isReported: boolean;
 }
 
 /**
- * The first INT, TERM or HUP cancels; a second one kills what was told to end. An undo goes on: one signal says what it
- * waits for, the next ends the waiting.
+ * The first INT, TERM or HUP cancels the run; a second one kills scripts that have not ended. An undo continues: the
+ * first signal during it reports what it is waiting for, the next one ends the wait.
  */
 export function watchSignals(timeoutMs?: number): Interruption {
   const controller = new AbortController();
   const undoing = new Set<Undoing>();
-  /** Why undo is not waited for any longer. */
+  /** Why undo no longer waits. */
   let ended: Error | undefined;
   let exit: number | undefined;
   let last = Number.NEGATIVE_INFINITY;
@@ -41,6 +44,7 @@ export function watchSignals(timeoutMs?: number): Interruption {
     last = performance.now();
     exit ??= code;
     if (isSame) return;
+    interruption.onInterrupted(reason, controller.signal.aborted);
     if (controller.signal.aborted) killCancelled();
     controller.abort(new Error(reason));
     const reportedBefore = [...undoing].filter(({ isReported }) => isReported);
@@ -54,13 +58,14 @@ export function watchSignals(timeoutMs?: number): Interruption {
     process.on(name, handler);
     return () => process.off(name, handler);
   });
-  const timer = timeoutMs === undefined ? undefined : setTimeout(() => interrupt(exits.timeout, 'the run took too long'), timeoutMs);
+  const timer =
+    timeoutMs === undefined ? undefined : setTimeout(() => interrupt(exits.timeout, `timed out after ${timeoutMs / 1000} s (--timeout)`), timeoutMs);
   const interruption: Interruption = {
     signal: controller.signal,
     exit: () => exit,
     inUndo: async (undo) => {
       const one: Undoing = { controller: new AbortController(), isReported: false };
-      // Who did not wait for the release does not wait for the undo of all either.
+      // After a second signal ended the wait for a release, the undo of the whole run does not wait either.
       if (ended !== undefined) one.controller.abort(ended);
       undoing.add(one);
       try {
@@ -69,6 +74,7 @@ export function watchSignals(timeoutMs?: number): Interruption {
         undoing.delete(one);
       }
     },
+    onInterrupted: () => {},
     onUndoInterrupted: () => {},
     stop: () => {
       clearTimeout(timer);

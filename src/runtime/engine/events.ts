@@ -1,35 +1,35 @@
 import type { Artifact } from './kind.js';
 
 /**
- * How a node of the plan ended. `up_to_date`: it had nothing to do; `tolerated`: it failed, which the recipe allows;
- * `unreached`: not started, because of what it waits for or of a cancel.
+ * How a node of the plan ended. `up_to_date`: nothing had changed; `tolerated`: it failed, and the recipe ignores that;
+ * `not_run`: not started, because a task it needs failed or the run was cancelled.
  */
-export type NodeOutcome = 'done' | 'failed' | 'tolerated' | 'skipped' | 'up_to_date' | 'unreached';
+export type NodeOutcome = 'succeeded' | 'failed' | 'tolerated' | 'skipped' | 'up_to_date' | 'not_run';
 
-/** Whether what waits for a node may run. */
-export function endedWell(outcome: NodeOutcome | undefined): boolean {
-  return outcome !== undefined && outcome !== 'failed' && outcome !== 'unreached';
+/** Whether tasks that need a node may run. */
+export function isSatisfied(outcome: NodeOutcome | undefined): boolean {
+  return outcome !== undefined && outcome !== 'failed' && outcome !== 'not_run';
 }
 
-/** What a run says while it goes on. Reports draw these; `events.jsonl` keeps them but for output. */
+/** What happens during a run. Reports print events; `events.jsonl` keeps all of them except output. */
 export type RunEvent =
   | {
       readonly type: 'run.started';
       readonly run: string;
       readonly recipe: string;
-      /** How many nodes ended well before, where a kept run is gone on with. */
+      /** How many nodes succeeded before, when a kept run is resumed. */
       readonly done: number;
-      readonly nodes: readonly { readonly id: string; readonly description?: string | undefined }[];
+      readonly nodes: readonly { readonly id: string; readonly type: 'task' | 'release'; readonly description?: string | undefined }[];
     }
-  /** `reason`: why it is not up to date, where it could be. */
+  /** `reason`: why a task with `sources` or `status` is not up to date. */
   | { readonly type: 'task.started'; readonly task: string; readonly attempt: number; readonly reason?: string | undefined }
   | { readonly type: 'task.output'; readonly task: string; readonly lines: readonly string[] }
   | { readonly type: 'task.progress'; readonly task: string; readonly text: string }
   | { readonly type: 'task.retrying'; readonly task: string; readonly error: string; readonly inMs: number }
-  /** A script that may ask has the terminal: nothing else is shown until it is returned. */
+  /** An interactive script has the terminal: reports print nothing until it is returned. */
   | { readonly type: 'terminal.lent'; readonly task: string }
   | { readonly type: 'terminal.returned'; readonly task: string }
-  /** What a script left behind; it ended with it. */
+  /** What a script left behind; it was killed or unmounted when the script ended. */
   | { readonly type: 'task.left_behind'; readonly task: string; readonly processes: readonly string[]; readonly mounts: readonly string[] }
   | {
       readonly type: 'task.finished';
@@ -37,13 +37,17 @@ export type RunEvent =
       readonly outcome: NodeOutcome;
       readonly seconds: number;
       readonly reason?: string | undefined;
+      /** Whether it failed only because the run was cancelled, by the user or by the failure of another task. */
+      readonly cancelled?: boolean | undefined;
       readonly error?: string | undefined;
       readonly outputs?: Readonly<Record<string, unknown>> | undefined;
     }
   | { readonly type: 'undo.started'; readonly reason: string; readonly entries: number }
   | { readonly type: 'undo.entry'; readonly task: string; readonly kind: string; readonly ok: boolean; readonly error?: string | undefined }
   | { readonly type: 'warning'; readonly message: string }
-  /** A signal came while something is being undone. `waiting`: what EC2 is waited for, in words. */
+  /** A signal arrived, or `--timeout` expired: running tasks are cancelled, or with `again` killed. */
+  | { readonly type: 'run.interrupted'; readonly reason: string; readonly again: boolean }
+  /** A signal arrived during an undo. `waiting`: what EC2 is being polled for, as text. */
   | { readonly type: 'undo.interrupted'; readonly reason: string; readonly waiting: readonly string[] }
   | {
       readonly type: 'run.finished';
@@ -52,18 +56,18 @@ export type RunEvent =
       readonly run: string;
       readonly seconds: number;
       readonly outputs: Readonly<Record<string, unknown>>;
-      /** Why outputs of a run that ended well could not be computed. */
+      /** Why outputs of a successful run could not be computed. */
       readonly outputs_error?: string | undefined;
       readonly left: readonly Left[];
-      /** Whether what is left was kept, to go on with. */
+      /** Whether what is left was kept for `--resume`. */
       readonly kept: boolean;
-      /** What was made and is kept, of a run that ended well. */
+      /** What a successful run created. */
       readonly artifacts: readonly Artifact[];
-      /** Requests to EC2 by action, and seconds waited by what was waited for. */
+      /** Requests to EC2 by action, and seconds waited by reason. */
       readonly ec2?: { readonly calls: Readonly<Record<string, number>>; readonly waited: Readonly<Record<string, number>> } | undefined;
     };
 
-/** Something a run could not undo: what to do by hand. */
+/** Something a run could not undo, with commands that remove it by hand. */
 export interface Left {
   readonly task: string;
   readonly kind: string;
@@ -71,5 +75,5 @@ export interface Left {
   readonly by_hand: readonly string[];
 }
 
-/** Takes events as they happen. */
+/** Receives events as they happen. */
 export type EventSink = (event: RunEvent) => void;

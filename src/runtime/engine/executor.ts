@@ -4,7 +4,7 @@ import type { LinkedTask } from '../../dsl/resolve/link.js';
 import { tasksIn } from '../../dsl/resolve/names.js';
 import type { Ended } from '../runs/resume_state.js';
 import { endUndo, leftOf, undoNotes } from '../runs/undo.js';
-import { endedWell, type Left, type NodeOutcome } from './events.js';
+import { isSatisfied, type Left, type NodeOutcome } from './events.js';
 import type { Execution, FailedTask } from './execution.js';
 import { renewStandInsIfPossible } from './renew_stand_ins.js';
 import { type Job, runJobs } from './scheduler.js';
@@ -52,7 +52,7 @@ class Executor {
       }
       if (keepsResources) await this.renewStandIns();
       const wish = await onFailure(this.failed, host.signal.aborted);
-      if (wish === 'keep') return { ok: false, outputs: {}, left: this.kept(), kept: this.endedWell() };
+      if (wish === 'keep') return { ok: false, outputs: {}, left: this.kept(), kept: this.satisfied() };
       if (wish === 'undo' || host.signal.aborted) return { ok: false, outputs: {}, left: await this.undoAll() };
     }
   }
@@ -90,7 +90,7 @@ class Executor {
     this.failed = runner.failed;
     try {
       await runCommandVariables(this.execution, cancel.signal);
-      const done = this.endedWell();
+      const done = this.satisfied();
       const noted = new Set(journal.open.map(({ task }) => task));
       for (const task of plan.tasks.keys()) if (noted.has(task) && !done.has(task)) await this.takeBack(task);
       const outcomes = await runJobs(
@@ -102,13 +102,13 @@ class Executor {
           onFailure: () => {
             if (!this.execution.keepGoing) cancel.abort(new Error('another task failed'));
           },
-          onUnreached: (id, reason) => {
-            this.outcomes.set(id, 'unreached');
-            emit({ type: 'task.finished', task: id, outcome: 'unreached', seconds: 0, reason });
+          onNotRun: (id, reason) => {
+            this.outcomes.set(id, 'not_run');
+            emit({ type: 'task.finished', task: id, outcome: 'not_run', seconds: 0, reason });
           },
         },
       );
-      return [...outcomes.values()].every(endedWell);
+      return [...outcomes.values()].every(isSatisfied);
     } catch (error) {
       if (!cancel.signal.aborted) emit({ type: 'warning', message: (error as Error).message });
       return false;
@@ -126,9 +126,9 @@ class Executor {
     }
   }
 
-  private endedWell(): Map<string, Ended> {
+  private satisfied(): Map<string, Ended> {
     const { facts } = this.execution;
-    return new Map([...this.outcomes].filter(([, outcome]) => endedWell(outcome)).map(([id, outcome]) => [id, { outcome, outputs: facts.outputsOf(id) }]));
+    return new Map([...this.outcomes].filter(([, outcome]) => isSatisfied(outcome)).map(([id, outcome]) => [id, { outcome, outputs: facts.outputsOf(id) }]));
   }
 
   /** Undoes what an attempt that failed left of a task, before the next. */
@@ -140,7 +140,8 @@ class Executor {
   private async undoAll(): Promise<Left[]> {
     const { journal, emit, host, undoers } = this.execution;
     const notes = journal.open;
-    if (notes.length > 0) emit({ type: 'undo.started', reason: host.signal.aborted ? 'interrupted' : 'a task failed', entries: notes.length });
+    if (notes.length > 0)
+      emit({ type: 'undo.started', reason: host.signal.aborted ? (host.signal.reason as Error).message : 'a task failed', entries: notes.length });
     const left = await this.execution.inUndo((signal) => undoNotes(notes, { journal, emit, undoers, host: { ...host, signal }, gates: 'all' }));
     return endUndo(journal, left);
   }
@@ -185,15 +186,15 @@ class Executor {
     const resource = node.task.id;
     const outcome = this.outcomes.get(resource);
     const started = performance.now();
-    if (outcome !== 'done' && outcome !== 'failed') {
+    if (outcome !== 'succeeded' && outcome !== 'failed') {
       emit({ type: 'task.finished', task: node.id, outcome: 'skipped', seconds: 0, reason: `"${resource}" was not created` });
       return 'skipped';
     }
     emit({ type: 'task.started', task: node.id, attempt: 1 });
     const [left] = await this.notes.undo(resource);
     const seconds = (performance.now() - started) / 1000;
-    emit({ type: 'task.finished', task: node.id, outcome: left === undefined ? 'done' : 'failed', seconds, error: left?.error });
-    return left === undefined ? 'done' : 'failed';
+    emit({ type: 'task.finished', task: node.id, outcome: left === undefined ? 'succeeded' : 'failed', seconds, error: left?.error });
+    return left === undefined ? 'succeeded' : 'failed';
   }
 
   /** The outputs of the recipe, as far as they can be computed. */

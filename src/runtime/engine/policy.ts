@@ -10,7 +10,7 @@ export const policy = {
   undoBackoff: 2.5,
   /** A line longer than this is cut into pieces, so that output without newlines needs no memory. */
   longestLine: 65_536,
-  /** Lines of output that wait for the screen while a script asks on it; the logs have them all. */
+  /** Lines of output kept for later while an interactive script has the terminal; the logs have them all. */
   heldLines: 10_000,
   /** More characters than what is looked for of a secret at once may take, in whatever way it is written. */
   longestStretch: 8_192,

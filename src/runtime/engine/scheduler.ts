@@ -1,5 +1,5 @@
 import { Heap } from '../../dsl/plan/graph.js';
-import { endedWell, type NodeOutcome } from './events.js';
+import { isSatisfied, type NodeOutcome } from './events.js';
 
 /** Something to be done after other things. */
 export interface Job {
@@ -23,7 +23,7 @@ export interface SchedulerOptions {
   /** Is told of the first failure, so that what runs can be cancelled. */
   readonly onFailure: () => void;
   /** Is told of each job that will not run. */
-  readonly onUnreached: (id: string, reason: string) => void;
+  readonly onNotRun: (id: string, reason: string) => void;
 }
 
 /**
@@ -91,10 +91,10 @@ class Scheduler {
       const id = place ?? this.readyForFree.take();
       if (id === undefined) break;
       const job = this.byId.get(id) as Job;
-      const missing = job.after.find((edge) => edge.requires && !endedWell(this.outcomes.get(edge.from)));
+      const missing = job.after.find((edge) => edge.requires && !isSatisfied(this.outcomes.get(edge.from)));
       if (missing !== undefined) {
-        this.options.onUnreached(id, `"${missing.from}" did not end well`);
-        this.settle(id, 'unreached');
+        this.options.onNotRun(id, `"${missing.from}" did not succeed`);
+        this.settle(id, 'not_run');
         continue;
       }
       const full = job.limits.find((limit) => !this.hasRoom(limit));
@@ -159,8 +159,8 @@ class Scheduler {
   private giveUp(): void {
     for (const id of this.byId.keys()) {
       if (this.outcomes.has(id)) continue;
-      this.options.onUnreached(id, this.failed ? 'another task failed' : 'cancelled');
-      this.outcomes.set(id, 'unreached');
+      this.options.onNotRun(id, this.failed ? 'another task failed' : 'cancelled');
+      this.outcomes.set(id, 'not_run');
     }
   }
 }

@@ -35,6 +35,7 @@ interface Ending {
   readonly outcome: NodeOutcome;
   readonly reason?: string;
   readonly error?: string;
+  readonly cancelled?: true;
   readonly outputs?: Outputs;
 }
 
@@ -80,7 +81,7 @@ export class TaskRunner {
     return await this.withLocks(task, async () => {
       await checkPreconditions(task, this.execution.pipes, this.cancelled);
       if (task instanceof PreparedScript && task.linked.task.freshness !== undefined) return await this.unlessUpToDate(task);
-      return { outcome: 'done', outputs: await this.attempts(task) };
+      return { outcome: 'succeeded', outputs: await this.attempts(task) };
     });
   }
 
@@ -110,7 +111,7 @@ export class TaskRunner {
     // One with an undo counts once the run has ended well.
     if (task.action.undo === undefined) record();
     else execution.atCommit.push(record);
-    return { outcome: 'done', outputs };
+    return { outcome: 'succeeded', outputs };
   }
 
   private async attempts(task: PreparedTask, reason?: string): Promise<Outputs> {
@@ -185,7 +186,8 @@ export class TaskRunner {
       return outputsIn(output, action);
     } catch (error) {
       if (!(error instanceof ScriptError)) throw error;
-      this.reportLeft(task, error.left);
+      // What a cancel killed is no surprise.
+      if (error.how !== 'cancelled') this.reportLeft(task, error.left);
       throw new Error([error.how, ...shownScript(script.text), ...tail.map((line) => `  | ${line}`)].join('\n'), { cause: error });
     } finally {
       if (action.interactive) emit({ type: 'terminal.returned', task: task.id });
@@ -207,15 +209,22 @@ export class TaskRunner {
     const isTolerated =
       task.linked.task.continueOnError && !(reason instanceof StoppedError) && !this.cancelled.aborted && (await this.notes.undo(task.id)).length === 0;
     if (isTolerated) return { outcome: 'tolerated', error };
+    const cancelled = this.isCancel(reason);
     this.failed.push({ task: task.linked, place: task.shellPlace(), error });
-    return { outcome: 'failed', error };
+    return { outcome: 'failed', error, ...(cancelled ? { cancelled } : {}) };
+  }
+
+  /** Whether an error, or its cause, is the cancel of the run and not a failure of the task itself. */
+  private isCancel(error: unknown): boolean {
+    if (!this.cancelled.aborted || !(error instanceof Error)) return false;
+    return error === this.cancelled.reason || (error instanceof ScriptError && error.how === 'cancelled') || this.isCancel(error.cause);
   }
 
   private errorText({ linked: { task } }: PreparedTask, error: Error): string {
     const { document, pointer } = task.at;
     const place = placeOf(document.keySpanOf(task.action.type === 'run' ? `${pointer}/run` : pointer));
     const reason = isTimeout(error) ? `timed out after ${(task.timeoutMs ?? 0) / 1000} s` : error.message;
-    return `${place}: ${this.cancelled.aborted && error === this.cancelled.reason ? 'cancelled' : reason}`;
+    return `${place}: ${error === this.cancelled.reason ? 'cancelled' : reason}`;
   }
 }
 

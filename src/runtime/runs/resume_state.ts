@@ -83,7 +83,8 @@ export function nodesDone(kept: KeptRun, plan: Plan): { done: Map<string, Ended>
     if (node === undefined) return { done, obstacle: `task "${id}" was done, and is not part of the recipe any more` };
     if (definitionOf(node.task) !== definition) return { done, obstacle: `task "${id}" succeeded, and it or a value it reads has changed since` };
     if (hasSecrets) return { done, obstacle: `task "${id}" gave a secret, which is not kept` };
-    done.set(id, ended);
+    // Runs kept by version 0.1.0 have the word of that version.
+    done.set(id, (ended.outcome as string) === 'done' ? { ...ended, outcome: 'succeeded' } : ended);
   }
   for (const { id, uses } of plan.tasks.values()) {
     const gone = done.has(id) ? undefined : [...uses].find((resource) => done.has(`${resource}.released`));

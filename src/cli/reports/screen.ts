@@ -1,0 +1,143 @@
+import { type ListrEventManager, ListrTaskEventType, type ListrTaskObject, ListrTaskState } from 'listr2';
+import { LiveArea, type Size } from '../terminal/live_area.js';
+import { print, styled } from '../terminal/output.js';
+import { clock } from './lines.js';
+
+// biome-ignore lint/suspicious/noExplicitAny: the types differ by renderer, which is chosen at run time
+type ListrTask = ListrTaskObject<any, any, any>;
+
+/** What the screen shows besides the tasks; the report changes it while the run goes on. */
+export interface ScreenState {
+  /** What to say instead of how Ctrl-C works, e.g. that tasks are being cancelled. */
+  notice: string | undefined;
+  failed: number;
+}
+
+/** What is known of a task besides its state. */
+export interface TaskOptions {
+  readonly isRelease: boolean;
+}
+
+/**
+ * Draws a list of Listr's: tasks that have ended scroll off, with their title as their last line; below them are the
+ * running ones and one line of totals. A task without a title is not shown.
+ */
+export class Screen {
+  static readonly nonTTY = false;
+  static readonly rendererOptions: { state?: ScreenState } = {};
+  static readonly rendererTaskOptions: Partial<TaskOptions> = {};
+
+  private readonly area = new LiveArea((size) => this.rowsFor(size));
+  /** Tasks and releases that run, and since when, in the order they started. */
+  private readonly running = { tasks: new Map<ListrTask, number>(), releases: new Map<ListrTask, number>() };
+  private readonly shown: readonly ListrTask[];
+  /** Releases since the last line. */
+  private released: string[] = [];
+  private done = 0;
+  private readonly total: number;
+  private readonly startedAt = performance.now();
+
+  constructor(
+    tasks: readonly ListrTask[],
+    private readonly options: { state?: ScreenState },
+    _events?: ListrEventManager,
+  ) {
+    this.shown = tasks.filter((task) => task.hasTitle());
+    this.total = this.shown.filter((task) => !isRelease(task)).length;
+  }
+
+  render(): void {
+    for (const task of this.shown) {
+      task.on(ListrTaskEventType.STATE, (state: ListrTaskState) => this.changed(task, state));
+      task.on(ListrTaskEventType.CLOSED, () => this.closed(task));
+    }
+    this.area.start();
+  }
+
+  end(): void {
+    this.printReleased();
+    this.area.end();
+  }
+
+  /** Shows the state of now, at once. */
+  update(): void {
+    this.area.draw();
+  }
+
+  lend(): void {
+    this.printReleased();
+    this.area.end();
+  }
+
+  takeBack(): void {
+    this.area.start();
+  }
+
+  private changed(task: ListrTask, state: ListrTaskState): void {
+    const list = isRelease(task) ? this.running.releases : this.running.tasks;
+    if (state === ListrTaskState.STARTED) list.set(task, performance.now());
+    else list.delete(task);
+  }
+
+  private closed(task: ListrTask): void {
+    if (!isRelease(task)) this.done += 1;
+    else if (task.isCompleted()) {
+      this.released.push(task.initialTitle ?? '');
+      return;
+    }
+    // The line of a release that failed, or of any task.
+    if (task.title === '') return;
+    this.printReleased();
+    print(task.title ?? '');
+  }
+
+  private printReleased(): void {
+    if (this.released.length > 0) print(styled('dim', `${' '.repeat(timeWidth + 4)}released ${this.released.join(', ')}`));
+    this.released = [];
+  }
+
+  private rowsFor({ rows }: Size): string[] {
+    const { tasks, releases } = this.running;
+    const releasing = releases.size === 0 ? [] : [styled('dim', `${' '.repeat(timeWidth + 4)}releasing ${titles(releases.keys())}`)];
+    const room = Math.max(0, rows - releasing.length - 1);
+    const fits = tasks.size <= room ? room : Math.max(0, room - 1);
+    const shown: string[] = [];
+    for (const [task, since] of tasks) {
+      if (shown.length >= fits) break;
+      shown.push(this.rowOf(task, since));
+    }
+    if (shown.length < tasks.size && room > 0) shown.push(styled('dim', `${' '.repeat(timeWidth + 4)}… ${tasks.size - shown.length} more running`));
+    return [...shown, ...(rows > 1 ? releasing : []), this.status()];
+  }
+
+  private rowOf(task: ListrTask, since: number): string {
+    const now = performance.now();
+    const mark = styled('cyan', spinner[Math.floor(now / spinnerMs) % spinner.length] ?? '');
+    return `${mark} ${clock((now - since) / 1000).padStart(timeWidth)}  ${task.title}${task.output === undefined ? '' : `  ${styled('dim', task.output)}`}`;
+  }
+
+  private status(): string {
+    const { notice, failed } = this.options.state ?? { notice: undefined, failed: 0 };
+    const elapsed = clock((performance.now() - this.startedAt) / 1000);
+    if (notice !== undefined) return `${styled('yellow', notice)} · ${elapsed}`;
+    const waiting = this.total - this.done - this.running.tasks.size;
+    const parts = [`${waiting} waiting`, `${this.done} of ${this.total} done`, elapsed, 'Ctrl-C cancels'];
+    return [...(failed === 0 ? [] : [styled('red', `${failed} failed`)]), styled('dim', parts.join(' · '))].join(' · ');
+  }
+}
+
+/** Columns for a time such as `59m 59s`. */
+export const timeWidth = 7;
+const spinner = '⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏';
+const spinnerMs = 100;
+
+function isRelease(task: ListrTask): boolean {
+  return (task.rendererTaskOptions as TaskOptions | undefined)?.isRelease === true;
+}
+
+/** The first titles: the row is cut anyway. */
+function titles(tasks: Iterable<ListrTask>): string {
+  const first: string[] = [];
+  for (const task of tasks) if (first.push(task.initialTitle ?? '') >= 50) break;
+  return first.join(', ');
+}

@@ -1,0 +1,100 @@
+import wrapAnsi from 'wrap-ansi';
+import { policy } from '../../runtime/engine/policy.js';
+import { harmless, type Printer, printThrough } from './output.js';
+
+/** Columns and rows of a terminal. */
+export interface Size {
+  readonly columns: number;
+  readonly rows: number;
+}
+
+/**
+ * The last rows of a terminal, drawn again at most every {@link policy.redrawMs}. Whatever is printed meanwhile scrolls
+ * off above them. Its cost depends on the rows shown and on nothing else.
+ */
+export class LiveArea {
+  /** As they are on the screen. */
+  private rows: readonly string[] = [];
+  /** What was printed since the last frame. */
+  private printed: { readonly stream: NodeJS.WriteStream; text: string }[] = [];
+  private timer: NodeJS.Timeout | undefined;
+  private readonly onResize = () => this.draw();
+  private readonly onExit = () => this.end();
+  private drawnColumns = 0;
+
+  /** @param contents gives the rows to show, at most as many as fit. */
+  constructor(private readonly contents: (size: Size) => readonly string[]) {}
+
+  start(): void {
+    if (this.timer !== undefined) return;
+    this.timer = setInterval(() => this.draw(), policy.redrawMs);
+    process.stdout.on('resize', this.onResize);
+    // Also after an error that nobody handles: what was printed must be seen.
+    process.on('exit', this.onExit);
+    printThrough(this.print);
+  }
+
+  /** Draws a frame now: for what a person waits to see. */
+  draw(): void {
+    if (this.timer === undefined) return;
+    const { columns, rows } = sizeOf(process.stdout);
+    this.show(this.contents({ columns, rows: rows - 1 }).map((row) => cut(harmless(row), columns)));
+  }
+
+  /** Prints what is left and removes the rows, so that somebody else may have the terminal; {@link start} continues. */
+  end(): void {
+    if (this.timer === undefined) return;
+    clearInterval(this.timer);
+    this.timer = undefined;
+    process.stdout.off('resize', this.onResize);
+    process.off('exit', this.onExit);
+    this.show([]);
+    printThrough(undefined);
+  }
+
+  private readonly print: Printer = (stream, text) => {
+    const last = this.printed.at(-1);
+    if (last?.stream === stream) last.text += text;
+    else this.printed.push({ stream, text });
+  };
+
+  private show(rows: readonly string[]): void {
+    const { columns } = sizeOf(process.stdout);
+    if (this.printed.length === 0 && columns === this.drawnColumns && rows.join('\n') === this.rows.join('\n')) return;
+    const height = this.heightAt(columns);
+    const toTop = height > 1 ? `${escape}[${height - 1}A\r` : '\r';
+    const drawn = rows.map((row) => `${row}${escape}[K`).join('\n');
+    if (this.printed.length === 0 && rows.length > 0) process.stdout.write(`${toTop}${drawn}${escape}[J`);
+    else {
+      process.stdout.write(`${toTop}${escape}[J`);
+      for (const { stream, text } of this.printed) stream.write(text);
+      process.stdout.write(drawn);
+    }
+    this.printed = [];
+    this.rows = rows;
+    this.drawnColumns = columns;
+  }
+
+  /** How many rows the area takes: a terminal that became narrower wraps what is on it. */
+  private heightAt(columns: number): number {
+    if (columns >= this.drawnColumns) return this.rows.length;
+    return this.rows.reduce((sum, row) => sum + wrapAnsi(row, columns, wrapping).split('\n').length, 0);
+  }
+}
+
+const escape = '\u001b';
+const wrapping = { hard: true, trim: false, wordWrap: false };
+
+/** A row cut right at the edge of the terminal: wide characters take two columns, colours none. */
+function cut(row: string, columns: number): string {
+  const line = row.replaceAll('\n', ' ').replaceAll('\t', ' ');
+  if (line.length <= columns && isAscii.test(line)) return line;
+  // No character of a row needs more than a few units: a long line is not looked at whole.
+  return wrapAnsi(line.slice(0, 4 * columns + 100), columns, wrapping).split('\n')[0] ?? '';
+}
+// biome-ignore lint/suspicious/noControlCharactersInRegex: colours are escape sequences
+const isAscii = /^[\u0000-\u007f]*$/;
+
+function sizeOf({ columns, rows }: NodeJS.WriteStream): Size {
+  return { columns: columns || 80, rows: rows || 24 };
+}

@@ -1,0 +1,153 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { inFolder } from '../support/folder.js';
+import { Screen } from '../support/screen.js';
+import { suite } from '../support/suite.js';
+
+const recipe = `version: 1
+name: r
+inputs: {end: {type: string, default: "true"}}
+tasks:
+  a: {description: Begin, run: "echo working; until [ -e go ]; do sleep 0.02; done; echo x=1 >> $CHROOTFILE_OUTPUT", outputs: {x: }, undo: {run: "true"}}
+  b: {if: "{{ eq 1 2 }}", run: "true"}
+  c: {needs: [a, b], run: "{{ inputs.end }}"}
+  d: {needs: [c], run: "true"}
+outputs: {result: "{{ a.x }}"}
+`;
+
+/** A recipe of tasks that wait to be cancelled. */
+const sleepers = (count: number, script = 'echo hello; sleep 60') =>
+  `version: 1\nname: r\ntasks:\n${Array.from({ length: count }, (_, i) => `  t${i}: {run: "${script}"}\n`).join('')}`;
+
+suite('the screen of a run', (test) => {
+  test('shows what runs and one line of totals; what has ended scrolls off; the end names the run and its time', () =>
+    inFolder({ 'r.yml': recipe }, async (folder) => {
+      const screen = new Screen('chrootfile run r.yml', folder);
+      await screen.shows(/working\n/);
+      await screen.shows(/skipped/);
+      assert.is(
+        screen.text,
+        `run RUN: r.yml
+-          b  skipped: "if" is false
+* TIME  a  Begin  working
+2 waiting · 1 of 4 done · TIME · Ctrl-C cancels
+`,
+      );
+      writeFileSync(join(folder, 'go'), '');
+      assert.is(await screen.ended, 0);
+      assert.is(
+        screen.text,
+        `run RUN: r.yml
+-          b  skipped: "if" is false
+✔ TIME  a  Begin
+✔ TIME  c
+✔ TIME  d
+run RUN succeeded in TIME
+result = 1
+`,
+      );
+    }));
+
+  test('ends a failure with its cause, then the outcome and what to type next', () =>
+    inFolder({ 'r.yml': recipe, go: '' }, async (folder) => {
+      const screen = new Screen('chrootfile run r.yml -i "end=echo oops; exit 3"', folder);
+      assert.is(await screen.ended, 1);
+      assert.is(
+        screen.text,
+        `run RUN: r.yml
+-          b  skipped: "if" is false
+✔ TIME  a  Begin
+✖ TIME  c  r.yml:7:22: exit code 3
+not run: 1 task (d)
+
+✖ c failed after TIME
+r.yml:7:22: exit code 3
+  $ echo oops; exit 3
+  | oops
+  log: chrootfile logs RUN c
+
+run RUN failed after TIME; everything it created was rolled back
+  next: fix the recipe and run it again, or with --on-failure shell
+`,
+      );
+    }));
+
+  test('one failure among 20 tasks takes few lines: those cancelled because of it take one', () =>
+    inFolder({ 'r.yml': sleepers(20).replace(/(t7: .*)sleep 60/, '$1until [ -e go ]; do sleep 0.02; done; exit 3') }, async (folder) => {
+      const screen = new Screen('chrootfile run r.yml -j 20', folder);
+      await screen.shows(/t19 {2}hello\n/);
+      writeFileSync(join(folder, 'go'), '');
+      assert.is(await screen.ended, 1);
+      assert.is(screen.lines.length, 13, screen.text);
+      assert.match(screen.text, /\ncancelled because t7 failed: (t\d+, ){5}t\d+ and 13 more\n/);
+    }));
+
+  for (const [columns, rows] of [
+    [80, 24],
+    [40, 10],
+    [200, 50],
+  ] as const) {
+    test(`never takes more rows or columns than ${columns} × ${rows}, whatever tasks print`, () =>
+      inFolder({ 'r.yml': sleepers(60, "printf '%0200d\\\\n' 0; echo 漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字; sleep 60") }, async (folder) => {
+        const screen = new Screen('chrootfile run r.yml -j 60', folder, { columns, rows });
+        await screen.shows(/(漢[\s\S]*){8}/);
+        const { lines } = screen;
+        assert.is(lines.length, rows, screen.text);
+        assert.is(lines.at(-1), lines.at(-1)?.slice(0, columns));
+        assert.match(screen.text, new RegExp(`… ${60 - (rows - 3)} more running\n0 waiting · 0 of 60 done · TIME`));
+        screen.type('\u0003');
+        assert.is(await screen.ended, 130);
+        assert.match(screen.text, /interrupted by SIGINT; everything it created was rolled back\n$/);
+      }));
+  }
+
+  test('follows the size of the terminal, and leaves nothing of what it drew before', () =>
+    inFolder({ 'r.yml': sleepers(8) }, async (folder) => {
+      const screen = new Screen('chrootfile run r.yml -j 8', folder);
+      await screen.shows(/t7 {2}hello\n/);
+      screen.resize(30, 6);
+      execFileSync('stty', ['-F', readFileSync(join(folder, 'tty'), 'utf8').trim(), 'cols', '30', 'rows', '6']);
+      await screen.shows(/… 5 more running\n0 waiting · 0 of 8 done · TIME/);
+      assert.is(screen.lines.filter((line) => line.includes('waiting')).length, 1, screen.text);
+      screen.type('\u0003');
+      assert.is(await screen.ended, 130);
+    }));
+
+  test('acknowledges Ctrl-C, names the signal or the timeout, and kills on the second', () =>
+    inFolder({ 'r.yml': sleepers(60, "trap '' TERM; echo hello; while :; do sleep 1; done") }, async (folder) => {
+      const screen = new Screen('chrootfile run r.yml -j 2', folder);
+      await screen.shows(/hello[\s\S]*hello/);
+      screen.type('\u0003');
+      await screen.shows(/\ncancelling 2 tasks…; again to kill them · interrupted by SIGINT · TIME\n/);
+      // Sooner it would count as the same signal.
+      await new Promise((done) => setTimeout(done, 400));
+      screen.type('\u0003');
+      assert.is(await screen.ended, 130);
+      assert.match(
+        screen.text,
+        /\ncancelled: t0, t1\nnot run: 58 tasks \(t2, t3, t4, t5, t6, t7 and 52 more\)\n\nrun RUN failed after TIME: interrupted by SIGINT;/,
+      );
+      writeFileSync(join(folder, 'r.yml'), sleepers(2));
+      const late = new Screen('chrootfile run r.yml --timeout 1s', folder, { columns: 100 });
+      assert.is(await late.ended, 124);
+      assert.match(late.text, /\nrun RUN failed after TIME: timed out after 1 s \(--timeout\); everything it created was rolled back\n$/);
+    }));
+
+  test('is lines and no colour on a terminal that cannot be drawn on; colours as NO_COLOR and FORCE_COLOR say', () =>
+    inFolder({ 'r.yml': recipe, go: '' }, async (folder) => {
+      const colour = '\u001b[32m✔';
+      for (const [env, isDrawn, isColoured] of [
+        [{ NO_COLOR: '' }, true, true],
+        [{}, true, false],
+        [{ FORCE_COLOR: '1' }, true, true],
+        [{ NO_COLOR: '', TERM: 'dumb' }, false, false],
+        [{ NO_COLOR: '', CI: 'true' }, false, true],
+      ] as const) {
+        const screen = new Screen('chrootfile run r.yml', folder, { env });
+        assert.is(await screen.ended, 0);
+        assert.equal([screen.written.includes('\u001b[J'), screen.written.includes(colour)], [isDrawn, isColoured], JSON.stringify(env));
+      }
+    }));
+});
