@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { base } from './base.js';
 import { delayed, instant } from './ec2.js';
 import type { Figure, Row } from './measure.js';
+import { screen } from './screen.js';
 import { start } from './start.js';
 import { web } from './web.js';
 
@@ -13,17 +14,17 @@ import { web } from './web.js';
  * Times chrootfile beside its peers and beside bare commands, in turn in one run, so that ratios hold when the machine's
  * speed drifts.
  *   npm run bench                    all of it: some forty minutes
- *   npm run bench -- start instant   some groups: start, instant, delayed, base, web
+ *   npm run bench -- start instant   some groups: start, screen, instant, delayed, base, web
  *   npm run bench -- --rounds 3      fewer rounds than the usual seven
  *   npm run bench -- --json          for programs
  *   npm run bench -- --write         the table of docs/bench.md
  */
-const groups: Readonly<Record<string, (folder: string, rounds: number) => Row[] | Promise<Row[]>>> = { start, instant, delayed, base, web };
+const groups: Readonly<Record<string, (folder: string, rounds: number) => Row[] | Promise<Row[]>>> = { start, screen, instant, delayed, base, web };
 const { values: options, positionals: wanted } = parseArgs({
   allowPositionals: true,
   options: { json: { type: 'boolean', default: false }, write: { type: 'boolean', default: false }, rounds: { type: 'string', default: '7' } },
 });
-for (const name of wanted) if (groups[name] === undefined) throw new Error(`there is no group ${name}: ${Object.keys(groups).join(', ')}`);
+for (const name of wanted) if (groups[name] === undefined) throw new Error(`unknown group ${name}; known are ${Object.keys(groups).join(', ')}`);
 
 const rows: Row[] = [];
 for (const [name, group] of Object.entries(groups)) {

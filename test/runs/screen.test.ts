@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { inFolder } from '../support/folder.js';
+import { run } from '../support/program.js';
 import { Screen } from '../support/screen.js';
 import { suite } from '../support/suite.js';
 
@@ -127,7 +128,7 @@ run RUN failed after TIME; everything it created was rolled back
       assert.is(await screen.ended, 130);
       assert.match(
         screen.text,
-        /\ncancelled: t0, t1\nnot run: 58 tasks \(t2, t3, t4, t5, t6, t7 and 52 more\)\n\nrun RUN failed after TIME: interrupted by SIGINT;/,
+        /\ncancelled: t[01], t[01]\nnot run: 58 tasks \(t2, t3, t4, t5, t6, t7 and 52 more\)\n\nrun RUN failed after TIME: interrupted by SIGINT;/,
       );
       writeFileSync(join(folder, 'r.yml'), sleepers(2));
       const late = new Screen('chrootfile run r.yml --timeout 1s', folder, { columns: 100 });
@@ -149,5 +150,58 @@ run RUN failed after TIME; everything it created was rolled back
         assert.is(await screen.ended, 0);
         assert.equal([screen.written.includes('\u001b[J'), screen.written.includes(colour)], [isDrawn, isColoured], JSON.stringify(env));
       }
+    }));
+});
+
+suite('the screen of a check', (test) => {
+  test('has places in bold, errors red and codes dim', () =>
+    inFolder({ 'r.yml': 'version: 1\ntasks:\n  a: {rnu: "true"}\n' }, async (folder) => {
+      const screen = new Screen('chrootfile check r.yml', folder, { env: { NO_COLOR: '' } });
+      assert.is(await screen.ended, 2);
+      const [first, , , carets] = screen.written.replaceAll('\r', '').replaceAll('\u001b', '').split('\n');
+      assert.match(first ?? '', /^\[1mr\.yml:3:\d+\[22m\[31m: .*\[39m\[2m \[[\w-]+\]\[22m$/);
+      assert.match(carets ?? '', /^ {2}\| +\[31m\^+\[39m$/);
+    }));
+});
+
+suite('a run in GitHub Actions', (test) => {
+  test('prints the output of each task as a group that obeys no command, annotates failures and writes a job summary', () =>
+    inFolder({ 'r.yml': `version: 1\nname: r\ntasks:\n  a: {run: "echo ::error::no"}\n  "b": {needs: [a], run: "echo 50%; exit 3"}\n` }, async (folder) => {
+      const ran = await run(['run', 'r.yml'], { folder, env: { GITHUB_ACTIONS: 'true', GITHUB_STEP_SUMMARY: join(folder, 'summary.md') } });
+      assert.is(ran.code, 1);
+      const plain = (text: string) =>
+        text
+          .replace(/\d{8}-\d{6}-\w+-\w{4}/g, 'RUN')
+          .replace(/[0-9a-f]{8}-[-0-9a-f]{27}/g, 'TOKEN')
+          .replace(/\d+\.\ds/g, 'TIME');
+      assert.is(
+        plain(ran.stdout),
+        `run RUN: r.yml
+> a
+::group::✔ a TIME
+::stop-commands::TOKEN
+::error::no
+::TOKEN::
+::endgroup::
+> b
+::group::✖ b failed after TIME
+::stop-commands::TOKEN
+50%
+::TOKEN::
+::endgroup::
+::error file=r.yml,line=5,col=21,title=b failed::exit code 3%0A  $ echo 50%25; exit 3%0A  | 50%25
+`,
+      );
+      assert.is(
+        plain(readFileSync(join(folder, 'summary.md'), 'utf8')),
+        `### ✖ run RUN failed in TIME
+
+| task | outcome | time |
+| --- | --- | --- |
+| a | succeeded | TIME |
+| b | failed | TIME |
+
+`,
+      );
     }));
 });

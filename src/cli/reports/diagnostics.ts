@@ -1,9 +1,10 @@
 import { type Diagnostic, formatDiagnostic, includesOf, placeOf, sortDiagnostics } from '../../dsl/diagnostics/diagnostic.js';
 import { positionOf } from '../../dsl/syntax/source.js';
 import { plainJson } from '../../linux/plain_text.js';
-import { print, printError, printJson } from '../terminal/output.js';
+import { print, printError, printJson, styled } from '../terminal/output.js';
+import { command } from './github_command.js';
 
-/** `event`: as the one line of NDJSON that stands for a run which could not begin. */
+/** `event`: one line of NDJSON, in place of the events of a run that could not begin. */
 export type DiagnosticFormat = 'text' | 'json' | 'github' | 'event';
 
 /** Prints what is wrong with recipes: as text on standard error; as JSON, or as annotations of GitHub Actions, on standard output. */
@@ -11,7 +12,7 @@ export function printDiagnostics(diagnostics: readonly Diagnostic[], format: Dia
   const sorted = sortDiagnostics(diagnostics);
   switch (format) {
     case 'text':
-      if (sorted.length > 0) printError(`${sorted.map(formatDiagnostic).join('\n')}\n${countsOf(sorted)}`);
+      if (sorted.length > 0) printError(`${sorted.map(coloured).join('\n')}\n${countsOf(sorted)}`);
       return;
     case 'json':
       return printJson(sorted.map(recordOf));
@@ -43,13 +44,24 @@ function recordOf(diagnostic: Diagnostic) {
   };
 }
 
-/** Source: GitHub Actions, "Workflow commands", with its escapes. */
 function annotation(diagnostic: Diagnostic): string {
   const { code, severity = 'error', message, span, help, notes = [] } = diagnostic;
   const more = [...notes.map((note) => `note: ${placeOf(note.span)}: ${note.message}`), ...includesOf(diagnostic).map((at) => `included at ${placeOf(at)}`)];
-  const escaped = (text: string) => text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
-  const property = (text: string) => escaped(text).replaceAll(':', '%3A').replaceAll(',', '%2C');
-  const { line, column } = span === undefined ? { line: 1, column: 1 } : positionOf(span.source, span.start);
-  const file = span === undefined ? '' : `file=${property(span.source.file)},line=${line},col=${column},`;
-  return `::${severity} ${file}title=${property(code)}::${escaped([help === undefined ? message : `${message} (${help})`, ...more].join('\n'))}`;
+  const { line, column } = span === undefined ? { line: undefined, column: undefined } : positionOf(span.source, span.start);
+  const place = { file: span?.source.file, line, col: column, title: code };
+  return command(severity, place, [help === undefined ? message : `${message} (${help})`, ...more].join('\n'));
+}
+
+/** A diagnostic with its place in bold, its severity and carets in colour, and its code dim; plain off a terminal. */
+function coloured(diagnostic: Diagnostic): string {
+  const style = (name: Parameters<typeof styled>[0], text: string) => styled(name, text, process.stderr);
+  const colour = diagnostic.severity === 'warning' ? 'yellow' : 'red';
+  const [first = '', ...more] = formatDiagnostic(diagnostic).split('\n');
+  const place = diagnostic.span === undefined ? 'chrootfile' : placeOf(diagnostic.span);
+  const code = ` [${diagnostic.code}]`;
+  const message = first.slice(place.length, -code.length);
+  const rest = more.map((line) =>
+    line.replace(/^( *\| +)(\^+)$/, (_, gutter: string, carets: string) => gutter + style(colour, carets)).replace(/^ {2}help:/, style('cyan', '  help:')),
+  );
+  return [`${style('bold', place)}${style(colour, message)}${style('dim', code)}`, ...rest].join('\n');
 }

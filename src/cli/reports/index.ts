@@ -13,6 +13,10 @@ export async function openReport(format: ReportFormat, { verbose, quiet }: { rea
 
 async function reportFor(format: ReportFormat, verbose: boolean, quiet: boolean): Promise<Report> {
   if (format === 'json') return jsonReport();
+  if (format === 'auto' && !quiet && process.env['GITHUB_ACTIONS'] === 'true') {
+    const { githubReport } = await import('./github.js');
+    return githubReport(process.env['GITHUB_STEP_SUMMARY']);
+  }
   if (format === 'plain' || verbose || quiet || !isDrawable()) return plainReport({ quiet });
   const { listrReport } = await import('./listr.js');
   return listrReport();

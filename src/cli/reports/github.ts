@@ -1,0 +1,84 @@
+import { randomUUID } from 'node:crypto';
+import { appendFileSync } from 'node:fs';
+import type { RunEvent } from '../../runtime/engine/events.js';
+import { policy } from '../../runtime/engine/policy.js';
+import { print, printError } from '../terminal/output.js';
+import { command } from './github_command.js';
+import { duration } from './lines.js';
+import { lineOf, plainReport } from './plain.js';
+import type { Report } from './report.js';
+import type { Failure } from './summary.js';
+import { Summary } from './summary.js';
+
+type Finished = Extract<RunEvent, { type: 'task.finished' }>;
+
+/**
+ * For GitHub Actions: the output of a task as a group once the task has ended, since tasks run in parallel and groups
+ * do not nest; an annotation for each failure; a summary of the job.
+ * @param summaryFile `$GITHUB_STEP_SUMMARY`.
+ */
+export function githubReport(summaryFile: string | undefined): Report {
+  const plain = plainReport({ quiet: false });
+  const summary = new Summary();
+  const outputs = new Map<string, string[]>();
+  const ended: Finished[] = [];
+  const keep = (task: string, lines: readonly string[]) => {
+    const kept = outputs.get(task) ?? [];
+    outputs.set(task, kept);
+    kept.push(...lines);
+    if (kept.length > policy.heldLines) kept.splice(0, kept.length - policy.heldLines, '… earlier lines are in the log of the task');
+  };
+  const sink = (event: RunEvent) => {
+    summary.see(event);
+    if (event.type === 'task.output') return keep(event.task, event.lines);
+    if (event.type === 'task.finished') {
+      ended.push(event);
+      const lines = outputs.get(event.task);
+      outputs.delete(event.task);
+      if (lines !== undefined) return printGroup(lineOf(event) ?? event.task, lines);
+    }
+    plain.sink(event);
+    if (event.type !== 'run.finished') return;
+    for (const failure of summary.failures.values()) print(annotationOf(failure));
+    if (summaryFile !== undefined) writeSummary(summaryFile, event, ended);
+  };
+  return { sink, end: async () => {} };
+}
+
+/** What a task prints is no command: between a token and the same again none is obeyed. Source: GitHub Actions, "Workflow commands". */
+function printGroup(title: string, lines: readonly string[]): void {
+  const token = randomUUID();
+  print(command('group', {}, title), command('stop-commands', {}, token), ...lines, `::${token}::`, '::endgroup::');
+}
+
+/** At the place that the error begins with. */
+function annotationOf({ task, error }: Failure): string {
+  const [first = '', ...more] = error.split('\n');
+  const [, file, line, col, how] = /^(.+?):(\d+):(\d+): (.*)$/.exec(first) ?? [];
+  const title = `${task} failed`;
+  if (file === undefined) return command('error', { title }, error);
+  return command('error', { file, line, col, title }, [how, ...more].join('\n'));
+}
+
+function writeSummary(file: string, { run, ok, seconds, outputs }: Extract<RunEvent, { type: 'run.finished' }>, ended: readonly Finished[]): void {
+  const cell = (text: string) => text.replace(/[\\|`<&\n]/g, (c) => (c === '\n' ? ' ' : `&#${c.charCodeAt(0)};`));
+  const table = (titles: readonly string[], rows: readonly (readonly string[])[]) =>
+    rows.length === 0 ? [] : ['', ...[titles, titles.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`)];
+  const text = [
+    `### ${ok ? '✔' : '✖'} run ${run} ${ok ? 'succeeded' : 'failed'} in ${duration(seconds)}`,
+    ...table(
+      ['task', 'outcome', 'time'],
+      ended.map(({ task, outcome, cancelled, seconds: time }) => [cell(task), cancelled ? 'cancelled' : outcome.replace('_', ' '), duration(time)]),
+    ),
+    ...table(
+      ['output', 'value'],
+      Object.entries(outputs).map(([name, value]) => [cell(name), cell(typeof value === 'string' ? value : JSON.stringify(value))]),
+    ),
+    '',
+  ];
+  try {
+    appendFileSync(file, `${text.join('\n')}\n`);
+  } catch (error) {
+    printError(`warning: the job summary cannot be written: ${(error as Error).message}`);
+  }
+}
