@@ -71,7 +71,7 @@ suite('debugging', (test) => {
         terminal.type('nonsense');
         await terminal.sees('[u]ndo? ');
         terminal.type('r');
-        await terminal.sees('✖ configure failed; what was made is still there');
+        await terminal.sees('✖ configure failed; everything created so far still exists');
         await terminal.sees('[u]ndo? ');
         terminal.type('s');
         await terminal.sees('] # ');

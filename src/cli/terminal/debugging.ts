@@ -5,10 +5,10 @@ import { openShell, type ShellPlace } from '../../linux/interactive_shell.js';
 import type { FailedTask, FailureWish } from '../../runtime/engine/execution.js';
 import { harmless, print, styled } from './output.js';
 
-/** What `--on-failure` may say. */
+/** The values of `--on-failure`. */
 export type FailureMode = 'undo' | 'keep' | 'ask' | 'shell';
 
-/** What is done once tasks failed, as `--on-failure` says; `ask` and `shell` leave it to the person. */
+/** Decides what happens after tasks failed, according to `--on-failure`; `ask` and `shell` ask the user. */
 export function onFailureOf(
   mode: FailureMode,
   signal: AbortSignal,
@@ -19,7 +19,7 @@ export function onFailureOf(
     if (interrupted) return 'undo';
     // None where what failed is a release: then there is no place to look at.
     const [first] = failed;
-    print(...failed.flatMap(({ task, error }) => ['', `${styled('red', '✖')} ${styled('bold', task.id)} failed; what was made is still there`, redact(error)]));
+    print(...failed.flatMap(({ task, error }) => ['', `${styled('red', '✖')} ${styled('bold', task.id)} failed; everything created so far still exists`, redact(error)]));
     if (mode === 'shell' && first !== undefined) await shellFor(first.task, first.place, signal);
     for (;;) {
       const answer = await asked(`${first === undefined ? '' : `[s]hell ${where(first.task)}, `}[r]etry, [k]eep for run --resume, [u]ndo? `, signal);
@@ -31,7 +31,7 @@ export function onFailureOf(
   };
 }
 
-/** Asks before each task; gives whether it shall run. Once told to go on it asks no more. */
+/** Asks before each task whether it should run, until the user chooses to continue without asking. */
 export function stepper(signal: AbortSignal): (task: LinkedTask, place: ShellPlace) => Promise<boolean> {
   let free = false;
   let stopped = false;
@@ -61,7 +61,7 @@ async function shellFor(task: LinkedTask, place: ShellPlace, signal: AbortSignal
   }
 }
 
-/** The answer to a question; undefined when the terminal is closed or the run is to end. */
+/** The answer to a question; undefined when the terminal is closed or the run is cancelled. */
 export async function asked(question: string, signal: AbortSignal): Promise<string | undefined> {
   // After Ctrl-D there are no more answers.
   if (signal.aborted || process.stdin.readableEnded) return undefined;
