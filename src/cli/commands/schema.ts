@@ -16,10 +16,10 @@ import type { Verb } from '../verbs.js';
 export const verb: Verb = (program) => {
   program
     .command('schema')
-    .description('print the JSON Schema of recipes or of one recipe, or write it for editors')
+    .description('print the JSON Schema of recipes, or of one recipe with its own names, or write it for editors')
     .argument('[files...]', 'recipe files')
-    .addOption(new Option('--write', 'write .chrootfile/NAME.schema.json beside each recipe (default: chrootfile.yml)').default(false))
-    .addOption(new Option('--watch', 'write it, and again whenever the recipe or one of its libraries changes, until Ctrl-C').default(false))
+    .addOption(new Option('--write', 'write .chrootfile/NAME.schema.json next to each recipe (default: chrootfile.yml)').default(false))
+    .addOption(new Option('--watch', 'write it, and write it again whenever a recipe or one of its libraries changes, until Ctrl-C').default(false))
     .addHelpText(
       'after',
       '\nExamples:\n  chrootfile schema > recipe.schema.json\n  chrootfile schema --write recipes/*.yml\n  chrootfile schema --watch web.yml',
@@ -27,7 +27,7 @@ export const verb: Verb = (program) => {
     .action(schema);
 };
 
-/** Where schemas of recipes are put: a folder beside each recipe. */
+/** The folder for schemas, next to each recipe. */
 const folderName = '.chrootfile';
 
 /**
@@ -41,13 +41,13 @@ async function schema(files: readonly string[], { write, watch }: { readonly wri
   if (wanted.length === 0) return print(writeGeneral('.'));
   const all = wanted.map((file) => {
     const made = writeAndPrint(file);
-    tellFirstLine(file);
+    printFirstLine(file);
     return made;
   });
   if (watch) await Promise.all(all.map(writeWhenChanged));
 }
 
-/** The schema of a recipe was written: from which files, and how these were then. */
+/** A schema that was written, the files it was made from, and their state then. */
 interface Written {
   readonly file: string;
   readonly sources: readonly string[];
@@ -61,7 +61,7 @@ function writeAndPrint(file: string): Written {
   return { file, sources, state };
 }
 
-/** How often files are looked at, in milliseconds. By their paths: editors put another file in the place of one. */
+/** Polling interval in milliseconds. Files are polled by path, since editors replace a file when they save it. */
 const lookEveryMs = 500;
 
 /** Writes the schema of a recipe again whenever a file that it was made from changes, until the program is ended. */
@@ -73,14 +73,14 @@ async function writeWhenChanged(last: Written): Promise<never> {
     try {
       last = writeAndPrint(last.file);
     } catch (error) {
-      // In the middle of typing: the last good one stays.
+      // The recipe may be unfinished: the last good schema stays.
       if (!(error instanceof RecipeError)) printError((error as Error).message);
       last = { ...last, state };
     }
   }
 }
 
-/** When files were changed last; those that are gone have none. */
+/** When files last changed; missing files count as `none`. */
 function stateOf(files: readonly string[]): string {
   return files.map((file) => statSync(file, { bigint: true, throwIfNoEntry: false })?.ctimeNs ?? 'none').join();
 }
@@ -103,7 +103,7 @@ export function writeFor(file: string): { written: string; sources: string[] } {
 }
 
 function expanded(module: Module): Module {
-  // Faults in matrices are told by check; here they only leave instances out.
+  // "check" reports errors in matrices; here they only leave out instances.
   expandMatrices(
     module,
     { inputs: new Map([...module.recipe.inputs].map(([name, input]) => [name, input.default])), environment: (name) => process.env[name] },
@@ -123,12 +123,12 @@ function schemaName(file: string): string {
 function writeJson(path: string, value: unknown): string {
   const text = `${JSON.stringify(value)}\n`;
   mkdirSync(dirname(path), { recursive: true });
-  // Editors read it again when it changes.
+  // Editors reload it when it changes.
   if (!existsSync(path) || readFileSync(path, 'utf8') !== text) writeFileSync(path, text);
   return relative('.', path);
 }
 
-function tellFirstLine(file: string): void {
+function printFirstLine(file: string): void {
   const line = editorLine(file);
-  if (!readFileSync(file, 'utf8').includes(line)) printError(`${file}: for editors to use it, begin the recipe with this line:`, `  ${line}`);
+  if (!readFileSync(file, 'utf8').includes(line)) printError(`${file}: to use it in editors, begin the recipe with this line:`, `  ${line}`);
 }

@@ -1,7 +1,7 @@
 import type { Span } from '../syntax/source.js';
 import type { Diagnostic } from './diagnostic.js';
 
-/** A cycle, edge by edge, each at the place where it is written. `cycle[i]` waits for `cycle[i + 1]`. */
+/** The error for a cycle, with each link at the place where it is written. `cycle[i]` waits for `cycle[i + 1]`. */
 export function cycleDiagnostic(cycle: readonly string[], linkOf: (from: string, to: string) => { because: string; span: Span } | undefined): Diagnostic {
   const edges = cycle.map((from, i) => {
     const to = cycle[(i + 1) % cycle.length] as string;
@@ -15,6 +15,6 @@ export function cycleDiagnostic(cycle: readonly string[], linkOf: (from: string,
     message: `tasks wait for each other: ${[...cycle, cycle[0]].join(' -> ')}`,
     span: notes[0]?.span,
     notes,
-    help: `take out one of these ${cycle.length === 1 ? 'links' : `${cycle.length} links`}`,
+    help: cycle.length === 1 ? 'remove this link' : `remove one of these ${cycle.length} links`,
   };
 }

@@ -1,23 +1,23 @@
 import { isShown, lineOf, positionOf, type Source, type Span } from '../syntax/source.js';
 import type { catalogue } from './catalogue.js';
 
-/** What an error is called: a word of the catalogue. */
+/** The code of an error or a warning: a key of the catalogue. */
 export type DiagnosticCode = keyof typeof catalogue;
 
-/** An error in a recipe or in what was said on the command line: what, where, and what would help. */
+/** An error or a warning for a recipe or a command line: what is wrong, where, and what to write instead. */
 export interface Diagnostic {
   readonly code: DiagnosticCode;
   readonly message: string;
-  /** An error unless it says so: the recipe runs all the same. */
+  /** Absent for errors. A recipe with warnings runs anyway. */
   readonly severity?: 'warning';
   /** Absent for errors of the command line. */
   readonly span?: Span | undefined;
   readonly help?: string | undefined;
-  /** Other places that matter, each with what is said there. */
+  /** Other places that matter, each with its message. */
   readonly notes?: readonly { readonly message: string; readonly span: Span }[];
 }
 
-/** Thrown by a stage of the language when it found errors; carries all of them. */
+/** Thrown by a stage of the language that found errors; carries all of them. */
 export class RecipeError extends Error {
   constructor(readonly diagnostics: readonly Diagnostic[]) {
     super(sortDiagnostics(diagnostics).slice(0, 20).map(formatDiagnostic).join('\n'));
@@ -25,10 +25,10 @@ export class RecipeError extends Error {
   }
 }
 
-/** The errors in the order a reader meets them: the command line, then by file and place; doubles are dropped. */
+/** Diagnostics in reading order: the command line first, then by file and place. Duplicates are removed. */
 export function sortDiagnostics(diagnostics: readonly Diagnostic[]): Diagnostic[] {
   const key = (d: Diagnostic) => `${d.span?.source.file ?? ''}:${d.span?.start ?? ''}:${d.message}`;
-  // Of an error in a library that is included twice, the first way to it is told.
+  // An error in a library that is included twice is reported for the first include.
   const unique = [...new Map(diagnostics.toReversed().map((d) => [key(d), d])).values()];
   const sorted = unique.sort((a, b) => {
     const byFile = compare(a.span?.source.file ?? '', b.span?.source.file ?? '');
@@ -37,7 +37,7 @@ export function sortDiagnostics(diagnostics: readonly Diagnostic[]): Diagnostic[
   return sorted.map((d) => ({ ...d, message: shortened(d.message), help: d.help && shortened(d.help) }));
 }
 
-/** One error as text: `file:line:column: message [code]`, a warning with that word before its message; the line with carets, other places, the include stack, help. */
+/** A diagnostic as text: `file:line:column: message [code]`, the line with carets, other places, the include stack, and help. */
 export function formatDiagnostic(diagnostic: Diagnostic): string {
   const lines: string[] = [];
   const message = `${diagnostic.severity === undefined ? '' : `${diagnostic.severity}: `}${diagnostic.message} [${diagnostic.code}]`;
@@ -54,7 +54,7 @@ export function formatDiagnostic(diagnostic: Diagnostic): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** For an error in a library: where it was included, and where that was, up to the recipe itself. */
+/** For an error in a library: where the library is included, and so on up to the recipe itself. */
 export function includesOf({ span }: Diagnostic): Span[] {
   const stack: Span[] = [];
   for (let source: Source | undefined = span?.source; source?.includedAt !== undefined; source = source.includedAt.source) stack.push(source.includedAt);
@@ -67,7 +67,7 @@ export function placeOf(span: Span): string {
   return `${span.source.file}:${line}:${column}`;
 }
 
-/** The line of a place, with carets; of a long one what is around them. Nothing of a file that is no recipe is shown. */
+/** The line of a place, with carets; a long line is cut around them. Lines of files that are not recipes are never shown. */
 function excerpt(span: Span): string[] {
   if (!isShown(span.source)) return [];
   const { line, column } = positionOf(span.source, span.start);
@@ -84,10 +84,10 @@ function excerpt(span: Span): string[] {
   return [`${gutter} |`, `${line} | ${text}`, `${gutter} | ${' '.repeat(at)}${'^'.repeat(width)}`];
 }
 
-/** In characters: of a line that is shown, of what is shown of one before the place, and of a message. */
+/** Limits in characters: of a line that is shown, of what is shown before the place, and of a message. */
 const [longestLine, shownBefore, longestMessage] = [160, 60, 1000];
 
-/** A name in a message may be as long as its file. */
+/** Cuts a long message in the middle: a name in it may be as long as the file. */
 function shortened(text: string): string {
   return text.length <= longestMessage ? text : `${text.slice(0, longestMessage - 200)} … ${text.slice(-200)}`;
 }

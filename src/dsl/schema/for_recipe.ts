@@ -7,9 +7,9 @@ import { isSimplePattern } from '../syntax/linear_pattern.js';
 import { type Schema, templatable, word } from './parts.js';
 
 /**
- * The schema of one recipe: that of all recipes, with the names of this one where names stand: tasks in `needs`,
- * `before`, `in` and `goals`, inputs of its libraries in `with`, outputs of its tasks as values.
- * @param general the schema of all recipes; it is not changed.
+ * The schema of one recipe: the general one, with the names of this recipe: tasks in `needs`, `before`, `in` and `goals`,
+ * inputs of its libraries in `with`, and outputs of its tasks as values.
+ * @param general the schema of all recipes; it is not modified.
  */
 export function schemaOfRecipe(general: Schema, module: Module): Schema {
   const schema = structuredClone(general) as unknown as GeneralSchema;
@@ -26,7 +26,7 @@ export function schemaOfRecipe(general: Schema, module: Module): Schema {
   const chroots = tasks.filter(({ chroot }) => chroot);
   const given = module.parent === undefined ? [...module.recipe.inputs].filter(([, { type }]) => type === 'string' || type === 'path') : [];
   const places = names([...chroots, ...given.map(([name, { description = '' }]) => ({ name: `inputs.${name}`, text: description, chroot: true }))]);
-  // Without any chroot every name is wrong, and the list of those that are right says nothing.
+  // An empty enum would forbid every name, without a useful message.
   if (places.enum.length > 0) Object.assign(task.in, places, { pattern: undefined });
   for (const [name, child] of module.children) {
     schema.properties.includes.properties ??= {};
@@ -63,7 +63,7 @@ interface Offered {
   readonly chroot: boolean;
 }
 
-/** Every name `needs` may hold: tasks, their instances, releases of resources, public tasks of libraries. */
+/** Every name that `needs` allows: tasks, their instances, releases of resources, public tasks of libraries. */
 function taskNames(module: Module): Offered[] {
   const own = [...module.recipe.tasks.values()].flatMap((task) => namesOf(task, task.name, module));
   const others = [...module.children].flatMap(([namespace, child]) => {
@@ -109,12 +109,12 @@ function inputSchema(declared: InputDeclaration): Schema {
   const pattern = declared.pattern !== undefined && isSimplePattern(declared.pattern) ? declared.pattern : undefined;
   const bounds = Object.fromEntries(Object.entries({ minimum, maximum, pattern, enum: declared.enum }).filter(([, value]) => value !== undefined));
   const schema = templatable({ type: jsonTypes[type], description, default: declared.default, ...bounds });
-  // Null is "left out", which one that must be given cannot be.
+  // Null means "not set", which a required input cannot be.
   if (declared.required && declared.default === undefined) schema['type'] = [schema['type']].flat().filter((each) => each !== 'null');
   return word(description, type, schema);
 }
 
-/** What `{{ }}` may give in this recipe as a whole value; its JSON type where that is known. */
+/** A value that a template can give in this recipe, with its JSON type if it is known. */
 interface OfferedValue {
   readonly path: string;
   readonly text: string;
@@ -156,15 +156,15 @@ function taskValues(namespace: string, module: Module, open: (task: Task) => boo
   });
 }
 
-/** Offers values wherever one may stand that a template may give. */
+/** Adds snippets with the values that fit, wherever a template is allowed. */
 function offerValues(schema: GeneralSchema, offered: readonly OfferedValue[]): void {
   const offer = (target: Schema) => {
-    // Where only a template may be text, text is not what is meant.
+    // A schema that allows text only as a template wants another type.
     const types = [target['type']].flat().filter((type) => type !== 'string' || target['pattern'] !== templatePattern);
     const fitting = offered.filter(
       ({ type }) => type === undefined || types.includes(undefined) || types.includes(type) || (type === 'integer' && types.includes('number')),
     );
-    // The caret: as it stands, quotes and all.
+    // The caret makes editors insert the body as it is, with its quotes.
     const snippets = fitting.map(({ path, text }) => ({ label: `{{ ${path} }}`, description: text, body: `^"{{ ${path} }}"` }));
     target['defaultSnippets'] = [...((target['defaultSnippets'] as unknown[] | undefined) ?? []), ...snippets];
   };

@@ -1,6 +1,6 @@
 import { templatePattern } from '../syntax/lexical.js';
 
-/** A JSON Schema (2020-12) as it is put together. */
+/** A JSON Schema (2020-12) under construction. */
 export type Schema = Record<string, unknown>;
 
 /** A key with its hover text and an example. */
@@ -8,7 +8,7 @@ export function word(text: string, example: string, schema: Schema): Schema {
   return { description: text, markdownDescription: `${text}\n\n\`\`\`yaml\n${example}\n\`\`\``, ...schema };
 }
 
-/** A schema that takes a template wherever the given one takes a value, and null for "left out". */
+/** A schema that also allows a template for each value of the given one, and null for "not set". */
 export function templatable(schema: unknown, top = false): Schema {
   const { type, enum: values, pattern, properties, items, additionalProperties, description, default: preset, ...rest } = schema as Schema;
   const example = top || description === undefined ? {} : hover(String(description), preset, schema as Schema);

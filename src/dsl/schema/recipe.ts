@@ -4,10 +4,10 @@ import { namePattern, taskNamePattern } from '../syntax/lexical.js';
 import { envSchema, type Schema, templatable, word } from './parts.js';
 import { retriesSchema, shellSchema, taskSchema, tasksSchema, timeoutSchema } from './task.js';
 
-/** JSON Schema keywords that only editors read; ajv must be told of them. */
+/** JSON Schema keywords that only editors read; ajv must know them. */
 export const editorKeywords = ['markdownDescription', 'markdownEnumDescriptions', 'defaultSnippets', 'patternErrorMessage'];
 
-/** The JSON Schema (2020-12) of a recipe: what ajv checks and what editors complete from, in one. */
+/** The JSON Schema (2020-12) of a recipe, for ajv and for editors. */
 export function recipeSchema(kinds: readonly KindDeclaration[]): Schema {
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
@@ -30,42 +30,45 @@ function kindSchema({ params, requiresOneOf }: KindDeclaration): Schema {
 
 function topLevel(): Record<string, Schema> {
   return {
-    version: word('The version of the language. Always 1.', 'version: 1', { const: 1 }),
-    name: word('A short name for the recipe; part of the ids of its runs.', 'name: web', {
+    version: word('Version of the recipe language. Always 1.', 'version: 1', { const: 1 }),
+    name: word('Short name of the recipe. It is part of the ids of its runs.', 'name: web', {
       type: 'string',
       pattern: '^[A-Za-z0-9][A-Za-z0-9_-]*$',
       patternErrorMessage: 'letters, digits, - and _',
     }),
-    description: word('What the recipe makes, for people.', 'description: nginx on our base image', { type: 'string' }),
-    cloud: word('Where volumes and images live. `local`, the default, is the embedded EC2 on this machine.', 'cloud: {provider: aws, region: eu-west-1}', {
-      type: 'object',
-      required: ['provider'],
-      additionalProperties: false,
-      properties: {
-        provider: word('`aws`, or `local` for the embedded EC2.', 'provider: aws', { enum: ['local', 'aws'] }),
-        region: word('Region; else that of the environment, the profile, or the instance.', 'region: eu-west-1', { type: 'string' }),
-        profile: word('A profile of the shared AWS configuration.', 'profile: images', { type: 'string' }),
-        credentials_file: word('The shared credentials file, where it is not `~/.aws/credentials`.', 'credentials_file: /etc/images/credentials', {
-          type: 'string',
-        }),
-        assume_role: assumeRoleSchema(),
-        endpoint: word('Another EC2 endpoint.', 'endpoint: http://127.0.0.1:4566', { type: 'string' }),
-        sts_endpoint: word('Another STS endpoint.', 'sts_endpoint: http://127.0.0.1:4566', { type: 'string' }),
-        tls_verify: word('Whether certificates of endpoints are verified; they are unless said.', 'tls_verify: false', { type: 'boolean' }),
-        max_attempts: word('How often a request is tried that may be sent again; 10 unless said.', 'max_attempts: 20', { type: 'integer', minimum: 1 }),
-      },
-    }),
-    inputs: word(
-      'Values the recipe is given from outside, each with a type.',
-      'inputs:\n  size: {type: integer, default: 8, description: Root volume size in GiB}',
+    description: word('What the recipe builds.', 'description: nginx on our base image', { type: 'string' }),
+    cloud: word(
+      'Where volumes and images are created. `local` (the default) is the embedded EC2 on this machine.',
+      'cloud: {provider: aws, region: eu-west-1}',
       {
         type: 'object',
-        propertyNames: { pattern: namePattern },
-        additionalProperties: inputSchema(),
+        required: ['provider'],
+        additionalProperties: false,
+        properties: {
+          provider: word('`aws`, or `local` for the embedded EC2.', 'provider: aws', { enum: ['local', 'aws'] }),
+          region: word('Region. Defaults to that of the environment, the profile, or the instance.', 'region: eu-west-1', { type: 'string' }),
+          profile: word('Profile in the shared AWS configuration.', 'profile: images', { type: 'string' }),
+          credentials_file: word('Shared credentials file. Defaults to `~/.aws/credentials`.', 'credentials_file: /etc/images/credentials', {
+            type: 'string',
+          }),
+          assume_role: assumeRoleSchema(),
+          endpoint: word('URL of the EC2 endpoint. Defaults to that of AWS.', 'endpoint: http://127.0.0.1:4566', { type: 'string' }),
+          sts_endpoint: word('URL of the STS endpoint. Defaults to that of AWS.', 'sts_endpoint: http://127.0.0.1:4566', { type: 'string' }),
+          tls_verify: word('Whether to verify the certificates of endpoints. Defaults to true.', 'tls_verify: false', { type: 'boolean' }),
+          max_attempts: word('Maximum number of attempts for a request that may be retried. Defaults to 10.', 'max_attempts: 20', {
+            type: 'integer',
+            minimum: 1,
+          }),
+        },
       },
     ),
+    inputs: word('Values that are set from outside, each with a type.', 'inputs:\n  size: {type: integer, default: 8, description: Root volume size in GiB}', {
+      type: 'object',
+      propertyNames: { pattern: namePattern },
+      additionalProperties: inputSchema(),
+    }),
     vars: word(
-      'Names for values used in several places. `{sh: …}` is the output of a command, run once on the host before the first task.',
+      'Variables: values that are used in several places. `{sh: …}` is the output of a command that runs once on the build host, before the first task.',
       'vars: {image_name: "web-{{ run.timestamp }}"}',
       {
         type: 'object',
@@ -73,7 +76,7 @@ function topLevel(): Record<string, Schema> {
       },
     ),
     includes: word(
-      'Libraries: other recipes whose tasks and outputs are used under a name.',
+      'Libraries: other recipes, whose tasks and outputs are available under a name.',
       'includes:\n  ami: {recipe: "chrootfile:image_from_image", with: {name: web}}',
       {
         type: 'object',
@@ -90,24 +93,24 @@ function topLevel(): Record<string, Schema> {
               'recipe: "chrootfile:amazon_chroot"',
               { type: 'string', examples: Object.keys(builtInLibraries).map(builtInReference) },
             ),
-            with: word("Values of the library's inputs; they may refer to tasks.", 'with: {name: "{{ vars.image_name }}"}', { type: 'object' }),
+            with: word("Values of the library's inputs. They may refer to tasks.", 'with: {name: "{{ vars.image_name }}"}', { type: 'object' }),
           },
         },
       },
     ),
-    env: envSchema('Environment of all shell tasks of this recipe.'),
-    defaults: word('What tasks of this recipe get that do not say it themselves.', 'defaults: {shell: [/bin/bash, -euo, pipefail], timeout: 30m}', {
+    env: envSchema('Environment variables of all scripts of this recipe.'),
+    defaults: word('Defaults for tasks of this recipe that do not set these keys.', 'defaults: {shell: [/bin/bash, -euo, pipefail], timeout: 30m}', {
       type: 'object',
       additionalProperties: false,
       properties: { shell: shellSchema(), timeout: timeoutSchema(), retries: retriesSchema() },
     }),
-    tasks: word('What is to be done, by name. Order comes from `needs`, `in` and references.', 'tasks:\n  hello: {run: echo hello}', {
+    tasks: word('The tasks, by name. Their order follows from `needs`, `in` and references.', 'tasks:\n  hello: {run: echo hello}', {
       type: 'object',
       propertyNames: { pattern: taskNamePattern },
       additionalProperties: { $ref: '#/$defs/task' },
     }),
-    goals: tasksSchema('The tasks that are run when the command line names none; else all that are not `internal`.', 'goals: [image]'),
-    outputs: word('Values printed at the end and kept in the folder of the run.', 'outputs: {image_id: "{{ image.id }}"}', {
+    goals: tasksSchema('Tasks to run if the command line names none. Defaults to all tasks that are not `internal`.', 'goals: [image]'),
+    outputs: word('Values that are printed at the end and stored in the folder of the run.', 'outputs: {image_id: "{{ image.id }}"}', {
       type: 'object',
       propertyNames: { pattern: namePattern },
     }),
@@ -120,47 +123,47 @@ function inputSchema(): Schema {
     additionalProperties: false,
     required: ['type'],
     properties: {
-      type: word('The type of the value. A `path` is relative to the file that says it, on the command line to the working folder.', 'type: integer', {
+      type: word('Type of the value. A `path` is relative to the file that sets it; on the command line, to the working directory.', 'type: integer', {
         enum: ['string', 'path', 'integer', 'number', 'boolean', 'list', 'map'],
       }),
       description: word('What the value means, with its unit.', 'description: Root volume size in GiB', { type: 'string' }),
-      default: word('The value when none is given.', 'default: 8', {}),
-      required: word('Whether a value must be given.', 'required: true', { type: 'boolean' }),
+      default: word('Value if none is set.', 'default: 8', {}),
+      required: word('Whether a value must be set.', 'required: true', { type: 'boolean' }),
       enum: word('The values allowed.', 'enum: [bookworm, trixie]', { type: 'array', minItems: 1 }),
-      pattern: word('A regular expression a string must match.', 'pattern: "^ami-"', { type: 'string' }),
-      minimum: word('The least number allowed.', 'minimum: 1', { type: 'number' }),
-      maximum: word('The greatest number allowed.', 'maximum: 64', { type: 'number' }),
-      secret: word('Kept out of logs, reports, names and files.', 'secret: true', { type: 'boolean' }),
+      pattern: word('Regular expression that a string must match.', 'pattern: "^ami-"', { type: 'string' }),
+      minimum: word('Smallest number allowed.', 'minimum: 1', { type: 'number' }),
+      maximum: word('Largest number allowed.', 'maximum: 64', { type: 'number' }),
+      secret: word('If true, the value never appears in logs, reports, names or files.', 'secret: true', { type: 'boolean' }),
     },
   };
 }
 
 function assumeRoleSchema(): Schema {
   const text = (description: string, example: string) => word(description, example, { type: 'string' });
-  return word('A role that is taken on before anything is asked of EC2.', 'assume_role: {role_arn: "arn:aws:iam::123456789012:role/images"}', {
+  return word('Role to assume before the first EC2 request.', 'assume_role: {role_arn: "arn:aws:iam::123456789012:role/images"}', {
     type: 'object',
     required: ['role_arn'],
     additionalProperties: false,
     properties: {
-      role_arn: text('The role.', 'role_arn: "arn:aws:iam::123456789012:role/images"'),
-      session_name: text('Name of the session; `chrootfile` unless said.', 'session_name: nightly'),
-      external_id: text('The id that the owner of the role asks for.', 'external_id: images'),
-      duration_seconds: word('How long its credentials are good; they are renewed.', 'duration_seconds: 3600', {
+      role_arn: text('ARN of the role.', 'role_arn: "arn:aws:iam::123456789012:role/images"'),
+      session_name: text('Name of the session. Defaults to `chrootfile`.', 'session_name: nightly'),
+      external_id: text('External id that the role requires.', 'external_id: images'),
+      duration_seconds: word('Lifetime of the credentials in seconds. They are renewed before they expire.', 'duration_seconds: 3600', {
         type: 'integer',
         minimum: 900,
         maximum: 43_200,
       }),
-      policy: text('A policy, as JSON, that allows less than the role does.', 'policy: "{…}"'),
-      policy_arns: word('Managed policies that allow less than the role does.', 'policy_arns: ["arn:aws:iam::aws:policy/AmazonEC2FullAccess"]', {
+      policy: text('Policy, as JSON, that restricts what the role allows.', 'policy: "{…}"'),
+      policy_arns: word('Managed policies that restrict what the role allows.', 'policy_arns: ["arn:aws:iam::aws:policy/AmazonEC2FullAccess"]', {
         type: 'array',
         items: { type: 'string' },
       }),
       tags: word('Tags of the session.', 'tags: {team: images}', { type: 'object', additionalProperties: { type: 'string' } }),
-      transitive_tag_keys: word('Tags that go on to roles taken on from this one.', 'transitive_tag_keys: [team]', {
+      transitive_tag_keys: word('Keys of the tags that are passed on to roles assumed from this one.', 'transitive_tag_keys: [team]', {
         type: 'array',
         items: { type: 'string' },
       }),
-      mfa_serial: text('The device whose code the role asks for; the code is `CHROOTFILE_MFA_CODE`.', 'mfa_serial: "arn:aws:iam::123456789012:mfa/me"'),
+      mfa_serial: text('Serial number or ARN of the MFA device. `CHROOTFILE_MFA_CODE` has the code.', 'mfa_serial: "arn:aws:iam::123456789012:mfa/me"'),
     },
   });
 }

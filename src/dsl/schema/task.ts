@@ -9,33 +9,38 @@ export function taskSchema(kinds: readonly KindDeclaration[]): Schema {
     type: 'object',
     additionalProperties: false,
     properties: {
-      description: word('What the task does, for people.', 'description: Install the web server', { type: 'string' }),
-      uses: word('The kind of a built-in task. `chrootfile kinds` lists them.', 'uses: mount', {
+      description: word('What the task does. Lists and plans show it.', 'description: Install the web server', { type: 'string' }),
+      uses: word('The kind of task. `chrootfile kinds` lists the kinds.', 'uses: mount', {
         type: 'string',
         enum: kinds.map((kind) => kind.name),
         markdownEnumDescriptions: kinds.map((kind) => `${kind.summary}\n\n${kind.docs}`),
       }),
-      with: word('Parameters of the kind. A value that is null is left out.', 'with: {device: "{{ disk.device }}"}', { type: 'object' }),
-      run: scriptSchema('A script, on the host or in the chroot named by `in`; `{file: …}` takes it from a file.', 'run: apt-get install -y nginx'),
-      in: word('The chroot task this one runs in: its name, without braces; in a library also `inputs.NAME`.', 'in: ami.chroot', {
+      with: word('Parameters of the kind. A null value means that the parameter is not set.', 'with: {device: "{{ disk.device }}"}', { type: 'object' }),
+      run: scriptSchema(
+        'A script. It runs on the build host, or in the chroot that `in` names. `{file: …}` reads it from a file.',
+        'run: apt-get install -y nginx',
+      ),
+      in: word('Name of the chroot task in which this task runs, without braces. In a library it may be `inputs.NAME`.', 'in: ami.chroot', {
         type: 'string',
         pattern: taskPattern,
       }),
-      needs: tasksSchema('Tasks that must have ended well before this one; `NAME.released` waits for the release of a resource.', 'needs: [packages]'),
-      before: tasksSchema('Tasks that shall wait for this one: the reverse of `needs`, also into a library.', 'before: [ami.image]'),
-      if: word('Skips the task unless this renders to `true`.', 'if: "{{ eq inputs.flavor \'full\' }}"', {
+      needs: tasksSchema('Tasks that must have succeeded before this one starts. `NAME.released` waits for the release of a resource.', 'needs: [packages]'),
+      before: tasksSchema('Tasks that wait for this one: the reverse of `needs`. They may be tasks of a library.', 'before: [ami.image]'),
+      if: word('Condition: the task is skipped unless this is `true`.', 'if: "{{ eq inputs.flavor \'full\' }}"', {
         type: ['boolean', 'string'],
         pattern: templatePattern,
-        patternErrorMessage: 'true, false, or a template that renders to one of them',
+        patternErrorMessage: 'true, false, or a template that gives one of them',
       }),
-      env: envSchema('Environment of this task, over that of the recipe.'),
-      dir: word('Working directory: relative to the recipe on the host, a path inside the image in a chroot.', 'dir: /srv', { type: 'string' }),
+      env: envSchema('Environment variables of this task. They override those of the recipe.'),
+      dir: word('Working directory. On the build host it is relative to the recipe; in a chroot it is a path inside the image.', 'dir: /srv', {
+        type: 'string',
+      }),
       shell: shellSchema(),
       timeout: timeoutSchema(),
       retries: retriesSchema(),
       strategy: strategySchema(),
       preconditions: word(
-        'Commands that must succeed before the task, where it runs; else it fails with the message.',
+        'Commands that must succeed before the task starts. They run where the task runs; if one fails, the task fails with its message.',
         'preconditions: [{sh: test -e /etc/os-release, message: There is no system on it}]',
         {
           type: 'array',
@@ -45,29 +50,38 @@ export function taskSchema(kinds: readonly KindDeclaration[]): Schema {
             additionalProperties: false,
             properties: {
               sh: word('The command.', 'sh: test -e /etc/os-release', { type: 'string', minLength: 1 }),
-              message: word('What is said when it fails.', 'message: There is no system on it', { type: 'string' }),
+              message: word('Error message if the command fails.', 'message: There is no system on it', { type: 'string' }),
             },
           },
         },
       ),
       sources: patternsSchema(
-        'Files of the host the script reads. While they and the script are as they were when it last ended well, it is up to date.',
+        'Files on the build host that the script reads. The task is up to date as long as they and the script are unchanged since it last succeeded.',
         'sources: ["src/**/*.c"]',
       ),
-      generates: patternsSchema('Files the script makes, where it runs. When they are gone or others, it is not up to date.', 'generates: [build/app]'),
-      status: word('Commands, where the script runs, that all succeed when its work is done already.', 'status: [test -x /usr/sbin/nginx]', {
-        type: 'array',
-        minItems: 1,
-        items: { type: 'string', minLength: 1 },
-      }),
-      locks: word('Locks of the host, by name: no two tasks of any run that name the same one run at once.', 'locks: [package-cache]', {
+      generates: patternsSchema(
+        'Files that the script creates, where it runs. If they are missing or changed, the task is not up to date.',
+        'generates: [build/app]',
+      ),
+      status: word(
+        'Commands that check whether the work is already done. They run where the script runs; the task is up to date if all succeed.',
+        'status: [test -x /usr/sbin/nginx]',
+        {
+          type: 'array',
+          minItems: 1,
+          items: { type: 'string', minLength: 1 },
+        },
+      ),
+      locks: word('Names of locks on the build host. Tasks with the same lock never run at the same time, in any run.', 'locks: [package-cache]', {
         type: 'array',
         minItems: 1,
         items: { type: 'string', pattern: lockPattern, patternErrorMessage: 'letters, digits, . _ and -' },
       }),
-      continue_on_error: word('A failure of this task does not fail the run; its outputs are null then.', 'continue_on_error: true', { type: 'boolean' }),
+      continue_on_error: word('If true, a failure of this task does not fail the run, and its outputs are null.', 'continue_on_error: true', {
+        type: 'boolean',
+      }),
       outputs: word(
-        'Values the script gives on, by lines `name=value` in the file `$CHROOTFILE_OUTPUT`.',
+        'Values that the script passes to later tasks by writing `name=value` lines to `$CHROOTFILE_OUTPUT`.',
         'outputs: {version: {description: The version installed}}',
         {
           type: 'object',
@@ -76,33 +90,34 @@ export function taskSchema(kinds: readonly KindDeclaration[]): Schema {
             type: ['object', 'null'],
             additionalProperties: false,
             properties: {
-              type: word('The type of the value; a string unless said.', 'type: integer', { enum: ['string', 'integer', 'number', 'boolean', 'list', 'map'] }),
+              type: word('Type of the value. Defaults to string.', 'type: integer', { enum: ['string', 'integer', 'number', 'boolean', 'list', 'map'] }),
               description: word('What the value means.', 'description: The version installed', { type: 'string' }),
-              secret: word('Kept out of logs, reports, names and files.', 'secret: true', { type: 'boolean' }),
+              secret: word('If true, the value never appears in logs, reports, names or files.', 'secret: true', { type: 'boolean' }),
             },
           },
         },
       ),
       undo: word(
-        'How to take back what the script did, in the same place: when the run fails, or always, as soon as nothing needs it.',
+        'How to undo what the script did. It runs where the script ran: if the run fails, or (`when: always`) as soon as no remaining task needs it.',
         'undo: {run: vgchange -an build, when: always}',
         {
           type: 'object',
           required: ['run'],
           additionalProperties: false,
           properties: {
-            run: scriptSchema('The script that undoes it. It must work twice.', 'run: vgchange -an build'),
-            when: word('`failure`, the default; `always` makes the task a resource.', 'when: always', { enum: ['failure', 'always'], default: 'failure' }),
+            run: scriptSchema('Script that undoes the change. It must succeed when it runs twice.', 'run: vgchange -an build'),
+            when: word('When to undo: `failure` (the default) or `always`, which makes the task a resource.', 'when: always', {
+              enum: ['failure', 'always'],
+              default: 'failure',
+            }),
           },
         },
       ),
-      interactive: word(
-        'The script may ask: it gets the terminal, which shows nothing else meanwhile. Without a terminal the task fails.',
-        'interactive: true',
-        { type: 'boolean' },
-      ),
-      internal: word('Hidden from lists and from recipes that include this one.', 'internal: true', { type: 'boolean' }),
-      template: word('`false` leaves `{{ }}` in `run` alone.', 'template: false', { type: 'boolean' }),
+      interactive: word('If true, the script gets the terminal, which shows nothing else meanwhile. Without a terminal the task fails.', 'interactive: true', {
+        type: 'boolean',
+      }),
+      internal: word('If true, lists and recipes that include this one do not show the task.', 'internal: true', { type: 'boolean' }),
+      template: word('If false, `{{ }}` in `run` is not a template.', 'template: false', { type: 'boolean' }),
     },
     dependentRequired: {
       with: ['uses'],
@@ -129,50 +144,54 @@ export function taskSchema(kinds: readonly KindDeclaration[]): Schema {
 
 /** The schema of an interpreter. */
 export function shellSchema(): Schema {
-  return word('The interpreter of `run`: a program and its arguments; the script comes as one more argument.', 'shell: [/bin/bash, -euo, pipefail]', {
-    type: 'array',
-    minItems: 1,
-    items: { type: 'string' },
-  });
+  return word(
+    'Interpreter of `run`: a program and its arguments. The path of the script is added as the last argument.',
+    'shell: [/bin/bash, -euo, pipefail]',
+    {
+      type: 'array',
+      minItems: 1,
+      items: { type: 'string' },
+    },
+  );
 }
 
 /** The schema of a time limit. */
 export function timeoutSchema(): Schema {
-  return word('The longest the task may take; it fails then.', 'timeout: 20m', durationSchema());
+  return word('Maximum duration of the task. When it expires, the task fails.', 'timeout: 20m', durationSchema());
 }
 
 /** The schema of attempts. */
 export function retriesSchema(): Schema {
-  return word('How often a failed task is tried again, and after how long.', 'retries: {limit: 2, delay: 10s, backoff: 2}', {
+  return word('How many times a failed task is retried, and after what delay.', 'retries: {limit: 2, delay: 10s, backoff: 2}', {
     type: ['integer', 'object'],
     minimum: 0,
     required: ['limit'],
     additionalProperties: false,
     properties: {
-      limit: word('How many more attempts.', 'limit: 2', { type: 'integer', minimum: 0 }),
-      delay: word('How long to wait before.', 'delay: 10s', durationSchema()),
-      backoff: word('By what the delay is multiplied each time.', 'backoff: 2', { type: 'number', minimum: 1 }),
+      limit: word('Number of retries.', 'limit: 2', { type: 'integer', minimum: 0 }),
+      delay: word('Delay before a retry.', 'delay: 10s', durationSchema()),
+      backoff: word('Factor by which the delay grows with each retry.', 'backoff: 2', { type: 'number', minimum: 1 }),
     },
   });
 }
 
 function strategySchema(): Schema {
   const combinations = (text: string, example: string) => word(text, example, { type: 'array', items: { type: 'object', minProperties: 1 } });
-  return word('Makes several tasks of one: one for each combination of the values of a matrix.', 'strategy: {matrix: {arch: [amd64, arm64]}}', {
+  return word('Runs the task once for each combination of the values of a matrix.', 'strategy: {matrix: {arch: [amd64, arm64]}}', {
     type: 'object',
     required: ['matrix'],
     additionalProperties: false,
     properties: {
       matrix: word(
-        'Axes, each a list of values (or a template that gives one); a task names its own by `{{ matrix.AXIS }}`.',
+        'Axes, each with a list of values or a template that gives one. `{{ matrix.AXIS }}` is the value of an instance.',
         'matrix: {arch: [amd64, arm64]}',
         {
           type: 'object',
           minProperties: 1,
           propertyNames: { pattern: namePattern },
           properties: {
-            include: combinations('Values added to the combinations they fit, or combinations of their own.', 'include: [{arch: arm64, grub: grub-efi-arm64}]'),
-            exclude: combinations('Combinations left out.', 'exclude: [{arch: arm64, release: bookworm}]'),
+            include: combinations('Values to add to matching combinations, or combinations to add.', 'include: [{arch: arm64, grub: grub-efi-arm64}]'),
+            exclude: combinations('Combinations to leave out.', 'exclude: [{arch: arm64, release: bookworm}]'),
           },
           additionalProperties: {
             type: ['array', 'string'],
@@ -186,7 +205,7 @@ function strategySchema(): Schema {
           },
         },
       ),
-      max_parallel: word('How many of them run at once.', 'max_parallel: 2', { type: 'integer', minimum: 1 }),
+      max_parallel: word('Maximum number of instances that run at the same time.', 'max_parallel: 2', { type: 'integer', minimum: 1 }),
     },
   });
 }
@@ -201,7 +220,7 @@ function scriptSchema(text: string, example: string): Schema {
     required: ['file'],
     additionalProperties: false,
     properties: {
-      file: word('Path of the script, relative to this file. It is no template; its `#!` line names the interpreter.', 'file: scripts/packages.sh', {
+      file: word('Path of the script, relative to this file. It is not a template; its `#!` line names the interpreter.', 'file: scripts/packages.sh', {
         type: 'string',
         minLength: 1,
       }),

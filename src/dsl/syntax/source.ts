@@ -1,17 +1,17 @@
-/** A text with a name, and places in it. */
+/** A text that comes from a file. */
 export interface Source {
-  /** The path as it is shown to people: relative to the working folder where that is shorter. */
+  /** The path to show in messages: relative to the working directory if that is shorter. */
   readonly file: string;
   /** The absolute path, from which relative paths in the text are resolved. */
   readonly path: string;
   readonly text: string;
-  /** Whether it holds values of inputs: no line of it is shown. */
+  /** Whether it holds values of inputs, so that none of its lines may be shown. */
   readonly isPrivate?: boolean;
   /** Where it was included; absent for the recipe itself. */
   readonly includedAt?: Span;
 }
 
-/** A stretch of a source, as offsets into its text; `end` is exclusive. */
+/** A part of a source, as offsets into its text; `end` is exclusive. */
 export interface Span {
   readonly source: Source;
   readonly start: number;
@@ -36,14 +36,14 @@ export function lineOf(source: Source, line: number): string {
   return source.text.slice(starts[line - 1] ?? source.text.length, (starts[line] ?? source.text.length + 1) - 1);
 }
 
-/** The span of the whole source's first character, for errors that belong to no better place. */
+/** The start of a source, for errors without a better place. */
 export function firstCharacterOf(source: Source): Span {
   return { source, start: 0, end: 0 };
 }
 
 /**
- * A text as YAML would read it: without a byte order mark, lines ended by LF alone. Editors of Windows write both, and
- * `set -e` with a CR behind it is another option. Source: YAML 1.2.2, 5.2 "Character Encodings", 5.4 "Line Break Characters".
+ * A text as YAML reads it: without a byte order mark, with LF as the end of lines. Editors on Windows write both a mark and
+ * CR LF, and a shell reads the CR after `set -e` as part of the option. Source: YAML 1.2.2, 5.2 "Character Encodings", 5.4 "Line Break Characters".
  */
 export function unixText(text: string): string {
   return text.replace(/^\ufeff/, '').replaceAll('\r\n', '\n');
@@ -54,7 +54,7 @@ export function hasKeys(text: string, ...keys: ('version' | 'tasks')[]): boolean
   return keys.every((key) => new RegExp(`(^|[{,])\\ufeff?[ \\t]*["']?${key}["']?[ \\t]*:`, 'm').test(text));
 }
 
-/** Whether lines of a source may be shown: those of a file that is no recipe, which a recipe can name, are not. */
+/** Whether lines of a source may be shown. A recipe can name any file, so lines of files that are not recipes are not shown. */
 export function isShown(source: Source): boolean {
   return factsOf(source).shown;
 }
@@ -68,7 +68,7 @@ interface Facts {
   readonly starts: readonly number[];
 }
 
-/** Looked for once, however many places in a source are told. */
+/** Computed once for each source. */
 function factsOf(source: Source): Facts {
   const known = allFacts.get(source);
   if (known !== undefined) return known;

@@ -6,18 +6,18 @@ import { type ArgumentShape, helperNames, helpers, helperUse, textOf } from './t
 /** A name in a template: `{{ disk.partitions.root }}` has the path `disk partitions root`. */
 export interface Reference {
   readonly path: readonly string[];
-  /** Where it stands, in characters of the template's text. */
+  /** Its place, in characters of the template's text. */
   readonly start: number;
   readonly end: number;
   /** Whether a missing value is allowed, as the first argument of `default`. */
   readonly optional: boolean;
-  /** Whether its value is put into other text as it is. */
+  /** Whether its value becomes part of other text. */
   readonly inText: boolean;
   /** The helper it is an argument of, and what that takes there. */
   readonly argument?: { readonly helper: string; readonly takes: ArgumentShape } | undefined;
 }
 
-/** A path as it is written in a template: what is no plain name stands in brackets. */
+/** A path as it is written in a template, with brackets around what is not a plain name. */
 export function pathText(path: readonly string[]): string {
   return path.map((part) => (/^[A-Za-z_][\w-]*$/.test(part) ? part : `[${part}]`)).join('.');
 }
@@ -30,15 +30,15 @@ export interface Template {
   readonly single: boolean;
   /**
    * The text with every reference replaced by its value; the value itself where it is `single`.
-   * @param evaluated is told the value of each expression in it, with the references it read.
-   * @throws Error when a list or a map stands inside other text.
+   * @param evaluated receives the value of each expression, with the references that it reads.
+   * @throws Error if a list or a map is part of other text.
    */
   render(valueOf: (reference: Reference) => unknown, evaluated?: (value: unknown, references: readonly Reference[]) => void): unknown;
 }
 
 /** An error in a template; `start` and `end` in characters of its text. */
 export interface TemplateDiagnostic {
-  /** `template`: it cannot be read; `template-word`: it uses what is not part of the language; `helper`; `limit`. */
+  /** `template`: it is not valid; `template-word`: it uses an unsupported feature; `helper`; `limit`. */
   readonly code: 'template' | 'template-word' | 'helper' | 'limit';
   readonly message: string;
   readonly start: number;
@@ -63,7 +63,7 @@ engine.registerHelper('__value', (value: unknown, expression: number) => {
   return '';
 });
 
-/** Reads a string with `{{ }}`; gives the template, or all its errors. */
+/** Parses a string with `{{ }}` into a template, or into all its errors. */
 export function parseTemplate(text: string): { template?: Template; diagnostics: TemplateDiagnostic[] } {
   const dollar = text.indexOf('${{');
   if (dollar >= 0) {
@@ -142,7 +142,7 @@ class Reader {
     for (const statement of program?.body ?? []) this.inside(statement, () => this.statement(statement));
   }
 
-  /** Goes on with what stands in something else. */
+  /** Reads what is nested in something else. */
   private inside(node: hbs.AST.Node, read: () => void): void {
     if (this.depth === limits.depth) return this.refuse(node, tooDeep, undefined, 'limit');
     this.depth += 1;
@@ -257,7 +257,7 @@ function wrapped(program: hbs.AST.Program, helper: string, reader: Reader): hbs.
   return { ...program, body: statements } as hbs.AST.Program;
 }
 
-/** The parser points behind what it could not read, if at all; so each expression is tried by itself. */
+/** Finds the invalid expression by trying each one alone: the parser reports a place behind it, or none. */
 function syntaxDiagnostic(text: string, error: Error): TemplateDiagnostic {
   const help = 'for literal braces write \\{{, or "template: false" on the task';
   const open = text.lastIndexOf('{{');
