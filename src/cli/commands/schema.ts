@@ -7,7 +7,7 @@ import type { Module } from '../../dsl/recipe/module.js';
 import { expandMatrices } from '../../dsl/resolve/matrix.js';
 import { schemaOfRecipe } from '../../dsl/schema/for_recipe.js';
 import { schema as general } from '../../tasks/validators.js';
-import { defaultRecipe } from '../default_recipe.js';
+import { defaultFile } from '../default_recipe.js';
 import { outlineOf } from '../recipe_file.js';
 import { print, printError, printJson } from '../terminal/output.js';
 import type { Verb } from '../verbs.js';
@@ -36,8 +36,8 @@ const folderName = '.chrootfile';
  */
 async function schema(files: readonly string[], { write, watch }: { readonly write: boolean; readonly watch: boolean }): Promise<void> {
   if (!write && !watch) return printJson(files[0] === undefined ? general : schemaOfRecipe(general, expanded(outlineOf(files[0]).module)));
-  const found = defaultRecipe();
-  const wanted = files.length > 0 ? files : existsSync(found) ? [found] : [];
+  // Only of this folder: what is written must not land in one above.
+  const wanted = files.length > 0 ? files : existsSync(defaultFile) ? [defaultFile] : [];
   if (wanted.length === 0) return print(writeGeneral('.'));
   const all = wanted.map((file) => {
     const made = writeAndPrint(file);
