@@ -51,6 +51,17 @@ function failure({ errors, ended }: RunResult, task: string): string {
   return errors[task] ?? ended.stdout;
 }
 
+/** Values that do not fit a kind, found before the run, at the line of the include. */
+const unfitValues: readonly (readonly [given: string, error: RegExp])[] = [
+  ['kms_key_id: "not a key"', /^r\.yml:2:\d+: input "kms_key_id" must match .* \[input\]$/m],
+  [
+    'ami_block_device_mappings: [{device_name: /dev/sdb, volume_size: 1, encrypted: true, kms_key_id: alias/x}]',
+    /^r\.yml:2:\d+: input "ami_block_device_mappings": "0": unknown key "kms_key_id" \[input\]$/m,
+  ],
+  ['ami_users: ["123"]', /^r\.yml:2:\d+: input "ami_users": "0" must match .* \[input\]$/m],
+  ['ami_groups: [some]', /^r\.yml:2:\d+: input "ami_groups": "0" must be one of "all" \[input\]$/m],
+];
+
 /** What is found before anything is made: title, what is given, what is said, and what is odd with the source. */
 const unfit: readonly [title: string, given: string, said: RegExp, change?: Readonly<Record<string, unknown>>][] = [
   ['a region that is none', 'ami_regions: [nowhere-1]', /the region nowhere-1 does not exist or is not enabled; known regions: local-1/],
@@ -76,7 +87,6 @@ const unfit: readonly [title: string, given: string, said: RegExp, change?: Read
   ],
   ['a key for a region without a copy', 'region_kms_key_ids: {local-2: alias/x}', /kms_key_ids has a key for local-2, but the image is not copied to local-2/],
   ['a key without encryption', 'encrypt_boot: false, kms_key_id: alias/x', /kms_key_id requires encryption, but "encrypted" is false/],
-  ['a key that is none', 'kms_key_id: "not a key"', /kms_key_id: must match/],
   [
     'too many iops for the size',
     'ami_block_device_mappings: [{device_name: /dev/sdb, volume_size: 1, volume_type: io1, iops: 100}]',
@@ -89,11 +99,6 @@ const unfit: readonly [title: string, given: string, said: RegExp, change?: Read
   ],
   ['too many iops for the root volume', 'root_volume_size: 1, root_volume_iops: 4000', /root volume: gp3 has at most 500 iops a GiB/],
   ['a device twice', 'ami_block_device_mappings: [{device_name: sdb, volume_size: 1}, {device_name: /dev/sdb, volume_size: 1}]', /duplicate device \/dev\/sdb/],
-  [
-    'a key of a device, which RegisterImage does not take',
-    'ami_block_device_mappings: [{device_name: /dev/sdb, volume_size: 1, encrypted: true, kms_key_id: alias/x}]',
-    /unknown key "kms_key_id"/,
-  ],
   ['io1 without iops', 'ami_block_device_mappings: [{device_name: /dev/sdb, volume_size: 4, volume_type: io1}]', /device \/dev\/sdb: io1 needs iops/],
   ['a source too small for the type of the root volume', 'root_volume_type: io1, root_volume_iops: 100', /root volume: io1 volumes have 4 to 16384 GiB, not 1/],
   [
@@ -109,8 +114,6 @@ const unfit: readonly [title: string, given: string, said: RegExp, change?: Read
   ['UEFI variables without UEFI', 'boot_mode: legacy-bios, uefi_data: QQ==', /uefi_data cannot be used with boot_mode "legacy-bios"/],
   ['a TPM without UEFI', 'boot_mode: legacy-bios, tpm_support: v2.0', /tpm_support requires boot_mode "uefi"/],
   ['ENA on paravirtual', 'ami_virtualization_type: paravirtual, ena_support: true', /enhanced networking requires virtualization "hvm"/],
-  ['an account that is none', 'ami_users: ["123"]', /users.0: must match/],
-  ['a group that is none', 'ami_groups: [some]', /groups.0: must be one of all/],
   [
     "a copy with the account's own key, shared",
     'ami_regions: [local-2], region_kms_key_ids: {local-2: ""}, ami_users: ["123456789012"]',
@@ -352,6 +355,17 @@ outputs: {id: "{{ ami.image_id }}"}
       }),
     60_000,
   );
+
+  test('values that do not fit a kind are found by check', async () => {
+    for (const [given, error] of unfitValues) {
+      const include = `includes: {ami: {recipe: ${library}, with: {source_ami_filter: {name: base}, ami_name: next, ${given}}}}`;
+      await inFolder({ 'r.yml': `version: 1\n${include}\ntasks: {a: {in: ami.chroot, run: "true"}}\n` }, async (folder) => {
+        const { code, stderr } = await run(['check', 'r.yml'], { folder });
+        assert.is(code, 2);
+        assert.match(stderr, error);
+      });
+    }
+  });
 
   for (const [title, given, said, change] of unfit) {
     test(
