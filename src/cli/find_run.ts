@@ -1,7 +1,7 @@
 import { listRuns, RunFolder } from '../runtime/runs/run_folder.js';
 import { ExitError, exits } from './exit_codes.js';
 
-/** A run by its id or a beginning of it that only one has; the last one where none is named. */
+/** A run by its id or any unique prefix of it; the last run when none is named. */
 export function findRun(state: string, id: string | undefined): RunFolder {
   const all = listRuns(state);
   const last = all.at(-1);
@@ -11,6 +11,6 @@ export function findRun(state: string, id: string | undefined): RunFolder {
   const [single, second] = found;
   if (single === undefined) throw new ExitError(exits.invalid, `there is no run ${id}\n  help: chrootfile runs`);
   if (second !== undefined && single.id !== id)
-    throw new ExitError(exits.invalid, `${found.length} runs begin with ${id}: ${found.map((run) => run.id).join(', ')}`);
+    throw new ExitError(exits.invalid, `"${id}" matches ${found.length} runs; give more characters\n  help: ${found.map((run) => run.id).join(', ')}`);
   return new RunFolder(state, single.id);
 }

@@ -35,7 +35,7 @@ interface DestroyOptions {
   readonly json: boolean;
 }
 
-/** `chrootfile destroy`: takes away the images and snapshots that a run which ended well has made, in every region. */
+/** `chrootfile destroy`: deletes the images and snapshots that a successful run created, in every region. */
 async function destroy(id: string, options: DestroyOptions): Promise<number> {
   const folder = findRun(stateFolder(options.state), id);
   await makeRoom(folder.state);

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { Option } from 'commander';
 import { listRuns, type RunSummary } from '../../runtime/runs/run_folder.js';
 import { type RunResult, resultOf } from '../../runtime/runs/run_result.js';
-import { duration } from '../reports/summary.js';
+import { duration } from '../reports/lines.js';
 import { stateText } from '../run_state.js';
 import type { RunsJson } from '../schemas/runs.js';
 import { isRoot, stateFolder, systemState } from '../state.js';

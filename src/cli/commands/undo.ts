@@ -44,7 +44,7 @@ interface Result {
   readonly locked?: string;
 }
 
-/** `chrootfile undo`: takes back what a run that died, or could not undo all, left behind. */
+/** `chrootfile undo`: cleans up after runs that were killed or could not undo everything. */
 async function undo(id: string | undefined, options: UndoOptions): Promise<number> {
   if (!isRoot()) throw new ExitError(exits.host, `undo needs root\n  help: sudo chrootfile undo ${options.all ? '--all' : (id ?? '')}`);
   process.umask(usualUmask);
