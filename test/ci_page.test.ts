@@ -7,7 +7,7 @@ import { repository, run } from './support/program.js';
 import { suite } from './support/suite.js';
 
 const page = readFileSync(join(repository, 'docs/ci.md'), 'utf8');
-const workflows = [...page.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text = '']) => parseDocument(text));
+const workflows = [...page.matchAll(/```yml\n([\s\S]*?)```/g)].map(([, text = '']) => parseDocument(text));
 
 suite('the CI page', (test) => {
   test('has workflows that are YAML, and each job has its steps', () => {

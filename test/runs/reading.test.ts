@@ -161,7 +161,7 @@ fast    boolean  false
     inFolder({ 'chrootfile.yml': recipe, 'lib.yml': library, 'other.yml': 'version: 1\ntasks:\n  elsewhere: {run: "true"}\n' }, async (folder) => {
       const offers = (line: string) => bashOffers(`chrootfile ${line}`, folder);
       assert.equal(offers('gr'), ['graph']);
-      assert.equal(offers('local '), ['images', 'volumes', 'snapshots', 'serve', 'env', 'check', 'export', 'init', 'detach', 'reset']);
+      assert.equal(offers('local '), ['images', 'volumes', 'snapshots', 'du', 'rm', 'serve', 'env', 'check', 'export', 'init', 'detach', 'reset']);
       assert.equal(offers('run w'), ['whole']);
       assert.equal(offers('run li'), ['lib.yml', 'lib.work']);
       assert.equal(offers('run hid'), []);
