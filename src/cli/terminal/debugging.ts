@@ -19,7 +19,13 @@ export function onFailureOf(
     if (interrupted) return 'undo';
     // None where what failed is a release: then there is no place to look at.
     const [first] = failed;
-    print(...failed.flatMap(({ task, error }) => ['', `${styled('red', '✖')} ${styled('bold', task.id)} failed; everything created so far still exists`, redact(error)]));
+    print(
+      ...failed.flatMap(({ task, error }) => [
+        '',
+        `${styled('red', '✖')} ${styled('bold', task.id)} failed; everything created so far still exists`,
+        redact(error),
+      ]),
+    );
     if (mode === 'shell' && first !== undefined) await shellFor(first.task, first.place, signal);
     for (;;) {
       const answer = await asked(`${first === undefined ? '' : `[s]hell ${where(first.task)}, `}[r]etry, [k]eep for run --resume, [u]ndo? `, signal);
