@@ -45,7 +45,7 @@ export async function retire(ec2: Ec2, old: readonly Image[], signal: AbortSigna
   for (const image of old) await deregisterImage(ec2, image.ImageId ?? '', { asked_at: new Date().toISOString() }, signal);
 }
 
-/** Registers an image again that gave way, unless it never did, or was registered again already. */
+/** Registers a replaced image again, unless it was never deregistered, or is registered again already. */
 export async function restore({ region, again }: RetiredNote, { ec2: open }: Ec2Opener): Promise<void> {
   const ec2 = await open(region);
   if ((await imagesNamed(ec2, again.Name ?? '')).length > 0) return;
@@ -56,7 +56,7 @@ export async function restore({ region, again }: RetiredNote, { ec2: open }: Ec2
   }
 }
 
-/** JSON Schema of the output that names what images that gave way have left. */
+/** JSON Schema of the output that lists the snapshots of replaced images. */
 export const replacedSchema = {
   type: 'object',
   additionalProperties: { type: 'array', items: { type: 'string' }, description: 'Ids' },

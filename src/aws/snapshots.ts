@@ -25,7 +25,7 @@ export function snapshotsMadeBy(ec2: Ec2, maker: { readonly run: string; readonl
   return { call: 'DescribeSnapshots', thing: 'snapshot', look };
 }
 
-/** Waits until a snapshot is complete. `progress` is told EC2's own percentage. */
+/** Waits until a snapshot is complete. `progress` receives EC2's own percentage. */
 export async function waitForSnapshot(ec2: Ec2, id: string, signal: AbortSignal, progress: Progress): Promise<void> {
   await waitFor<Snapshot>({
     ec2,

@@ -99,7 +99,7 @@ export async function onceKnown<T>(signal: AbortSignal, action: () => Promise<T>
   const started = performance.now();
   for (let delay: number = ec2Policy.pollFirstMs; ; delay = Math.min(delay * ec2Policy.pollBackoff, ec2Policy.pollMostMs)) {
     try {
-      // To its end also when the run is cancelled: what is taken back must not be still in the making.
+      // Finishes even when the run is cancelled: undo must not meet a resource that is still being created.
       return await action();
     } catch (error) {
       if (!isNotFound(error) || performance.now() - started > ec2Policy.eventualConsistencyMs) throw error;

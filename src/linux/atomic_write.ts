@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { startTimeOf } from './process_identity.js';
 
-/** How drafts of {@link writeWhole} end: what a killed process left is told by it. */
+/** How drafts of {@link writeWhole} end: it identifies the drafts of killed processes. */
 export const draftEnding = '.new';
 
 /**

@@ -21,7 +21,7 @@ export interface CommandOptions {
   readonly allow?: readonly number[];
   /** Environment instead of the usual small one. */
   readonly env?: Readonly<Record<string, string>>;
-  /** The command as it is told in errors. */
+  /** The command as errors show it. */
   readonly shownAs?: readonly string[];
 }
 

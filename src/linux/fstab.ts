@@ -60,7 +60,7 @@ const facts: Readonly<Record<string, string>> = { UUID: 'UUID', LABEL: 'LABEL', 
 
 /**
  * The options of an entry that a file system of this type takes and that decide what is seen, or how it is kept. The
- * others are no affair of a build, or would let an image say how this machine mounts it.
+ * others are irrelevant to a build, or would let an image decide how this machine mounts it.
  * @throws Error where such an option has an odd value: without it something else would be mounted.
  */
 export function optionsOf({ options }: FstabEntry, type: string): string[] {

@@ -183,7 +183,7 @@ export class LocalEc2 {
       if (error instanceof Ec2Error) return { status: error.status, body: refuse(error.code, error.message, requestId) };
       if ((error as NodeJS.ErrnoException).code === 'ECONNRESET') throw error;
       const { message } = error as Error;
-      // A host command that failed is told in full, to whoever sees this process.
+      // The full output of a failed host command goes to those who see this process.
       if (visitor !== undefined) this.options.warn?.(`${name}: ${message}`);
       return { status: 500, body: refuse('InternalError', this.toldTo(visitor, message), requestId) };
     }
@@ -200,7 +200,7 @@ export class LocalEc2 {
     await this.setUnreadableAside();
   }
 
-  /** Waits for the disks that are being copied; whether that goes well, their records say. */
+  /** Waits for the disks that are being copied; their records show whether the copies succeeded. */
   async settled(): Promise<void> {
     await Promise.allSettled([...this.copies.values()].map(({ done }) => done));
   }

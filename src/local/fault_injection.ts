@@ -60,7 +60,7 @@ export interface FaultRule {
   readonly action: string;
   readonly region?: string;
   readonly fault: (typeof faults)[number];
-  /** How many of them go well first, and how many go wrong then; all unless said. */
+  /** How many requests succeed first, and how many fail after them; by default all of them fail. */
   readonly skip?: number;
   readonly times?: number;
 }
