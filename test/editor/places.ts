@@ -53,7 +53,7 @@ export const completions: readonly Case[] = [
 
 export const hovers: readonly Case[] = [
   { sort: 'what a key of the recipe is', marked: 'version: 1\ninc|ludes: {}\n', expect: ['Libraries: other recipes'] },
-  { sort: 'what a key of a task is', marked: 'version: 1\ntasks:\n  a:\n    nee|ds: []\n', expect: ['Tasks that must have ended well', 'needs: [packages]'] },
+  { sort: 'what a key of a task is', marked: 'version: 1\ntasks:\n  a:\n    nee|ds: []\n', expect: ['Tasks that must have succeeded', 'needs: [packages]'] },
   {
     sort: 'what a kind does',
     marked: 'version: 1\ntasks:\n  a:\n    uses: ec2.atta|chment\n    with: {volume: vol-0}\n',

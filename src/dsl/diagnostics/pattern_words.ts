@@ -1,6 +1,10 @@
 import { durationPattern } from '../syntax/duration.js';
 import { lockPattern, taskPattern } from '../syntax/lexical.js';
 
+/** Source: KMS API reference, "KeyId" of DescribeKey. */
+const kmsKey = '^(arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:)?(key/)?((mrk-)?[a-f0-9][a-f0-9-]*|alias/[A-Za-z0-9:/_-]+)$';
+const kmsKeyWords = 'the id, the alias or the ARN of a KMS key, such as alias/images';
+
 /** What a value must be, instead of the regular expression that tests it; by that expression. */
 const words: Readonly<Record<string, string>> = {
   '^/': 'an absolute path, such as /srv/image',
@@ -15,6 +19,8 @@ const words: Readonly<Record<string, string>> = {
   '^[0-9]{12}$': 'an account id of 12 digits, in quotes',
   '^[0-9]+(MiB|GiB|TiB)$': 'a size with the unit MiB, GiB or TiB, such as 512MiB',
   '^[A-Za-z0-9_.-]+(:[A-Za-z0-9_.-]+)?$': 'a user, or a user and a group, such as root:root',
+  [kmsKey]: kmsKeyWords,
+  [`^$|${kmsKey}`]: kmsKeyWords,
   [durationPattern]: 'a duration, such as 500ms, 90s, 20m or 2h',
   [taskPattern]: 'the name of a task',
   [lockPattern]: 'letters, digits and . _ -, beginning with a letter or digit',
