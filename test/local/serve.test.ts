@@ -223,7 +223,7 @@ suite('local serve', (test) => {
         '--latency slow.json': /slow.json: "volum" takes no time; there are call, visible, volume/,
         '--faults rules.json': /"fault":"gone".*: "fault" must be one of denied, throttled/,
         '--log none/log': /ENOENT.*none\/log/,
-        '--port 70000': /It must be a port/,
+        '--port 70000': /write a port, 0 to 65535/,
         '--region ../x': /a region is called e.g. local-1/,
       };
       for (const [line, text] of Object.entries(refused)) {

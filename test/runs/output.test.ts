@@ -208,7 +208,7 @@ suite('the log of a task', (test) => {
       assert.not.match(ran.log('b'), '…');
       // Reports have all of it.
       assert.is(ran.events.filter(({ type, task }) => type === 'task.output' && task === 'a').flatMap(({ lines }) => lines as string[]).length, 100_001);
-      assert.match((await run(['run', 'r.yml', '--log-limit', '1'], { folder })).stderr, 'It must be a size such as 10M, 50G or 1T.');
+      assert.match((await run(['run', 'r.yml', '--log-limit', '1'], { folder })).stderr, 'write a size such as 10M, 50G or 1T');
       assert.match(readFileSync(join(folder, 'state/runs', String(ran.events[0]?.['run']), 'logs/b.log'), 'utf8'), /^1\n/);
     }));
 });

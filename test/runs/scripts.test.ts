@@ -434,7 +434,7 @@ tasks:
     inFolder({}, async (folder) => {
       assert.equal(await said(['run'], folder), [
         2,
-        'error: cannot read chrootfile.yml: there is no such file [command-line]\n  help: name a recipe, e.g. chrootfile run base.yml, or create one by chrootfile init\n\n1 fault',
+        'error: cannot read chrootfile.yml: there is no such file [command-line]\n  help: name a recipe, e.g. chrootfile run base.yml, or create one by chrootfile init\n\n1 error',
       ]);
     }));
 });

@@ -57,7 +57,7 @@ function coloured(diagnostic: Diagnostic): string {
   const style = (name: Parameters<typeof styled>[0], text: string) => styled(name, text, process.stderr);
   const colour = diagnostic.severity === 'warning' ? 'yellow' : 'red';
   const [first = '', ...more] = formatDiagnostic(diagnostic).split('\n');
-  const place = diagnostic.span === undefined ? 'chrootfile' : placeOf(diagnostic.span);
+  const place = diagnostic.span !== undefined ? placeOf(diagnostic.span) : diagnostic.severity === undefined ? 'error' : '';
   const code = ` [${diagnostic.code}]`;
   const message = first.slice(place.length, -code.length);
   const rest = more.map((line) =>
