@@ -2,15 +2,22 @@ import { readdirSync } from 'node:fs';
 import { availableParallelism, constants } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { shareFrom } from './faults/options.js';
+import { shuffled } from './faults/random.js';
 import { differences, lookAtHost, removeDisks, watchTraces } from './support/host.js';
 import { enterSuite } from './support/namespaces.js';
 import { runFiles } from './support/scheduler.js';
 import { counts, narrowTo, runSuites } from './support/suite.js';
 
-// npm test -- [FILE...] [-t TEXT] [-j N]: the tests of the files that have the text in "suite: name", N files at once.
-// Without a file, those of every *.test.ts of this folder but the long ones and those with other people's programs.
+// npm test -- [FILE...] [-t TEXT] [-j N] [--share 1/2 [--seed N]]: the tests of the files that have the text in
+// "suite: name", N files at once; of these files a random share. Defaults to every *.test.ts of this folder, except the
+// long ones and those with other people's programs.
 
-const { values, positionals } = parseArgs({ options: { test: { type: 'string', short: 't' }, jobs: { type: 'string', short: 'j' } }, allowPositionals: true });
+const text = { type: 'string' } as const;
+const { values, positionals } = parseArgs({
+  options: { test: { ...text, short: 't' }, jobs: { ...text, short: 'j' }, share: text, seed: text },
+  allowPositionals: true,
+});
 const [file = ''] = positionals;
 process.exit(enterSuite() ? await runHere(resolve(file)) : await runAll());
 
@@ -20,10 +27,19 @@ async function runAll(): Promise<number> {
     .map((name) => join(import.meta.dirname, name));
   const ending = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => ending.abort(signal));
-  const files = positionals.length > 0 ? positionals : found;
+  const files = shareOf(positionals.length > 0 ? positionals : found);
   const failed = await runFiles(files, { test: values.test, jobs: Number(values.jobs ?? availableParallelism()), signal: ending.signal, cleanUp: removeDisks });
   if (ending.signal.aborted) return 128 + constants.signals[ending.signal.reason as NodeJS.Signals];
   return failed ? 1 : 0;
+}
+
+/** The files of `--share`, chosen by a seed that is printed. */
+function shareOf(files: readonly string[]): readonly string[] {
+  if (values.share === undefined) return files;
+  const [part, count] = shareFrom(values.share);
+  const seed = Number(values.seed ?? Math.floor(Math.random() * 1_000_000));
+  console.log(`seed ${seed}`);
+  return shuffled(files.toSorted(), seed).filter((_, i) => i % count === part - 1);
 }
 
 /** Runs the tests of one file in this process, which has namespaces and a folder of its own. */

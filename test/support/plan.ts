@@ -1,13 +1,15 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Diagnostic, RecipeError } from '../../src/dsl/diagnostics/diagnostic.js';
 import { makePlan, type Plan } from '../../src/dsl/plan/plan.js';
 import { type Libraries, loadModule, type Module } from '../../src/dsl/recipe/module.js';
 import { type LinkedTask, linkModule } from '../../src/dsl/resolve/link.js';
 import { language } from '../../src/tasks/language.js';
+import { repository } from './program.js';
 
 const onDisk: Libraries = {
   read: (path) => readFileSync(path, 'utf8'),
-  builtIn: '/built-in',
+  builtIn: join(repository, 'recipes/lib'),
   resolvePackage: (name) => {
     throw new Error(`no package ${name}`);
   },
