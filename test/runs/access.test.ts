@@ -118,9 +118,9 @@ suite('access to EC2', (test) => {
     'an EC2 that takes its time is waited for, and what it took is told',
     () =>
       inFolder({}, async (folder) => {
-        const slow = misbehaving(folder, [], { call: 5, visible: 300, volume: 400, attach: 400, detach: 400, snapshot: 1500, image: 500, copy: 1500 });
+        const slow = misbehaving(folder, [], { call: 5, visible: 300, volume: 400, attach: 400, detach: 400, snapshot: 2500, image: 500, copy: 1500 });
         assert.is((await runRecipe(folder, base, [], slow)).code, 0);
-        await new Promise((done) => setTimeout(done, 1_600));
+        await new Promise((done) => setTimeout(done, 2_600));
         const ran = await runRecipe(folder, pipeline(), [], slow);
         assert.is(ran.code, 0, ran.ended.stdout);
         const { ec2 } = ran.events.at(-1) as { ec2: { calls: Record<string, number>; waited: Record<string, number> } };

@@ -68,7 +68,7 @@ const mistakes: readonly (readonly [line: string, error: string, help: string])[
   ['plan r.yml --graph', 'unknown option "--graph"', 'chrootfile plan --help'],
   ['graph r.yml --format svg', 'invalid value "svg" for --format <format>', 'write one of text, mermaid, dot'],
   ['destroy', 'missing argument <run>', 'usage: chrootfile destroy [options] <run>'],
-  ['local delete ami-1', 'unknown command "local delete"', 'chrootfile local --help'],
+  ['local delete ami-1', 'unknown command "local delete"', 'write "chrootfile local rm"'],
   ['local rset', 'unknown command "local rset"', 'chrootfile local --help'],
   ['local export', 'missing argument <image>', 'usage: chrootfile local export [options] <image> <file>'],
   ['-C', 'option -C needs a folder', 'e.g. chrootfile -C images run'],
@@ -102,9 +102,9 @@ suite('the command line', (test) => {
 
   test('-C starts in another folder, before the verb and after it', () =>
     inFolder({ 'sub/chrootfile.yml': recipe, 'other/r.yml': recipe }, async (folder) => {
-      assert.is((await run(['-C', 'sub', 'check'], { folder })).stdout, 'chrootfile.yml: ok, 1 tasks\n');
-      assert.is((await run(['check', '-Cother', 'r.yml'], { folder })).stdout, 'r.yml: ok, 1 tasks\n');
-      assert.is((await run(['-C', 'sub', '-C', '../other', 'check', 'r.yml'], { folder })).stdout, 'r.yml: ok, 1 tasks\n');
+      assert.is((await run(['-C', 'sub', 'check'], { folder })).stdout, 'chrootfile.yml: ok, 1 task\n');
+      assert.is((await run(['check', '-Cother', 'r.yml'], { folder })).stdout, 'r.yml: ok, 1 task\n');
+      assert.is((await run(['-C', 'sub', '-C', '../other', 'check', 'r.yml'], { folder })).stdout, 'r.yml: ok, 1 task\n');
       assert.is((await run(['-C', 'sub', 'run', '--format', 'json'], { folder })).code, 0);
       assert.match((await run(['complete', '--', '-C', 'sub', 'run', ''], { folder })).stdout, /^image\t/m);
     }));
@@ -114,10 +114,10 @@ suite('the command line', (test) => {
       const deep = join(folder, 'a/b');
       mkdirSync(deep, { recursive: true });
       chmodSync(folder, 0o755);
-      assert.is((await run(['check'], { folder: deep })).stdout, '../../chrootfile.yml: ok, 1 tasks\n');
+      assert.is((await run(['check'], { folder: deep })).stdout, '../../chrootfile.yml: ok, 1 task\n');
       assert.match((await run(['plan', 'image'], { folder: deep })).stdout, /^..\/..\/chrootfile.yml: /);
       assert.match((await run(['list'], { folder: deep })).stdout, /^image +run/m);
-      assert.is((await run(['-C', 'a', 'check'], { folder })).stdout, '../chrootfile.yml: ok, 1 tasks\n');
+      assert.is((await run(['-C', 'a', 'check'], { folder })).stdout, '../chrootfile.yml: ok, 1 task\n');
     }));
 
   test('one above that others could have written is not used, and the error says why', () =>
