@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 if [ "$(id -u)" != 0 ]; then
-  echo "chrootfile: this needs root, for mounts, loop devices and packages: sudo npm ${npm_lifecycle_event:+run $npm_lifecycle_event}" >&2
+  echo "error: this needs root, for mounts, loop devices and packages: sudo npm ${npm_lifecycle_event:+run $npm_lifecycle_event}" >&2
   exit 3
 fi
 

@@ -91,11 +91,11 @@ suite('the package', (test) => {
       const ways = `  help: install one in PATH: apt install nodejs (Debian 13 or newer), or https://nodejs.org/en/download
   help: or name one: sudo CHROOTFILE_NODE=/opt/node/bin/node chrootfile run
 `;
-      assert.equal(start(['old', 'almost']), { status: 3, text: `chrootfile: needs Node 20.19 or newer, and PATH has none\n${ways}` });
+      assert.equal(start(['old', 'almost']), { status: 3, text: `error: chrootfile needs Node 20.19 or newer, and PATH has none\n${ways}` });
       const CHROOTFILE_NODE = join(folder, 'old/node');
       assert.equal(start(['new'], { CHROOTFILE_NODE }), {
         status: 3,
-        text: `chrootfile: CHROOTFILE_NODE=${CHROOTFILE_NODE} is not Node 20.19 or newer\n${ways}`,
+        text: `error: CHROOTFILE_NODE=${CHROOTFILE_NODE} is not Node 20.19 or newer\n${ways}`,
       });
     }));
 });

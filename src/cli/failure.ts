@@ -8,7 +8,7 @@ import { printError } from './terminal/output.js';
  */
 export async function reportFailure(error: unknown, version: string, words: readonly string[]): Promise<number> {
   if (error instanceof ExitError) {
-    printError(`${error.code === exits.invalid ? 'error' : 'chrootfile'}: ${error.message}`);
+    printError(`error: ${error.message}`);
     return error.code;
   }
   if (error instanceof Error && error.name === 'RecipeError') {
@@ -19,7 +19,7 @@ export async function reportFailure(error: unknown, version: string, words: read
   if (isOurs(error)) {
     const { readableStack } = await import('./terminal/readable_stack.js');
     printError(
-      `chrootfile: ${readableStack(error)}`,
+      `error: ${readableStack(error)}`,
       `  help: this is a bug in chrootfile (${version}, Node ${process.version}, ${process.platform} ${process.arch}).`,
       '        Please report it, with these lines, the command and, where you can, the recipe. If it was a run that ended',
       '        so, "chrootfile undo --all" cleans up after it.',
@@ -28,7 +28,7 @@ export async function reportFailure(error: unknown, version: string, words: read
   }
   const failure = error as NodeJS.ErrnoException;
   const help = failure.name === 'JournalError' ? '\n  help: chrootfile undo --all keeps the file and finds the resources of the run by their tags' : '';
-  printError(`chrootfile: ${failure.message}${help}`);
+  printError(`error: ${failure.message}${help}`);
   if (failure.name === 'LockedError') return exits.locked;
   const ofHost = ['JournalError', 'FormatError'].includes(failure.name) || /^E[A-Z]+$/.test(failure.code ?? '');
   return ofHost ? exits.host : exits.failed;

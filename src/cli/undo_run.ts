@@ -39,7 +39,7 @@ export async function undoRun(
     purpose: 'undo',
     openJournal: async () => {
       damage = await salvage(folder);
-      if (damage !== undefined) printError(`chrootfile: ${damage.message}`);
+      if (damage !== undefined) printError(`error: ${damage.message}`);
       return Journal.open(folder.journal);
     },
     prepare: ({ ended }) => {

@@ -170,7 +170,7 @@ suite('who may use a served EC2', (test) => {
         [['run', '--resume', '1'], 'runs/1/kept.json'],
       ] as const) {
         const { code, stderr } = await run(words, { folder });
-        assert.equal([code, stderr.startsWith(`chrootfile: ${join(folder, 'state', file)}: `)], [3, true], stderr);
+        assert.equal([code, stderr.startsWith(`error: ${join(folder, 'state', file)}: `)], [3, true], stderr);
       }
     }));
 

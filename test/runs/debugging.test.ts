@@ -476,7 +476,7 @@ tasks:
       const why =
         'its script may ask ("interactive"), and there is no terminal\n  help: run it on a terminal, with neither standard input nor standard output redirected';
       const ended = await run(['run'], { folder });
-      assert.equal([ended.code, ended.stderr], [3, `chrootfile: task "ask": ${why}\n`]);
+      assert.equal([ended.code, ended.stderr], [3, `error: task "ask": ${why}\n`]);
       assert.not.ok(existsSync(join(folder, 'state/runs')));
       writeFileSync(
         join(folder, 'chrootfile.yml'),

@@ -40,7 +40,7 @@ suite('the end of a run', (test) => {
   test('what is run cannot be written down: nothing is begun, and no folder of the run stays', () =>
     inFolder({ 'r.yml': `version: 1\nname: r\n# ${'long '.repeat(2_000)}\ntasks: {a: {run: "true"}}\n` }, async (folder) => {
       const ran = await run(['run', 'r.yml'], { folder, limit: 8_000 });
-      assert.equal([ran.code, ran.stdout, ran.stderr], [3, '', 'chrootfile: EFBIG: file too large, write\n']);
+      assert.equal([ran.code, ran.stdout, ran.stderr], [3, '', 'error: EFBIG: file too large, write\n']);
       assert.equal(readdirSync(join(folder, 'state/runs')), []);
     }));
 

@@ -13,7 +13,7 @@ suite('an error of the program itself', (test) => {
     inFolder({ 'r.yml': recipe, 'broken.cjs': "require('node:fs').fstatSync = () => { throw new TypeError('a part broke'); };\n" }, async (folder) => {
       const { code, stderr } = await run(['check', 'r.yml'], { folder, env: { NODE_OPTIONS: `--require ${join(folder, 'broken.cjs')}` } });
       assert.is(code, 1);
-      assert.match(stderr, /^chrootfile: internal error: TypeError: a part broke\n/);
+      assert.match(stderr, /^error: internal error: TypeError: a part broke\n/);
       assert.match(stderr, /^ +at readRegularFile \(src\/linux\/regular_file\.ts:\d+:\d+\)$/m);
       assert.match(stderr, /^ +at (Object\.)?check \(src\/cli\/commands\/check\.ts:\d+:\d+\)$/m);
       assert.match(stderr, /help: this is a bug in chrootfile \(\d.*Please report it/s);
@@ -24,7 +24,7 @@ suite('an error of the program itself', (test) => {
       { 'r.yml': recipe, 'broken.cjs': "setTimeout(() => { throw new RangeError('a part broke'); }, 0);\nprocess.exit = () => {};\n" },
       async (folder) => {
         const { stderr } = await run(['kinds'], { folder, env: { NODE_OPTIONS: `--require ${join(folder, 'broken.cjs')}` } });
-        assert.match(stderr, /^chrootfile: internal error: RangeError: a part broke\n/);
+        assert.match(stderr, /^error: internal error: RangeError: a part broke\n/);
       },
     ));
 
@@ -42,7 +42,10 @@ suite('an error of the program itself', (test) => {
   test('in dist, nothing names the folder it was built in', () => {
     const dist = join(repository, 'dist');
     const folders = ['dist', 'src', 'node_modules'].map((name) => join(repository, name));
-    const naming = readdirSync(dist).filter((file) => folders.some((folder) => readFileSync(join(dist, file)).includes(folder)));
+    const naming = readdirSync(dist, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map(({ parentPath, name }) => join(parentPath, name))
+      .filter((file) => folders.some((folder) => readFileSync(file).includes(folder)));
     assert.equal(naming, []);
     assert.ok(existsSync(join(dist, 'program.js.map')));
   });

@@ -112,7 +112,7 @@ suite('gc', (test) => {
         const env = misbehaving(folder, [{ action: 'DescribeSnapshots', region: 'local-1', fault: 'denied' }]);
         const ended = await run(['gc', '--regions', 'local-1,local-2', '--delete'], { folder, env });
         assert.is(ended.code, 5, ended.stdout + ended.stderr);
-        assert.match(ended.stderr, 'chrootfile: nothing is deleted in local-1: DescribeSnapshots: UnauthorizedOperation');
+        assert.match(ended.stderr, 'error: nothing is deleted in local-1: DescribeSnapshots: UnauthorizedOperation');
         assert.equal(
           heldBy(folder),
           before.filter((line) => line.startsWith('local-1')),

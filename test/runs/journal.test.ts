@@ -47,7 +47,7 @@ suite('a journal', (test) => {
           writeFileSync(journal, damage(readFileSync(journal, 'utf8')));
           const listed = await run(['runs'], { folder });
           assert.match(listed.stdout, / {2}unreadable {2}/);
-          assert.is(listed.stderr, `chrootfile: ${journal}:${line}: ${why}\n`);
+          assert.is(listed.stderr, `error: ${journal}:${line}: ${why}\n`);
           const undone = await run(['undo', '--all'], { folder });
           assert.is(undone.code, 5, undone.stdout + undone.stderr);
           assert.match(undone.stderr, `${journal}:${line}: ${why}; it is kept as ${journal}.broken`);
@@ -198,7 +198,7 @@ suite('formats', (test) => {
       ]) {
         const refused = await run(args, { folder });
         assert.equal([refused.code, refused.stdout], [3, ''], args.join(' '));
-        assert.match(refused.stderr, `chrootfile: ${join(folder, 'state')} has format 9, and this version of chrootfile reads 1 and 2`);
+        assert.match(refused.stderr, `error: ${join(folder, 'state')} has format 9, and this version of chrootfile reads 1 and 2`);
       }
       writeFileSync(join(folder, 'state/format'), good);
       const text = readFileSync(journal, 'utf8');

@@ -35,7 +35,7 @@ suite('requirements', (test) => {
           [
             3,
             '',
-            'chrootfile: namespaces: this process does not have CAP_SYS_ADMIN\n  help: a container must be privileged: docker run --privileged -v /dev:/dev\n',
+            'error: namespaces: this process does not have CAP_SYS_ADMIN\n  help: a container must be privileged: docker run --privileged -v /dev:/dev\n',
           ],
         );
         assert.not.ok(existsSync(join(folder, 'first')));
@@ -46,7 +46,7 @@ suite('requirements', (test) => {
     inFolder({ 'r.yml': volume }, (folder) => {
       const prepare = 'mkdir d; mount -t tmpfs none d; cp -a /dev/null /dev/zero /dev/urandom /dev/random /dev/tty d/; mkdir d/shm; mount --bind d /dev';
       const ended = runIn(folder, prepare, 'run', 'r.yml');
-      assert.is(ended.stderr, 'chrootfile: loop devices: no /dev/loop-control\n  help: modprobe loop; a container also needs --privileged -v /dev:/dev\n');
+      assert.is(ended.stderr, 'error: loop devices: no /dev/loop-control\n  help: modprobe loop; a container also needs --privileged -v /dev:/dev\n');
       assert.equal([ended.status, existsSync(join(folder, 'first'))], [3, false]);
       assert.match(
         runIn(folder, 'mount -t tmpfs none d; cp -a /dev/null d/; mkdir d/shm; mount --bind d /dev', 'doctor').stdout,
@@ -58,10 +58,7 @@ suite('requirements', (test) => {
     inFolder({ 'r.yml': volume, 'none.yml': 'version: 1\nname: r\ntasks:\n  a: {run: "true"}\n' }, (folder) => {
       const small = (size: string, ...args: string[]) => runIn(folder, `mkdir -p state; mount -t tmpfs -o size=${size} none state`, ...args);
       const refused = small('100m', 'run', 'r.yml');
-      assert.match(
-        refused.stderr,
-        /^chrootfile: disk: (99|100) MiB free in \S+state; volumes need at least 256 MiB\n {2}help: free some space, or choose another/,
-      );
+      assert.match(refused.stderr, /^error: disk: (99|100) MiB free in \S+state; volumes need at least 256 MiB\n {2}help: free some space, or choose another/);
       assert.equal([refused.status, existsSync(join(folder, 'first'))], [3, false]);
       assert.match(small('100m', 'doctor').stdout, '✖ disk: 0.1 GiB free\n    volumes of the embedded EC2 need at least 256 MiB\n');
       assert.is(small('100m', 'run', 'none.yml').status, 0);
@@ -79,11 +76,11 @@ suite('requirements', (test) => {
       };
       assert.is(
         lacks('{uses: disk.partition, with: {device: /dev/none, table: gpt, partitions: [{name: root}]}}', '/usr/sbin/sfdisk'),
-        'chrootfile: this host lacks sfdisk\n  help: apt-get install fdisk\n',
+        'error: this host lacks sfdisk\n  help: apt-get install fdisk\n',
       );
       assert.is(
         lacks('{uses: disk.filesystem, with: {device: /dev/none, type: "{{ inputs.type }}"}}', '/usr/sbin/mkfs.vfat'),
-        'chrootfile: this host lacks mkfs.vfat\n  help: apt-get install dosfstools\n',
+        'error: this host lacks mkfs.vfat\n  help: apt-get install dosfstools\n',
       );
       for (const [name, from] of [
         ['mmdebstrap', 'mmdebstrap'],
@@ -91,7 +88,7 @@ suite('requirements', (test) => {
       ] as const)
         assert.is(
           lacks(`{run: "command -v x || true\\n${name} --version"}`, `/usr/bin/${name}`),
-          `chrootfile: this host lacks ${name}\n  help: apt-get install ${from}\n`,
+          `error: this host lacks ${name}\n  help: apt-get install ${from}\n`,
         );
     }));
 });

@@ -426,7 +426,7 @@ tasks:
           (error, _, stderr) => resolve({ code: error?.code, stderr }),
         );
       });
-      assert.is(done.stderr, 'chrootfile: run needs root: it mounts, attaches and changes root\n  help: sudo chrootfile run recipes/base.yml\n');
+      assert.is(done.stderr, 'error: run needs root: it mounts, attaches and changes root\n  help: sudo chrootfile run recipes/base.yml\n');
       assert.is(done.code, 3);
     }));
 

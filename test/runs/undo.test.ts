@@ -231,7 +231,7 @@ tasks:
       const id = readdirSync(join(folder, 'state/runs'))[0] ?? '';
       const refused = await run(['undo', id], { folder });
       assert.is(refused.code, 4);
-      assert.match(refused.stderr, new RegExp(`^chrootfile: .*/${id}/run is locked by process ${started.child.pid} \\(run of r.yml, since 2\\d{3}-.*Z\\)\n$`));
+      assert.match(refused.stderr, new RegExp(`^error: .*/${id}/run is locked by process ${started.child.pid} \\(run of r.yml, since 2\\d{3}-.*Z\\)\n$`));
       assert.match((await run(['runs'], { folder })).stdout, new RegExp(`^${id} .* running `, 'm'));
       writeFileSync(join(folder, 'go'), '');
       assert.is((await started.ended).code, 0);

@@ -176,9 +176,9 @@ suite('verbs', (test) => {
       assert.match(du, new RegExp(`^ID +REGION +SIZE +ON DISK\n${snapshot} +local-1 +1 GiB +[\\d.]+ (MiB|GiB)\ntotal +1 GiB +[\\d.]+ (MiB|GiB)\n$`));
       const refused = await run(['local', 'rm', snapshot, 'vol-none'], { folder });
       assert.is(refused.code, 1);
-      assert.match(refused.stderr, `chrootfile: ${snapshot}: `);
+      assert.match(refused.stderr, `error: ${snapshot}: `);
       assert.match(refused.stderr, `is currently in use by ${image}`);
-      assert.match(refused.stderr, 'chrootfile: vol-none: no image, snapshot or volume has this id\n');
+      assert.match(refused.stderr, 'error: vol-none: no image, snapshot or volume has this id\n');
       const removed = await run(['local', 'rm', snapshot, image], { folder });
       assert.equal([removed.code, removed.stdout, removed.stderr], [0, `${image} deleted\n${snapshot} deleted\n`, '']);
       assert.is((await run(['local', 'snapshots'], { folder })).stdout, 'no snapshots\n');

@@ -72,7 +72,7 @@ async function gc(options: GcOptions): Promise<number> {
         closed.push(`${ec2.region}: ${(error as Error).message}`);
       }
     }
-    for (const text of closed) printError(`chrootfile: nothing is deleted in ${text}`);
+    for (const text of closed) printError(`error: nothing is deleted in ${text}`);
     const open = regions.filter(({ region }) => !closed.some((text) => text.startsWith(`${region}: `)));
     const judge = await judgeOf(found, open, new Map(listRuns(state).map((run) => [run.id, run.summary().state])), options);
     const rows: Row[] = [];

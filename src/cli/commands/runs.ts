@@ -48,7 +48,7 @@ function runs({ state: named, failed, limit, json }: RunsOptions): void {
     );
   if (shown.length === 0) return print('no failed runs');
   print(...table([['RUN', 'STARTED (UTC)', 'TIME', 'STATE', 'OPEN', 'FAILED TASK', 'RECIPE'], ...shown.map(rowOf)]));
-  for (const { error } of shown) if (error !== undefined) printError(`chrootfile: ${error}`);
+  for (const { error } of shown) if (error !== undefined) printError(`error: ${error}`);
 }
 
 type Shown = RunSummary & RunResult;

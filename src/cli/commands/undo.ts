@@ -77,7 +77,7 @@ async function resultOf(folder: RunFolder, options: UndoOptions, environment: No
   } catch (error) {
     if (!options.all || error instanceof FormatError) throw error;
     const { message } = error as Error;
-    printError(`chrootfile: ${folder.id}: ${message}`);
+    printError(`error: ${folder.id}: ${message}`);
     if (error instanceof LockedError) return { run: folder.id, undone: 0, left: [], locked: message };
     return { run: folder.id, undone: 0, left: [{ task: 'run', kind: 'journal', error: message, by_hand: [] }] };
   }

@@ -43,13 +43,13 @@ async function removeLocal(ids: readonly string[], folder: string | undefined): 
           await remove(await context.ec2(region), kind, id);
           print(`${id} deleted`);
         } catch (error) {
-          printError(`chrootfile: ${id}: ${(error as Error).message}`);
+          printError(`error: ${id}: ${(error as Error).message}`);
           failed = true;
         }
       }
     }
     for (const id of unknown) {
-      printError(`chrootfile: ${id}: no image, snapshot or volume has this id`);
+      printError(`error: ${id}: no image, snapshot or volume has this id`);
       failed = true;
     }
   } finally {
