@@ -49,7 +49,7 @@ export function loadRecipe(file: string, given: GivenInputs = {}): LoadedRecipe 
       message: `words after "--" are "run.arguments", which ${file} does not use`,
       help: 'write tasks and options before "--"',
     });
-  const ofScripts = scriptErrors(module);
+  const ofScripts = scriptErrors(module, diagnostics);
   diagnostics.push(...ofScripts.filter(({ severity }) => severity === undefined));
   const inputs = inputsFor(module, given);
   // What must be given is asked for when something runs; what was given must fit at once.

@@ -25,9 +25,11 @@ const mostScripts = 1000;
 /**
  * The syntax errors of a recipe's scripts for sh and bash: errors on the host, warnings in a chroot. One process of each
  * shell reads all its scripts; none of them is run. Without that shell on the host nothing is found.
+ * @param known diagnostics of the recipe: a script that has one is left out, since a template in it cannot be replaced.
  */
-export function scriptErrors(module: Module): Diagnostic[] {
-  const scripts = [...new Map([...scriptsOf(module)].map((script) => [script.value, script])).values()].slice(0, mostScripts);
+export function scriptErrors(module: Module, known: readonly Diagnostic[]): Diagnostic[] {
+  const unique = [...new Map([...scriptsOf(module)].map((script) => [script.value, script])).values()];
+  const scripts = unique.filter(({ value }) => !known.some(({ span }) => isIn(span, value))).slice(0, mostScripts);
   return (['sh', 'bash'] as const).flatMap((shell) => {
     const own = scripts.filter((script) => script.shell === shell);
     const found = errorsOf(
@@ -36,6 +38,12 @@ export function scriptErrors(module: Module): Diagnostic[] {
     );
     return own.flatMap((script, i) => diagnosticOf(script, found[i] ?? ''));
   });
+}
+
+/** Whether a place is in a value. */
+function isIn(span: Span | undefined, { at }: Value): boolean {
+  const { source, start, end } = at.document.spanOf(at.pointer);
+  return span !== undefined && span.source.path === source.path && span.start >= start && span.start < end;
 }
 
 function* scriptsOf(module: Module): Generator<WrittenScript> {

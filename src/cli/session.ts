@@ -54,7 +54,7 @@ export async function runSession(prepared: PreparedRun, options: RunOptions, int
   try {
     emit(startedEvent(prepared));
     // The event says already what it is.
-    for (const { severity: _, ...warning } of plan.warnings) warn(formatDiagnostic(warning).trimEnd());
+    for (const { severity: _, ...warning } of [...prepared.loaded.warnings, ...plan.warnings]) warn(formatDiagnostic(warning).trimEnd());
     warnOfDeadRuns(folder, warn);
     const facts = new EvaluationContext(inputs, environment, redactor, { folder, started, words: options.arguments, kept });
     const outcome = await execute({

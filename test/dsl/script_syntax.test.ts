@@ -22,6 +22,25 @@ suite('the syntax of scripts', (test) => {
     assert.equal(await checked(`  sys: {uses: chroot, with: {root: /srv}}\n  a:\n    in: sys\n    run: |${script}`), [0, `r.yml:9:9: warning: ${message}`]);
   });
 
+  test('a warning is printed once by check, plan and run', () =>
+    inFolder(
+      {
+        'r.yml':
+          'version: 1\ntasks:\n  sys: {uses: chroot, with: {root: /srv}}\n  a: {in: sys, run: "if true", strategy: {matrix: {n: [1, 2]}}}\n  b: {run: "true"}\n',
+      },
+      async (folder) => {
+        for (const words of [
+          ['check', 'r.yml'],
+          ['plan', 'r.yml'],
+          ['run', 'r.yml', 'b'],
+          ['run', 'r.yml', 'b', '--dry-run'],
+        ]) {
+          const { code, stdout, stderr } = await run(words, { folder });
+          assert.equal([code, (stdout + stderr).split('syntax error in the script').length], [0, 2], `${words}: ${stdout}${stderr}`);
+        }
+      },
+    ));
+
   test('no claim is made of what only the run can tell', async () => {
     for (const script of [
       'if {{ run.id }}; then echo {{ quote run.arguments }}; fi',

@@ -37,7 +37,7 @@ export function plan(file: string, goals: readonly string[], options: PlanOption
   const made = makePlan(loaded.module, loaded.tasks, goals);
   mustBePlaced(made);
   inputsOf(loaded);
-  printDiagnostics(made.warnings, 'text');
+  printDiagnostics([...loaded.warnings, ...made.warnings], 'text');
   if (options.json) return printJson(planJson(made, knownTo(loaded)));
   printPlan(made, { file, goals, known: knownTo(loaded), why: options.why });
 }
