@@ -5,7 +5,7 @@ import { axisValueHelp, axisValuePattern, namePattern, taskNamePattern, taskPatt
 import { limits } from '../syntax/limits.js';
 import type { Diagnostic } from './diagnostic.js';
 import { allowedIn, keyOf, messageOf, oneOfKeys, type Schema, typesIn } from './schema_messages.js';
-import { emptyHelp, interpolation, type Misplaced, shortFormHelp } from './short_forms.js';
+import { cutTextHelp, emptyHelp, interpolation, type Misplaced, shortFormHelp } from './short_forms.js';
 import { hintFor, hintForKind, hintForType, meantBy, nearest, outputFor } from './suggest.js';
 
 type Kinds = ReadonlyMap<string, KindDeclaration>;
@@ -160,7 +160,7 @@ class Reader {
     if (parameter !== undefined && nearest(name, known) === undefined)
       return `did you mean "${parameter}"? Put it under "with": it is a parameter of ${kind?.name}`;
     if (name === 'steps' && Array.isArray(value)) return 'each step is a task of its own; order them with "needs"';
-    return hintFor(name, known);
+    return cutTextHelp(this.written, name, this.keySpan(name)) ?? hintFor(name, known);
   }
 
   private required(missing: string): Diagnostic {

@@ -1,4 +1,5 @@
 import { isValueType } from '../recipe/inputs.js';
+import type { Span } from '../syntax/source.js';
 import { type Schema, typesIn } from './schema_messages.js';
 
 /** A value of the wrong type, and where it is. */
@@ -152,4 +153,14 @@ function quotedText(text: string): string {
 /** Longer values would bury the advice. */
 function short(text: string): string {
   return text.length <= 80 ? text : `${text.slice(0, 79)}…`;
+}
+
+/** Help for a key that is the rest of a text in a flow map, as in `{description: a, the rest}`: a comma ends an unquoted text there. */
+export function cutTextHelp(map: unknown, key: string, { source, start, end }: Span): string | undefined {
+  const entries = Object.entries((map ?? {}) as Record<string, unknown>);
+  const at = entries.findIndex(([name]) => name === key);
+  const [[before, text] = ['', undefined]] = entries.slice(at - 1);
+  const isCut = /,\s*$/.test(source.text.slice(0, start)) && /^\s*[,}]/.test(source.text.slice(end));
+  if (at < 1 || !isCut || entries[at]?.[1] !== null || typeof text !== 'string' || /^["']/.test(source.text.slice(start))) return undefined;
+  return `quote a text with ", " in it: ${before}: ${JSON.stringify(`${text}, ${key}`)}`;
 }
