@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { eventsSchema } from '../src/cli/schemas/events.js';
 import { manifestSchema } from '../src/cli/schemas/manifest.js';
 import { planSchema } from '../src/cli/schemas/plan.js';
 import { runsSchema } from '../src/cli/schemas/runs.js';
@@ -13,7 +14,7 @@ import { reference } from './reference.js';
 const files = {
   'schemas/recipe.schema.json': `${JSON.stringify(schema, undefined, 2)}\n`,
   ...Object.fromEntries(
-    Object.entries({ runs: runsSchema, plan: planSchema, manifest: manifestSchema }).map(([name, one]) => [
+    Object.entries({ runs: runsSchema, plan: planSchema, manifest: manifestSchema, events: eventsSchema }).map(([name, one]) => [
       `schemas/${name}.schema.json`,
       `${JSON.stringify(one, undefined, 2)}\n`,
     ]),

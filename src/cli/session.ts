@@ -146,6 +146,7 @@ async function begin(prepared: PreparedRun, journal: Journal, redactor: Redactor
 function startedEvent({ loaded, plan, folder, done }: PreparedRun): RunEvent {
   return {
     type: 'run.started',
+    version: 1,
     run: folder.id,
     recipe: loaded.file,
     done: done.size,

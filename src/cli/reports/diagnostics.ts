@@ -17,7 +17,7 @@ export function printDiagnostics(diagnostics: readonly Diagnostic[], format: Dia
     case 'json':
       return printJson(sorted.map(recordOf));
     case 'event':
-      return print(plainJson({ time: new Date().toISOString(), type: 'recipe.invalid', diagnostics: sorted.map(recordOf) }));
+      return print(plainJson({ time: new Date().toISOString(), type: 'recipe.invalid', version: 1, diagnostics: sorted.map(recordOf) }));
     case 'github':
       for (const diagnostic of sorted) print(annotation(diagnostic));
   }

@@ -15,6 +15,8 @@ export function isSatisfied(outcome: NodeOutcome | undefined): boolean {
 export type RunEvent =
   | {
       readonly type: 'run.started';
+      /** Of the format of events; the schema is `schemas/events.schema.json`. */
+      readonly version: 1;
       readonly run: string;
       readonly recipe: string;
       /** How many nodes succeeded before, when a kept run is resumed. */
