@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Command } from 'commander';
+import type { Command } from 'commander';
+import { ProgramCommand } from '../src/cli/usage.js';
 import type { CommandLine, Verb } from '../src/cli/verbs.js';
 
 // Writes what a package has besides the program, into dist/: the man page, from commander's definitions, and the
@@ -61,7 +62,7 @@ function printed(...words: readonly string[]): string {
 
 /** A command as its module declares it. */
 async function declared(name: string): Promise<Command> {
-  const parent = new Command('chrootfile');
+  const parent = new ProgramCommand('chrootfile');
   const line: CommandLine = { words: [], passed: [], exit: () => {}, programFor: async () => parent };
   const { verb } = (await import(`../src/cli/commands/${name}.js`)) as { verb: Verb };
   await verb(parent, line);

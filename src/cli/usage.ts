@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import { Command } from 'commander';
+import { Command, Help, type Option } from 'commander';
 import { nearest } from '../dsl/diagnostics/suggest.js';
 import { ExitError, exits } from './exit_codes.js';
 
@@ -10,10 +10,22 @@ export class ProgramCommand extends Command {
     return new ProgramCommand(name);
   }
 
+  override createHelp(): Help {
+    return Object.assign(new ProgramHelp(), this.configureHelp());
+  }
+
   /** Commander calls this for every usage error. */
   override error(message: string, { code = '' }: { readonly code?: string } = {}): never {
     const { what, help } = reworded(this, message, code);
     throw new ExitError(exits.invalid, `${what}\n  help: ${help}`);
+  }
+}
+
+/** Help that prints no default of switches and lists: it is always false or empty. */
+class ProgramHelp extends Help {
+  override optionDescription(option: Option): string {
+    const isEmpty = option.defaultValue === false || (Array.isArray(option.defaultValue) && option.defaultValue.length === 0);
+    return isEmpty ? option.description : super.optionDescription(option);
   }
 }
 

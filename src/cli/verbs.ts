@@ -36,14 +36,12 @@ export function stateOption(): Option {
 
 /** `--input`. */
 export function inputOption(): Option {
-  return new Option('-i, --input <name=value>', 'set an input; can be repeated').argParser(collect).default([] as string[], 'none');
+  return new Option('-i, --input <name=value>', 'set an input; can be repeated').argParser(collect).default([] as string[]);
 }
 
 /** `--inputs`. */
 export function inputsOption(): Option {
-  return new Option('--inputs <file>', 'read inputs from a YAML, JSON or dotenv (.env) file; can be repeated')
-    .argParser(collect)
-    .default([] as string[], 'none');
+  return new Option('--inputs <file>', 'read inputs from a YAML, JSON or dotenv (.env) file; can be repeated').argParser(collect).default([] as string[]);
 }
 
 /** `--json`. */

@@ -100,6 +100,14 @@ suite('the command line', (test) => {
       }
     }));
 
+  test('help prints no default of switches and lists', () =>
+    inFolder({}, async (folder) => {
+      const { stdout } = await run(['run', '--help'], { folder });
+      assert.match(stdout, /^ {2}-q, --quiet +print only errors and outputs$/m);
+      assert.match(stdout, /^ {2}-i, --input <name=value> +set an input; can be repeated$/m);
+      assert.match(stdout, /\(default: number of CPUs\)/);
+    }));
+
   test('-C starts in another folder, before the verb and after it', () =>
     inFolder({ 'sub/chrootfile.yml': recipe, 'other/r.yml': recipe }, async (folder) => {
       assert.is((await run(['-C', 'sub', 'check'], { folder })).stdout, 'chrootfile.yml: ok, 1 task\n');
