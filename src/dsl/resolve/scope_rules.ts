@@ -53,8 +53,10 @@ function checkShape(
 ): void {
   const shape = shapeOf(binding);
   const name = pathText(path);
-  if (shape === 'text' && binding.rest.length > 0) say('unknown-name', `"${name}": there is no "${binding.rest[0]}" in it`, 'it is one value, not a map');
-  else if ((shape === 'list' || shape === 'map') && binding.rest.length === 0 && inText) {
+  if (shape === 'text' && binding.rest.length > 0) {
+    const whole = pathText(path.slice(0, -binding.rest.length));
+    say('unknown-name', `"${name}": there is no "${binding.rest[0]}" in "${whole}", which is text`, `write {{ ${whole} }}`);
+  } else if ((shape === 'list' || shape === 'map') && binding.rest.length === 0 && inText) {
     say(
       'type',
       `"${name}" is a ${shape}, which cannot be inserted into text`,
@@ -80,7 +82,7 @@ const fits: Readonly<Record<ArgumentShape, readonly Shape[]>> = {
 type Shape = 'text' | 'list' | 'map';
 
 /** What can be told of a value before it is known, without `rest`; undefined where nothing can. */
-function shapeOf(binding: Binding, depth = 0): Shape | undefined {
+export function shapeOf(binding: Binding, depth = 0): Shape | undefined {
   // Variables that refer to each other without end have an error of their own.
   if (depth > 20) return undefined;
   const declared = (type: unknown) =>
