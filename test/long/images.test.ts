@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -80,6 +80,19 @@ suite('images that boot', (test) => {
     () =>
       inFolder({}, (folder) => {
         assert.equal(follow(join(repository, 'docs/tutorial.md'), folder, state), { ran: 8, compared: 7 });
+      }),
+    5 * minute,
+  );
+
+  test(
+    'the recipe of README.md builds on the image of the demo',
+    () =>
+      inFolder({}, async (folder) => {
+        const [, recipe = ''] = /^```yaml\n(.*?)^```$/ms.exec(readFileSync(join(repository, 'README.md'), 'utf8')) ?? [];
+        writeFileSync(join(folder, 'chrootfile.yml'), recipe);
+        const built = await run(['run', '-q'], { folder, env: state });
+        assert.is(built.code, 0, built.stderr);
+        assert.match(built.stdout, /^image_id = ami-[0-9a-f]{17}$/m);
       }),
     5 * minute,
   );

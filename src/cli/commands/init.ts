@@ -43,11 +43,11 @@ tasks:
     with: {device: "{{ rootfs.device }}"}
 
   greeting:
-    description: What is put on it
+    description: A file on it
     run: echo hello > {{ quote root.path }}/hello.txt
 
   snapshot:
-    description: The volume, once all that used it is done and released
+    description: A snapshot of the volume, when no task uses it any more
     uses: ec2.snapshot
     with: {volume: "{{ volume.id }}"}
   image:
