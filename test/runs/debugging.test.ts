@@ -187,7 +187,7 @@ tasks:
         assert.match((await resume()).stderr, 'input "token" needs a value');
         assert.match((await resume('-i', 'size=8', '-i', 'token=hunter22')).stderr, 'it has its inputs: size\n  help: give only those that are secret');
         writeFileSync(join(folder, 'chrootfile.yml'), text('true').replace('echo "{{ run.uuid }}', 'echo  "{{ run.uuid }}'));
-        assert.match((await resume('-i', 'token=hunter22')).stderr, `task "first" succeeded, and it or a value it reads has changed since`);
+        assert.match((await resume('-i', 'token=hunter22')).stderr, `task "first" succeeded, but it or a value it reads has changed since`);
         assert.match((await run(['run', '-q', '--dry-run'], { folder })).stderr, 'input "token" needs a value');
         // Fails again, and is kept again; then it is mended in the recipe.
         writeFileSync(join(folder, 'chrootfile.yml'), text('exit 9'));
@@ -242,7 +242,7 @@ tasks: {task: {run: "echo {{ inputs.word }} {{ inputs.other }}"}}
         const { code, stderr } = await run(['run', '--resume', id], { folder });
         assert.equal(
           [code, stderr.split('\n')[0]],
-          [2, `error: run ${id} cannot be resumed: task "${task}" succeeded, and it or a value it reads has changed since`],
+          [2, `error: run ${id} cannot be resumed: task "${task}" succeeded, but it or a value it reads has changed since`],
           after,
         );
         write(name, files[name]);
@@ -358,7 +358,7 @@ ${more}`;
       const refused = await run(['run', '--resume', id], { folder });
       assert.equal(
         [refused.code, refused.stderr.split('\n')[0]],
-        [2, `error: run ${id} cannot be resumed: task "more" uses "hold", which is released already`],
+        [2, `error: run ${id} cannot be resumed: task "more" uses "hold", which is already released`],
       );
       for (const words of [['--dry-run'], ['--cloud', 'aws'], ['--help']]) {
         const ended = await run(['run', '--resume', id, ...words], { folder });
@@ -474,7 +474,7 @@ tasks:
   test('fail without a terminal before anything runs; one that may not run, or may fail, fails when its turn comes', () =>
     inFolder({ 'chrootfile.yml': asking }, async (folder) => {
       const why =
-        'its script may ask ("interactive"), and there is no terminal\n  help: run it on a terminal, with neither standard input nor standard output redirected';
+        'the script is interactive ("interactive: true"), and there is no terminal\n  help: run it on a terminal, with neither standard input nor standard output redirected';
       const ended = await run(['run'], { folder });
       assert.equal([ended.code, ended.stderr], [3, `error: task "ask": ${why}\n`]);
       assert.not.ok(existsSync(join(folder, 'state/runs')));

@@ -34,9 +34,9 @@ async function killedRun(folder: string): Promise<string> {
 
 suite('a journal', (test) => {
   for (const [what, damage, line, why] of [
-    ['whose first line is zeroed', (text: string) => text.replace(/^.*\n/, (first) => `${'\0'.repeat(first.length - 1)}\n`), 1, 'a line that cannot be read'],
+    ['whose first line is zeroed', (text: string) => text.replace(/^.*\n/, (first) => `${'\0'.repeat(first.length - 1)}\n`), 1, 'unreadable line'],
     ['that is empty', () => '', 1, 'the file is empty'],
-    ['with garbage in the middle', (text: string) => text.replace(/\n/, '\n{"type":"no\n'), 2, 'a line that cannot be read'],
+    ['with garbage in the middle', (text: string) => text.replace(/\n/, '\n{"type":"no\n'), 2, 'unreadable line'],
   ] as const) {
     test(
       `${what} is an error that names it; what it told of is found by tag, once and for all`,
@@ -50,7 +50,7 @@ suite('a journal', (test) => {
           assert.is(listed.stderr, `error: ${journal}:${line}: ${why}\n`);
           const undone = await run(['undo', '--all'], { folder });
           assert.is(undone.code, 5, undone.stdout + undone.stderr);
-          assert.match(undone.stderr, `${journal}:${line}: ${why}; it is kept as ${journal}.broken`);
+          assert.match(undone.stderr, `${journal}:${line}: ${why}; the damaged file is kept as ${journal}.broken`);
           assert.equal(heldBy(folder), []);
           assert.equal(differences(before, await lookAtHost()), []);
           // What stands in lines that can be read is undone as ever.
@@ -77,7 +77,7 @@ suite('a journal', (test) => {
           writeFileSync(journal, damage(readFileSync(journal, 'utf8')));
           const undone = await run(['undo', '--all'], { folder });
           assert.is(undone.code, 5, undone.stdout + undone.stderr);
-          assert.match(undone.stderr, /journal\.jsonl:(\d+: a line that cannot be read| its end is missing); it is kept as/);
+          assert.match(undone.stderr, /journal\.jsonl:(\d+: unreadable line| the end of the file is missing); the damaged file is kept as/);
           assert.equal(heldBy(folder), kept);
           assert.match((await run(['runs'], { folder })).stdout, '  succeeded  ');
           assert.equal((await run(['undo', '--all'], { folder })).stdout, 'nothing to undo\n');
@@ -198,14 +198,14 @@ suite('formats', (test) => {
       ]) {
         const refused = await run(args, { folder });
         assert.equal([refused.code, refused.stdout], [3, ''], args.join(' '));
-        assert.match(refused.stderr, `error: ${join(folder, 'state')} has format 9, and this version of chrootfile reads 1 and 2`);
+        assert.match(refused.stderr, `error: ${join(folder, 'state')} has format 9, but this version of chrootfile reads formats 1 and 2`);
       }
       writeFileSync(join(folder, 'state/format'), good);
       const text = readFileSync(journal, 'utf8');
       writeFileSync(journal, text.replace('"format":2', '"format":9'));
       const refused = await run(['undo', '--all'], { folder });
       assert.is(refused.code, 3);
-      assert.match(refused.stderr, `${journal} has format 9, and this version of chrootfile reads 1 and 2`);
+      assert.match(refused.stderr, `${journal} has format 9, but this version of chrootfile reads formats 1 and 2`);
       writeFileSync(journal, text);
       assert.is((await run(['undo', '--all'], { folder })).code, 0);
     }));

@@ -126,7 +126,7 @@ ${more}outputs: {sum: "{{ build.sum }}"}
         const result = await runRecipe(folder, recipe, args);
         return [reasonOf(result, 'build'), result.outputs['sum']];
       };
-      assert.equal(await said(), ['ran: no run of it is known', 6]);
+      assert.equal(await said(), ['ran: never run before', 6]);
       assert.equal(await said(), ['up_to_date: nothing changed since run R', 6]);
       assert.equal(await said(text(), '--force'), ['ran: --force', 6]);
       mkdirSync(join(folder, 'src/drafts'));
@@ -146,7 +146,7 @@ ${more}outputs: {sum: "{{ build.sum }}"}
       assert.equal(await said(text(), '-i', 'flavor=full'), ['up_to_date: nothing changed since run R', 8]);
       // A task that failed is not up to date, whatever an earlier run did.
       assert.equal((await runRecipe(folder, text('', 'false'), ['-i', 'flavor=full'])).code, 1);
-      assert.equal(await said(text(), '-i', 'flavor=full'), ['ran: no run of it is known', 8]);
+      assert.equal(await said(text(), '-i', 'flavor=full'), ['ran: never run before', 8]);
     }));
 
   test('status commands tell that the work is done; without kept outputs a task that has some runs; a pattern for nothing is an error', () =>
@@ -157,7 +157,7 @@ ${more}outputs: {sum: "{{ build.sum }}"}
 outputs: {x: "{{ giving.x }}"}
 `;
       const first = await runRecipe(folder, recipe);
-      assert.equal([reasonOf(first, 'plain'), reasonOf(first, 'giving')], ['ran: status: test -e done: exit code 1', 'ran: no outputs of it are kept']);
+      assert.equal([reasonOf(first, 'plain'), reasonOf(first, 'giving')], ['ran: status: test -e done: exit code 1', 'ran: its outputs were not saved']);
       const second = await runRecipe(folder, recipe);
       assert.equal(second.nodes, ['plain up_to_date', 'giving up_to_date']);
       assert.is(second.outputs['x'], '1');
@@ -165,7 +165,7 @@ outputs: {x: "{{ giving.x }}"}
       assert.not.ok(existsSync(join(folder, 'ran')), 'it is told before the work is done');
       assert.equal(
         reasonOf(await runRecipe(folder, recipe.replace('x: {}}', 'x: {}, y: {}}')), 'giving'),
-        'ran: no outputs of it are kept',
+        'ran: its outputs were not saved',
         'a new output was never given',
       );
       assert.match(none.errors['a'] ?? '', 'sources: no file matches "nowhere/*.c"');
@@ -222,8 +222,8 @@ outputs: {x: "{{ giving.x }}"}
         const result = await runRecipe(folder, recipe(...args));
         return [reasonOf(result, 'a'), reasonOf(result, 'b')];
       };
-      assert.equal(await said('one', 'false'), ['ran: no run of it is known', 'ran: no run of it is known']);
-      assert.equal(await said('one'), ['up_to_date: nothing changed since run R', 'ran: no run of it is known']);
+      assert.equal(await said('one', 'false'), ['ran: never run before', 'ran: never run before']);
+      assert.equal(await said('one'), ['up_to_date: nothing changed since run R', 'ran: never run before']);
       assert.equal(await said('two'), ['ran: the result /opt/* is missing', 'up_to_date: nothing changed since run R']);
       // A link of the image that would lead to a file of the host.
       symlinkSync(join(folder, 'host'), join(folder, 'three/root/opt'));
@@ -336,7 +336,7 @@ outputs: {ids: "{{ part.id }}", path: "{{ sys.path }}"}
         'group succeeded',
       ])
         assert.ok(result.nodes.includes(node), `${node}: ${result.nodes.join(', ')}`);
-      assert.match(result.errors['inside'] ?? '', 'it runs in "sys", which was skipped or failed');
+      assert.match(result.errors['inside'] ?? '', 'task "sys", named by "in", was skipped or failed');
       assert.match(result.errors['wants'] ?? '', '"device" has no value: task "sys" was skipped or failed');
       // What a resource half made is taken back before it is put up with.
       assert.is(readFileSync(join(folder, 'undone'), 'utf8'), 'undone\n');

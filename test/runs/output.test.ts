@@ -199,7 +199,7 @@ suite('the log of a task', (test) => {
       assert.ok(log.length < 3 * 65_536, `${log.length}`);
       const lines = log.trimEnd().split('\n');
       const cut = lines.findIndex((line) => line.startsWith('…'));
-      assert.is(lines[cut], '… cut here: the log of a task may have 65536 bytes (run --log-limit); its last lines follow');
+      assert.is(lines[cut], '… cut here: the log of a task is limited to 65536 bytes (run --log-limit); its last lines follow');
       assert.ok(lines.slice(0, cut).every((line, i) => line === String(i + 1)));
       assert.ok(lines.slice(0, cut).join('\n').length > 65_000);
       const rest = lines.slice(cut + 1);

@@ -251,7 +251,7 @@ tasks:
       assert.not.match(ran.ended.stdout, /the-last-line|given-and-failed/);
     }));
 
-  const tooMany = 'chrootfile: a script may name 1000 secrets, of 262144 characters together; the others are not hidden';
+  const tooMany = 'chrootfile: a script can mask at most 1000 secrets with 262144 characters in total; further secrets are not hidden';
 
   test('a script names so many characters of them at most; the next are not hidden, and it is said', () => {
     const lines: string[] = [];

@@ -11,11 +11,11 @@ export interface RunStart {
   readonly started: Date;
   /** `run.arguments`. */
   readonly words: readonly string[];
-  /** Of a run that is gone on with: what was known before. */
+  /** For a resumed run: what its first part recorded. */
   readonly kept?: Pick<KeptRun, 'facts' | 'commandOutputs'> | undefined;
 }
 
-/** What templates may name while a run goes on; filled as tasks end. */
+/** What templates can refer to during a run. Outputs are added as tasks end. */
 export class EvaluationContext implements Facts {
   readonly run: Facts['run'];
   private readonly outputs = new Map<string, Readonly<Record<string, unknown>>>();
@@ -30,7 +30,7 @@ export class EvaluationContext implements Facts {
   ) {
     this.commandOutputs = new Map(Object.entries(kept?.commandOutputs ?? {}));
     if (kept !== undefined) {
-      // One that was kept by an earlier version has no arguments.
+      // Runs kept by an earlier version have no arguments.
       this.run = { ...kept.facts, arguments: kept.facts.arguments ?? [] };
       return;
     }
@@ -58,7 +58,7 @@ export class EvaluationContext implements Facts {
     this.commandOutputs.set(taskId(module, name), text);
   }
 
-  /** What commands of variables printed, where no secret is in it. */
+  /** What the commands of variables printed, without texts that contain secrets. */
   get openCommandOutputs(): Readonly<Record<string, string>> {
     return Object.fromEntries([...this.commandOutputs].filter(([, text]) => this.redactor.redact(text) === text));
   }
@@ -68,7 +68,7 @@ export class EvaluationContext implements Facts {
     return this.outputs.get(task) ?? {};
   }
 
-  /** An output of a task; null when the task gave none, as one that was skipped. */
+  /** An output of a task; null when the task did not set it, for example because it was skipped. */
   output(task: string, name: string): unknown {
     return this.outputs.get(task)?.[name] ?? null;
   }

@@ -13,7 +13,7 @@ import type { EventSink } from './events.js';
 import type { AnyKind, HostContext } from './kind.js';
 import type { RenderedUndo } from './script_undo.js';
 
-/** What a run needs. */
+/** Everything that a run needs. */
 export interface Execution {
   readonly plan: Plan;
   readonly language: Language;
@@ -23,40 +23,40 @@ export interface Execution {
   readonly journal: Journal;
   readonly folder: RunFolder;
   readonly pipes: PipeMaker;
-  /** The undo scripts of this run as rendered, by note: notes on disk hold no secrets. */
+  /** The rendered undo scripts of this run, by note. The notes on disk contain no secrets. */
   readonly rendered: Map<number, RenderedUndo>;
-  /** Shell and EC2; its signal is the user's wish to cancel. */
+  /** Shell and EC2. Its signal aborts when the user cancels the run. */
   readonly host: HostContext;
   readonly emit: EventSink;
   readonly places: number;
-  /** Whether there is a terminal for scripts that may ask. */
+  /** Whether interactive scripts can use a terminal. */
   readonly hasTerminal: boolean;
   readonly keepGoing: boolean;
-  /** Whether a resource stays when a task that uses it failed, so that the run can go on there; else it is released. */
+  /** Whether to keep a resource when a task that uses it failed, so that the run can continue there. Otherwise it is released. */
   readonly keepsResources: boolean;
-  /** What is done once tasks have failed and nothing runs any more; `interrupted`: by the user, who is not asked then. */
+  /** Decides what to do once tasks have failed and all others have ended. `interrupted`: the user cancelled the run, so the user is not asked. */
   onFailure(failed: readonly FailedTask[], interrupted: boolean): Promise<FailureWish>;
-  /** Is asked before each task whether it shall run; absent: they all shall. */
+  /** Called before each task; the task runs only if this returns true. When absent, every task runs. */
   readonly beforeTask?: ((task: LinkedTask, place: ShellPlace) => Promise<boolean>) | undefined;
-  /** What ended well before, of a run that is gone on with. */
+  /** The nodes that succeeded earlier, when a run is resumed. */
   readonly done: ReadonlyMap<string, Ended>;
-  /** Whether tasks run that are up to date. */
+  /** Whether to run tasks even if they are up to date. */
   readonly force: boolean;
   readonly redactor: Redactor;
-  /** Makes sure that what was made is kept, before the run counts as ended well; where that fails, the run does. */
+  /** Called before the run counts as succeeded, to make sure its results are kept. If this fails, the run fails. */
   beforeCommit(): Promise<void>;
-  /** What is done once the run has ended well. */
+  /** Actions to do once the run has succeeded. */
   readonly atCommit: (() => void | Promise<void>)[];
-  /** Undoes something. The signal it gives aborts when the user will not wait for it any longer; not by the first cancel. */
+  /** Runs an undo. The signal passed to it aborts when the user does not want to wait for the undo, not at the first cancel. */
   inUndo<T>(undo: (signal: AbortSignal) => Promise<T>): Promise<T>;
 }
 
-/** A task that failed, and where a person may look at it. */
+/** A task that failed, and where to open a debug shell for it. */
 export interface FailedTask {
   readonly task: LinkedTask;
   readonly place: ShellPlace;
   readonly error: string;
 }
 
-/** What becomes of a run that failed. `retry`: what did not end well is done again. */
+/** What to do with a run that failed. `retry`: run again what did not succeed. */
 export type FailureWish = 'undo' | 'keep' | 'retry';

@@ -16,15 +16,15 @@ import { runCommandVariables } from './variables.js';
 export interface Outcome {
   readonly ok: boolean;
   readonly outputs: Readonly<Record<string, unknown>>;
-  /** Why outputs of a run that ended well could not be computed. */
+  /** Why outputs of a successful run could not be computed. */
   readonly outputsError?: string | undefined;
   /** What could not be undone, or was kept. */
   readonly left: readonly Left[];
-  /** Of a run that was kept: what ended well. */
+  /** For a run that was kept: the nodes that succeeded. */
   readonly kept?: ReadonlyMap<string, Ended>;
 }
 
-/** Runs a plan: its tasks and releases, then, if anything failed, the undo of all that was made. */
+/** Runs the tasks and releases of a plan. If anything fails, undoes all changes. */
 export async function execute(execution: Execution): Promise<Outcome> {
   return new Executor(execution).run();
 }
@@ -32,7 +32,7 @@ export async function execute(execution: Execution): Promise<Outcome> {
 class Executor {
   private readonly outcomes = new Map<string, NodeOutcome>();
   private readonly notes: TaskNotes;
-  /** What failed in the last attempt. */
+  /** The tasks that failed in the last attempt. */
   private failed: readonly FailedTask[] = [];
 
   constructor(private readonly execution: Execution) {
@@ -57,13 +57,13 @@ class Executor {
     }
   }
 
-  /** Where tasks failed: somebody may open a shell there. */
+  /** Renews stand-ins in the chroots of failed tasks, because the user may open a shell there. */
   private async renewStandIns(): Promise<void> {
     const { journal, host } = this.execution;
     for (const { task } of this.failed) if (task.in !== undefined) await renewStandInsIfPossible(journal, task.in, host.warn);
   }
 
-  /** From here on what was made is kept, whatever happens. @returns whether that could be written down. */
+  /** From here on the results are kept, whatever happens. @returns whether the journal could record that. */
   private async commit(): Promise<boolean> {
     const { journal, emit, beforeCommit } = this.execution;
     try {
@@ -78,10 +78,10 @@ class Executor {
     }
   }
 
-  /** Does what has not ended well yet; gives whether all has. */
+  /** Runs all nodes that have not succeeded yet. @returns whether all nodes have succeeded. */
   private async attempt(): Promise<boolean> {
     const { plan, emit, host, journal } = this.execution;
-    // Aborts on the user's cancel and on the first failure.
+    // Aborts when the user cancels and at the first failure.
     const cancel = new AbortController();
     const onCancel = () => cancel.abort(host.signal.reason);
     if (host.signal.aborted) onCancel();
@@ -92,7 +92,7 @@ class Executor {
       await runCommandVariables(this.execution, cancel.signal);
       const done = this.satisfied();
       const noted = new Set(journal.open.map(({ task }) => task));
-      for (const task of plan.tasks.keys()) if (noted.has(task) && !done.has(task)) await this.takeBack(task);
+      for (const task of plan.tasks.keys()) if (noted.has(task) && !done.has(task)) await this.undoFailedAttempt(task);
       const outcomes = await runJobs(
         plan.nodes.map((node) => this.jobOf(node, runner, done.get(node.id)?.outcome)),
         {
@@ -117,7 +117,7 @@ class Executor {
     }
   }
 
-  /** The run has ended well: what goes wrong now does not change that. */
+  /** Runs an action after the run has succeeded. Its failure is only a warning. */
   private async atEnd(action: () => void | Promise<void>): Promise<void> {
     try {
       await action();
@@ -131,10 +131,10 @@ class Executor {
     return new Map([...this.outcomes].filter(([, outcome]) => isSatisfied(outcome)).map(([id, outcome]) => [id, { outcome, outputs: facts.outputsOf(id) }]));
   }
 
-  /** Undoes what an attempt that failed left of a task, before the next. */
-  private async takeBack(task: string): Promise<void> {
+  /** Undoes what a failed attempt of a task left, before the next attempt. */
+  private async undoFailedAttempt(task: string): Promise<void> {
     const [left] = await this.notes.undo(task);
-    if (left !== undefined) throw new Error(`task "${task}" cannot be run again: what it did could not be undone: ${left.error}`);
+    if (left !== undefined) throw new Error(`task "${task}" cannot be run again because its changes could not be undone: ${left.error}`);
   }
 
   private async undoAll(): Promise<Left[]> {
@@ -150,12 +150,12 @@ class Executor {
     return [...this.execution.journal.open].reverse().map((note) => leftOf(note, 'kept', this.execution));
   }
 
-  /** @param before how it ended well before: then there is nothing to do. */
+  /** @param before the outcome of an earlier attempt that succeeded; the job then does nothing. */
   private jobOf(node: PlanNode, runner: TaskRunner, before: NodeOutcome | undefined): Job {
     const { action } = node.task.task;
     if (before !== undefined) return { id: node.id, after: node.after, takesPlace: false, limits: [], run: () => Promise.resolve(before) };
     const work = action.type === 'run' || (action.type === 'kind' && action.kind.name.startsWith('disk.'));
-    // What may be gone on with needs its resources: they stay while something that uses them has failed.
+    // A run that may be resumed needs its resources, so they are kept while a task that uses them has failed.
     const stays = node.type === 'release' && this.execution.keepsResources;
     return {
       id: node.id,
@@ -170,7 +170,7 @@ class Executor {
     };
   }
 
-  /** Does what a node stands for. Never rejects: the undo must not begin while other tasks go on. */
+  /** Runs a node. Never rejects, because the undo must not begin while other tasks run. */
   private async outcomeOf(node: PlanNode, runner: TaskRunner): Promise<NodeOutcome> {
     try {
       return node.type === 'task' ? await runner.run(node.task) : await this.release(node);
@@ -180,7 +180,7 @@ class Executor {
     }
   }
 
-  /** Takes a resource back, now that nothing uses it any more. */
+  /** Releases a resource that no task uses any more. */
   private async release(node: PlanNode): Promise<NodeOutcome> {
     const { emit } = this.execution;
     const resource = node.task.id;
@@ -215,7 +215,7 @@ class Executor {
   }
 }
 
-/** Instances of one matrix, tasks of one lock, and those that get the terminal take turns. */
+/** Limits: instances of one matrix, tasks with the same lock, and tasks that use the terminal. */
 function limitsOf({ siblings, task }: LinkedTask): Job['limits'] {
   return [
     ...task.locks.map((name) => ({ name: `lock ${name}`, most: 1 })),

@@ -5,75 +5,75 @@ import type { Described, KindDeclaration, ObjectSchema } from '../../dsl/recipe/
 import type { Cloud } from '../../dsl/recipe/types.js';
 import type { Shell } from '../../linux/command.js';
 
-/** What a task, or the undo of one, works with. */
+/** What a task or its undo uses to act on the build host and on EC2. */
 export interface HostContext extends Ec2Opener {
   readonly shell: Shell;
-  /** Whether the mounts of the run went with its last process: then what is mounted at its paths is somebody else's. */
+  /** Whether the run's mounts ended with its last process. Anything mounted at their paths now belongs to somebody else. */
   readonly mountsGone: boolean;
-  /** Whether the root that is worked on is on a disk that is deleted next: then nothing in it needs to be put back. */
+  /** Whether the disk that holds the chroot's root is deleted next. Then nothing on it needs to be restored. */
   readonly diskGoes: boolean;
-  /** Whether something is released in a run that goes well, so that what was made is to be as it should. */
+  /** Whether this releases a resource of a run that has not failed. Then the results must be left in their final state. */
   readonly isRelease: boolean;
-  /** Frees what was kept back on the disk of the state folder, where it is full. */
+  /** Frees the reserved space in the state folder when its disk is full. */
   makeRoom(): Promise<void>;
-  /** Reports what the person should know, though it keeps nothing from being done. */
+  /** Reports a problem that does not stop the work. */
   warn(message: string): void;
 }
 
-/** What a task works with while it runs. */
+/** What a kind uses while its task runs. */
 export interface TaskContext extends HostContext, Maker, NoteWriter {
-  /** An empty place on the host where the task may mount something; it need not exist. */
+  /** A path reserved for the task's mount. It may not exist yet. */
   readonly mountPoint: string;
-  /** The folder of the recipe: host paths in `with` are relative to it. */
+  /** The folder of the recipe. Host paths in `with` are relative to it. */
   readonly folder: string;
   /** The root of the chroot named by `in`. */
   readonly root?: string | undefined;
-  /** Runs something while no other run on this host does the same: e.g. choose a device name. */
+  /** Runs an action while no other run on this host runs one with the same name, for example choosing a device name. */
   exclusive<T>(what: string, action: () => Promise<T>): Promise<T>;
   progress(text: string): void;
-  /** Does something once the run has ended well; what goes wrong then is a warning. */
+  /** Registers an action to do once the run has succeeded. If it fails, a warning is printed. */
   atCommit(action: () => Promise<void>): void;
 }
 
-/** Something a run made and keeps. */
+/** Something that a successful run created and keeps. */
 export interface Artifact {
   readonly type: 'image' | 'snapshot';
   readonly region: string;
   readonly id: string;
 }
 
-/** What is known of a run where a person has to finish its undo. */
+/** What is known about a run whose undo a person must finish. */
 export interface ByHand {
-  /** The command that tries it once more. */
+  /** The command that tries the undo again. */
   readonly again: string;
   readonly cloud: Cloud;
   /** Whether the run's mounts end with it. */
   readonly mountsGone: boolean;
-  /** Where kinds have mounted something for the run: it is not there any more when the person begins. */
+  /** Where kinds mounted something for the run. If `mountsGone`, these mounts no longer exist. */
   readonly mounts: readonly string[];
 }
 
-/** A word of the language: what it is called, and what it does. */
+/** A kind of task: its declaration and what it does. */
 export interface TaskKind<P extends ObjectSchema, O extends ObjectSchema, N> extends KindDeclaration {
   readonly params: P;
   readonly outputs: O;
-  /** Does it and gives the outputs. Every change has its note before anything relies on it. */
+  /** Runs the task and returns its outputs. Every change is recorded in a note before anything relies on it. */
   run(params: Described<P>, context: TaskContext): Promise<Described<O>>;
-  /** Takes back what a note says. Works twice, and on half-done things. */
+  /** Undoes the change that a note records. Must work twice, and on changes that were only half made. */
   undo?(note: N, host: HostContext): Promise<void>;
-  /** What a note says is kept of a run that ended well. */
+  /** What the change in a note contributes to the results of a successful run. */
   artifacts?(note: N): Artifact[];
-  /** The commands a person would type instead of `undo`, quoted for a shell, about what is still there then. */
+  /** The commands that do the same as `undo` by hand, quoted for a shell, for whatever still exists. */
   byHand?(note: N, at: ByHand): string[];
-  /** Whether its undo deletes a disk, with all that is on it. */
+  /** Whether its undo deletes a disk and everything on it. */
   readonly deletesDisk?: true;
 }
 
-/** Any kind. The types of parameters, outputs and notes are each kind's own affair. */
+/** Any kind. The types of parameters, outputs and notes differ from kind to kind. */
 // biome-ignore lint/suspicious/noExplicitAny: parameters are contravariant; no other type takes all kinds
 export type AnyKind = TaskKind<any, any, any>;
 
-/** Gives a kind its types by inference. */
+/** Infers the types of a kind from its declaration. */
 export function defineKind<const P extends ObjectSchema, const O extends ObjectSchema, N = never>(kind: TaskKind<P, O, N>): TaskKind<P, O, N> {
   return kind;
 }

@@ -1,27 +1,27 @@
-/** Numbers of the runtime, each with its reason. Times in milliseconds unless the name says otherwise. */
+/** Limits and times of the runtime, each with its reason. Times are in milliseconds unless the name contains another unit. */
 export const policy = {
-  /** The longest a user's undo script may take: nothing else ends it. */
+  /** Maximum duration of an undo script. Nothing else ends it. */
   undoScriptMs: 10 * 60_000,
-  /** A terminal that closes may send HUP twice; the same signal within this time is one. */
+  /** A terminal that closes may send HUP twice. The same signal within this time counts once. */
   sameSignalMs: 300,
-  /** How often one undo is tried; a device may be busy for a moment after its last user is gone. */
+  /** How often an undo is attempted. A device may stay busy for a moment after its last user ended. */
   undoAttempts: 6,
   undoFirstDelayMs: 100,
   undoBackoff: 2.5,
-  /** A line longer than this is cut into pieces, so that output without newlines needs no memory. */
+  /** A longer line is split, so that output without newlines does not fill memory. */
   longestLine: 65_536,
-  /** Lines of output kept for later while an interactive script has the terminal; the logs have them all. */
+  /** Lines of output held back while an interactive script uses the terminal. The logs contain all lines. */
   heldLines: 10_000,
-  /** More characters than what is looked for of a secret at once may take, in whatever way it is written. */
+  /** Maximum length in characters of one form of a secret, in its longest encoding. */
   longestStretch: 8_192,
-  /** A line of a message is cut after this many characters. */
+  /** Lines of messages are cut after this many characters. */
   longestMessageLine: 1_000,
-  /** Values that one script may have hidden, and their characters: each value costs time with every line, each character time and memory at once. */
+  /** Limits on the values, and their characters, that one script may hide. Each value costs time on every line; each character costs time and memory. */
   mostMasks: 1_000,
   mostMaskChars: 2 ** 18,
-  /** How much of a task's log is kept unless a run says otherwise, and how much of the end behind the place where it was cut. */
+  /** Default limit on the size of a task's log, and how many characters of its end are kept after that limit. */
   logBytes: 100 * 2 ** 20,
   logTailChars: 65_536,
-  /** The screen is redrawn at most this often. */
+  /** Minimum time between two updates of the screen. */
   redrawMs: 100,
 } as const;

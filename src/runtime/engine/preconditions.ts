@@ -3,13 +3,13 @@ import { hostPolicy } from '../../linux/policy.js';
 import { runScript, ScriptError } from '../../linux/sandboxed_script.js';
 import type { PreparedTask } from './prepared_task.js';
 
-/** Why a command of a check failed: how it ended, and its last lines. */
+/** How the command of a check failed, and its last lines of output. */
 export interface CheckFailure {
   readonly how: string;
   readonly lines: readonly string[];
 }
 
-/** @throws Error with the message of the first precondition of a task that does not hold. */
+/** @throws Error with the message of the first precondition that fails. */
 export async function checkPreconditions(task: PreparedTask, pipes: PipeMaker, signal: AbortSignal): Promise<void> {
   for (const { command, message } of task.preconditions()) {
     const failure = await checkCommand(task, command(), pipes, signal);
@@ -20,8 +20,8 @@ export async function checkPreconditions(task: PreparedTask, pipes: PipeMaker, s
 }
 
 /**
- * Runs a command of a task's `preconditions` or `status` where the task runs, with its environment.
- * @returns why it failed; undefined when it succeeded.
+ * Runs a command of a task's `preconditions` or `status` in the task's folder and environment.
+ * @returns how it failed; undefined when it succeeded.
  */
 export async function checkCommand(task: PreparedTask, text: string, pipes: PipeMaker, signal: AbortSignal): Promise<CheckFailure | undefined> {
   const lines: string[] = [];

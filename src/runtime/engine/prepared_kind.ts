@@ -19,7 +19,7 @@ export class PreparedKind extends PreparedTask {
     super(linked, facts);
   }
 
-  /** What it is given: checked, with defaults filled in. */
+  /** Its parameters: checked, with defaults filled in. */
   readonly parameters = once((): Record<string, unknown> => {
     const parameters: Record<string, unknown> = {};
     for (const [name, value] of this.written) {
@@ -36,7 +36,7 @@ export class PreparedKind extends PreparedTask {
   });
 }
 
-/** Null means "left out" at every depth. */
+/** Removes nulls at every depth, because null means that a parameter is not set. */
 function withoutNulls(value: unknown): unknown {
   if (Array.isArray(value)) return value.filter((item) => item !== null).map(withoutNulls);
   if (typeof value !== 'object' || value === null) return value ?? null;

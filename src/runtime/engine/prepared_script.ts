@@ -30,7 +30,7 @@ export class PreparedScript extends PreparedTask {
     };
   });
 
-  /** What its undo needs: rendered, since undo runs when the recipe may have changed, and as it is written down. */
+  /** What its undo needs. The script is rendered now, because the recipe may have changed when undo runs. */
   readonly undo = once((): { readonly rendered: RenderedUndo; readonly note: ScriptNote } | undefined => {
     const { undo, env, shell } = this.action;
     if (undo === undefined) return undefined;
@@ -49,7 +49,7 @@ export class PreparedScript extends PreparedTask {
     };
   });
 
-  /** What tells whether it is up to date: patterns of files, and commands. */
+  /** What determines whether it is up to date: file patterns and commands. */
   readonly sources = once(() => this.patterns(this.linked.task.freshness?.sources));
   readonly generates = once(() => this.patterns(this.linked.task.freshness?.generates));
   readonly status = once(() => (this.linked.task.freshness?.status ?? []).map((command) => once(() => this.text(command))));
@@ -58,7 +58,7 @@ export class PreparedScript extends PreparedTask {
     return values.map((value) => String(this.value(value)));
   }
 
-  /** A resource on the host may mount something for those that use it; in a chroot, mounts end with the script. */
+  /** A resource on the host may mount something for the tasks that use it. In a chroot, mounts end with the script. */
   private keepsMounts(): boolean {
     return this.action.undo?.when === 'always' && this.root() === undefined;
   }

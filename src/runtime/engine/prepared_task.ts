@@ -8,10 +8,10 @@ import type { EvaluationContext } from './evaluation_context.js';
 import { baseEnvironment, definedOf } from './script_environment.js';
 
 /**
- * A task about to run: what its expressions stand for. Nothing else evaluates them. Each part is rendered once, when it is
- * first asked for: a task that is skipped, up to date, or kept from its work by a precondition does not need the values
- * that only its work reads. The parts hold for every attempt, since all that expressions read (inputs, facts of the run,
- * outputs of tasks that ended before) stays as it is while the task runs.
+ * A task about to run, with its expressions evaluated. Nothing else evaluates them. Each part is evaluated once, when
+ * it is first needed: a task that is skipped, up to date, or stopped by a precondition does not need the values that
+ * only its script or kind reads. Each part is valid for every attempt, because the values that expressions read
+ * (inputs, facts of the run, outputs of earlier tasks) do not change while the task runs.
  */
 export class PreparedTask {
   constructor(
@@ -23,7 +23,7 @@ export class PreparedTask {
     return this.linked.id;
   }
 
-  /** Whether `if` lets it run. */
+  /** Whether its `if` condition is true. */
   readonly condition = once((): boolean => {
     const written = this.linked.task.if;
     if (written === undefined) return true;
@@ -38,18 +38,18 @@ export class PreparedTask {
     const { in: chroot } = this.linked;
     if (chroot === undefined) return undefined;
     const root = this.facts.output(chroot, 'path');
-    if (typeof root !== 'string') throw new Error(`it runs in "${chroot}", which was skipped or failed`);
+    if (typeof root !== 'string') throw new Error(`task "${chroot}", named by "in", was skipped or failed`);
     return root;
   });
 
-  /** The variables of the recipe's `env` and of its own; of two of one name the later counts. */
+  /** The variables of the recipe's `env`, then those of the task. The later of two with the same name wins. */
   readonly variables = once((): (readonly [string, unknown])[] => {
     const { task, module } = this.linked;
     const own = task.action.type === 'run' ? task.action.env : [];
     return [...module.recipe.env, ...own].map(([name, value]) => [name, this.value(value)]);
   });
 
-  /** Where it runs, and with which environment. */
+  /** Where it runs, and its environment. */
   readonly place = once((): ShellPlace => {
     const { in: chroot } = this.linked;
     const root = this.root();
@@ -61,7 +61,7 @@ export class PreparedTask {
     };
   });
 
-  /** The commands that must succeed before it, and what is reported when one does not: a later one may rely on an earlier one. */
+  /** Commands that must succeed before it runs, and the messages for their failures. They run in order, so each can rely on those before it. */
   readonly preconditions = once(() =>
     this.linked.task.preconditions.map(({ sh, message }) => ({
       command: once(() => this.text(sh)),
@@ -69,7 +69,7 @@ export class PreparedTask {
     })),
   );
 
-  /** Where a person may look at it: on the host where its own place cannot be rendered. */
+  /** Where to open a debug shell for it: on the host if its own place cannot be evaluated. */
   shellPlace(): ShellPlace {
     try {
       return this.place();
@@ -104,7 +104,7 @@ export class PreparedTask {
   }
 }
 
-/** Gives what a function makes, made when first asked for and never again; not where it throws. */
+/** Memoizes a function without arguments. If the function throws, the next call runs it again. */
 export function once<T>(make: () => T): () => T {
   let made: { readonly value: T } | undefined;
   return () => {

@@ -1,35 +1,35 @@
 import { Heap } from '../../dsl/plan/graph.js';
 import { isSatisfied, type NodeOutcome } from './events.js';
 
-/** Something to be done after other things. */
+/** Something to run after other jobs. */
 export interface Job {
   readonly id: string;
   readonly after: readonly { readonly from: string; readonly requires: boolean }[];
-  /** Whether it takes one of the places of `-j`. Waiting for EC2 does not. */
+  /** Whether it counts towards `-j`. Waiting for EC2 does not. */
   readonly takesPlace: boolean;
-  /** Of those with a limit of the same name, no more than its number run at once. */
+  /** For each limit, at most `most` jobs with a limit of that name run at once. */
   readonly limits: readonly { readonly name: string; readonly most: number }[];
-  /** Does it and says how it ended; never rejects. */
+  /** Runs the job and returns its outcome; never rejects. */
   run(): Promise<NodeOutcome>;
 }
 
 export interface SchedulerOptions {
-  /** How many jobs that take a place run at once. */
+  /** Maximum number of jobs with `takesPlace` that run at once. */
   readonly places: number;
-  /** After a failure, start what does not depend on it. */
+  /** After a failure, start the jobs that do not depend on the failed one. */
   readonly keepGoing: boolean;
-  /** Nothing new starts once this aborts. */
+  /** No new job starts once this aborts. */
   readonly signal: AbortSignal;
-  /** Is told of the first failure, so that what runs can be cancelled. */
+  /** Called at the first failure, so that running jobs can be cancelled. */
   readonly onFailure: () => void;
-  /** Is told of each job that will not run. */
+  /** Called for each job that will not run. */
   readonly onNotRun: (id: string, reason: string) => void;
 }
 
 /**
- * Runs jobs as soon as what they wait for has ended; those ready at the same time start in the order given.
- * Settles when nothing runs any more.
- * @throws Error when jobs wait for each other: a bug, since plans are checked for it.
+ * Runs each job as soon as the jobs it waits for have ended. Jobs that become ready at the same time start in the
+ * given order. Resolves when no job is running.
+ * @throws Error when jobs wait for each other. Plans are checked for cycles, so that is a bug.
  */
 export function runJobs(jobs: readonly Job[], options: SchedulerOptions): Promise<ReadonlyMap<string, NodeOutcome>> {
   return new Promise((resolve, reject) => new Scheduler(jobs, options, resolve, reject).start());
@@ -43,7 +43,7 @@ class Scheduler {
   private readonly waiting = new Map<string, number>();
   private readonly ready: Heap<string>;
   private readonly readyForFree: Heap<string>;
-  /** Ready jobs that wait for one of the same limit to end, by its name; and how many run. */
+  /** Ready jobs that wait for a limit, by its name. */
   private readonly held = new Map<string, Heap<string>>();
   private readonly runningOf = new Map<string, number>();
   private running = 0;
@@ -106,7 +106,7 @@ class Scheduler {
     if (this.outcomes.size === this.byId.size) this.resolve(this.outcomes);
     else {
       const stuck = [...this.byId.keys()].filter((id) => !this.outcomes.has(id));
-      this.reject(new Error(`internal error: these wait for each other: ${stuck.slice(0, 10).join(', ')}`));
+      this.reject(new Error(`internal error: these jobs wait for each other: ${stuck.slice(0, 10).join(', ')}`));
     }
   }
 
@@ -134,7 +134,7 @@ class Scheduler {
     return (this.runningOf.get(name) ?? 0) < most;
   }
 
-  /** Lets a job wait for room under a limit; what it would have taken under others is for the next there. */
+  /** Queues a job until a limit has room. It keeps no room under other limits meanwhile, so the next job there can use it. */
   private hold(job: Job, limit: string): void {
     const heap = this.held.get(limit) ?? new Heap<string>([], (id) => this.rank.get(id) ?? 0);
     this.held.set(limit, heap);

@@ -8,29 +8,29 @@ import type { ByHand, HostContext } from './kind.js';
 import { policy } from './policy.js';
 import { baseEnvironment, definedOf, shellFor } from './script_environment.js';
 
-/** What the undo of a user's script needs, fit to be written to disk. */
+/** What the undo of a user's script needs, in the form that is written to disk. */
 export interface ScriptNote {
   readonly script: Sealed;
   readonly env: Readonly<Record<string, Sealed>>;
   readonly shell?: readonly string[] | undefined;
   readonly dir: string;
   readonly root?: string | undefined;
-  /** Absent in notes of before it could be false. */
+  /** Absent in notes of versions in which it could not be false. */
   readonly privileged?: boolean;
-  /** Whether its mounts are the run's, and not the script's alone. */
+  /** Whether its mounts belong to the run and not only to the script. */
   readonly keepsMounts: boolean;
 }
 
-/** An undo script of a run that goes on, secrets and all. */
+/** The undo script of a run in progress, with its secrets. */
 export interface RenderedUndo {
   readonly text: string;
   readonly env: Readonly<Record<string, string>>;
 }
 
 /**
- * Undoes what users' scripts did, by their own scripts.
- * @param rendered the scripts as rendered, where the run itself undoes them.
- * @param secret gives the value of a secret input.
+ * Undoes the changes of users' scripts by running their undo scripts.
+ * @param rendered the rendered scripts, when the run itself undoes them.
+ * @param secret returns the value of a secret input.
  */
 export function scriptUndoer(
   rendered: ReadonlyMap<number, RenderedUndo>,
@@ -53,7 +53,7 @@ export function scriptUndoer(
           dir,
           root,
           privileged,
-          // What the run had mounted went with it: what is mounted there now is somebody else's.
+          // The run's mounts ended with it. Anything mounted there now belongs to somebody else.
           keepsMounts: keepsMounts && !host.mountsGone,
           timeoutMs: policy.undoScriptMs,
           signal: host.signal,
@@ -64,7 +64,7 @@ export function scriptUndoer(
     },
     byHand(note: Note, { mountsGone, mounts }: ByHand) {
       const { script, dir, root } = note.data as ScriptNote;
-      // The image is not mounted any more, and goes with its volume.
+      // The image is no longer mounted; it is deleted with its volume.
       if (root !== undefined && mountsGone && mounts.some((path) => root === path || root.startsWith(`${path}/`))) return [];
       const text = unseal({ ...script, lost: [] }, (input) => `<${input}>`) ?? '';
       return [...(root === undefined ? [] : [`chroot ${shellWord(root)}`]), `cd ${shellWord(dir)}`, ...text.trimEnd().split('\n')];

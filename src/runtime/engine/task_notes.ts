@@ -3,13 +3,13 @@ import { undoNotes } from '../runs/undo.js';
 import type { Left } from './events.js';
 import type { Execution } from './execution.js';
 
-/** The notes of a run's tasks in its journal: what each changed, and what that change stands on. */
+/** Writes the notes of a run's tasks to its journal: what each task changed, and which other changes that one uses. */
 export class TaskNotes {
   private readonly ancestors = new Map<string, ReadonlySet<string>>();
 
   constructor(private readonly execution: Pick<Execution, 'plan' | 'journal' | 'undoers' | 'host' | 'inUndo'>) {}
 
-  /** Writes down how to undo something, before it is done; gives the number of the note. @param kind whose undo it is. */
+  /** Records how to undo a change before it is made. @param kind whose `undo` is called. @returns the number of the note. */
   add(task: LinkedTask, kind: string, data: object): number {
     const { journal } = this.execution;
     const { open } = journal;
@@ -24,14 +24,14 @@ export class TaskNotes {
     }).id;
   }
 
-  /** Undoes all that a task did; gives what could not be undone. */
+  /** Undoes all changes of a task. @returns what could not be undone. */
   undo(task: string): Promise<Left[]> {
     const { journal, undoers, host } = this.execution;
     const notes = journal.open.filter((note) => note.task === task);
     return this.execution.inUndo((signal) => undoNotes(notes, { journal, undoers, host: { ...host, signal }, emit: () => {}, gates: 'resources' }));
   }
 
-  /** The tasks a task relies on, directly or not. */
+  /** The tasks that a task depends on, directly or indirectly. */
   private ancestorsOf(id: string): ReadonlySet<string> {
     const known = this.ancestors.get(id);
     if (known !== undefined) return known;

@@ -21,11 +21,11 @@ import { renewStandIns } from './renew_stand_ins.js';
 import { holdsSecrets, outputsIn, secretsIn } from './script_outputs.js';
 import type { TaskNotes } from './task_notes.js';
 
-/** Why a task that may ask fails where nobody can be asked. */
+/** Why an interactive task fails when there is no terminal. */
 export const noTerminal =
-  'its script may ask ("interactive"), and there is no terminal\n  help: run it on a terminal, with neither standard input nor standard output redirected';
+  'the script is interactive ("interactive: true"), and there is no terminal\n  help: run it on a terminal, with neither standard input nor standard output redirected';
 
-/** The person who steps through the run ended it. */
+/** The user stopped the run while stepping through it. */
 class StoppedError extends Error {}
 
 type Outputs = Readonly<Record<string, unknown>>;
@@ -39,19 +39,19 @@ interface Ending {
   readonly outputs?: Outputs;
 }
 
-/** Runs tasks, one at a call: condition, checks, attempts, what the kind or the script does, and the notes of it. */
+/** Runs one task per call: its condition, checks and attempts, its kind or script, and its notes. */
 export class TaskRunner {
-  /** What failed, but for what `continue_on_error` allows. */
+  /** The tasks that failed, except those with `continue_on_error`. */
   readonly failed: FailedTask[] = [];
 
-  /** @param cancelled aborts on the user's cancel and on the first failure. */
+  /** @param cancelled aborts when the user cancels and at the first failure. */
   constructor(
     private readonly execution: Execution,
     private readonly notes: TaskNotes,
     private readonly cancelled: AbortSignal,
   ) {}
 
-  /** Runs a task and says how it ended; never rejects. */
+  /** Runs a task and returns its outcome; never rejects. */
   async run(linked: LinkedTask): Promise<NodeOutcome> {
     const started = performance.now();
     const task = this.prepare(linked);
@@ -85,7 +85,7 @@ export class TaskRunner {
     });
   }
 
-  /** Has names resolve, and services stay down, in the chroot that a task runs in, whatever the one before did there. */
+  /** Before a task runs in a chroot, makes sure that names resolve and services stay stopped there, whatever earlier tasks changed. */
   private async renewStandIns(task: PreparedTask): Promise<void> {
     const { journal, host } = this.execution;
     const { in: chroot } = task.linked;
@@ -101,14 +101,14 @@ export class TaskRunner {
 
   private async unlessUpToDate(task: PreparedScript): Promise<Ending> {
     const { execution } = this;
-    // Loaded by runs that need it alone.
+    // Loaded only by runs that need it.
     const { isUpToDate, forget, recordUpToDate } = await import('./up_to_date.js');
     const verdict = await isUpToDate(execution, task, this.cancelled);
     if (verdict.fresh) return { outcome: 'up_to_date', reason: verdict.why, outputs: verdict.outputs };
     forget(execution, task);
     const outputs = await this.attempts(task, verdict.why);
     const record = recordUpToDate(execution, task, verdict.sources, outputs);
-    // One with an undo counts once the run has ended well.
+    // A task with an undo is recorded only once the run has succeeded.
     if (task.action.undo === undefined) record();
     else execution.atCommit.push(record);
     return { outcome: 'succeeded', outputs };
@@ -137,11 +137,11 @@ export class TaskRunner {
   private async attempt(task: PreparedTask): Promise<Outputs> {
     if (task instanceof PreparedScript) return await this.runScript(task);
     if (task instanceof PreparedKind) return (await task.kind.run(task.parameters(), this.contextOf(task))) as Outputs;
-    if (task.linked.task.action.type === 'unknown') throw new Error('internal error: a task with faults was planned');
+    if (task.linked.task.action.type === 'unknown') throw new Error('internal error: a task with errors was planned');
     return {};
   }
 
-  /** What a kind works with. */
+  /** What a kind uses while its task runs. */
   private contextOf({ id, linked, kind, root }: PreparedKind): TaskContext {
     const { host, folder, emit, journal, atCommit } = this.execution;
     const { timeoutMs } = linked.task;
@@ -175,18 +175,18 @@ export class TaskRunner {
       tail.splice(0, tail.length - hostPolicy.tailLines);
       emit({ type: 'task.output', task: task.id, lines });
     };
-    // Before what is printed after it, and where the script fails, too.
+    // Learn secrets before the lines that follow are printed, also when the script fails.
     const onOutput = holdsSecrets(action) ? (text: string) => facts.secret(secretsIn(text, action)) : undefined;
     if (action.interactive) emit({ type: 'terminal.lent', task: task.id });
     try {
       const { output, left } = await runScript({ ...script, signal: this.cancelled, onLines, onOutput }, pipes);
-      // Where nothing was printed, or on a terminal.
+      // The script may have printed nothing, or printed to a terminal.
       onOutput?.(output);
       this.reportLeft(task, left);
       return outputsIn(output, action);
     } catch (error) {
       if (!(error instanceof ScriptError)) throw error;
-      // What a cancel killed is no surprise.
+      // Processes that a cancel killed are expected.
       if (error.how !== 'cancelled') this.reportLeft(task, error.left);
       throw new Error([error.how, ...shownScript(script.text), ...tail.map((line) => `  | ${line}`)].join('\n'), { cause: error });
     } finally {
@@ -205,7 +205,7 @@ export class TaskRunner {
 
   private async failureOf(task: PreparedTask, reason: Error): Promise<Ending> {
     const error = this.errorText(task, reason);
-    // What cannot be taken back cannot be put up with.
+    // A failure is tolerated only if the changes of the task could be undone.
     const isTolerated =
       task.linked.task.continueOnError && !(reason instanceof StoppedError) && !this.cancelled.aborted && (await this.notes.undo(task.id)).length === 0;
     if (isTolerated) return { outcome: 'tolerated', error };
@@ -214,7 +214,7 @@ export class TaskRunner {
     return { outcome: 'failed', error, ...(cancelled ? { cancelled } : {}) };
   }
 
-  /** Whether an error, or its cause, is the cancel of the run and not a failure of the task itself. */
+  /** Whether an error or its cause is the cancellation of the run, rather than a failure of the task itself. */
   private isCancel(error: unknown): boolean {
     if (!this.cancelled.aborted || !(error instanceof Error)) return false;
     return error === this.cancelled.reason || (error instanceof ScriptError && error.how === 'cancelled') || this.isCancel(error.cause);
@@ -228,13 +228,13 @@ export class TaskRunner {
   }
 }
 
-/** A script as it is shown with a failure: what it was, not all of what it was. */
+/** The first lines of a script, shown with its failure. */
 function shownScript(text: string): string[] {
   const lines = text.trimEnd().split('\n');
   return [...lines.slice(0, 10).map((line) => `  $ ${line}`), ...(lines.length > 10 ? [`  $ … ${lines.length - 10} more lines`] : [])];
 }
 
-/** Whether an error, or what it comes from, is that of a timeout. */
+/** Whether an error or its cause is a timeout. */
 function isTimeout(error: unknown): boolean {
   return (error instanceof DOMException && error.name === 'TimeoutError') || (error instanceof Error && isTimeout(error.cause));
 }

@@ -9,7 +9,7 @@ import type { Execution } from './execution.js';
 import { checkCommand } from './preconditions.js';
 import type { PreparedScript } from './prepared_script.js';
 
-/** What a run wrote down of a task that ended well, for later runs. */
+/** What a run recorded about a task that succeeded, for later runs. */
 interface Kept {
   readonly recipe: string;
   readonly task: string;
@@ -22,21 +22,21 @@ interface Kept {
   readonly outputs: Readonly<Record<string, unknown>>;
 }
 
-/** Whether a task need not run, and why. */
+/** Whether a task is up to date, and why. */
 export type Verdict =
   | { readonly fresh: true; readonly why: string; readonly outputs: Readonly<Record<string, unknown>> }
-  /** `sources`: as they are before the task runs. */
+  /** `sources`: their hashes before the task runs. */
   | { readonly fresh: false; readonly why: string; readonly sources: Kept['sources'] };
 
-/** Tells whether a task is up to date: its `sources`, script and results are those of a run that succeeded, and its `status` commands succeed. */
+/** Checks whether a task is up to date: its `sources`, script and results are those of a run that succeeded, and its `status` commands succeed. */
 export async function isUpToDate(execution: Execution, task: PreparedScript, signal: AbortSignal): Promise<Verdict> {
   const hasSources = task.sources().length > 0;
   const sources = sourcesOf(task);
   const stale = (why: string): Verdict => ({ fresh: false, why, sources });
   if (execution.force) return stale('--force');
   const kept = readKept(execution, task);
-  if (kept === undefined && hasSources) return stale('no run of it is known');
-  if ([...task.action.outputs.keys()].some((name) => kept?.outputs[name] === undefined)) return stale('no outputs of it are kept');
+  if (kept === undefined && hasSources) return stale('never run before');
+  if ([...task.action.outputs.keys()].some((name) => kept?.outputs[name] === undefined)) return stale('its outputs were not saved');
   if (kept !== undefined && hasSources) {
     const change = changeSince(kept, { script: scriptHash(task), sources, generates: generatedBy(task) });
     if (change !== undefined) return stale(change);
@@ -51,9 +51,9 @@ export async function isUpToDate(execution: Execution, task: PreparedScript, sig
 }
 
 /**
- * Looks at a task that has just succeeded; gives what writes it down, so that it may be up to date in a later run.
- * Outputs that hold a secret are not kept.
- * @param sources as they were before it ran: one that was changed meanwhile is newer than the work.
+ * Returns a function that records a task that has just succeeded, so that later runs can treat it as up to date.
+ * Outputs that contain a secret are not recorded.
+ * @param sources the hashes before the task ran: a source that changed while it ran is newer than its results.
  */
 export function recordUpToDate(execution: Execution, task: PreparedScript, sources: Kept['sources'], outputs: Readonly<Record<string, unknown>>): () => void {
   const { redactor, folder } = execution;
@@ -66,7 +66,7 @@ export function recordUpToDate(execution: Execution, task: PreparedScript, sourc
   };
 }
 
-/** A task that failed, or was undone, is not up to date. */
+/** Forgets a task that failed or was undone, so that it is not up to date. */
 export function forget(execution: Execution, task: PreparedScript): void {
   removeFile(fileOf(execution, task));
 }
@@ -78,7 +78,7 @@ function scriptHash(task: PreparedScript): string {
     .digest('hex');
 }
 
-/** @throws Error when a pattern matches no file: a typo would be up to date for ever. */
+/** @throws Error when a pattern matches no file. Otherwise a task with a mistyped pattern would always be up to date. */
 function sourcesOf(task: PreparedScript): Record<string, string> {
   const found = hashes(task.sources(), folderOf(task.linked.module));
   const missing = Object.entries(found).find(([, hash]) => hash === 'missing');
@@ -86,15 +86,15 @@ function sourcesOf(task: PreparedScript): Record<string, string> {
   return found;
 }
 
-/** What a chroot holds is told by paths inside it; on the host they are relative to where the script runs. */
+/** Results in a chroot are named by paths inside it. On the host, paths are relative to the folder where the script runs. */
 function generatedBy(task: PreparedScript): Record<string, string> {
   const { root, dir } = task.place();
   return hashes(task.generates(), root ?? dir, root);
 }
 
 /**
- * Hashes of the files that patterns match, but for those that a pattern with `!` does. On the host links are followed,
- * to files and to folders; with `inside` none are, so that none leads out of it.
+ * Hashes of the files that match the patterns, without those that match a pattern with `!`. On the host, links to
+ * files and folders are followed. With `inside`, no link is followed, because it could lead out of that folder.
  */
 function hashes(patterns: readonly string[], folder: string, inside?: string): Record<string, string> {
   const found: Record<string, string> = {};
@@ -103,7 +103,7 @@ function hashes(patterns: readonly string[], folder: string, inside?: string): R
   for (const pattern of patterns.filter((each) => !each.startsWith('!'))) {
     const links = inside === undefined ? { fs: { readdirSync: listWithLinks() } } : {};
     const files = globSync(relative(pattern), { cwd: folder, ignore, dot: true, onlyFiles: true, followSymbolicLinks: false, ...links }).sort();
-    // A pattern may begin with a link of the image: what it leads to on the host is none of its files.
+    // A pattern may begin with a link in the image. Its target on the host does not belong to the image.
     const own = files.filter((file) => inside === undefined || isInside(inside, file));
     if (own.length === 0) found[pattern] = 'missing';
     for (const file of own) found[file] = hashOf(join(folder, file));
@@ -112,8 +112,9 @@ function hashes(patterns: readonly string[], folder: string, inside?: string): R
 }
 
 /**
- * Lists folders with links as what they lead to. A folder that links lead to is listed once by way of them: with folders
- * full of links to each other, as in a node_modules of pnpm, the ways would be without number.
+ * Lists folders, with links replaced by their targets. A folder that several links lead to is listed only once by way
+ * of a link: in folders full of links to each other, such as the node_modules of pnpm, the number of paths would be
+ * unlimited.
  */
 function listWithLinks(): typeof readdirSync {
   const listed = new Set<string>();
@@ -133,7 +134,7 @@ function listWithLinks(): typeof readdirSync {
   return list as typeof readdirSync;
 }
 
-/** What a link leads to; undefined for one that leads nowhere, or in a circle. */
+/** The target of a link; undefined when it is missing or the links form a cycle. */
 function targetOf(link: string): Stats | undefined {
   try {
     return statSync(link);
@@ -147,12 +148,12 @@ function isInside(root: string, file: string): boolean {
   try {
     return insideRoot(root, file) === join(root, file);
   } catch {
-    // A folder on the way is missing in the image, so what was found is not in it.
+    // A folder of the path is missing in the image, so the file is not inside it.
     return false;
   }
 }
 
-/** The hash of a file, piece by piece (it may be an image), and whether it may be executed. */
+/** The hash of a file, and whether it is executable. Reads piece by piece, because the file may be a disk image. */
 function hashOf(path: string): string {
   const hash = createHash('sha256');
   const fd = openSync(path, 'r');
@@ -184,7 +185,7 @@ function readKept(execution: Execution, task: PreparedScript): Kept | undefined 
   try {
     return JSON.parse(readFileSync(fileOf(execution, task), 'utf8')) as Kept;
   } catch {
-    // None, or one that was cut off: the task runs.
+    // There is no record, or it was cut off: the task runs.
     return undefined;
   }
 }

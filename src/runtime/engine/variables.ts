@@ -8,7 +8,7 @@ import type { Value } from '../../dsl/syntax/values.js';
 import type { Execution } from './execution.js';
 import { definedOf } from './script_environment.js';
 
-/** Runs the commands of `{sh: …}` variables that something planned uses, each after those it uses itself. */
+/** Runs the commands of `{sh: …}` variables that the plan uses. Each runs after those that it uses itself. */
 export async function runCommandVariables(execution: Execution, signal: AbortSignal): Promise<void> {
   const { plan, facts } = execution;
   for (const [value, module] of valuesIn(plan)) {
@@ -23,7 +23,7 @@ async function commandVariable({ facts, host }: Execution, { module, name, comma
   const text = String(evaluate(command, module, facts));
   const place = placeOf(command.at.document.spanOf(command.at.pointer));
   try {
-    // By the environment, not as an argument: anybody may read those.
+    // Pass it in the environment: any user can read the arguments of a process.
     const output = await host.shell.run(['/bin/sh', '-e', '-c', 'eval "$CHROOTFILE_COMMAND"'], {
       cwd: folderOf(module),
       env: { ...definedOf(facts.variables), CHROOTFILE_COMMAND: text },
@@ -36,7 +36,7 @@ async function commandVariable({ facts, host }: Execution, { module, name, comma
   }
 }
 
-/** Every value that a run of a plan may come to evaluate, with the module it stands in. */
+/** Every value that a run of the plan may evaluate, with the module that contains it. */
 function valuesIn({ module, tasks }: Plan): (readonly [Value, Module])[] {
   const outputs = [...module.recipe.outputs.values()].map((value) => [value, module] as const);
   return [...outputs, ...[...tasks.values()].flatMap((task) => valuesOf(task).map((value) => [value, task.module] as const))];

@@ -1,13 +1,13 @@
 import { type Form, longestForm, type Unit } from './secret_forms.js';
 
-/** Where forms end in a text, by the node and the place at which they are gone on with: many ways lead to one place. */
+/** Where forms end in a text, by node and position. Many paths lead to the same position. */
 export type Ends = Map<number, number>;
 
-/** Forms that begin alike. What they share is looked for once; one that is there is not added again. */
+/** A tree of forms that share their beginnings, so that each shared part is searched once. A form that is already in the tree is not added again. */
 export class FormTree {
   private static made = 0;
   private readonly id = FormTree.made++;
-  /** The only form that goes on here, which has no nodes for its units from this depth on. */
+  /** The only form that continues here. Its units from this depth on have no nodes yet. */
   private form: Form | undefined;
   private next: Map<Unit, FormTree> | undefined;
   private isEnd = false;
@@ -46,11 +46,11 @@ export class FormTree {
     tree.add(form);
   }
 
-  /** Where the longest of them ends of which the units from a depth on stand at a place; -1 when none does. */
+  /** The end of the longest form whose units from a depth on match at a position; -1 when none matches. */
   endIn(text: string, place: number, ends: Ends, from = this.depth): number {
     let [at, depth] = [place, from];
     const units = this.form?.units;
-    // Most are written one way only.
+    // Most units can be written in one way only.
     for (; units?.[depth]?.length === 1; depth += 1) {
       const [only = ''] = units[depth] as Unit;
       const begin = this.beginOf(text, at, depth);
@@ -73,11 +73,11 @@ export class FormTree {
     return longest;
   }
 
-  /** A line break belongs to a form only where it goes on behind. */
+  /** A line break belongs to a form only if the form continues after it. */
   private beginOf(text: string, at: number, depth: number): number {
     return this.wraps && depth > 0 && text.charCodeAt(at) === 10 ? at + 1 : at;
   }
 }
 
-/** They are forgotten when there are more: only those of places close by are asked for. */
+/** The cache is cleared when it is larger. Only entries for nearby positions are needed again. */
 const mostEnds = 65_536;

@@ -4,21 +4,21 @@ import { type Ends, FormTree } from './form_tree.js';
 import { type Form, formsOf, startLength, startsOf } from './secret_forms.js';
 
 /**
- * Knows the secrets of a run and takes them out of text. However many there are, a text is read once: a table tells of
- * every four characters whether a secret may begin with them.
+ * Removes the secrets of a run from text. Text is read once, however many secrets there are: a table shows for every
+ * four characters whether a secret can begin with them.
  */
 export class Redactor {
   private readonly known = new Set<string>();
-  /** Those that do not wrap, and those that do. */
+  /** Forms that do not wrap, and forms that do. */
   private readonly byStart = [new Map<string, FormTree>(), new Map<string, FormTree>()] as const;
   private starts: Uint8Array | undefined;
 
-  /** Whether there is anything to take out. */
+  /** Whether there are any secrets to remove. */
   get isNeeded(): boolean {
     return this.starts !== undefined;
   }
 
-  /** Registers a value, or those inside it, in all {@link formsOf} it. Short ones hide nothing and are ignored. */
+  /** Registers a value, or the values inside it, in all its forms (see {@link formsOf}). Ignores values that are too short to be secret. */
   add(value: unknown): void {
     if (typeof value === 'object' && value !== null) {
       for (const inner of Object.values(value)) this.add(inner);
@@ -41,7 +41,7 @@ export class Redactor {
     tree.add(form);
   }
 
-  /** The text with each secret as `***`, in each line it goes over. */
+  /** Replaces each secret by `***`, once for each line that it spans. */
   redact(text: string): string {
     let out = '';
     let done = 0;
@@ -53,13 +53,13 @@ export class Redactor {
     return done === 0 ? text : out + text.slice(done);
   }
 
-  /** The last place up to `at` where a text may be cut without a secret being cut; behind one that begins the text. */
+  /** The last position up to `at` where the text can be cut without cutting a secret. If a secret begins the text, its end. */
   cutBefore(text: string, at: number): number {
     const across = this.found(text).find(({ from, to }) => from < at && to > at);
     return across === undefined ? at : across.from > 0 ? across.from : across.to;
   }
 
-  /** Where secrets stand; those that overlap or touch are one. */
+  /** The positions of secrets. Those that overlap or touch are merged. */
   private found(text: string): { from: number; to: number }[] {
     const { starts } = this;
     const ends: Ends = new Map();
@@ -78,20 +78,20 @@ export class Redactor {
     return found;
   }
 
-  /** Where the longest secret ends that begins at a place; -1 when none does. */
+  /** The end of the longest secret that begins at a position; -1 when none does. */
   private longestAt(text: string, at: number, ends: Ends): number {
     if (at < 0) return -1;
     const start = text.slice(at, at + startLength);
     return Math.max(...this.byStart.map((byStart) => byStart.get(start)?.endIn(text, at, ends) ?? -1));
   }
 
-  /** A message without secrets, its lines cut to what a person reads: in this order, since half a secret is not found. */
+  /** Removes secrets from a message, then cuts its lines to a readable length. In this order, because half a secret would not be recognized. */
   message(text: string): string {
     const cut = (line: string) => (line.length > policy.longestMessageLine ? `${line.slice(0, policy.longestMessageLine)}…` : line);
     return this.redact(text).split('\n').map(cut).join('\n');
   }
 
-  /** A value with each secret in its strings and names as `***`; so is a number that holds one. */
+  /** Replaces each secret in the strings, names and numbers of a value by `***`. */
   redactValue<T>(value: T): T {
     if (!this.isNeeded) return value;
     if (typeof value === 'string') return this.redact(value) as T;
@@ -102,7 +102,7 @@ export class Redactor {
   }
 }
 
-/** A hash of the last four characters: what is older has been shifted out. */
+/** A hash of the last four characters. Older characters have been shifted out. */
 function step(hash: number, code: number): number {
   return ((hash << 5) ^ code) & (hashes - 1);
 }

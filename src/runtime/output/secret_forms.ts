@@ -1,27 +1,28 @@
 import { leastSecret } from '../../dsl/recipe/inputs.js';
 import { plainText } from '../../linux/plain_text.js';
 
-/** A character of a secret, or a run of one, in every way it may be written; longer ways first. */
+/** A character of a secret, or a sequence of the same character, in all its encodings, longest first. */
 export type Unit = readonly string[];
 
-/** A stretch of a secret that is looked for. */
+/** A part of a secret to search for. */
 export interface Form {
   readonly units: readonly Unit[];
-  /** Whether a line may end between any two units. */
+  /** Whether a line break may occur between any two units. */
   readonly wraps: boolean;
 }
 
-/** Characters at the start of a form by which it is found. No form is shorter. */
+/** The number of characters at the start of a form by which it is found. No form is shorter. */
 export const startLength = 4;
 
 /**
- * What a secret may look like: each of its lines as it is, quoted for shells, escaped as in JSON, percent-encoded, and
- * its base64, wherever it stands in what was encoded. Long ones come in stretches of {@link stretch} units or more.
+ * The forms in which a secret may appear: each of its lines unchanged, quoted for shells, escaped as in JSON,
+ * percent-encoded, and its base64 at any offset in the encoded text. Long secrets are split into parts of at least
+ * {@link stretch} units.
  */
 export function formsOf(secret: string): Form[] {
   const text = secret.trim().slice(0, longestSecret);
   const forms: Form[] = [];
-  // What reaches a log has lost its control characters.
+  // Control characters are removed from text before it is logged.
   for (const variant of new Set([text, plainText(text)])) {
     const lines = variant.split(/[\r\n]+/).map((line) => line.trim());
     const whole = variant.replaceAll('\r\n', '\n');
@@ -31,10 +32,10 @@ export function formsOf(secret: string): Form[] {
   return forms;
 }
 
-/** Of a longer secret only this many characters are looked for. */
+/** Only this many characters of a longer secret are searched for. */
 const longestSecret = 65_536;
 
-/** Units that are looked for at once, at least and at most. */
+/** The minimum number of units in a part of a long secret; the maximum is {@link longestForm}. */
 const stretch = 24;
 export const longestForm = 2 * stretch;
 
@@ -44,7 +45,7 @@ function stretches(units: readonly Unit[], wraps: boolean): Form[] {
   return Array.from({ length: count }, (_, i) => ({ units: units.slice(i * size, (i + 1) * size), wraps })).filter((form) => form.units.length > 0);
 }
 
-/** Letters and digits are written one way only. A run of anything else is written the same way throughout. */
+/** Letters and digits are written in one way only. In a sequence of one other character, all are encoded the same way. */
 function unitsOf(line: string): Unit[] {
   return [...line.matchAll(/[A-Za-z0-9]|([^A-Za-z0-9])\1{0,7}/gu)].map(([run, c]) => {
     const unit = made.get(run) ?? (c === undefined ? [run] : waysOf(c, run.length / c.length));
@@ -53,7 +54,7 @@ function unitsOf(line: string): Unit[] {
   });
 }
 
-/** The units made so far: what is written alike is one object. */
+/** Cache of units, so that equal units share one object. */
 const made = new Map<string, Unit>();
 
 function waysOf(c: string, count: number): Unit {
@@ -61,7 +62,7 @@ function waysOf(c: string, count: number): Unit {
   const code = c.codePointAt(0) ?? 0;
   const hex = (n: number, digits: number) => n.toString(16).padStart(digits, '0');
   const either = (text: string) => [text, text.replace(/[a-f]/g, (digit) => digit.toUpperCase())];
-  // Escaped again by what prints it, each doubles.
+  // Each backslash doubles every time a program escapes the text again.
   const escaped = (of: string) => ['\\', '\\\\', '\\\\\\\\'].map((slashes) => of.replaceAll('\\', slashes));
   const one = [
     ...(c === '\\' ? escaped(c) : ['', '\\', '\\\\', '\\\\\\'].map((slashes) => slashes + c)),
@@ -76,7 +77,7 @@ function waysOf(c: string, count: number): Unit {
     ...(c === "'" ? ["'\\''", "'\\\\''", `'"'"'`, `'\\"'\\"'`] : []),
     ...(c === "'" || c === '"' ? [c + c] : []),
   ];
-  // A shell that expands it without quotes makes one space of any white space.
+  // A shell that expands a variable without quotes turns any white space into one space.
   const shorter = /\s/.test(c) ? [' ', ...Array.from({ length: count - 1 }, (_, i) => c.repeat(i + 1))] : [];
   return [...new Set([...one.map((way) => way.repeat(count)), ...shorter])].sort((a, b) => b.length - a.length);
 }
@@ -94,8 +95,8 @@ const named: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * The base64 of a text that begins `shift` bytes (0 to 2) after a multiple of three: the characters that only it
- * decides, and at its ends every one that the bytes beside it leave possible.
+ * The base64 of a text that begins `shift` bytes (0 to 2) after a multiple of three: the characters that only the text
+ * determines. At its ends, every character that the neighboring bytes allow.
  */
 function base64Units(text: string, shift: number): Unit[] {
   const bytes = Buffer.from(text);
@@ -120,10 +121,10 @@ function oneOf(open: number, most: number): Unit {
 const padding: Unit = ['%3D%3D', '%3d%3d', '%3D', '%3d', '==', '=', ''];
 
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
-/** The ways to write each of them: base64 for URLs, in URLs, and in JSON as PHP writes it. Source: RFC 4648, section 5. */
+/** The encodings of each character: base64 for URLs, percent-encoded in URLs, and in JSON as written by PHP. Source: RFC 4648, section 5. */
 const decided: readonly Unit[] = [...alphabet].map((c) => (c === '+' ? ['%2B', '%2b', '+', '-'] : c === '/' ? ['%2F', '%2f', '\\/', '/', '_'] : [c]));
 
-/** All that the first {@link startLength} characters of a form may be. */
+/** All possible first {@link startLength} characters of a form. */
 export function startsOf({ units, wraps }: Form): Set<string> {
   const starts = new Set<string>();
   const grow = (text: string, next: number) => {

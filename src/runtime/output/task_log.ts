@@ -2,11 +2,11 @@ import { closeSync, fstatSync, openSync } from 'node:fs';
 import { writeAll } from '../../linux/atomic_write.js';
 import { policy } from '../engine/policy.js';
 
-/** The log of a task on disk. Of one that grows over its limit the beginning is kept, and the end of what came. */
+/** The log of a task on disk. If it exceeds its limit, its beginning and the last lines of output are kept. */
 export class TaskLog {
   private readonly fd: number;
   private size: number;
-  /** The end of what was not kept; undefined as long as all was. */
+  /** The end of the output that did not fit; undefined while everything fits. */
   private tail: string | undefined;
   private isClosed = false;
 
@@ -24,7 +24,7 @@ export class TaskLog {
     if (this.tail !== undefined) this.tail = (this.tail + textOf(more)).slice(-policy.logTailChars);
   }
 
-  /** Writes lines as long as they fit; gives the others. */
+  /** Writes the lines that fit. @returns the other lines. */
   private keep(lines: readonly string[]): readonly string[] {
     const text = textOf(lines);
     const bytes = Buffer.byteLength(text);
@@ -38,18 +38,18 @@ export class TaskLog {
       size += Buffer.byteLength(lines[fitting] ?? '') + 1;
       if (size > this.limit) break;
     }
-    // Said at once: the log of a run that is killed has it, too.
+    // Write this line at once, so that the log of a killed run has it too.
     writeAll(this.fd, textOf([...lines.slice(0, fitting), cutLine(this.limit)]));
     this.tail = '';
     return lines.slice(fitting);
   }
 
-  /** Also when the end of it cannot be written; only once, since its descriptor may then be another file's. */
+  /** Closes the file even if its end cannot be written. Only once, since the descriptor may be reused for another file. */
   close(): void {
     if (this.isClosed) return;
     this.isClosed = true;
     try {
-      // The first line of it may be half of one.
+      // The tail may begin in the middle of a line.
       if (this.tail !== undefined) writeAll(this.fd, this.tail.length < policy.logTailChars ? this.tail : this.tail.slice(this.tail.indexOf('\n') + 1));
     } finally {
       closeSync(this.fd);
@@ -58,7 +58,7 @@ export class TaskLog {
 }
 
 function cutLine(limit: number): string {
-  return `… cut here: the log of a task may have ${limit} bytes (run --log-limit); its last lines follow`;
+  return `… cut here: the log of a task is limited to ${limit} bytes (run --log-limit); its last lines follow`;
 }
 
 function textOf(lines: readonly string[]): string {

@@ -5,33 +5,33 @@ import { policy } from '../engine/policy.js';
 import type { Redactor } from './redactor.js';
 import { longestForm } from './secret_forms.js';
 
-/** By a line with this a script names a secret. Source: GitHub Actions, "Workflow commands", "Masking a value in a log". */
+/** A line that starts with this registers a secret. Source: GitHub Actions, "Workflow commands", "Masking a value in a log". */
 const maskCommand = '::add-mask::';
-const tooManyMasks = `chrootfile: a script may name ${policy.mostMasks} secrets, of ${policy.mostMaskChars} characters together; the others are not hidden`;
+const tooManyMasks = `chrootfile: a script can mask at most ${policy.mostMasks} secrets with ${policy.mostMaskChars} characters in total; further secrets are not hidden`;
 
-/** Has pipes give lines that may be shown. */
+/** Lets pipes produce lines that are safe to show. */
 export const redactedOutput =
   (redactor: Redactor): OutputMaker =>
   (onLines, learn) =>
     new TaskOutput(redactor, onLines, learn);
 
 /**
- * Makes lines that may be shown of what a script prints: without control characters, of lines that were written over
- * (`\r`) the last state, without secrets. Those the script names itself are hidden from the next line on. Its memory is
- * bounded: a line that is too long is cut.
+ * Turns the output of a script into lines that are safe to show: without control characters and secrets, and with only
+ * the last state of lines that were overwritten (`\r`). A secret that the script masks is hidden from the next line
+ * on. Memory is bounded: lines that are too long are split.
  */
 export class TaskOutput {
   private readonly decoder = new StringDecoder('utf8');
-  /** The beginning of a line: its last state. Only added to, not looked at, so that it costs nothing until the line ends. */
+  /** The last state of an incomplete line. Text is only appended to it, so that it costs nothing until the line ends. */
   private rest = '';
-  /** Whether a `\r` came after it: what comes next is written over it, unless that ends the line. */
+  /** Whether a `\r` followed it. The next text then overwrites it, unless it is a line end. */
   private isReturned = false;
-  /** A whole line that may end within a secret, and the one before it, which has been shown. */
+  /** A whole line that may end within a secret, and the line before it, which has been shown. */
   private held = '';
   private context = '';
   private masks = { count: 0, chars: 0, areTooMany: false };
 
-  /** @param learn is called when something came, before it is looked at: it may tell the redactor of secrets. */
+  /** @param learn called when output arrives, before it is processed: it may register secrets with the redactor. */
   constructor(
     private readonly redactor: Redactor,
     private readonly onLines: (lines: string[]) => void,
@@ -54,7 +54,7 @@ export class TaskOutput {
     this.show(last === '' ? '' : this.withoutMasks(`${last}\n`), true);
   }
 
-  /** Adds to the line that has not ended. */
+  /** Adds to the incomplete line. */
   private goOn(text: string): void {
     const parts = text.split('\r');
     const last = parts.findLastIndex((part) => part !== '');
@@ -72,7 +72,7 @@ export class TaskOutput {
     return rest;
   }
 
-  /** Shows whole lines. */
+  /** Shows whole lines, and holds back one that may end within a secret. */
   private show(more: string, isEnd = false): void {
     const text = this.context + this.held + more;
     if (text === this.context) return;
@@ -91,7 +91,7 @@ export class TaskOutput {
     if (lines.length > 0) this.onLines(lines);
   }
 
-  /** Shows the beginning of a line that is too long, but for what may be the beginning of a secret. */
+  /** Shows the beginning of a line that is too long, up to a possible beginning of a secret. */
   private cut(): void {
     const rest = plainText(this.rest);
     if (rest.trimStart().startsWith(maskCommand)) {
@@ -105,7 +105,7 @@ export class TaskOutput {
     this.rest = rest.slice(at);
   }
 
-  /** Takes the lines out that name secrets, and registers those. */
+  /** Removes the lines that mask secrets, and registers those secrets. */
   private withoutMasks(text: string): string {
     if (!text.includes(maskCommand)) return text;
     return text
@@ -125,15 +125,15 @@ export class TaskOutput {
   }
 }
 
-/** A full line of base64 may go on in the next. Of one as long as what is looked for at once, that is in two lines at most. */
+/** A full line of base64 may continue in the next line. In lines as long as the longest form, a form spans two lines at most. */
 const wrapped = new RegExp(`^[A-Za-z0-9+/_-]{${longestForm}}\n$`);
 
-/** Lines as a terminal would leave them. */
+/** Lines as a terminal would show them. */
 function shown(text: string): string {
   return plainText(text.includes('\r') ? text.split('\n').map(lastState).join('\n') : text);
 }
 
-/** What stands on a line that was written over. */
+/** What remains of a line that was overwritten. */
 function lastState(line: string): string {
   return line.includes('\r') ? (line.split('\r').findLast((part) => part !== '') ?? '') : line;
 }

@@ -6,12 +6,12 @@ import type { Redactor } from '../output/redactor.js';
 import { TaskLog } from '../output/task_log.js';
 import type { RunFolder } from './run_folder.js';
 
-/** Keeps a run's events and the output of its tasks on disk, secrets taken out. */
+/** Writes a run's events and the output of its tasks to disk, without secrets. */
 export class RunRecord {
   private events: number | undefined;
   private readonly logs = new Map<string, TaskLog>();
 
-  /** @param logBytes how much of the output of each task is kept. */
+  /** @param logBytes limit on the size of each task's log. */
   constructor(
     private readonly folder: RunFolder,
     private readonly logBytes: number = policy.logBytes,
@@ -41,15 +41,16 @@ export class RunRecord {
 
   private closeLog(task: string): void {
     const log = this.logs.get(task);
-    // First: it is closed even when its end cannot be written.
+    // Delete it first, so that it counts as closed even if closing it fails.
     this.logs.delete(task);
     log?.close();
   }
 }
 
 /**
- * A sink that takes secrets out of every event and hands it on. A sink that fails (a full disk, a lost terminal) is
- * tried again with the next event, and the others are told once: the run, and its undo, must go on.
+ * A sink that removes secrets from every event and passes it to other sinks. If a sink fails (full disk, lost
+ * terminal), the other sinks get one warning, and the failed sink gets later events as before: the run and its undo
+ * must go on.
  */
 export function redacting(redactor: Redactor, sinks: readonly EventSink[]): EventSink {
   const failed = new Set<EventSink>();
@@ -71,7 +72,10 @@ export function redacting(redactor: Redactor, sinks: readonly EventSink[]): Even
   return (event) => hand(redacted(event, redactor), sinks);
 }
 
-/** What people and scripts wrote in an event; its own words (type, task, outcome) stay as they are, and so do lines: their reader knows the secrets. */
+/**
+ * Fields with text of people and scripts. The other fields (type, task, outcome) hold words of chrootfile. Lines of
+ * output were redacted when they were read.
+ */
 const free = new Set(['text', 'error', 'reason', 'message', 'outputs', 'outputs_error', 'left', 'processes', 'mounts', 'waiting', 'nodes', 'artifacts']);
 
 function redacted(event: RunEvent, redactor: Redactor): RunEvent {
@@ -87,7 +91,7 @@ function isRows(value: unknown): value is readonly Record<string, unknown>[] {
   return Array.isArray(value) && value.every((row) => typeof row === 'object' && row !== null);
 }
 
-/** A row whose names of tasks and kinds stay as they are. */
+/** A row of a list. Names of tasks and kinds are left unchanged. */
 function redactedRow(row: Record<string, unknown>, redactor: Redactor): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(row).map(([name, value]) => [name, ['id', 'task', 'kind'].includes(name) ? value : withoutSecrets(name, value, redactor)]),

@@ -5,9 +5,9 @@ import { syncFolder, writeAll } from '../../linux/atomic_write.js';
 import type { ProcessIdentity } from '../../linux/process_identity.js';
 import { checkFormat } from './format.js';
 
-/** Facts of a run that its undo needs. No secrets: only names. */
+/** Facts of a run that its undo needs. Contains names of secrets, but no secrets. */
 export interface JournalHead {
-  /** See {@link currentFormat}; 1 where it is missing. */
+  /** See {@link currentFormat}; 1 when missing. */
   readonly format?: number;
   readonly run: string;
   readonly recipe: string;
@@ -17,16 +17,16 @@ export interface JournalHead {
   readonly sandbox: boolean;
 }
 
-/** A change to the world: what it was, who made it, and which notes must be undone before it. */
+/** The record of how to undo one change: which kind of task made it, and which other changes it uses. */
 export interface Note {
   readonly id: number;
   readonly task: string;
   readonly kind: string;
-  /** For resources: the notes of the resources it uses, which are not released before it. */
+  /** For resources: the notes of the resources it uses, which are released later. */
   readonly standsOn: readonly number[];
-  /** Notes this one stands on: they are not touched while this one is open. */
+  /** The notes whose changes this change uses. They are not undone while this note is open. */
   readonly on: readonly number[];
-  /** The chroot task a script ran in: what it changed goes with that. */
+  /** The chroot task that a script ran in. What the script changed is deleted with that chroot. */
   readonly in?: string | undefined;
   readonly data: unknown;
 }
@@ -38,17 +38,17 @@ type Line =
   | ({ readonly type: 'run' } & JournalHead)
   | ({ readonly type: 'note' } & Note)
   | { readonly type: 'undone'; readonly id: number }
-  /** Its change went with something else, e.g. with the chroot it was made in. */
+  /** The change disappeared together with something else, such as the chroot in which it was made. */
   | { readonly type: 'closed'; readonly id: number }
   | { readonly type: 'ended'; readonly how: EndedHow };
 
-/** A journal of which a line cannot be read, other than one at its end that was cut off. */
+/** A journal contains an unreadable line. A last line that was cut off is not an error. */
 export class JournalError extends Error {
   constructor(
     readonly file: string,
     readonly line: number,
     why: string,
-    /** What the lines that can be read say. */
+    /** What the readable lines contain. */
     readonly salvaged: JournalContent,
   ) {
     super(`${file}:${line}: ${why}`);
@@ -56,15 +56,15 @@ export class JournalError extends Error {
   }
 }
 
-/** What a journal says. */
+/** The contents of a journal. */
 export interface JournalContent {
   readonly head: JournalHead | undefined;
-  /** Notes whose change is still there, oldest first. */
+  /** Notes of changes that are not undone, oldest first. */
   readonly open: readonly Note[];
   readonly ended: EndedHow | undefined;
 }
 
-/** What the lines of a journal come to. */
+/** The state that results from the lines of a journal. */
 class Ledger {
   readonly notes = new Map<number, Note>();
   nextId = 1;
@@ -100,22 +100,22 @@ class Ledger {
 }
 
 /**
- * Reads the journal of a run, without changing anything. A last line that was cut off by a crash was relied on by
- * nothing, and is left out.
- * @throws JournalError for any other line that cannot be read; FormatError for one of a newer version.
+ * Reads the journal of a run without changing anything. Ignores a last line that was cut off by a crash, because
+ * nothing relied on it yet.
+ * @throws JournalError for any other unreadable line; FormatError for a journal of a newer version.
  */
 export function readJournal(file: string): JournalContent & { readonly head: JournalHead } {
   const { ledger } = load(file);
   return { ...ledger.content, head: ledger.head as JournalHead };
 }
 
-/** The undo notes of one run, on disk before anything relies on them. */
+/** The undo notes of one run. They are on disk before anything relies on them. */
 export class Journal {
-  /** What went wrong with the last line that could not be written; undefined again once it is. */
+  /** Why the last failed line could not be written; undefined again once it is. */
   failure: Error | undefined;
-  /** Lines about what was done that could not be written yet: without them it will be done once more. */
+  /** Lines about changes already undone that could not be written yet. Without them, the undo runs once more. */
   private readonly unwritten: Line[] = [];
-  /** Whether the file ends in a line that should have been cut off. */
+  /** Whether the file ends in a partial line that could not be removed. */
   private isTorn = false;
 
   private constructor(
@@ -123,11 +123,11 @@ export class Journal {
     private readonly fd: number,
     readonly head: JournalHead,
     private readonly ledger: Ledger,
-    /** Bytes of the lines that are whole. */
+    /** Size in bytes of all whole lines. */
     private size: number,
   ) {}
 
-  /** Starts the journal of a new run; the folder exists. */
+  /** Starts the journal of a new run. Its folder must exist. */
   static create(file: string, head: JournalHead): Journal {
     const journal = new Journal(
       file,
@@ -147,7 +147,7 @@ export class Journal {
   }
 
   /**
-   * Opens the journal of a run, to go on with it; the caller holds the run's lock. What was cut off at its end goes.
+   * Opens the journal of a run to continue it. The caller holds the run's lock. Removes a partial line at the end.
    * @throws as {@link readJournal}
    */
   static open(file: string): Journal {
@@ -164,25 +164,25 @@ export class Journal {
     return this.ledger.ended;
   }
 
-  /** Notes whose change is still there, oldest first. */
+  /** Notes of changes that are not undone, oldest first. */
   get open(): readonly Note[] {
     return this.ledger.content.open;
   }
 
-  /** Whether the file is where it was: the state folder may have been removed or moved. */
+  /** Whether the file is still at its path: the state folder may have been removed or moved. */
   get isInPlace(): boolean {
     const there = statSync(this.file, { throwIfNoEntry: false });
     return there !== undefined && there.ino === fstatSync(this.fd).ino;
   }
 
-  /** Writes a note down, durably. */
+  /** Writes a new note and syncs it to disk. */
   add(note: Omit<Note, 'id'>): Note {
     const added = { id: this.ledger.nextId, ...note };
     this.append({ type: 'note', ...added });
     return added;
   }
 
-  /** Replaces what a note says, durably: an intent becomes a fact. */
+  /** Replaces the data of a note and syncs it to disk, for example when an intended change has been made. */
   update(id: number, data: unknown): void {
     const note = this.ledger.notes.get(id);
     if (note === undefined) throw new Error(`internal error: note ${id} is not open`);
@@ -197,7 +197,7 @@ export class Journal {
     this.appendDone({ type: 'closed', id });
   }
 
-  /** Ends the run: a committed one is never undone, but what it made may be destroyed. */
+  /** Records how the run ended. A committed run is never undone, but its results can be destroyed. */
   end(how: EndedHow): void {
     this.append({ type: 'ended', how });
   }
@@ -206,7 +206,7 @@ export class Journal {
     closeSync(this.fd);
   }
 
-  /** Writes what could not be written before. Where that fails again, {@link failure} says why. */
+  /** Writes lines that could not be written before. If that fails again, {@link failure} has the reason. */
   retry(): void {
     try {
       this.writeRest();
@@ -215,7 +215,7 @@ export class Journal {
     }
   }
 
-  /** Something was done, which does not become undone where it cannot be written down: that is tried again with the next line. */
+  /** Records something that has been undone. If that cannot be written, it stays undone, and the line is written before the next one. */
   private appendDone(line: Line): void {
     try {
       this.append(line);
@@ -252,14 +252,14 @@ export class Journal {
       const { code, message } = error as NodeJS.ErrnoException;
       const failure = Object.assign(new Error(`${this.file} cannot be written: ${message}`, { cause: error }), { code });
       if (this.cutOff() || !isWhole || line.type !== 'ended') throw failure;
-      // It stands there for everybody who reads it, though perhaps not after a power cut.
+      // The line is complete and readable, but might be lost in a power cut.
       this.isTorn = false;
       this.failure = failure;
     }
     this.size += Buffer.byteLength(bytes);
   }
 
-  /** Removes what was written of a line: the next one must not be joined with it. @returns whether it is gone. */
+  /** Removes a partially written line, so that the next line is not joined to it. @returns whether it was removed. */
   private cutOff(): boolean {
     try {
       ftruncateSync(this.fd, this.size);
@@ -281,11 +281,11 @@ function load(file: string): { ledger: Ledger; size: number; torn: boolean } {
   for (const [i, each] of lines.entries()) {
     const line = lineOf(each);
     if (i === 0 && line?.type === 'run') checkFormat(file, line.format);
-    if (line === undefined) broken ??= { line: i + 1, why: each.trim() === '' ? 'an empty line' : 'a line that cannot be read' };
-    else if ((line.type === 'run') !== (i === 0)) broken ??= { line: i + 1, why: i === 0 ? 'it does not begin with the head of a run' : 'a second head' };
+    if (line === undefined) broken ??= { line: i + 1, why: each.trim() === '' ? 'empty line' : 'unreadable line' };
+    else if ((line.type === 'run') !== (i === 0)) broken ??= { line: i + 1, why: i === 0 ? 'the first line is not the head of a run' : 'second head of a run' };
     else ledger.replay(line);
   }
-  if (lines.length === 0) broken = { line: 1, why: bytes.length === 0 ? 'the file is empty' : 'it has no whole line' };
+  if (lines.length === 0) broken = { line: 1, why: bytes.length === 0 ? 'the file is empty' : 'the file has no complete line' };
   if (broken !== undefined) throw new JournalError(file, broken.line, broken.why, ledger.content);
   return { ledger, size, torn: size < bytes.length };
 }

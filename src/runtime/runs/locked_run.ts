@@ -5,22 +5,22 @@ import type { RunFolder } from './run_folder.js';
 /** A run to lock. */
 export interface RunToLock {
   readonly folder: RunFolder;
-  /** What the lock is held for, for those who wait for it. */
+  /** Why the lock is held, shown to those who wait for it. */
   readonly purpose: string;
-  /** Makes or opens the journal, once the lock is held. */
+  /** Creates or opens the journal, once the lock is held. */
   openJournal(): Journal | Promise<Journal>;
-  /** Refuses a run by what its journal says, and writes down what must be on disk before anything is done. */
+  /** Checks the journal, may refuse the run, and writes what must be on disk before anything else is done. */
   prepare(journal: Journal): void | Promise<void>;
 }
 
-/** A run that this process alone works on. */
+/** A run that only this process works on. */
 export interface LockedRun {
   readonly journal: Journal;
-  /** Unlocks the run, once the journal is closed. */
+  /** Unlocks the run. Close the journal first. */
   release(): Promise<void>;
 }
 
-/** Locks a run and opens its journal. Where that fails, nothing stays open or locked, and of a new run nothing stays. */
+/** Locks a run and opens its journal. If that fails, nothing stays open or locked, and the files of a new run are removed. */
 export async function lockRun({ folder, purpose, openJournal, prepare }: RunToLock): Promise<LockedRun> {
   const isNew = !existsSync(folder.path);
   const release = await folder.lock(purpose);

@@ -3,13 +3,15 @@ import { existsSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { removeFile, writeWhole } from '../../linux/atomic_write.js';
 
-/** What undo writes before it frees anything: some lines of a journal, records, folders of locks. */
+/** What undo writes before it frees any space: some lines of a journal, records, folders of locks. */
 const reserveBytes = 2 * 2 ** 20;
 
 /**
- * Looks after the reserve of a folder: a file that only takes room. It is given up where the file system is full, so
- * that undo can write, and made again where there is plenty. A file system that takes no writes at all is left alone.
- * @param settle is awaited before it is given up: what fills the disk must not take that room too.
+ * Maintains the reserve of a folder, a file that only occupies space. It is deleted when the file system is full, so
+ * that undo can write, and created again when there is enough space. Does nothing when the file system cannot be
+ * written at all.
+ * @param settle awaited before the deletion: whatever fills the disk must have stopped, or it would fill the freed
+ * space too.
  */
 export async function tendReserve(folder: string, settle: () => Promise<void>): Promise<void> {
   const file = join(folder, 'reserve');
@@ -20,9 +22,9 @@ export async function tendReserve(folder: string, settle: () => Promise<void>): 
       await settle();
       removeFile(file);
     }
-    // Random: a file system that compresses would keep nothing back for zeros.
+    // Random data, because a compressing file system would reserve nothing for zeros.
     else if (free > 8 * reserveBytes && !existsSync(file)) writeWhole(file, randomBytes(reserveBytes / 2).toString('hex'));
   } catch {
-    // What is wrong there shows in what is done there.
+    // An error here also occurs, and is reported, in the work itself.
   }
 }

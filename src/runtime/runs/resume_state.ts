@@ -9,39 +9,39 @@ import { holdsSecrets } from '../engine/script_outputs.js';
 import type { Redactor } from '../output/redactor.js';
 import type { RunFolder } from './run_folder.js';
 
-/** How a node of the plan ended before, and what it gave. */
+/** The outcome of a node of the plan in an earlier part of the run, and its outputs. */
 export interface Ended {
   readonly outcome: NodeOutcome;
   readonly outputs: Readonly<Record<string, unknown>>;
 }
 
-/** A run that failed and was kept: all that it takes to go on with it. No secrets. */
+/** A failed run that was kept, with everything needed to resume it. Contains no secrets. */
 export interface KeptRun {
-  /** The recipe as it was named, and the folder that name is relative to. */
+  /** The path of the recipe as it was given, and the folder that it is relative to. */
   readonly recipe: string;
   readonly folder: string;
   readonly goals: readonly string[];
-  /** Values of inputs that are no secrets. */
+  /** Values of inputs that are not secret. */
   readonly inputs: Readonly<Record<string, unknown>>;
   readonly facts: Facts['run'];
   readonly commandOutputs: Readonly<Record<string, string>>;
-  /** Whether it lives in a mount namespace of its own, which is kept too. */
+  /** Whether it has its own mount namespace, which is kept too. */
   readonly sandbox: boolean;
-  /** What a `definition` covers; absent in runs that versions before kept, which cover less. */
+  /** The version of {@link definitionOf}; missing in runs kept by older versions, which hashed less. */
   readonly definitions?: number;
-  /** The nodes that ended well. */
+  /** The nodes that succeeded. */
   readonly nodes: Readonly<Record<string, Ended & { readonly definition: string; readonly hasSecrets: boolean }>>;
 }
 
-/** Goes up when {@link definitionOf} covers something else. */
+/** Increases when {@link definitionOf} hashes something else. */
 const definitions = 2;
 
-/** Whether another version kept a run, whose definitions cannot be compared with those of this one. */
+/** Whether another version of chrootfile kept the run. Its definitions cannot be compared with those of this version. */
 export function isOfOtherVersion(kept: KeptRun): boolean {
   return kept.definitions !== definitions;
 }
 
-/** Writes down a kept run. */
+/** Saves a kept run. */
 export function writeKept(
   folder: RunFolder,
   kept: Omit<KeptRun, 'definitions' | 'nodes'>,
@@ -61,34 +61,35 @@ export function writeKept(
   writeWhole(folder.kept, `${JSON.stringify({ ...kept, definitions, nodes: Object.fromEntries(nodes) }, undefined, 1)}\n`);
 }
 
-/** What was kept of a run; undefined when nothing was. */
+/** Reads a kept run; undefined when the run was not kept. */
 export function readKept(folder: RunFolder): KeptRun | undefined {
   return existsSync(folder.kept) ? (readJson(folder.kept) as KeptRun) : undefined;
 }
 
-/** From here on a kept run is one that goes on: when it dies, it is not gone on with again. */
+/** Removes the kept state when a run is resumed. If its process dies, it cannot be resumed again. */
 export function forgetKept(folder: RunFolder): void {
   removeForGood(folder.kept);
 }
 
 /**
  * The nodes of a plan that need not run again.
- * @returns what is in the way, in words that follow "run X cannot be resumed: "; undefined when nothing is.
+ * @returns `obstacle`: why the run cannot be resumed, as a continuation of "run X cannot be resumed: "; undefined when
+ * it can.
  */
 export function nodesDone(kept: KeptRun, plan: Plan): { done: Map<string, Ended>; obstacle?: string } {
   const done = new Map<string, Ended>();
   const nodes = new Map(plan.nodes.map((node) => [node.id, node]));
   for (const [id, { definition, hasSecrets, ...ended }] of Object.entries(kept.nodes)) {
     const node = nodes.get(id);
-    if (node === undefined) return { done, obstacle: `task "${id}" was done, and is not part of the recipe any more` };
-    if (definitionOf(node.task) !== definition) return { done, obstacle: `task "${id}" succeeded, and it or a value it reads has changed since` };
-    if (hasSecrets) return { done, obstacle: `task "${id}" gave a secret, which is not kept` };
-    // Runs kept by version 0.1.0 have the word of that version.
+    if (node === undefined) return { done, obstacle: `task "${id}" succeeded, but is no longer part of the recipe` };
+    if (definitionOf(node.task) !== definition) return { done, obstacle: `task "${id}" succeeded, but it or a value it reads has changed since` };
+    if (hasSecrets) return { done, obstacle: `task "${id}" has a secret output, which is not saved` };
+    // Version 0.1.0 wrote "done".
     done.set(id, (ended.outcome as string) === 'done' ? { ...ended, outcome: 'succeeded' } : ended);
   }
   for (const { id, uses } of plan.tasks.values()) {
     const gone = done.has(id) ? undefined : [...uses].find((resource) => done.has(`${resource}.released`));
-    if (gone !== undefined) return { done, obstacle: `task "${id}" uses "${gone}", which is released already` };
+    if (gone !== undefined) return { done, obstacle: `task "${id}" uses "${gone}", which is already released` };
   }
   return { done };
 }

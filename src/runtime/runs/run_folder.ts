@@ -8,7 +8,7 @@ import { shortName } from '../../linux/short_name.js';
 import { FormatError } from './format.js';
 import { Journal, type JournalContent, JournalError, type JournalHead, readJournal } from './journal.js';
 
-/** All states of a run, as `chrootfile runs` prints them and its JSON names them. */
+/** All states of a run, as printed by `chrootfile runs` and used in its JSON. */
 export const runStates = ['running', 'succeeded', 'destroyed', 'failed', 'left_behind', 'paused', 'interrupted', 'unreadable'] as const;
 
 /**
@@ -18,24 +18,24 @@ export const runStates = ['running', 'succeeded', 'destroyed', 'failed', 'left_b
  */
 export type RunState = (typeof runStates)[number];
 
-/** A run as it is listed. */
+/** A run in the list of runs. */
 export interface RunSummary {
   readonly run: string;
   readonly recipe: string;
   readonly started: string;
   readonly state: RunState;
-  /** How many changes are not undone. */
+  /** The number of changes that are not undone. */
   readonly open: number;
   /** Why its journal cannot be read. */
   readonly error?: string;
 }
 
-/** Whether a run has ended and its undo has not. */
+/** Whether something of the run still needs to be undone. */
 export function isUnfinished({ state }: RunSummary): boolean {
   return ['interrupted', 'left_behind', 'paused', 'unreadable'].includes(state);
 }
 
-/** The folder of one run: everything it did, readable after a crash. */
+/** The folder of one run. Everything in it is readable after a crash. */
 export class RunFolder {
   constructor(
     readonly state: string,
@@ -48,11 +48,11 @@ export class RunFolder {
   get journal(): string {
     return join(this.path, 'journal.jsonl');
   }
-  /** The head of the journal once more: where that is damaged, it says which EC2 the run worked with. */
+  /** A copy of the journal's head. If the journal is damaged, it shows which EC2 the run used. */
   private get head(): string {
     return join(this.path, 'run.json');
   }
-  /** When its head was written, in milliseconds; 0 where there is none. */
+  /** When the copy of the head was written, in milliseconds; 0 when it is missing. */
   get begun(): number {
     return statSync(this.head, { throwIfNoEntry: false })?.mtimeMs ?? 0;
   }
@@ -62,11 +62,11 @@ export class RunFolder {
   get logs(): string {
     return join(this.path, 'logs');
   }
-  /** Where the run mounts things. Empty but while it goes on. */
+  /** Where the run mounts things. Empty unless the run is in progress. */
   get mounts(): string {
     return join(this.path, 'mnt');
   }
-  /** Where its pipes are while it goes on. */
+  /** Where its pipes are while the run is in progress. */
   get pipes(): string {
     return join(this.path, 'pipes');
   }
@@ -74,12 +74,12 @@ export class RunFolder {
     return join(this.path, 'plan.json');
   }
 
-  /** What a kept run is gone on with. */
+  /** What is needed to resume a kept run. */
   get kept(): string {
     return join(this.path, 'kept.json');
   }
 
-  /** The process that keeps its mounts, with the process's identity. */
+  /** Identity of the process that holds its mount namespace. */
   get keeper(): string {
     return join(this.path, 'keeper.json');
   }
@@ -88,7 +88,7 @@ export class RunFolder {
     return join(this.logs, `${fileNameOf(task)}.log`);
   }
 
-  /** Makes what is in the folder of a new run, for its owner's eyes only. The lock is held, and has made the folder itself. */
+  /** Creates the contents of the folder of a new run, readable only by the owner. Locking the run has created the folder itself. */
   create(): void {
     for (const folder of [this.logs, this.mounts]) mkdirSync(folder, { mode: 0o700 });
     for (let folder = this.path; folder.length >= this.state.length; folder = dirname(folder)) syncFolder(folder);
@@ -106,17 +106,17 @@ export class RunFolder {
     }
   }
 
-  /** Removes the folder of a run that did not come to do anything. */
+  /** Removes the folder of a run that changed nothing. */
   discard(): void {
     rmSync(this.path, { recursive: true, force: true });
   }
 
-  /** The lock that a run, or the undo of it, holds all the time. */
+  /** Locks the run, for its whole duration or that of its undo. */
   lock(purpose: string): Promise<Release> {
     return lock(join(this.path, 'run'), purpose);
   }
 
-  /** @throws FormatError where the run is of a newer version. */
+  /** @throws FormatError when a newer version wrote the run. */
   summary(): RunSummary {
     try {
       const journal = readJournal(this.journal);
@@ -131,7 +131,7 @@ export class RunFolder {
     }
   }
 
-  /** The head of a run whose journal cannot be read, as far as it is known. @param salvaged what can be read of it. */
+  /** The head of a run whose journal is unreadable, as far as it is known. @param salvaged the readable part of the journal. */
   headOf(salvaged: JournalContent | undefined): JournalHead | undefined {
     if (salvaged?.head !== undefined) return salvaged.head;
     try {
@@ -141,21 +141,18 @@ export class RunFolder {
     }
   }
 
-  /** Whether the run goes on, or somebody undoes it. */
+  /** Whether the run or its undo is in progress. */
   get busy(): boolean {
     return isHeld(join(this.path, 'run'));
   }
 
-  /**
-   * Whether it is the folder of a run that was killed before it did anything: the head of the journal, its copy and the
-   * recipe are written in this order, before all else.
-   */
+  /** Whether the run was killed before it changed anything: the head of the journal, its copy and the recipe are written in this order, before all else. */
   get isStillborn(): boolean {
     if (existsSync(this.head) || existsSync(join(this.path, 'recipe.yml'))) return false;
     return !existsSync(this.journal) || !readFileSync(this.journal, 'latin1').includes('\n');
   }
 
-  /** The tasks that printed anything. */
+  /** The tasks that printed output. */
   get tasksLogged(): string[] {
     const ids = existsSync(this.plan) ? (readJson(this.plan) as { nodes: { id: string }[] }).nodes.map(({ id }) => id) : [];
     const known = new Map(ids.map((id) => [fileNameOf(id), id]));
@@ -163,12 +160,12 @@ export class RunFolder {
     return names.map((name) => known.get(name) ?? decodeURIComponent(name));
   }
 
-  /** Removes what only a run that goes on has, and what it may have left when it was killed. Not for one that is kept. */
+  /** Removes what only a running run needs, and leftovers of a killed one. Must not be called for a kept run. */
   tidy(): void {
     rmSync(this.pipes, { recursive: true, force: true });
     for (const name of existsSync(this.mounts) ? readdirSync(this.mounts) : []) {
       const path = join(this.mounts, name);
-      // A table of mounts, see chroot_dev.
+      // A mount table, see chroot_dev.
       if (name.endsWith('.fstab')) removeFile(path);
       else removeMountPoint(path);
     }
@@ -186,7 +183,7 @@ export class RunFolder {
   }
 }
 
-/** The id of a task as the name of a file, which scripts may use unquoted. */
+/** A task id as the name of a file that needs no quoting in scripts. */
 export function fileNameOf(task: string): string {
   return shortName(task.replace(/[^A-Za-z0-9_.-]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`));
 }
@@ -196,7 +193,7 @@ export function listRuns(state: string): RunFolder[] {
   return foldersOf(state).filter((run) => !run.isStillborn || (run.busy && existsSync(run.journal)));
 }
 
-/** Removes the folders of runs that were killed before they did anything, and what others left of their work. */
+/** Removes the folders of runs that were killed before they changed anything, and temporary files of other killed runs. */
 export async function tidyRuns(state: string): Promise<void> {
   for (const run of foldersOf(state)) {
     if (existsSync(run.kept)) continue;
@@ -225,14 +222,14 @@ function foldersOf(state: string): RunFolder[] {
     .sort(byStart);
 }
 
-/** Ids begin with the second of the start. Within one second, the time of the copy of the head decides: it is written once, at the start. */
+/** Ids begin with the second of the start. Within one second, the modification time of the head's copy decides, because it is written once, at the start. */
 function byStart(a: RunFolder, b: RunFolder): number {
   const [one, two] = [a, b].map(({ id }) => id.slice(0, 15)) as [string, string];
   if (one !== two) return one < two ? -1 : 1;
   return a.begun - b.begun || (a.id < b.id ? -1 : 1);
 }
 
-/** A new run's id: when, what, and four letters against two in one second. Sorts by time. */
+/** The id of a new run: time, name, and four random letters to tell apart runs of the same second. Ids sort by time. */
 export function newRunId(name: string, now: Date): string {
   const time = now.toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
   const letters = Math.random().toString(36).slice(2, 6).padEnd(4, '0');

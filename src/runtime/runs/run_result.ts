@@ -2,16 +2,16 @@ import { existsSync, readFileSync } from 'node:fs';
 import type { RunEvent } from '../engine/events.js';
 import type { RunFolder } from './run_folder.js';
 
-/** How a run ended, as its events say. */
+/** How a run ended, according to its events. */
 export interface RunResult {
-  /** Of the last part of a run that was resumed; absent while it is running, and where its process died. */
+  /** When it ended. For a resumed run, when its last part ended. Missing while it is running and when its process died. */
   readonly finished?: string;
   readonly seconds?: number;
   /** The tasks that failed and did not succeed later, in the order in which they failed. */
   readonly failedTasks: readonly string[];
 }
 
-/** Reads how a run ended from its events. A line that a crash cut off is left out. */
+/** Reads how a run ended from its events. Ignores a line that a crash cut off. */
 export function resultOf({ events }: RunFolder): RunResult {
   const failed = new Set<string>();
   let end: Pick<RunResult, 'finished' | 'seconds'> = {};
@@ -25,7 +25,7 @@ export function resultOf({ events }: RunFolder): RunResult {
 }
 
 function parsed(line: string): (RunEvent & { readonly time: string })[] {
-  // Most lines are of other events, and parsing is what takes time.
+  // Most lines are other events, and parsing takes most of the time.
   if (!line.includes('.finished"')) return [];
   try {
     return [JSON.parse(line)];

@@ -7,24 +7,25 @@ import { currentFormat } from './format.js';
 import { type JournalContent, JournalError, type JournalHead, readJournal } from './journal.js';
 import type { RunFolder } from './run_folder.js';
 
-/** How the journal of a run is damaged, and where it is kept as it was. */
+/** How the journal of a run is damaged, and where the damaged file is kept. */
 export interface Damage {
   readonly message: string;
-  /** Undefined where there was nothing to keep. */
+  /** Undefined when there was no file to keep. */
   readonly kept?: string;
 }
 
 /**
- * Puts a journal with the lines that can be read in the place of a damaged one, which is kept beside it.
- * @returns the damage; undefined where there is none. That of an earlier try counts, until the run is undone: what the
- * journal lost may not have been found yet. @throws FormatError for a journal of a newer version.
+ * Replaces a damaged journal by its readable lines, and keeps the damaged file beside it.
+ * @returns the damage; undefined when there is none. Damage found by an earlier attempt counts until the run is
+ * undone, because what the journal lost may not have been found yet.
+ * @throws FormatError for a journal of a newer version.
  */
 export async function salvage(folder: RunFolder): Promise<Damage | undefined> {
   const kept = `${folder.journal}.broken`;
   const broken = brokenOf(folder);
   if (broken === undefined) {
     const isOpen = existsSync(kept) && readJournal(folder.journal).ended === undefined;
-    return isOpen ? { message: `${folder.journal} was damaged; it is kept as ${kept}`, kept } : undefined;
+    return isOpen ? { message: `${folder.journal} was damaged; the damaged file is kept as ${kept}`, kept } : undefined;
   }
   const { why, content, isMissing } = broken;
   const copy = existsSync(kept) ? `${kept}.${Date.now()}` : kept;
@@ -39,15 +40,15 @@ export async function salvage(folder: RunFolder): Promise<Damage | undefined> {
     ...(ended === undefined ? [] : [{ type: 'ended', how: ended }]),
   ];
   writeWhole(folder.journal, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
-  return isMissing ? { message: why } : { message: `${why}; it is kept as ${copy}`, kept: copy };
+  return isMissing ? { message: why } : { message: `${why}; the damaged file is kept as ${copy}`, kept: copy };
 }
 
-/** Why a journal cannot be gone by, and what can be read of it; undefined where it can. */
+/** Why a journal is unusable, and its readable part; undefined when the journal is whole. */
 function brokenOf(folder: RunFolder): { why: string; content: JournalContent; isMissing: boolean } | undefined {
   try {
     const content = readJournal(folder.journal);
     const isCut = content.ended === undefined && hasSucceeded(folder);
-    return isCut ? { why: `${folder.journal}: its end is missing`, content, isMissing: false } : undefined;
+    return isCut ? { why: `${folder.journal}: the end of the file is missing`, content, isMissing: false } : undefined;
   } catch (error) {
     if (error instanceof JournalError) return { why: error.message, content: error.salvaged, isMissing: false };
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
@@ -55,19 +56,19 @@ function brokenOf(folder: RunFolder): { why: string; content: JournalContent; is
   }
 }
 
-/** Whether a run has succeeded, by what it wrote down after its journal said so: then what it made is kept. */
+/** Whether a run has succeeded, according to files written after its journal recorded that. Its results are then kept. */
 function hasSucceeded(folder: RunFolder): boolean {
   return (
     existsSync(join(folder.path, 'outputs.json')) || (existsSync(folder.events) && /"type":"run\.finished","ok":true/.test(readFileSync(folder.events, 'utf8')))
   );
 }
 
-/** Where nobody knows what the run worked with, it is the embedded EC2 that can be asked. */
+/** A head for a run about which nothing is known. Only the embedded EC2 can be searched for it. */
 function unknownHead({ id }: RunFolder): JournalHead {
   return { format: currentFormat, run: id, recipe: '?', started: '?', cloud: { provider: 'local' }, owner: ownIdentity(), sandbox: true };
 }
 
-/** The damage as something that is left: what scripts had done is not found again. */
+/** The damage as something left behind: changes of scripts cannot be found again. */
 export function leftBy({ message, kept }: Damage): Left {
-  return { task: 'run', kind: 'journal', error: `${message}; undo scripts it named may be lost`, by_hand: kept === undefined ? [] : [`less ${kept}`] };
+  return { task: 'run', kind: 'journal', error: `${message}; undo scripts in it may be lost`, by_hand: kept === undefined ? [] : [`less ${kept}`] };
 }

@@ -6,7 +6,7 @@ import { policy } from '../engine/policy.js';
 import { renewStandInsIfPossible } from '../engine/renew_stand_ins.js';
 import type { Journal, Note } from './journal.js';
 
-/** How the notes of one kind are undone; user scripts are one of them. */
+/** How to undo the notes of one kind, or of users' scripts. */
 export interface Undoer {
   undo(note: Note, host: HostContext): Promise<void>;
   byHand(note: Note, at: ByHand): string[];
@@ -23,33 +23,34 @@ export function undoersOf(kinds: Iterable<AnyKind>): Map<string, Undoer> {
   );
 }
 
-/** What undoing works with. */
+/** What undo needs. */
 export interface UndoOptions {
   readonly journal: Journal;
   readonly undoers: ReadonlyMap<string, Undoer>;
   readonly host: HostContext;
   readonly emit: EventSink;
   /**
-   * What stands in the way: any open note above, when all is undone; only resources, when one of them is released in a
-   * run that goes well, since what steps made (a snapshot) is meant to outlive it.
+   * Which open notes block the undo of what they use. `all`: any of them, when everything is undone. `resources`: only
+   * resources, when one is released in a run that has not failed: what steps created, such as a snapshot, outlives the
+   * resource.
    */
   readonly gates: 'all' | 'resources';
-  /** Once it aborts, nothing more is begun: what is not undone by then is left. */
+  /** Once it aborts, no further undo starts. The rest is left behind. */
   readonly stop?: AbortSignal;
 }
 
 /**
- * Undoes notes, newest first. A note that others stand on is not touched while one of them is open: what is
- * mounted is not detached, what is attached is not deleted. One of which only files are not put back keeps nothing from
- * its undo: it is not in use any more. Each is tried several times.
- * @returns what is left, with what a person can do about it.
+ * Undoes notes, newest first. A note is not undone while a note that uses it is open: a mounted device is not
+ * detached, and an attached volume is not deleted. The exception is a note whose undo only failed to restore files:
+ * its resource is no longer in use. Each undo is attempted several times.
+ * @returns what is left behind, with what a person can do about it.
  */
 export async function undoNotes(notes: readonly Note[], options: UndoOptions): Promise<Left[]> {
   const left: Left[] = [];
   const unused = new Set<number>();
   for (const note of [...notes].reverse()) {
     const { journal, emit, undoers } = options;
-    // It may have been closed with the chroot it was made in.
+    // It may have been closed together with its chroot.
     if (!journal.open.some((open) => open.id === note.id)) continue;
     const undoer = undoers.get(note.kind);
     const above = journal.open.find((open) => !unused.has(open.id) && (options.gates === 'all' ? open.on : open.standsOn).includes(note.id));
@@ -70,7 +71,7 @@ export async function undoNotes(notes: readonly Note[], options: UndoOptions): P
   return left;
 }
 
-/** Something that is not undone, with what a person can do about it. */
+/** Something that was not undone, with what a person can do about it. */
 export function leftOf(note: Note, error: string, { journal, undoers }: Pick<UndoOptions, 'journal' | 'undoers'>): Left {
   const { run, cloud, sandbox } = journal.head;
   const at: ByHand = {
@@ -83,20 +84,20 @@ export function leftOf(note: Note, error: string, { journal, undoers }: Pick<Und
   try {
     lines = undoers.get(note.kind)?.byHand(note, at) ?? [];
   } catch {
-    // What a disk that cannot be read keeps from being said must not keep the other notes from their undo.
+    // If the commands cannot be worked out because a disk is unreadable, other notes must still be undone.
   }
   return { task: note.task, kind: note.kind, error, by_hand: lines };
 }
 
 /**
- * Ends the journal of a run all of whose notes are undone.
- * @param left what is not undone; what is wrong with the journal itself is added to it.
- * @returns all that is left.
+ * Ends the journal of a run after its notes were undone.
+ * @param left what was not undone. Problems of the journal itself are added.
+ * @returns everything that is left behind.
  */
 export function endUndo(journal: Journal, left: readonly Left[], how: 'undone' | 'destroyed' = 'undone'): Left[] {
   const again = `chrootfile ${how === 'undone' ? 'undo' : 'destroy'} ${journal.head.run}`;
   const about = (error: string): Left[] => [...left, { task: 'run', kind: 'journal', error, by_hand: [again] }];
-  if (!journal.isInPlace) return about('the state folder was removed or moved during the run: what was made there may be left');
+  if (!journal.isInPlace) return about('the state folder was removed or moved during the run: what was created there may be left behind');
   journal.retry();
   if (journal.failure !== undefined) return about(journal.failure.message);
   if (left.length > 0) return [...left];
@@ -108,17 +109,17 @@ export function endUndo(journal: Journal, left: readonly Left[], how: 'undone' |
   }
 }
 
-/** Closes the notes of what ran in a chroot that is gone: what they changed went with it. */
+/** Closes the notes of changes made in a chroot that no longer exists. */
 export function closeNotesIn(chroot: string, journal: Journal): void {
   for (const note of journal.open) if (note.in === chroot) journal.closeNote(note.id);
 }
 
 async function tryUndo(note: Note, undoer: Undoer | undefined, { host, journal, undoers, gates }: UndoOptions): Promise<Error | undefined> {
-  if (undoer === undefined) return new Error(`this version knows no kind "${note.kind}"`);
+  if (undoer === undefined) return new Error(`this version of chrootfile has no kind "${note.kind}"`);
   const isRelease = gates === 'resources';
   const { root } = note.data as { readonly root?: string };
   const disks = journal.open.filter(({ id, kind }) => note.on.includes(id) && undoers.get(kind)?.deletesDisk);
-  // Of a resource that is released in a run that goes well, the disk may be kept.
+  // The disk of a resource released in a run that has not failed may be kept.
   const diskGoes =
     !isRelease &&
     journal.open.some(
@@ -132,7 +133,8 @@ async function tryUndo(note: Note, undoer: Undoer | undefined, { host, journal, 
       await undoer.undo(note, { ...host, warn, diskGoes, isRelease });
       return undefined;
     } catch (error) {
-      // A disk that cannot be written does not come back within seconds, nor does an image as it was.
+      // A disk that cannot be written does not recover within seconds, and neither does an image that cannot be
+      // restored.
       const isFinal = error instanceof NotPutBackError || journal.failure !== undefined;
       if (attempt === policy.undoAttempts || host.signal.aborted || isFinal) return error as Error;
     }
