@@ -5,8 +5,8 @@ import { insideRoot } from './rooted_path.js';
 const registry = '/proc/sys/fs/binfmt_misc';
 
 /**
- * Why a program of an image, or its /bin/sh, cannot run here: it is built for another machine, and no emulator that is
- * registered can be found inside the image. Undefined where that is not so.
+ * Why a program of an image, or its /bin/sh, cannot run on this machine: it is built for another architecture, and the
+ * registered emulator, if any, does not work inside the image. Undefined when it can run.
  */
 export function foreignIn(root: string, program: string): string | undefined {
   const own = machineOf(headerOf('/proc/self/exe'));
@@ -19,13 +19,13 @@ export function foreignIn(root: string, program: string): string | undefined {
     const why =
       emulator === undefined
         ? `binfmt_misc has no emulator for ${machine}`
-        : `${emulator.name} is registered with binfmt_misc without the flag F, so it is looked for inside the image`;
+        : `${emulator.name} is registered with binfmt_misc without the flag F, so the kernel looks for it inside the image`;
     return `${path} in the image is built for ${machine}, this machine is ${own}, and ${why}\n  help: apt-get install qemu-user-static, which registers emulators with the flag F`;
   }
   return undefined;
 }
 
-/** Names as uname(1) has them, by e_machine, for 32 and 64 bits. Source: ELF, "e_machine"; Linux, include/uapi/linux/elf-em.h. */
+/** Machine names as printed by uname(1), by e_machine, for 32 and 64 bits. Source: ELF, "e_machine"; Linux, include/uapi/linux/elf-em.h. */
 const machines: Readonly<Record<number, readonly [string, string]>> = {
   3: ['i686', 'i686'],
   8: ['mips', 'mips64'],
@@ -38,7 +38,7 @@ const machines: Readonly<Record<number, readonly [string, string]>> = {
   258: ['loongarch32', 'loongarch64'],
 };
 
-/** The machine an ELF file is built for; undefined for other files. */
+/** The machine that an ELF file is built for; undefined for other files. */
 function machineOf(header: Buffer | undefined): string | undefined {
   if (header === undefined || header.length < 20 || header.readUInt32BE(0) !== 0x7f454c46) return undefined;
   const little = header[5] === 1;
@@ -51,12 +51,12 @@ function headerInside(root: string, path: string): Buffer | undefined {
   try {
     return headerOf(insideRoot(root, path), constants.O_NOFOLLOW);
   } catch {
-    // It is not there, or no file: then that is why it does not run.
+    // The file is missing or not regular. That already explains why it does not run.
     return undefined;
   }
 }
 
-/** As much of a file as the kernel tells its format by. Source: Linux, include/uapi/linux/binfmts.h, BINPRM_BUF_SIZE. */
+/** The beginning of a file from which the kernel determines its format. Source: Linux, include/uapi/linux/binfmts.h, BINPRM_BUF_SIZE. */
 function headerOf(path: string, flags = 0): Buffer | undefined {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | flags);
   try {
@@ -73,7 +73,7 @@ function emulatorOf(header: Buffer): { name: string; flags: string } | undefined
   try {
     names = readdirSync(registry).filter((name) => name !== 'register' && name !== 'status');
   } catch {
-    // The kernel has none.
+    // The kernel has no emulators registered.
   }
   for (const name of names) {
     const text = readFileSync(join(registry, name), 'utf8');

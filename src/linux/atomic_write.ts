@@ -3,13 +3,13 @@ import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { startTimeOf } from './process_identity.js';
 
-/** How drafts of {@link writeWhole} end: it identifies the drafts of killed processes. */
+/** Ending of the draft files of {@link writeWhole}. It identifies the drafts of killed processes. */
 export const draftEnding = '.new';
 
 /**
- * Writes all bytes of a text. write(2) may take a part of them without an error, as on a tmpfs that fills up; the rest
- * then fails.
- * @param position where in the file; at its current position (or its end, where it was opened to append) by default.
+ * Writes all bytes of a text. write(2) may write only a part without an error, for example on a tmpfs that fills up.
+ * The next write then fails.
+ * @param position offset in the file. Defaults to the current position, or to the end of a file opened for appending.
  */
 export function writeAll(fd: number, text: string, position?: number): void {
   const bytes = Buffer.from(text);
@@ -18,7 +18,7 @@ export function writeAll(fd: number, text: string, position?: number): void {
   }
 }
 
-/** Writes a file so that it is there whole or not at all, also after a power cut: the file first, then its folder. */
+/** Writes a file so that it is complete or absent, also after a power cut. Syncs the file first, then its folder. */
 export function writeWhole(file: string, text: string): void {
   const draft = `${file}.${process.pid}-${startTimeOf(process.pid)}${draftEnding}`;
   try {
@@ -37,14 +37,14 @@ export function writeWhole(file: string, text: string): void {
   syncFolder(dirname(file));
 }
 
-/** Makes a folder, and those above it, for its owner's eyes only, so that they are there after a power cut. */
+/** Creates a folder and its parents, accessible only to the owner, so that they survive a power cut. */
 export function makeFolder(folder: string): void {
   const topmost = mkdirSync(folder, { recursive: true, mode: 0o700 });
   if (topmost === undefined) return;
   for (let made = folder; made.length >= topmost.length; made = dirname(made)) syncFolder(dirname(made));
 }
 
-/** Removes a file or a link, which may not be there. Unlike with rmSync of Node 24, an error has its code (EROFS, EIO). */
+/** Removes a file or link if it exists. Unlike errors of rmSync in Node 24, errors have a code (EROFS, EIO). */
 export function removeFile(file: string): void {
   try {
     unlinkSync(file);
@@ -53,13 +53,13 @@ export function removeFile(file: string): void {
   }
 }
 
-/** Removes a file, which may not be there, so that it stays removed after a power cut. */
+/** Removes a file if it exists, so that it stays removed after a power cut. */
 export function removeForGood(file: string): void {
   removeFile(file);
   if (existsSync(dirname(file))) syncFolder(dirname(file));
 }
 
-/** Has the names in a folder, new and removed ones, written to disk. */
+/** Syncs the entries of a folder to disk. */
 export function syncFolder(folder: string): void {
   const fd = openSync(folder, 'r');
   try {
@@ -69,7 +69,7 @@ export function syncFolder(folder: string): void {
   }
 }
 
-/** Has the content of a file and its name written to disk, without keeping this process from other work. */
+/** Syncs the content and name of a file to disk, without blocking this process. */
 export async function syncFile(file: string): Promise<void> {
   const handle = await open(file, 'r');
   try {
@@ -80,10 +80,10 @@ export async function syncFile(file: string): Promise<void> {
   syncFolder(dirname(file));
 }
 
-/** Removes the drafts in a folder: those of processes that have died, or, where nobody else may be writing there, `all`. */
+/** Removes drafts in a folder: those of dead processes, or `all`, when no other process can be writing there. */
 export function removeDrafts(folder: string, which: 'dead' | 'all'): void {
   for (const name of existsSync(folder) ? readdirSync(folder) : []) {
-    // Format 1 named the process by its number alone.
+    // In format 1, the name contained only the pid of the process.
     const [, pid, started] = /\.(\d+)(?:-(\d+))?\.new$/.exec(name) ?? [];
     const now = pid === undefined ? undefined : startTimeOf(Number(pid));
     const isAlive = now !== undefined && (started === undefined || now === started);

@@ -11,7 +11,7 @@ import { hostPolicy } from './policy.js';
 export const deviceNames: readonly string[] = [...'fghijklmnop'].map((letter) => `/dev/sd${letter}`);
 
 /**
- * GPT types of root partitions by Node's names of architectures, as blkid writes them.
+ * GPT types of root partitions, as printed by blkid, by Node's names of architectures.
  * Source: Discoverable Partitions Specification, UAPI group.
  */
 export const rootTypes: Readonly<Record<string, string>> = {
@@ -21,13 +21,13 @@ export const rootTypes: Readonly<Record<string, string>> = {
 
 /**
  * The kernel's device of an attached volume; waits for it to appear.
- * @param name as given to EC2, e.g. `/dev/sdf`; on Nitro instances the kernel has another one.
+ * @param name the name given to EC2, e.g. `/dev/sdf`. On Nitro instances the kernel uses another name.
  */
 export async function deviceOfVolume(volume: string, name: string, signal: AbortSignal): Promise<string> {
   return appears(`the device of volume ${volume} (${name})`, signal, () => byNvmeSerial(volume) ?? byLink(volume) ?? byName(name));
 }
 
-/** The partitions of a disk by number, from the kernel. Empty for a disk without any. */
+/** The partitions of a disk by number, according to the kernel. Empty for a disk without partitions. */
 export function partitionsOf(device: string): Map<number, string> {
   const name = basename(realpathSync(device));
   const folder = join('/sys/class/block', name);
@@ -39,7 +39,7 @@ export function partitionsOf(device: string): Map<number, string> {
   return found;
 }
 
-/** A partition of a disk; waits for its node. */
+/** A partition of a disk; waits for its device node. */
 export async function partitionOf(device: string, number: number, signal: AbortSignal): Promise<string> {
   return appears(`partition ${number} of ${device}`, signal, () => {
     const node = partitionsOf(device).get(number);
@@ -47,18 +47,18 @@ export async function partitionOf(device: string, number: number, signal: AbortS
   });
 }
 
-/** The type of the file system on a device, as blkid names it; empty for none. */
+/** The type of the file system on a device, as named by blkid; empty when there is none. */
 export async function fileSystemOn(device: string, shell: Shell, signal: AbortSignal): Promise<string> {
-  // 2: there is nothing it knows.
+  // 2: blkid recognizes nothing.
   return (await shell.run(['blkid', '-p', '-s', 'TYPE', '-o', 'value', device], { signal, allow: [2] })).trim();
 }
 
-/** What blkid finds on a device, by its own names: DEVNAME, TYPE, USAGE, UUID, LABEL, PART_ENTRY_TYPE, … */
+/** What blkid finds on a device, by blkid's names: DEVNAME, TYPE, USAGE, UUID, LABEL, PART_ENTRY_TYPE, … */
 export type ProbedFacts = Readonly<Record<string, string>>;
 
-/** What is on each of some devices; those of which nothing is known are left out. */
+/** Probes several devices. Leaves out devices on which nothing is recognized. */
 export async function probeDevices(devices: readonly string[], shell: Shell, signal: AbortSignal): Promise<ProbedFacts[]> {
-  // 2: there is nothing on any of them. 8: what is on one of them may be this or that.
+  // 2: nothing is recognized on any device. 8: the content of one device is ambiguous.
   const text = await shell.run(['blkid', '-p', '-o', 'export', ...devices], { signal, allow: [2, 8] });
   const pair = (line: string) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1).replace(/\\(.)/g, '$1')] as const;
   return text
@@ -67,7 +67,7 @@ export async function probeDevices(devices: readonly string[], shell: Shell, sig
     .map((block) => Object.fromEntries(block.split('\n').map(pair)));
 }
 
-/** The disk a partition is on; the device itself when it is none. */
+/** The disk that contains a partition; the device itself when it is not a partition. */
 export function diskOf(device: string): string {
   const name = basename(realpathSync(device));
   const folder = realpathSync(join('/sys/class/block', name));
@@ -83,7 +83,7 @@ async function appears(what: string, signal: AbortSignal, look: () => string | u
   }
 }
 
-/** Nitro: the serial number of the NVMe device is the volume's id without its dash. */
+/** Nitro: the serial number of the NVMe device is the volume id without the dash. */
 function byNvmeSerial(volume: string): string | undefined {
   for (const name of readdirSync('/sys/block').filter((n) => n.startsWith('nvme'))) {
     const file = join('/sys/block', name, 'device/serial');
@@ -97,7 +97,7 @@ function byLink(volume: string): string | undefined {
   return existsSync(link) ? realpathSync(link) : undefined;
 }
 
-/** Xen: the kernel says xvd where EC2 says sd. */
+/** Xen: the kernel uses xvd where EC2 uses sd. */
 function byName(name: string): string | undefined {
   return existing(name.replace('/dev/sd', '/dev/xvd')) ?? existing(name);
 }

@@ -6,10 +6,12 @@ import type { Shell } from './command.js';
 import { mounts } from './mounts.js';
 
 /**
- * Mounts what a system expects below an image's root: a /dev of its own, /sys to be read, and an empty /run. With the
- * host's /dev bound in, whatever a package's script does there is done to the host; and without links by UUID
- * update-grub names the loop device as root, and the image does not boot.
- * @param root the image's root. @param folders of the image, as paths of the host. @param file a place for their table.
+ * Mounts what a system expects below an image's root: its own /dev, a read-only /sys and an empty /run. If the host's
+ * /dev were bind-mounted, scripts of packages could change the host's devices. Without links by UUID, update-grub
+ * would write the loop device as the root device, and the image would not boot.
+ * @param root the image's root.
+ * @param folders folders of the image, as paths on the host.
+ * @param file where to write their mount table.
  */
 export async function mountUsual(root: string, { dev, sys, run }: UsualFolders, file: string, shell: Shell, signal: AbortSignal): Promise<void> {
   const { nodes, links } = await diskUnder(root, shell);
@@ -20,9 +22,10 @@ export async function mountUsual(root: string, { dev, sys, run }: UsualFolders, 
     ['sysfs', sys, 'sysfs', 'ro,nosuid,nodev,noexec'],
     ['run', run, 'tmpfs', 'mode=755,nosuid,nodev'],
   ]
-    // Each with a source of its own: what is mounted already from the same would be left out.
+    // Each entry needs its own source: mount skips a source that is already mounted.
     .map(([name, ...fields]) => [`${basename(file)}-${name}`, ...fields]);
-  // All in one mount, and one cp of the host's own nodes: each further process costs as much as all they do.
+  // One mount command for all entries, and one cp for the host's device nodes: each further process would take as long
+  // as all of them.
   const common = ['null', 'zero', 'full', 'random', 'urandom', 'tty'];
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   try {
@@ -44,7 +47,7 @@ export async function mountUsual(root: string, { dev, sys, run }: UsualFolders, 
   chmodSync(join(run, 'lock'), 0o1777);
 }
 
-/** Whether a path is in the /run that {@link mountUsual} mounted: what is written there is part neither of the image nor of the host. */
+/** Whether a path is in the /run mounted by {@link mountUsual}. Files there belong neither to the image nor to the host. */
 export function isUsualRun(path: string): boolean {
   const mount = mounts().findLast((each) => path.startsWith(`${each.path}/`));
   return mount?.type === 'tmpfs' && mount.source.endsWith('.fstab-run');
@@ -56,7 +59,7 @@ interface UsualFolders {
   readonly run: string;
 }
 
-/** A name in /dev with what it leads to. */
+/** A link in /dev and its target. */
 type Link = readonly [name: string, target: string];
 
 const streams: readonly Link[] = [
@@ -67,7 +70,7 @@ const streams: readonly Link[] = [
   ['ptmx', 'pts/ptmx'],
 ];
 
-/** A table of mounts: source, target, type and options of each. Source: fstab(5). */
+/** A mount table from the source, target, type and options of each mount. Source: fstab(5). */
 export function mountTable(mounts: readonly (readonly string[])[]): string {
   return mounts.map((fields) => `${fields.map(inTable).join(' ')}\n`).join('');
 }
@@ -76,15 +79,15 @@ function inTable(field: string): string {
   return field.replace(/[ \t\n\r\\#]/g, (c) => `\\${c.charCodeAt(0).toString(8).padStart(3, '0')}`);
 }
 
-/** Nodes of the disk an image is on, and of its partitions, with the links udev would make. */
+/** Nodes of the disk that contains the image and of its partitions, with the links that udev would create. */
 async function diskUnder(root: string, shell: Shell): Promise<{ nodes: readonly string[]; links: readonly Link[] }> {
   const source = mounts().findLast((mount) => root === mount.path || root.startsWith(`${mount.path}/`))?.source;
   if (source === undefined || !source.startsWith('/dev/') || !existsSync(source)) return { nodes: [], links: [] };
   const disk = existsSync(join('/sys/class/block', basename(realpathSync(source)))) ? diskOf(source) : source;
   const nodes = [disk, ...partitionsOf(disk).values()];
-  // A map: two file systems may have one label.
+  // A map, because two file systems may have the same label.
   const links = new Map<string, string>();
-  // 2: nothing was found on any of them.
+  // 2: nothing was found on any device.
   const found = await shell.run(['blkid', '-o', 'export', '-c', '/dev/null', ...nodes], { allow: [2] });
   for (const block of found.split('\n\n')) {
     const facts = new Map(block.split('\n').map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)] as const));

@@ -7,7 +7,7 @@ import { shellWord } from './shell_quote.js';
 /** Runs programs of the host. */
 export interface Shell {
   /**
-   * Runs one program and gives what it printed on standard output.
+   * Runs a program and returns its standard output.
    * @throws CommandError when it fails; the signal's reason when it was cancelled.
    */
   run(command: readonly string[], options?: CommandOptions): Promise<string>;
@@ -17,11 +17,11 @@ export interface CommandOptions {
   readonly input?: string;
   readonly signal?: AbortSignal | undefined;
   readonly cwd?: string;
-  /** Exit codes that are no failure, besides 0. */
+  /** Exit codes besides 0 that are not failures. */
   readonly allow?: readonly number[];
-  /** Environment instead of the usual small one. */
+  /** Environment to use instead of the default one. */
   readonly env?: Readonly<Record<string, string>>;
-  /** The command as errors show it. */
+  /** The command to show in errors. */
   readonly shownAs?: readonly string[];
 }
 
@@ -43,10 +43,10 @@ export class CommandError extends Error {
   }
 }
 
-/** Where programs of a system are, in this order. */
+/** The folders of system programs, in search order. */
 export const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-/** The path of a program in {@link systemPath}; undefined where there is none. */
+/** The path of a program in {@link systemPath}; undefined when it is missing. */
 export function systemProgram(name: string): string | undefined {
   return systemPath
     .split(':')
@@ -61,10 +61,10 @@ export function systemProgram(name: string): string | undefined {
     });
 }
 
-/** What children of ours get: a known PATH, messages in English, nothing else of the environment. */
+/** The environment of child processes: a fixed PATH and messages in English. Nothing else is inherited. */
 const environment = { PATH: systemPath, LC_ALL: 'C.UTF-8', HOME: '/root' };
 
-/** The host's shell: each program dies with this process, in a session of its own, with nothing on standard input. */
+/** The host's shell. Each program runs in its own session, has empty standard input, and dies with this process. */
 export const hostShell: Shell = {
   async run(command, { input, signal, cwd, allow = [], env = environment, shownAs = command } = {}) {
     signal?.throwIfAborted();
@@ -83,15 +83,15 @@ export const hostShell: Shell = {
     stop?.();
     signal?.throwIfAborted();
     if (result.exitCode === undefined && result.signal === undefined) throw new CommandError(shownAs, undefined, String(result.cause ?? ''));
-    if (result.signal !== undefined) throw new CommandError(shownAs, undefined, result.stderr, `was ended by ${result.signal}`);
+    if (result.signal !== undefined) throw new CommandError(shownAs, undefined, result.stderr, `was killed by ${result.signal}`);
     if (result.exitCode !== 0 && !allow.includes(result.exitCode as number)) throw new CommandError(shownAs, result.exitCode, result.stderr || result.stdout);
     return result.stdout;
   },
 };
 
 /**
- * Ends a process group when a signal aborts: TERM, and KILL after `hostPolicy.termToKillMs`, or at once when the
- * abort's reason says so. Gives a function that stops watching.
+ * Ends a process group when a signal aborts: with TERM, and after `hostPolicy.termToKillMs` with KILL, or at once with
+ * KILL if the abort's reason requests it. @returns a function that stops watching the signal.
  */
 export function cancelOn(signal: AbortSignal, pid: number | undefined): () => void {
   if (pid === undefined) return () => {};
@@ -110,15 +110,15 @@ export function cancelOn(signal: AbortSignal, pid: number | undefined): () => vo
   };
 }
 
-/** Groups that were told to end and have not yet. */
+/** Process groups that got TERM and are still running. */
 const hurry = new Set<number>();
 
-/** Kills at once what was told to end: the user asked a second time. */
+/** Kills these groups at once, because the user asked a second time. */
 export function killCancelled(): void {
   for (const pid of hurry) killGroup(pid, 'SIGKILL');
 }
 
-/** Signals a process group; it may be gone. */
+/** Sends a signal to a process group, which may have ended. */
 export function killGroup(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(-pid, signal);

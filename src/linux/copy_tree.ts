@@ -12,25 +12,25 @@ import { type Header, TarHeaders } from './tar_headers.js';
 export const copyTools = { tar: 'tar', unshare: 'util-linux', mount: 'mount', chroot: 'coreutils' } as const;
 
 export interface CopyOptions {
-  /** Mode of files; that of each source by default. */
+  /** Mode of files; defaults to the mode of each source. */
   readonly fileMode?: number;
-  /** Owner of everything, or `keep` for that of each source; that of this process by default. */
+  /** Owner of everything, or `keep` to keep each source's owner. Defaults to the owner of this process. */
   readonly owner?: { readonly user: number; readonly group: number } | 'keep';
-  /** Whether what gives somebody rights comes along: set-user-id, set-group-id, file capabilities, access control lists. */
+  /** Whether to copy attributes that grant rights: set-user-id, set-group-id, file capabilities, access control lists. */
   readonly rights: boolean;
   readonly signal: AbortSignal;
   warn(message: string): void;
 }
 
-/** What is copied: a name in a folder. The folder may be an open one, `/proc/self/fd/N`. */
+/** What to copy: a name in a folder. The folder may be an open one, `/proc/self/fd/N`. */
 export interface CopySource {
   readonly folder: string;
   readonly name: string;
-  /** Its path for messages. */
+  /** Its path in messages. */
   readonly shown: string;
 }
 
-/** Where to: a name in a folder, given by its path inside the only folder of the host that is written to. */
+/** Where to copy to: a name in a folder. The folder is given by its path inside the only host folder that may be written to. */
 export interface CopyTarget {
   readonly within: string;
   readonly folder: string;
@@ -38,15 +38,15 @@ export interface CopyTarget {
 }
 
 /**
- * Copies a file, a link or a folder with all in it: contents with their holes, modes, times, extended attributes,
- * hard links among what is copied; names are bytes. What is at the target is replaced and never written through; a
- * folder that is there already is filled, and stays what it is.
+ * Copies a file, link or folder with its contents. Keeps holes, modes, times, extended attributes, hard links among
+ * the copied files, and names as bytes. An existing target is replaced and never written through. An existing folder
+ * is kept, with its attributes, and filled.
  *
- * Safe from processes that swap files, folders and links on either side meanwhile. Reading: tar opens each file
- * below the open folder that it is in and follows no link, and what is no file when it is opened is refused here.
- * Writing: no program of the host that keeps attributes can be told to follow no link, so it follows them where they
- * lead nowhere: its root is the host's, read-only, in which the target alone can be written.
- * @throws Error for devices and named pipes, and where something cannot be read or written.
+ * Safe against processes that swap files, folders and links on either side meanwhile. Reading: tar opens each file
+ * relative to its open folder and follows no link. Anything that is not a file when it is opened is refused here.
+ * Writing: no program of the host that preserves attributes can be told to follow no links. So its root is a read-only
+ * copy of the host's, in which only the target is writable: links lead nowhere else.
+ * @throws Error for devices and named pipes, and when something cannot be read or written.
  */
 export async function copyTree(from: CopySource, to: CopyTarget, options: CopyOptions): Promise<void> {
   options.signal.throwIfAborted();
@@ -63,19 +63,19 @@ export async function copyTree(from: CopySource, to: CopyTarget, options: CopyOp
     if (refused !== undefined) throw refused;
     return modeOf(header, options);
   });
-  // Where it breaks, both ends notice, and say why.
+  // If the pipe breaks, both programs notice and report why.
   const broken = await pipeline(reader.pipe as Readable, headers, writer.pipe as Writable).catch((error: Error) => error);
   const [read, written] = await Promise.all([reader.ended, writer.ended]);
   options.signal.throwIfAborted();
   if (refused !== undefined) throw refused;
   // 1: a file changed while it was read. Source: tar(1), "RETURN VALUE".
-  if (![0, 1].includes(read.code) && read.said !== '') throw new CommandError(['tar', '--create'], read.code, read.said);
-  if (written.code !== 0) throw new CommandError(['tar', '--extract'], written.code, written.said);
+  if (![0, 1].includes(read.code) && read.stderr !== '') throw new CommandError(['tar', '--create'], read.code, read.stderr);
+  if (written.code !== 0) throw new CommandError(['tar', '--extract'], written.code, written.stderr);
   if (broken instanceof Error) throw broken;
-  // Without a word where a signal ended it: what came until then may be whole for who writes it.
+  // No message when the reader was killed by a signal: to the writer, the archive may look complete.
   if (![0, 1].includes(read.code))
-    throw new CommandError(['tar', '--create'], read.code < 0 ? undefined : read.code, '', read.code < 0 ? 'was ended by a signal' : undefined);
-  for (const line of [read, written].flatMap(({ said }) => said.split('\n'))) if (line !== '') options.warn(line.replace(/^tar: /, ''));
+    throw new CommandError(['tar', '--create'], read.code < 0 ? undefined : read.code, '', read.code < 0 ? 'was killed by a signal' : undefined);
+  for (const line of [read, written].flatMap(({ stderr }) => stderr.split('\n'))) if (line !== '') options.warn(line.replace(/^tar: /, ''));
 }
 
 function modeOf({ type, mode }: Header, { fileMode, rights }: CopyOptions): number {
@@ -86,10 +86,10 @@ function modeOf({ type, mode }: Header, { fileMode, rights }: CopyOptions): numb
 function readerOf({ name }: CopySource, to: CopyTarget, { owner, rights }: CopyOptions): string[] {
   return [
     ...['tar', '--create', '--format=posix', ...common, '--sparse'],
-    // A label of SELinux is that of a place: in another one it gets its own.
+    // An SELinux label depends on the path, so a copy gets the label of its own path.
     ...(rights ? ['--xattrs-include=*', '--xattrs-exclude=security.selinux'] : ['--xattrs-include=user.*']),
     ...(typeof owner === 'object' ? [`--owner=:${owner.user}`, `--group=:${owner.group}`] : []),
-    // The first part of each name, and of those that hard links lead to; not what symbolic links say.
+    // Replaces the first part of names and hard link targets, but not of symbolic link targets.
     ...['--transform', `s|^[^/]*|${to.name.replace(/[\\&|]/g, '\\$&').replaceAll('\n', '\\n')}|rhS`, '--no-unquote', '--', name],
   ];
 }
@@ -104,10 +104,10 @@ function writerOf({ within, folder }: CopyTarget, { owner }: CopyOptions): strin
 
 const common = ['--file=-', '--blocking-factor=128', '--numeric-owner', '--xattrs'];
 
-/** Every host has both folders: the kernel's are mounted on one, so that the host's own file system has the other. */
+/** Folders that exist on every host. Kernel file systems are mounted there, so nothing of the host's own file system is hidden. */
 const [confined, place] = ['/sys', '/sys'];
 
-/** Runs a command whose root is the host's, read-only and without devices, and `place` in it the folder. */
+/** Runs a command whose root is a read-only copy of the host's root without devices, in which the target folder is mounted at `place`. */
 const confine = `within=$1
 mount -o bind,ro,nodev / ${confined}
 shift
@@ -116,7 +116,7 @@ shift
 mount --rbind -- "$within" ${confined}${place}
 exec chroot ${confined} "$@"`;
 
-/** Where the file systems are mounted that a program of the host is on, but for the root. */
+/** The mount points, except the root, of the file systems that contain a program of the host. */
 function mountsOf(program: string): string[] {
   const path = realpathSync(systemProgram(program) ?? '/');
   return mounts()
@@ -125,13 +125,13 @@ function mountsOf(program: string): string[] {
 }
 
 interface End {
-  /** -1 where it could not be started, or was ended by a signal. */
+  /** -1 when it could not be started or was killed by a signal. */
   readonly code: number;
-  /** What it wrote to standard error. */
-  readonly said: string;
+  /** Its standard error. */
+  readonly stderr: string;
 }
 
-/** Starts a program, with one end of a pipe. */
+/** Starts a program with one end of a pipe. */
 function start(
   command: readonly string[],
   cwd: string,
@@ -141,20 +141,20 @@ function start(
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...command], {
     cwd,
     detached: true,
-    // Names are bytes.
+    // File names are bytes.
     env: { PATH: systemPath, LC_ALL: 'C' },
     stdio: [end === 'stdin' ? 'pipe' : 'ignore', end === 'stdout' ? 'pipe' : 'ignore', 'pipe'],
   });
   const stop = cancelOn(signal, child.pid);
-  let said = '';
+  let stderr = '';
   child.stderr?.on('data', (text) => {
-    said = `${said}${text}`.slice(-mostSaid);
+    stderr = `${stderr}${text}`.slice(-mostStderrChars);
   });
   const ended = once(child, 'close').then(
-    ([code]: (number | null)[]) => ({ code: code ?? -1, said }),
-    (error: Error) => ({ code: -1, said: error.message }),
+    ([code]: (number | null)[]) => ({ code: code ?? -1, stderr }),
+    (error: Error) => ({ code: -1, stderr: error.message }),
   );
   return { pipe: child[end], ended: ended.finally(stop) };
 }
 
-const mostSaid = 65_536;
+const mostStderrChars = 65_536;

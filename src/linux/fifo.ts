@@ -4,31 +4,28 @@ import { join } from 'node:path';
 import type { Shell } from './command.js';
 import { hostPolicy } from './policy.js';
 
-/** A real pipe: one end for a child, the other read here. */
+/** A pipe whose write end a child process gets. This process reads the other end. */
 export interface Pipe {
-  /** To be given to the child. */
+  /** The descriptor to pass to the child. */
   readonly writeEnd: number;
-  /** Closes the write end here, once the child has it. */
+  /** Closes the write end in this process, once the child has it. */
   started(): void;
-  /** Settles when nobody holds the write end any more, or after {@link destroy}. */
+  /** Resolves when no process holds the write end any more, or after {@link destroy}. */
   readonly drained: Promise<void>;
   destroy(): void;
 }
 
-/** What becomes of what comes out of a pipe. */
+/** Receives the output of a pipe. */
 export interface PipeOutput {
   write(chunk: Buffer): void;
-  /** Nothing more comes. */
+  /** Called when the output has ended. */
   end(): void;
 }
 
-/** Makes the output of a pipe, which gives its lines to `onLines`; `learn` is called before it looks at them. */
+/** Creates the receiver of a pipe's output. It passes lines to `onLines` and calls `learn` before it processes new output. */
 export type OutputMaker = (onLines: (lines: string[]) => void, learn?: () => void) => PipeOutput;
 
-/**
- * Pipes by way of named ones. Node gives children sockets, and a socket cannot be opened again by its name:
- * `echo x > /dev/stderr` in a script would fail with ENXIO.
- */
+/** Opens pipes as named pipes. Node gives children sockets, which cannot be opened by name: `echo x > /dev/stderr` in a script would fail with ENXIO. */
 export class PipeMaker {
   private readonly free: string[] = [];
   private made = 0;
@@ -45,7 +42,7 @@ export class PipeMaker {
     const [readEnd, writeEnd] = endsOf(path);
     const socket = new Socket({ fd: readEnd, readable: true, writable: false });
     const output = this.makeOutput(onLines, learn);
-    // In parts: of all lines of a chunk at once, the garbage collector would make room for thousands.
+    // Split large chunks: all lines of a chunk at once would make the garbage collector's memory grow.
     socket.on('data', (chunk: Buffer) => {
       for (let at = 0; at < chunk.length; at += hostPolicy.outputPart) output.write(chunk.subarray(at, at + hostPolicy.outputPart));
     });
@@ -64,7 +61,7 @@ export class PipeMaker {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  /** Makes a few at once: a process start costs more than a pipe. */
+  /** Creates several pipes at once, because starting a process takes longer than creating a pipe. */
   private async make(): Promise<string> {
     mkdirSync(this.folder, { recursive: true, mode: 0o700 });
     const paths = Array.from({ length: 4 }, () => join(this.folder, String(this.made++)));
@@ -74,7 +71,7 @@ export class PipeMaker {
   }
 }
 
-/** The reader first and without waiting; then the writer finds one and opens at once, in waiting mode for the child. */
+/** Opens the reader first and without blocking. The writer then opens at once, in blocking mode as children expect. */
 function endsOf(path: string): [number, number] {
   const readEnd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {

@@ -2,20 +2,20 @@ import { join } from 'node:path';
 import { lock, type Patience, type Release, removeDeadLocks } from './lock.js';
 import { shortName } from './short_name.js';
 
-/** Where the locks that recipes name are kept: one folder for all runs of the host, wherever their state is. */
+/** The folder of locks that recipes name. All runs of the host share it, whatever their state folder. */
 const hostLocks = '/run';
 const hostLockPrefix = 'chrootfile-lock-';
 
-/** Where a lock is kept that all runs of the host share, wherever their state is. */
+/** The path of a lock that all runs of the host share. */
 export function hostLock(name: string): string {
   return join(hostLocks, hostLockPrefix + shortName(name));
 }
 
-/** Runs something while holding locks of the host that a recipe names, however long others hold them. */
+/** Runs an action while holding the named host locks. Waits for them without a time limit. */
 export async function withHostLocks<T>(names: readonly string[], purpose: string, patience: Omit<Patience, 'ms'>, action: () => Promise<T>): Promise<T> {
   const held: Release[] = [];
   try {
-    // Always in one order: two that want the same two never wait for each other.
+    // Lock in a fixed order, so that two runs that need the same locks never wait for each other.
     for (const name of [...names].sort()) held.push(await lock(hostLock(name), purpose, { ...patience, ms: Number.POSITIVE_INFINITY }));
     return await action();
   } finally {
@@ -23,7 +23,7 @@ export async function withHostLocks<T>(names: readonly string[], purpose: string
   }
 }
 
-/** Removes the locks that recipes name whose owners died. */
+/** Removes locks that recipes name and whose owners died. */
 export function removeDeadHostLocks(): void {
   removeDeadLocks(hostLocks, hostLockPrefix);
 }

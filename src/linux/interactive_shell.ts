@@ -5,14 +5,14 @@ import { onTerminal } from './on_terminal.js';
 import { insideRoot } from './rooted_path.js';
 import type { Script } from './sandboxed_script.js';
 
-/** Where a shell is opened, and with which environment. */
+/** Where to open a shell, and its environment. */
 export type ShellPlace = Pick<Script, 'env' | 'dir' | 'root' | 'privileged'>;
 
 /**
- * Opens a shell for a person where a task runs, on the terminal of this program, and waits for its end. In a chroot it
- * has mount and pid namespaces of its own, as a task has; on the host it is in the run's mount namespace.
- * @param name what the prompt says.
- * @param signal ends it.
+ * Opens an interactive shell where a task runs, on the terminal of this program, and waits until it ends. In a chroot
+ * it has its own mount and pid namespaces, like a task. On the host it is in the run's mount namespace.
+ * @param name shown in the prompt.
+ * @param signal ends the shell.
  */
 export async function openShell({ env, dir, root, privileged }: ShellPlace, name: string, signal: AbortSignal): Promise<void> {
   const shell = root === undefined ? env['SHELL'] || '/bin/sh' : shellIn(root);

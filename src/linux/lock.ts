@@ -7,7 +7,7 @@ import { removeMountPoint } from './mounts.js';
 import { hostPolicy } from './policy.js';
 import { ownIdentity, type ProcessIdentity, startTimeOf, stateOf } from './process_identity.js';
 
-/** Somebody else holds a lock. */
+/** Another process holds a lock. */
 export class LockedError extends Error {
   constructor(
     readonly path: string,
@@ -19,50 +19,50 @@ export class LockedError extends Error {
   }
 }
 
-/** What a lock says of who holds it. */
+/** The owner of a lock, as recorded in it. */
 export interface LockOwner extends ProcessIdentity {
   readonly purpose: string;
   readonly since: string;
 }
 
-/** Gives a lock back. Safe to call twice. */
+/** Releases a lock. Safe to call twice. */
 export type Release = () => Promise<void>;
 
-/** How long to wait for a lock that somebody holds. */
+/** How long to wait for a lock that another process holds. */
 export interface Patience {
   readonly ms: number;
   readonly signal?: AbortSignal;
-  /** Is told once who holds it. */
+  /** Called once with the owner of the lock, when it must wait. */
   readonly onWait?: (owner: LockOwner | undefined) => void;
 }
 
 /**
- * Takes the lock of a path, for all processes of the host. An owner that died is thrown out at once; one that
- * cannot be asked, when it has not renewed the lock for `hostPolicy.lockStaleMs`.
+ * Takes the lock of a path, exclusive on this host. A lock whose owner died is broken at once. If nobody can tell
+ * whether the owner lives, the lock is broken when it has not been renewed for `hostPolicy.lockStaleMs`.
  *
- * A lock is a folder with one file in it, which says whose it is, under a name that nobody else ever uses. Both come
- * into being by one rename, which the kernel refuses while another file is in the folder; and the lock is given back,
- * or taken from a dead owner, by removing that file. So nobody can remove a lock but the one he has looked at.
- * @throws LockedError when the patience is over; the signal's reason when it aborts; Error where a lock cannot be
- * made, or that of a dead process not be removed.
+ * A lock is a folder that contains one file, which names the owner and has a unique name. One rename creates both, and
+ * the kernel refuses it while the folder contains another file. Removing that file releases the lock or takes it from
+ * a dead owner. So a process can only remove the lock that it has inspected.
+ * @throws LockedError when the time is over; the signal's reason when it aborts; Error when a lock cannot be created
+ * or the lock of a dead process cannot be removed.
  */
 export async function lock(path: string, purpose: string, patience: Patience = { ms: 0 }): Promise<Release> {
   const until = performance.now() + patience.ms;
   const { signal } = patience;
-  let told = false;
+  let hasReported = false;
   for (let delay = 1; ; delay = Math.min(delay * 2, 100)) {
     breakIfDead(path);
     const release = await tryLock(path, purpose);
     if (release !== undefined) return release;
     signal?.throwIfAborted();
     if (performance.now() >= until) throw new LockedError(path, ownerOf(path));
-    if (!told) patience.onWait?.(ownerOf(path));
-    told = true;
+    if (!hasReported) patience.onWait?.(ownerOf(path));
+    hasReported = true;
     await sleep(delay + Math.random() * delay, undefined, signal === undefined ? {} : { signal }).catch(() => signal?.throwIfAborted());
   }
 }
 
-/** Runs something while holding a lock that others hold for moments only. */
+/** Runs an action while holding a lock that is only ever held briefly. */
 export async function withLock<T>(path: string, purpose: string, action: () => T | Promise<T>): Promise<T> {
   const release = await lock(path, purpose, { ms: hostPolicy.lockWaitMs });
   try {
@@ -73,8 +73,8 @@ export async function withLock<T>(path: string, purpose: string, action: () => T
 }
 
 /**
- * What dead processes left of locks in a folder: the locks they held, and drafts. One that is alive where it cannot be
- * seen from here makes its draft again.
+ * Leftovers of dead processes in a folder of locks: locks they held, and drafts. A living process in another pid
+ * namespace may lose its draft; it creates it again.
  */
 export function deadLocksIn(folder: string, prefix = ''): string[] {
   return namesIn(folder)
@@ -83,7 +83,7 @@ export function deadLocksIn(folder: string, prefix = ''): string[] {
     .filter((path) => {
       const [, pid, started] = /\.lock\.(\d+)-(\d+)-\d+\.new$/.exec(path) ?? [];
       if (pid !== undefined) return startTimeOf(Number(pid)) !== started;
-      // Format 1 kept the owner beside the lock.
+      // In format 1, the owner was in a separate file.
       if (path.endsWith('.owner')) return statSync(path.replace(/owner$/, 'lock'), { throwIfNoEntry: false }) === undefined;
       const of = path.slice(0, -'.lock'.length);
       const hold = path.endsWith('.lock') ? holdOn(of) : undefined;
@@ -96,28 +96,29 @@ export function removeDeadLocks(folder: string, prefix = ''): void {
   for (const path of deadLocksIn(folder, prefix)) {
     if (!path.endsWith('.lock')) rmSync(path, { recursive: true, force: true });
     else {
-      // Looked at again: somebody may have taken it meanwhile. Without a hold it is only an empty folder.
+      // Check again, because another process may have taken the lock meanwhile. Without an owner file, only an empty
+      // folder is removed.
       breakIfDead(path.slice(0, -'.lock'.length));
       removeMountPoint(path);
     }
   }
 }
 
-/** Who holds a lock, as far as is known. */
+/** The owner of a lock, as far as it is known. */
 export function ownerOf(path: string): LockOwner | undefined {
   return holdOn(path)?.owner;
 }
 
-/** Whether a lock is held by somebody who lives, as far as can be told. */
+/** Whether a living process holds a lock, as far as can be determined. */
 export function isHeld(path: string): boolean {
   const hold = holdOn(path);
   return hold !== undefined && !isOver(path, hold);
 }
 
-/** The file by which a lock is held, and what it says. */
+/** The file that marks a lock as held, and its content. */
 interface Hold {
   readonly file: string;
-  /** Undefined where it cannot be read: only a power cut leaves that. */
+  /** Undefined when it is unreadable, which only a power cut can cause. */
   readonly owner: LockOwner | undefined;
 }
 
@@ -125,7 +126,7 @@ function holdOn(path: string): Hold | undefined {
   const folder = lockFolder(path);
   const [name] = namesIn(folder);
   if (name !== undefined) return { file: join(folder, name), owner: ownerIn(join(folder, name)) };
-  // Format 1: an empty folder, its inode in a file beside it.
+  // Format 1: an empty folder, with its inode number in a separate file.
   const owner = ownerIn(`${path}.owner`) as (LockOwner & { readonly inode?: number }) | undefined;
   const inode = statSync(folder, { throwIfNoEntry: false })?.ino;
   return owner === undefined || inode === undefined || owner.inode !== inode ? undefined : { file: `${path}.owner`, owner };
@@ -135,15 +136,15 @@ function ownerIn(file: string): LockOwner | undefined {
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as LockOwner;
   } catch (error) {
-    // Any other error says nothing about who holds it.
+    // Any other error does not show whether somebody holds the lock.
     if (error instanceof SyntaxError || ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
     throw error;
   }
 }
 
 /**
- * Whether a hold is nobody's: its owner has died, or could not be asked and has not renewed the lock for long, or is this
- * process, which could not remove it when it gave the lock back.
+ * Whether a lock can be broken: its owner has died; or its state is unknown and it has not been renewed for long; or
+ * it is this process, which failed to remove the file when it released the lock.
  */
 function isOver(path: string, { file, owner }: Hold): boolean {
   if (owner === undefined) return true;
@@ -152,16 +153,16 @@ function isOver(path: string, { file, owner }: Hold): boolean {
   return state === 'dead' || (state === 'unknown' && !isFresh(path)) || (isOurs && !held.has(file));
 }
 
-/** The files by which this process holds locks. */
+/** The files of the locks that this process holds. */
 const held = new Set<string>();
 
-/** A time that lies ahead is of a clock that was set back since. */
+/** A time in the future comes from a clock that has been set back since. */
 function isFresh(path: string): boolean {
   const renewed = statSync(lockFolder(path), { throwIfNoEntry: false })?.mtimeMs;
   return renewed !== undefined && Math.abs(Date.now() - renewed) < hostPolicy.lockStaleMs;
 }
 
-/** Takes a lock away from an owner that is over. @throws Error where that cannot be done, e.g. on a read-only file system. */
+/** Breaks a lock that nobody holds any more. @throws Error when that fails, e.g. on a read-only file system. */
 function breakIfDead(path: string): void {
   const hold = holdOn(path);
   if (hold === undefined || !isOver(path, hold)) return;
@@ -174,7 +175,7 @@ function breakIfDead(path: string): void {
   }
 }
 
-/** Removes the file by which a lock is held, and its folder. Whoever is quicker has removed it, and may have taken the lock. */
+/** Removes the file of a lock and its folder. Another process may have removed them first, and may have taken the lock. */
 function letGo(path: string, file: string | undefined): void {
   for (const remove of [() => (file === undefined ? undefined : unlinkSync(file)), () => rmdirSync(lockFolder(path))]) {
     try {
@@ -186,7 +187,7 @@ function letGo(path: string, file: string | undefined): void {
 }
 
 async function tryLock(path: string, purpose: string): Promise<Release | undefined> {
-  // One that lives and was only stopped for a while is not thrown out, however old its lock looks.
+  // An owner that lives and was only suspended keeps its lock, however old the lock looks.
   if (holdOn(path) !== undefined) return undefined;
   let own: string | undefined;
   const make = () => {
@@ -202,12 +203,14 @@ async function tryLock(path: string, purpose: string): Promise<Release | undefin
       realpath: false,
       stale: hostPolicy.lockStaleMs,
       lockfilePath: lockFolder(path),
-      // The library's default throws out of a timer. A lock lost to a suspended machine is no reason to die in mid-run.
+      // The default of the library throws from a timer. Losing a lock while the machine was suspended is no reason to
+      // crash during a run.
       onCompromised: () => {},
       fs: { stat, utimes, mkdir: answering(make), rmdir: answering(remove), rmdirSync: remove },
     });
     return async () => {
-      // Released twice, or taken away while the machine slept. The library then leaves what is there to us.
+      // The lock was released twice, or taken while the machine was suspended. The library then leaves the files in
+      // place.
       await release().catch(() => {});
       remove();
     };
@@ -218,7 +221,7 @@ async function tryLock(path: string, purpose: string): Promise<Release | undefin
   }
 }
 
-/** Makes a lock and says whose it is, in one step. @returns the file by which it is held. @throws EEXIST where somebody holds it. */
+/** Creates a lock with its owner, in one step. @returns the file of the lock. @throws EEXIST when another process holds it. */
 function takeHold(path: string, purpose: string): string {
   const identity = ownIdentity();
   taken += 1;
@@ -239,16 +242,17 @@ function takeHold(path: string, purpose: string): string {
     return join(lockFolder(path), name);
   } catch (error) {
     rmSync(draft, { recursive: true, force: true });
-    // Somebody else's lock is there; or the draft was taken for one of a dead process: it is made again.
+    // Another process holds the lock, or took this draft for one of a dead process. In that case the draft is created
+    // again.
     if (['ENOTEMPTY', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw Object.assign(new Error('locked'), { code: 'EEXIST' });
     throw error;
   }
 }
 
-/** How many locks this process has begun to take: no two of its drafts share a name. */
+/** A counter that makes the names of this process's drafts unique. */
 let taken = 0;
 
-/** In the form in which the library calls the file system. */
+/** Wraps an action in the callback form that the library expects of a file system. */
 function answering(action: () => void) {
   return (_: string, done: (error: unknown) => void) => {
     let problem: unknown = null;

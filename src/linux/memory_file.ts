@@ -2,9 +2,9 @@ import { closeSync, constants, openSync } from 'node:fs';
 import { writeAll } from './atomic_write.js';
 
 /**
- * A file without a name, in memory: a script may hold secrets, which never reach a disk.
- * @returns its descriptor, at the start.
- * @throws Error when the text does not fit there.
+ * Creates an unnamed file in memory. A script may contain secrets, which must never reach a disk.
+ * @returns its descriptor, positioned at the start.
+ * @throws Error when the text does not fit in memory.
  */
 export function memoryFile(text: string): number {
   const fd = openSync(memoryFolder, constants.O_RDWR | nameless, 0o600);
@@ -17,7 +17,7 @@ export function memoryFile(text: string): number {
   }
 }
 
-/** O_TMPFILE, which Node does not name. Source: Linux, include/uapi/asm-generic/fcntl.h. */
+/** O_TMPFILE, which Node does not define. Source: Linux, include/uapi/asm-generic/fcntl.h. */
 const nameless = constants.O_DIRECTORY | 0o20000000;
 
 const memoryFolder = '/dev/shm';

@@ -2,18 +2,18 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Shell } from './command.js';
 
-/** A mount as this process sees it. */
+/** A mount, as this process sees it. */
 export interface Mount {
   readonly path: string;
   readonly type: string;
   readonly source: string;
   /** `major:minor` of its device. */
   readonly device: string;
-  /** Whether what is mounted below it shows up in other namespaces too. */
+  /** Whether mounts below it appear in other namespaces too. */
   readonly shared: boolean;
 }
 
-/** All mounts of this process's namespace, in the order they were made. Source: proc(5), /proc/pid/mountinfo. */
+/** All mounts in this process's namespace, in the order in which they were made. Source: proc(5), /proc/pid/mountinfo. */
 export function mounts(): Mount[] {
   return readFileSync('/proc/self/mountinfo', 'utf8')
     .split('\n')
@@ -26,7 +26,7 @@ export function mounts(): Mount[] {
     });
 }
 
-/** The mounts at a path and below it, the last made first. */
+/** The mounts at a path and below it, newest first. */
 export function mountsUnder(path: string): Mount[] {
   return mounts()
     .filter((mount) => mount.path === path || mount.path.startsWith(`${path}/`))
@@ -34,8 +34,8 @@ export function mountsUnder(path: string): Mount[] {
 }
 
 /**
- * Unmounts what is mounted at a path and below it, the last made first. Nothing mounted is fine.
- * @param keep how many of the first made are somebody else's.
+ * Unmounts everything at a path and below it, newest first. It is no error if nothing is mounted.
+ * @param keep the number of oldest mounts that do not belong to chrootfile.
  */
 export async function unmountTree(path: string, shell: Shell, keep: number): Promise<void> {
   const all = mountsUnder(path).map((mount) => mount.path);
@@ -43,7 +43,7 @@ export async function unmountTree(path: string, shell: Shell, keep: number): Pro
   if (paths.length > 0) await shell.run(['umount', '--', ...paths]);
 }
 
-/** Removes a folder that was made to mount something on; one that holds anything, or is mounted on, stays. */
+/** Removes a folder that was created as a mount point, unless it contains anything or is mounted on. */
 export function removeMountPoint(path: string): void {
   try {
     rmdirSync(path);
@@ -53,8 +53,8 @@ export function removeMountPoint(path: string): void {
 }
 
 /**
- * Makes a folder and those above it, once it is noted which of them are new.
- * @param note is given the topmost folder that is missing; undefined where all are there.
+ * Creates a folder and its parents, after noting which of them are new.
+ * @param note gets the topmost folder that is missing; undefined when none is.
  */
 export function makeNotedFolder(path: string, note: (topmost: string | undefined) => void): void {
   let missing: string | undefined;
@@ -63,13 +63,13 @@ export function makeNotedFolder(path: string, note: (topmost: string | undefined
   mkdirSync(path, { recursive: true, mode: 0o755 });
 }
 
-/** Removes a folder and those above it that {@link makeNotedFolder} made, as far as they are empty. @param topmost as it was noted. */
+/** Removes a folder and the parents that {@link makeNotedFolder} created, as long as they are empty. @param topmost the folder that was noted. */
 export function removeNotedFolder(path: string, topmost: string | undefined): void {
   if (topmost === undefined) return;
   for (let at = path; at === topmost || at.startsWith(`${topmost}/`); at = dirname(at)) removeMountPoint(at);
 }
 
-/** A field of a table of mounts, where spaces and the like are octal escapes. Source: fstab(5), proc(5). */
+/** Decodes a field of a mount table, in which spaces and similar characters are octal escapes. Source: fstab(5), proc(5). */
 export function decoded(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
 }

@@ -6,9 +6,9 @@ import { killGroup } from './command.js';
 import { identityOf, type ProcessIdentity, stateOf } from './process_identity.js';
 
 /**
- * Keeps this process's mount namespace alive, with all that is mounted in it, by a process that does nothing else, as
- * long as a file tells who that is. (Pinning the namespace to a file needs a private mount on the host, and fails at
- * random on kernels whose namespaces have no order: `mount --bind` of it gives EINVAL.)
+ * Starts a process that only keeps this process's mount namespace, with all its mounts, alive as long as a file with
+ * the process's identity exists. (Binding the namespace to a file would need a private mount on the host. On kernels
+ * whose namespaces have no order it also fails at random: `mount --bind` returns EINVAL.)
  */
 export function keepNamespace(file: string): void {
   const child = spawn('/bin/sh', ['-c', 'while sleep 10; [ -e "$1" ]; do :; done', 'chrootfile-keeps', file], {
@@ -21,7 +21,7 @@ export function keepNamespace(file: string): void {
   writeWhole(file, JSON.stringify(identityOf(child.pid ?? 0)));
 }
 
-/** Ends what keeps a namespace. Whoever is in the namespace stays there; after the last one it is gone. */
+/** Ends the process that keeps a namespace alive. Processes in the namespace stay there; it disappears with the last one. */
 export async function letNamespaceGo(file: string): Promise<void> {
   const keeper = keeperOf(file);
   if (keeper !== undefined) killGroup(keeper.pid, 'SIGKILL');
@@ -29,7 +29,7 @@ export async function letNamespaceGo(file: string): Promise<void> {
   removeFile(file);
 }
 
-/** The process that keeps a namespace; undefined when none does, as after a restart. */
+/** The process that keeps a namespace alive; undefined when there is none, for example after a reboot. */
 export function keeperOf(file: string): ProcessIdentity | undefined {
   if (!existsSync(file)) return undefined;
   try {
@@ -41,7 +41,7 @@ export function keeperOf(file: string): ProcessIdentity | undefined {
   }
 }
 
-/** Whether this process is in the mount namespace of another. */
+/** Whether this process is in the same mount namespace as another. */
 export function isWith({ pid }: ProcessIdentity): boolean {
   return readlinkSync(`/proc/${pid}/ns/mnt`) === readlinkSync('/proc/self/ns/mnt');
 }

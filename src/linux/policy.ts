@@ -1,17 +1,17 @@
-/** Numbers of what is done on this host, each with its reason. Times in milliseconds unless the name says otherwise. */
+/** Limits and times on this host, each with its reason. Times are in milliseconds unless the name contains another unit. */
 export const hostPolicy = {
-  /** From TERM to KILL when a command is cancelled: apt and mmdebstrap need a few seconds to let go. */
+  /** Time from TERM to KILL when a command is cancelled. apt and mmdebstrap need a few seconds to clean up. */
   termToKillMs: 10_000,
-  /** How long output may still come after its command has ended, kept open by a process that escaped. */
+  /** How long to wait for more output after a command has ended, because a process that escaped may keep the pipe open. */
   outputAfterEndMs: 1_000,
-  /** Lines of a failed command that are shown. */
+  /** How many lines of output to show when a command fails. */
   tailLines: 20,
-  /** Bytes of output that are looked at at once. */
+  /** How many bytes of output to process at once. */
   outputPart: 8_192,
-  /** How long a device node may take to appear after EC2 said "attached". */
+  /** How long a device node may take to appear after EC2 reports "attached". */
   deviceNodeMs: 60_000,
-  /** A lock whose owner cannot be asked (another pid namespace or host) is broken after this. */
+  /** When to break a lock whose owner cannot be checked, because it is in another pid namespace or on another host. */
   lockStaleMs: 10_000,
-  /** How long to wait for a lock that is held for moments. */
+  /** How long to wait for a lock that is only held briefly. */
   lockWaitMs: 60_000,
 } as const;

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** A file of JSON. @throws Error as `fs.readFileSync` does; with the code EINVAL and the name of the file where it holds none. */
+/** Reads a JSON file. @throws Error like `fs.readFileSync`; with the code EINVAL and the name of the file when it is not valid JSON. */
 export function readJson(file: string): unknown {
   const text = readFileSync(file, 'utf8');
   try {

@@ -1,24 +1,25 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs';
 
-/** What the shell gives a program to read, e.g. by `<(…)`. */
+/** Paths through which the shell passes open files to a program, e.g. with `<(…)`. */
 const givenByShell = /^\/(dev\/(stdin|fd\/[0-9]+)|proc\/self\/fd\/[0-9]+)$/;
 
 /**
- * The bytes of a regular file; never waits for a writer and never reads without end.
- * @param isTyped whether the path was typed by the user, who then waits for its writer: what the shell hands over at
- * /dev/stdin or /dev/fd/N may be a pipe, and is as bounded.
- * @throws Error as `fs.readFileSync` does; with the code EINVAL where it is no regular file, EFBIG where it is larger.
+ * Reads a regular file, without waiting for a writer and with a limit on its size.
+ * @param isTyped whether the user typed the path and may wait for a writer: /dev/stdin or /dev/fd/N from the shell may
+ * be a pipe. The size limit applies to it too.
+ * @throws Error like `fs.readFileSync`; with the code EINVAL when it is not a regular file, EFBIG when it is too
+ * large.
  */
 export function readRegularFile(path: string, mostBytes: number, isTyped = false): Buffer {
   const given = isTyped && givenByShell.test(path);
-  // Looked at first too: to open some devices is to use them.
+  // Check before opening: opening some devices has effects.
   if (!given) mustBeRegular(statSync(path));
   const file = openSync(path, given ? constants.O_RDONLY : constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
   try {
     const stats = fstatSync(file);
     if (!given) mustBeRegular(stats);
     const chunks: Buffer[] = [];
-    // Files of /proc say that their size is 0.
+    // Files in /proc have the size 0.
     for (let room = mostBytes + 1; room > 0; ) {
       const chunk = Buffer.allocUnsafe(Math.min(room, Math.max(stats.size + 1, 65_536)));
       const length = readSync(file, chunk);

@@ -2,19 +2,19 @@ import { hostLock } from './host_locks.js';
 import { LockedError, lock, type Release } from './lock.js';
 import type { FolderId } from './stand_in_files.js';
 
-/** Which folder is claimed, and by whom: `RUN TASK`; by nobody in notes of older versions. */
+/** The claimed folder, and its owner as `RUN TASK`. Notes of older versions have no owner. */
 export interface RootClaim {
   readonly root: string;
   readonly id: FolderId;
   readonly by?: string;
 }
 
-/** What this process holds of them, or is about to, by the root and who claims it. */
+/** The claims that this process holds or is taking, by root and owner. */
 const claims = new Map<string, Promise<Release>>();
 
 /**
- * Keeps the stand-ins of other chroots out of a root until {@link unclaimRoot}, or the end of this process: two would put
- * back each other's. Claimed once more by the same chroot, it stays so.
+ * Keeps the stand-ins of other chroots out of a root until {@link unclaimRoot} or the end of this process. Two chroots
+ * on the same root would restore each other's files. Claiming again for the same chroot changes nothing.
  * @throws Error that names the other chroot.
  */
 export async function claimRoot({ root, id, by }: RootClaim): Promise<void> {
@@ -31,7 +31,7 @@ export async function claimRoot({ root, id, by }: RootClaim): Promise<void> {
     const [run, task] = purpose.split(' ');
     const whose = `${task} of run ${run} (process ${pid}, since ${since})`;
     throw new Error(
-      `${root} is the root of another chroot, ${whose}, and files of this machine stand in there already\n  help: begin once that is released, e.g. needs: [${task}.released], or let tasks of both run in one`,
+      `${root} is already the root of another chroot, ${whose}, which has replaced files in it\n  help: start after its release, e.g. needs: [${task}.released], or use one chroot for the tasks of both`,
       { cause: error },
     );
   }
@@ -44,7 +44,7 @@ export async function unclaimRoot({ id, by }: RootClaim): Promise<void> {
   await release?.();
 }
 
-/** No recipe can name such a lock. */
+/** A lock name that no recipe can use. */
 function nameOf({ device, inode }: FolderId): string {
   return `@root-${device}-${inode}`;
 }

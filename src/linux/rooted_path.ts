@@ -2,21 +2,21 @@ import { chmodSync, closeSync, constants, fstatSync, mkdirSync, openSync, readli
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 
-// As many as the kernel follows. Source: path_resolution(7).
+// The kernel's limit. Source: path_resolution(7).
 const mostLinks = 40;
 
-/** Most bytes of a text file of an image that is read: a password file of 10,000 users is smaller. */
+/** Maximum size in bytes of a text file read from an image. A password file of 10,000 users is smaller. */
 const mostText = 1 << 20;
 
-/** O_PATH, which Node does not name: opens nothing but the name, so a pipe does not wait and a device is not touched. Source: open(2). */
+/** O_PATH, which Node does not define: opens only the name, so that pipes do not block and devices are not touched. Source: open(2). */
 const nameOnly = 0o10000000;
 const folderOnly = nameOnly | constants.O_DIRECTORY;
 
-/** A part on the way to a path is missing in the image. */
+/** A folder on the path is missing in the image. */
 export class MissingInside extends Error {
   /**
-   * @param inside the whole path inside the image, as it would be if the missing part were a folder; undefined where it
-   * leads up again from there, since what is up there may be a link.
+   * @param inside the whole path inside the image, as if the missing part were a folder. Undefined when the rest
+   * contains `..`, because it may lead through a link.
    */
   constructor(
     message: string,
@@ -26,9 +26,9 @@ export class MissingInside extends Error {
   }
 }
 
-/** A place inside an image, whose folder is held open until it is closed. */
+/** A path inside an image. Its folder is kept open until it is closed. */
 export interface Place {
-  /** A path to it through the open folder: what is swapped in the image meanwhile leads it nowhere else. Only its last part may be a link, or missing. */
+  /** A host path through the open folder, so that swapping folders in the image does not redirect it. Only its last part may be a link, or missing. */
   readonly at: string;
   /** Its path inside the image, without links. */
   readonly inside: string;
@@ -36,11 +36,12 @@ export interface Place {
 }
 
 /**
- * Finds a path inside an image. Each folder on the way is opened below the one before, and no link is followed by the
- * kernel but read and followed within the image; so no link leads out, also none that is swapped in meanwhile.
- * @param options `last`: whether a link at the very end is followed, or is itself what is meant. `make`: makes the
- * folders that are missing, the last part among them.
- * @throws MissingInside for a part on the way that is missing; Error for one that is no folder, and for circles of links.
+ * Resolves a path inside an image. Opens each folder relative to its parent. Links are read and followed here, inside
+ * the image, never by the kernel. So no link leads out of the image, not even one that is swapped in meanwhile.
+ * @param options `last`: whether to follow a link at the end of the path or to keep it. `make`: create missing
+ * folders, including the last part.
+ * @throws MissingInside when a folder of the path is missing; Error when a part is not a folder, and for cycles of
+ * links.
  */
 export function openInside(root: string, path: string, { last = 'follow', make = false }: { last?: 'follow' | 'keep'; make?: boolean } = {}): Place {
   const waiting = partsOf(path);
@@ -79,33 +80,33 @@ export function openInside(root: string, path: string, { last = 'follow', make =
   return { at: `/proc/self/fd/${folder}/${name}`, inside: join('/', ...names, name), close: () => closeSync(folder) };
 }
 
-/** The host's path of a path inside an image, as {@link openInside} finds it: no part of it is a link at that moment. */
+/** The host path of a path inside an image, resolved by {@link openInside}. At that moment no part of it is a link. */
 export function insideRoot(root: string, path: string, last: 'follow' | 'keep' = 'follow'): string {
   return hostPathOf(root, openInside(root, path, { last }));
 }
 
-/** Makes a folder inside an image, and those above it, which everybody may enter; gives its path on the host. */
+/** Creates a folder and its parents inside an image, readable by everybody. @returns its path on the host. */
 export function makeInside(root: string, path: string): string {
   return hostPathOf(root, openInside(root, path, { make: true }));
 }
 
 /**
- * The text of a file of an image; undefined where there is none. Whatever else is at the path (a device, a named pipe,
- * a link out of the image) is never opened, and the program goes on with other work meanwhile.
- * @param limit most bytes it may have.
- * @throws Error for what is no regular file, is larger, or cannot be read.
+ * Reads a text file of an image; undefined when it is missing. Anything else at the path (a device, a named pipe, a
+ * link out of the image) is never opened. Does not block this process.
+ * @param limit maximum size in bytes.
+ * @throws Error when it is not a regular file, is too large, or cannot be read.
  */
 export async function readInside(root: string, path: string, limit = mostText): Promise<string | undefined> {
   const found = nameAt(root, path);
   if (found === undefined) return undefined;
   try {
-    if (!fstatSync(found).isFile()) throw new Error(`${path} of the image is not a regular file`);
+    if (!fstatSync(found).isFile()) throw new Error(`${path} in the image is not a regular file`);
     const file = await open(`/proc/self/fd/${found}`, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       const text = Buffer.allocUnsafe(limit + 1);
       let length = 0;
       for (let read = -1; read !== 0 && length < text.length; length += read) ({ bytesRead: read } = await file.read(text, length));
-      if (length > limit) throw new Error(`${path} of the image is larger than ${limit} bytes`);
+      if (length > limit) throw new Error(`${path} in the image is larger than ${limit} bytes`);
       return text.toString('utf8', 0, length);
     } finally {
       await file.close();
@@ -115,7 +116,7 @@ export async function readInside(root: string, path: string, limit = mostText): 
   }
 }
 
-/** The number of a user or group of an image, by name or number. */
+/** The numeric id of a user or group of an image, given its name or id. */
 export async function idInside(root: string, file: 'passwd' | 'group', name: string): Promise<number> {
   if (/^[0-9]+$/.test(name)) return Number(name);
   if (name === 'root') return 0;
@@ -125,7 +126,7 @@ export async function idInside(root: string, file: 'passwd' | 'group', name: str
   return Number(id);
 }
 
-/** Opens the name of what is at a path, whatever it is. */
+/** Opens only the name at a path, whatever it is. */
 function nameAt(root: string, path: string): number | undefined {
   try {
     const place = openInside(root, path);
@@ -144,7 +145,7 @@ function folderAt(at: string, make: boolean, path: string, inside: string, rest:
   if (make && made(at)) {
     const folder = openSync(at, folderOnly | constants.O_NOFOLLOW);
     try {
-      // Whatever the umask of this process.
+      // Independent of the umask of this process.
       chmodSync(`/proc/self/fd/${folder}`, 0o755);
     } catch (error) {
       closeSync(folder);
@@ -162,7 +163,7 @@ function folderAt(at: string, make: boolean, path: string, inside: string, rest:
   }
 }
 
-/** Makes a folder; false when something is there. */
+/** Creates a folder; returns false when something already exists there. */
 function made(at: string): boolean {
   try {
     mkdirSync(at);
@@ -173,7 +174,7 @@ function made(at: string): boolean {
   }
 }
 
-/** What a link says; undefined for what is none. */
+/** The target of a link; undefined when it is not a link. */
 function linkAt(at: string): string | undefined {
   try {
     return readlinkSync(at);

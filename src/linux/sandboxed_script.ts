@@ -13,40 +13,40 @@ import { hostPolicy } from './policy.js';
 /** A script of a recipe, ready to run. */
 export interface Script {
   readonly text: string;
-  /** The interpreter and its arguments; the script's path is added. */
+  /** The interpreter and its arguments. The path of the script is appended. */
   readonly shell: readonly string[];
   readonly env: Readonly<Record<string, string>>;
-  /** Working directory: on the host, or inside `root`. */
+  /** Working directory, on the host or inside `root`. */
   readonly dir: string;
-  /** The chroot to run in; absent for the host. */
+  /** The chroot to run in; undefined for the host. */
   readonly root?: string | undefined;
   /** Whether it may change the host's kernel from inside `root`. */
   readonly privileged: boolean;
-  /** Whether what it mounts stays for the run; else its mounts end with it. */
+  /** Whether its mounts stay for the run. Otherwise they end with the script. */
   readonly keepsMounts: boolean;
   readonly signal: AbortSignal;
   readonly timeoutMs?: number | undefined;
-  /** Whether it gets the terminal of this program; then its output is not read. */
+  /** Whether it uses the terminal of this program. Its output is then not read. */
   readonly interactive?: boolean;
   readonly onLines: (lines: string[]) => void;
-  /** Is told what stands in `$CHROOTFILE_OUTPUT` before lines are looked at that were printed after it was written. */
+  /** Called with the content of `$CHROOTFILE_OUTPUT` before lines are processed that were printed after it was written. */
   readonly onOutput?: ((text: string) => void) | undefined;
 }
 
-/** How a script ended that did not fail. */
+/** The result of a script that succeeded. */
 export interface ScriptResult {
-  /** What it wrote to `$CHROOTFILE_OUTPUT`. */
+  /** The content of `$CHROOTFILE_OUTPUT`. */
   readonly output: string;
   readonly left: LeftBehind;
 }
 
-/** What a script left behind, and what ended with it all the same: names of processes, and where it had mounted. */
+/** What a script left behind when it ended: names of processes, and mount points. Both were removed. */
 export interface LeftBehind {
   readonly processes: readonly string[];
   readonly mounts: readonly string[];
 }
 
-/** A script that exited with another code than 0, or was ended. */
+/** A script failed: it exited with another code than 0, or was killed. */
 export class ScriptError extends Error {
   constructor(
     readonly how: string,
@@ -58,11 +58,11 @@ export class ScriptError extends Error {
 }
 
 /**
- * PID 1 of a script's own namespace. It waits for the script, so that the script's shell is not PID 1 itself
- * (which would ignore TERM), then names what still runs; the kernel ends that when PID 1 exits. The script, its
- * output file and the list of leftovers are file descriptors 3, 4 and 5 of PID 1 and of nobody else; 6 is what is
- * mounted on entering a chroot. In a chroot it
- * names mounts too; elsewhere those of other tasks come and go meanwhile.
+ * PID 1 of a script's own namespace. It waits for the script, so that the script's shell is not PID 1 itself (which
+ * would ignore TERM). Then it lists the processes that still run; the kernel kills them when PID 1 exits. Descriptors
+ * 3, 4 and 5 of PID 1 are the script, its output file and the list of leftovers; no other process has them. Descriptor
+ * 6 is the mount table for entering a chroot. In a chroot it also lists mounts. On the host it cannot, because other
+ * tasks mount and unmount meanwhile.
  */
 const initIn = (chroot: boolean) => `${chroot ? 'while read -r i l; do k="$k $i "; done < /proc/self/mountinfo' : ''}
 ( exec "$@" ) 3<&- 4>&- 5>&-
@@ -76,14 +76,15 @@ for p in /proc/[0-9]*; do
 done 2>/dev/null
 exit $s`;
 
-/** Those whose numbers, the first field, were not there before. Source: proc(5), /proc/pid/mountinfo. */
+/** Lists the mounts whose ids, the first field, were not there before. Source: proc(5), /proc/pid/mountinfo. */
 const namesMounts = `while read -r i p d r m l; do
   case "$k" in *" $i "*) ;; *) echo "mount $m" >&5;; esac
 done < /proc/self/mountinfo`;
 
 /**
- * Runs a script in mount and pid namespaces of its own: its processes end with it, and its mounts unless it keeps them.
- * @throws ScriptError when it fails; a cancelled or timed-out script failed, whatever its exit code.
+ * Runs a script in its own mount and pid namespaces. Its processes end with it, and its mounts too unless
+ * `keepsMounts`.
+ * @throws ScriptError when it fails. A cancelled or timed-out script has failed, whatever its exit code.
  */
 export async function runScript(script: Script, pipes: PipeMaker): Promise<ScriptResult> {
   script.signal.throwIfAborted();
@@ -103,18 +104,18 @@ export async function runScript(script: Script, pipes: PipeMaker): Promise<Scrip
     const ended = await endOf(script, command, pipe, files, signal).catch((cause: Error) => cause);
     await Promise.race([pipe.drained, sleep(hostPolicy.outputAfterEndMs, undefined, { ref: false })]);
     pipe.destroy();
-    // Its last line may still come, and look at the files.
+    // The last line of output may still arrive, and its handler reads the files.
     await pipe.drained;
     const left = leftBehind(contentsOf(leftover));
     if (timeout.signal.aborted) throw new ScriptError(`timed out after ${(script.timeoutMs ?? 0) / 1000} s`, left);
     if (script.signal.aborted) throw new ScriptError('cancelled', left);
     if (ended instanceof Error) {
-      // spawn says of a folder that is missing that the program is.
+      // When the folder is missing, spawn reports that the program is missing.
       const missing = script.root === undefined && !existsSync(script.dir) ? `the folder ${script.dir} does not exist` : String(ended);
       throw new ScriptError(`could not be started: ${missing}`, left);
     }
     const [code, killedBy] = ended;
-    if (code !== 0) throw new ScriptError(killedBy ? `was ended by ${killedBy}` : exitText(code, script), left);
+    if (code !== 0) throw new ScriptError(killedBy ? `was killed by ${killedBy}` : exitText(code, script), left);
     return { output: contentsOf(output), left };
   } finally {
     clearTimeout(timer);
@@ -124,8 +125,8 @@ export async function runScript(script: Script, pipes: PipeMaker): Promise<Scrip
 }
 
 /**
- * Runs a script to its end; gives its exit code, or the signal that ended it.
- * Not by execa: what that does around a process costs half as much as starting one, and a run may have thousands.
+ * Runs a script until it ends. @returns its exit code, or the signal that killed it.
+ * Does not use execa, whose work for each process takes half as long as starting one. A run may start thousands.
  */
 async function endOf(
   script: Script,
@@ -159,7 +160,7 @@ function leftBehind(text: string): LeftBehind {
   return { processes: of('process'), mounts: of('mount') };
 }
 
-/** By their paths: the PATH of a task is its own. */
+/** Full paths, because the task may set PATH. */
 const programs = { setpriv: systemProgram('setpriv') ?? 'setpriv', unshare: systemProgram('unshare') ?? 'unshare' };
 
 async function commandOf({ shell, root, dir, privileged, keepsMounts }: Script): Promise<string[]> {
@@ -173,7 +174,7 @@ async function commandOf({ shell, root, dir, privileged, keepsMounts }: Script):
 }
 
 function exitText(code: number, { root, shell: [program = ''] }: Script): string {
-  // What env and shells exit with where a program cannot be started, or is not found. Source: POSIX, "env", EXIT STATUS.
+  // Exit codes of env and shells when a program cannot be started or is not found. Source: POSIX, "env", EXIT STATUS.
   const foreign = root !== undefined && (code === 126 || code === 127) ? foreignIn(root, program) : undefined;
   if (foreign !== undefined) return `exit code ${code}: ${foreign}`;
   return code > 128 && code < 160 ? `exit code ${code} (signal ${code - 128})` : `exit code ${code}`;
@@ -190,13 +191,13 @@ function memoryFiles(texts: readonly string[]): number[] {
   }
 }
 
-/** Calls only where the file has changed since the last time: it may be large, and a script may print a lot. */
+/** Calls a function only if the file has changed since the last time: it may be large, and a script may print a lot. */
 function whenChanged(fd: number, call: () => void): () => void {
-  let known: string | undefined;
+  let lastChange: string | undefined;
   return () => {
     const { size, mtimeNs } = fstatSync(fd, { bigint: true });
-    if (known === `${size} ${mtimeNs}`) return;
-    known = `${size} ${mtimeNs}`;
+    if (lastChange === `${size} ${mtimeNs}`) return;
+    lastChange = `${size} ${mtimeNs}`;
     call();
   };
 }

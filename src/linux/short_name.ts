@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 
-/** Bytes a name may have in a folder, less what is put behind it (`.log`, `.lock.PID-…`). Source: limits.h, NAME_MAX 255. */
+/** Maximum length in bytes of a file name, minus the longest suffix (`.log`, `.lock.PID-…`). Source: limits.h, NAME_MAX 255. */
 const longestName = 180;
 
-/** A name that is short enough to be a file's; a long one ends in a hash of all of it, so that no two share one. */
+/** Shortens a name so that it fits a file name. A long name ends in a hash of the whole name, which keeps it unique. */
 export function shortName(name: string): string {
   if (Buffer.byteLength(name) <= longestName) return name;
   const hash = createHash('sha256').update(name).digest('hex').slice(0, 16);

@@ -4,35 +4,35 @@ import { basename, dirname, join } from 'node:path';
 import { MissingInside, openInside, type Place } from './rooted_path.js';
 
 /**
- * A file of an image that one of the build host stands in for while the image is built, as the note of its chroot has it.
- * The image's own is set aside in the same folder meanwhile, under the name {@link keptName}.
+ * A file of an image that a file of the build host replaces while the image is built, as recorded in the note of its
+ * chroot. The image's own file is kept in the same folder, under the name {@link keptName}.
  */
 export interface StandIn {
   /** Its path inside the image. */
   readonly file: string;
-  /** Whether there is one of the image's own, or one that the build made, to put back. */
+  /** Whether there is a file to restore: the image's own, or one that the build created. */
   readonly had: boolean;
   readonly folder: FolderId;
-  /** Whether it is ours, which says that no service may start, and no file of the host. */
+  /** Whether it is chrootfile's script that prevents services from starting, and not a file of the host. */
   readonly isPolicy?: true;
-  /** Which file was put there and what it held; absent until it is, and in notes of older versions. */
+  /** The file that was put in place, and its content. Absent until then, and in notes of older versions. */
   readonly put?: Put;
 }
 
 export interface Put {
-  /** Device, inode and time of birth: file systems give the inode of a file that is removed to the next one. */
+  /** Device, inode and time of birth. File systems reuse the inode numbers of removed files. */
   readonly id: string;
   /** Size and hash of its content. */
   readonly sum: string;
 }
 
-/** Which folder it is: at undo another one may be at the same path, or a link to one of the host. */
+/** Identifies a folder. At undo, another folder, or a link to a host folder, may be at the same path. */
 export interface FolderId {
   readonly device: number;
   readonly inode: number;
 }
 
-/** Whether a folder is at a path, the very one that it was. */
+/** Whether the same folder is still at a path. */
 export function isThere(path: string, { device, inode }: FolderId): boolean {
   const seen = statSync(path, { throwIfNoEntry: false });
   return seen !== undefined && seen.dev === device && seen.ino === inode;
@@ -43,7 +43,7 @@ export function idOf(folder: string): FolderId {
   return { device, inode };
 }
 
-/** What the image's own file is called meanwhile. */
+/** The name of the image's own file while it is replaced. */
 export function keptName(file: string): string {
   return `.${basename(file)}.chrootfile-kept`;
 }
@@ -53,27 +53,27 @@ export interface Content {
   readonly mode: number;
 }
 
-/** What is to stand in for a file; undefined where the host has none any more. */
+/** The content of a stand-in; undefined when the host no longer has the file. */
 export function contentOf({ file, isPolicy }: StandIn): Content | undefined {
   if (isPolicy) return { bytes: Buffer.from(policyText), mode: 0o755 };
   const seen = statSync(file, { throwIfNoEntry: false });
   return seen?.isFile() ? { bytes: readFileSync(file), mode: seen.mode & 0o777 } : undefined;
 }
 
-/** Paths through the open folder: what is swapped in the image meanwhile leads them nowhere else. */
+/** Paths through the open folder, so that swapping folders in the image does not redirect them. */
 export interface Places {
   readonly path: string;
-  /** Where what it stands in for is meanwhile. */
+  /** Where the replaced file is kept meanwhile. */
   readonly kept: string;
-  /** Where a file is on its way to the path: while one is there, an empty path was not emptied by the build. */
+  /** Where a file is prepared before it is renamed to its path. While it exists, a missing path does not mean that the build removed the file. */
   readonly draft: string;
   /** The folder's path inside the image, without links. */
   readonly inside: string;
 }
 
 /**
- * Does something with the places of a stand-in, whose folder is held open meanwhile.
- * @throws Error when the folder is no longer the one it was: a link in its place may lead anywhere.
+ * Runs an action with the paths of a stand-in, whose folder is kept open meanwhile.
+ * @throws Error when it is no longer the same folder: a link in its place may lead anywhere.
  */
 export function withPlaces<T>(root: string, { file, folder: id }: StandIn, action: (places: Places) => T): T {
   let place: Place | undefined;
@@ -84,13 +84,13 @@ export function withPlaces<T>(root: string, { file, folder: id }: StandIn, actio
     const at = (name: string) => join(folder, name);
     return action({ path: at(basename(file)), kept: at(keptName(file)), draft: at(`.${basename(file)}.chrootfile-new`), inside: dirname(place.inside) });
   } catch (error) {
-    throw error instanceof MissingInside ? new Error(`${dirname(file)} of the image is not the folder it was`) : error;
+    throw error instanceof MissingInside ? new Error(`${dirname(file)} in the image has been replaced`) : error;
   } finally {
     place?.close();
   }
 }
 
-/** Makes a file that is to stand in, where a rename brings it to its path. */
+/** Writes a stand-in under a temporary name, to be renamed to its path. */
 export function draftOf(draft: string, { bytes, mode }: Content): Put {
   removeAll(draft);
   writeFileSync(draft, bytes, { flag: 'wx', mode });
@@ -111,7 +111,7 @@ export function sumOf(bytes: Buffer): string {
   return `${bytes.length}:${createHash('sha256').update(bytes).digest('hex')}`;
 }
 
-/** The content of a stand-in as it is now; one that has grown large is not read. */
+/** The checksum of a stand-in as it is now. A file that has become large is not read. */
 export function sumOfFile(path: string): string {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
@@ -122,7 +122,7 @@ export function sumOfFile(path: string): string {
   }
 }
 
-/** A script may write into a stand-in without end. */
+/** A limit, because a script may write into a stand-in without end. */
 const mostBytes = 2 ** 24;
 
 export function rewrite(path: string, bytes: Buffer): void {
@@ -135,7 +135,7 @@ export function rewrite(path: string, bytes: Buffer): void {
   }
 }
 
-/** Removes a file, a link (never what it leads to) or a folder with all in it. */
+/** Removes a file, a link (not its target) or a folder with its contents. */
 export function removeAll(path: string): void {
   rmSync(path, { recursive: true, force: true });
 }

@@ -23,20 +23,20 @@ import {
   withPlaces,
 } from './stand_in_files.js';
 
-/** What the note of a chroot says of its root and of what stands in there. */
+/** The note of a chroot: its root and its stand-ins. */
 export interface StandInNote extends RootClaim {
   readonly replaced: readonly StandIn[];
 }
 
-/** The stand-ins cannot be taken out of an image: nothing of the chroot is in use any more, but the image is not as it should be. */
+/** Stand-ins could not be removed from an image. The chroot is no longer in use, but the image is not in its final state. */
 export class NotPutBackError extends Error {}
 
 const policyFile = '/usr/sbin/policy-rc.d';
 
 /**
- * The stand-ins an image is to have: nothing is changed yet.
- * @param files paths of the host. @param services whether packages may start services.
- * @throws Error where the host has no such file, or the image no folder for it.
+ * Determines the stand-ins of an image, without changing anything.
+ * @param files paths on the host. @param services whether packages may start services.
+ * @throws Error when the host has no such file, or the image has no folder for it.
  */
 export function standInsFor(root: string, files: readonly string[], services: boolean): StandIn[] {
   const found = new Map<string, StandIn>();
@@ -51,21 +51,22 @@ export function standInsFor(root: string, files: readonly string[], services: bo
   return [...found.values(), ...(policy === undefined || found.has(keyOf(policy)) ? [] : [{ ...policy, isPolicy: true as const }])];
 }
 
-/** The same for two paths that lead to one place. */
+/** Identical for two paths that lead to the same place. */
 function keyOf({ file, folder }: StandIn): string {
   return `${folder.device}:${folder.inode}/${basename(file)}`;
 }
 
 /**
  * Puts the stand-ins of a note in their places.
- * @param note is given them with the files that stand in before any of the image's own is moved.
+ * @param note gets the stand-ins with their files, before any file of the image is moved.
  */
 export function placeStandIns({ root, replaced }: StandInNote, note: (placed: readonly StandIn[]) => void): void {
   const drafted = replaced.map((standIn) => {
     const content = contentOf(standIn);
     if (content === undefined) throw new Error(`copy_files: ${standIn.file} no longer exists on this host`);
     const put = withPlaces(root, standIn, ({ path, kept, draft }) => {
-      // What a crash left aside comes back first: once the note says what is put there, what is aside is of this run.
+      // First restore what a crash left aside. Once the note names the new file, the file that is kept belongs to this
+      // run.
       if (lookAt(kept) !== undefined) {
         removeAll(path);
         renameSync(kept, path);
@@ -84,9 +85,9 @@ export function placeStandIns({ root, replaced }: StandInNote, note: (placed: re
 }
 
 /**
- * Takes stand-ins out of an image and puts back what they stood in for. What the build itself put in the place of one, or
- * removed, stays so. Works twice.
- * @throws NotPutBackError with all that could not be done; Error where another chroot's stand in there.
+ * Removes stand-ins from an image and restores the files that they replaced. If the build replaced or removed a
+ * stand-in, that change is kept. Works twice.
+ * @throws NotPutBackError that lists all failures; Error when the stand-ins of another chroot are in the root.
  */
 export async function restoreStandIns(note: StandInNote, warn: (message: string) => void): Promise<void> {
   const { root, id, replaced } = note;
@@ -104,13 +105,13 @@ export async function restoreStandIns(note: StandInNote, warn: (message: string)
 }
 
 function reasonOf({ code, message }: NodeJS.ErrnoException): string {
-  // Also by unmounting /: the kernel cannot unmount the root of a process, and makes it read-only.
+  // Also after it unmounted /: the kernel cannot unmount the root of a process, and makes it read-only instead.
   if (code === 'EROFS') return 'a script made the image read-only';
   if (code === 'EPERM') return 'the file or its folder is immutable (chattr +i)';
   return message;
 }
 
-/** Undefined where the image has no folder for it. */
+/** Undefined when the image has no folder for it. */
 function standInAt(root: string, file: string): StandIn | undefined {
   let folder: string;
   try {
@@ -119,18 +120,19 @@ function standInAt(root: string, file: string): StandIn | undefined {
     return undefined;
   }
   if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return undefined;
-  // Beside whatever the image has there, a link or a folder too, never through it.
+  // Replaces whatever the image has there, also a link or folder, and never writes through it.
   const had = [basename(file), keptName(file)].some((name) => lookAt(join(folder, name)) !== undefined);
   return { file, had, folder: idOf(folder) };
 }
 
 /**
- * Has one stand-in in its place again, after scripts that may have replaced, removed or changed it.
- * @param note is given it where another file is to stand in. @throws Error where the image cannot be written, or a folder was swapped.
+ * Puts a stand-in back in its place, after scripts that may have replaced, removed or changed it.
+ * @param note gets the stand-in before another file is put in place.
+ * @throws Error when the image cannot be written or a folder was swapped.
  */
 export function renewStandIn(root: string, standIn: StandIn, warn: (message: string) => void, note: (next: StandIn) => void): void {
   const content = contentOf(standIn);
-  // What a run of an older version put there is not known again; what the host has no more stays as it is.
+  // Stand-ins of older versions cannot be recognized. A file that the host no longer has is left unchanged.
   const { put: before } = standIn;
   if (before === undefined || content === undefined) return;
   withPlaces(root, standIn, (places) => renewAt(places, root, { ...standIn, put: before }, content, warn, note));
@@ -149,7 +151,7 @@ function renewAt(
   if (seen !== undefined && fileId(seen) === standIn.put.id) {
     const found = sumOfFile(path);
     if (found === sum) return;
-    // The same file: one that is put in its place would be taken for the build's if the program died meanwhile.
+    // Rewrite the same file. If it were replaced and chrootfile died, the new file would look like one of the build.
     rewrite(path, content.bytes);
     if (found !== standIn.put.sum) warn(writtenInto(standIn));
     note({ ...standIn, put: { ...standIn.put, sum } });
@@ -157,7 +159,7 @@ function renewAt(
   }
   if (seen?.isSymbolicLink() && writeBehind(root, standIn, content)) return;
   if (seen !== undefined || standIn.had) warn(replacedBy(standIn, path, seen));
-  // Before the note names another: it would come back then.
+  // Remove this before the note names another file, or it would be restored.
   removeAll(kept);
   const put = draftOf(draft, content);
   note({ ...standIn, had: seen !== undefined, put });
@@ -166,8 +168,8 @@ function renewAt(
 }
 
 /**
- * Writes the file that a link leads to, where that is in the /run that the chroot has of its own: it goes with that.
- * @returns whether it does.
+ * Writes the target of a link if it is in the chroot's own /run, which is discarded with the chroot.
+ * @returns whether it is there.
  */
 function writeBehind(root: string, { file }: StandIn, { bytes, mode }: Content): boolean {
   const wanted = wantedBehind(root, file);
@@ -176,7 +178,7 @@ function writeBehind(root: string, { file }: StandIn, { bytes, mode }: Content):
   try {
     const target = join(place.at, basename(wanted));
     const seen = lookAt(target);
-    // A process that still runs there may have put a link in its place meanwhile.
+    // A process that is still running there may have put a link in its place meanwhile.
     if (!isUsualRun(join(root, place.inside, basename(wanted))) || (seen !== undefined && !seen.isFile())) return false;
     removeFile(target);
     writeFileSync(target, bytes, { flag: 'wx', mode });
@@ -186,7 +188,7 @@ function writeBehind(root: string, { file }: StandIn, { bytes, mode }: Content):
   }
 }
 
-/** Where a link leads to, inside the image; what is missing there counts as folders. */
+/** The target of a link, inside the image. Missing parts count as folders. */
 function wantedBehind(root: string, file: string): string | undefined {
   try {
     const place = openInside(root, file);
@@ -204,17 +206,18 @@ function restore({ path, kept, draft }: Places, standIn: StandIn, warn: (message
   const isEmptied = seen === undefined && put !== undefined && lookAt(draft) === undefined;
   if (!isOurs && (seen !== undefined || isEmptied)) {
     removeAll(kept);
-    // Where nothing is kept, it was put back before.
+    // If no file is kept, it has been restored before.
     if (isKept || (seen !== undefined && !had)) warn(replacedBy(standIn, path, seen));
   } else {
     const isChanged = isOurs && put !== undefined && sumOfFile(path) !== put.sum;
     if (isKept) {
-      // Not over the other: a folder cannot be.
+      // Move it away instead of renaming over it, which fails for folders.
       if (seen !== undefined) renameSync(path, draft);
       renameSync(kept, path);
     } else if (!had || put !== undefined) {
       removeFile(path);
-      if (had && isOurs) warn(`a script removed the image's own ${file}, which was kept as ${join(dirname(file), keptName(file))}: the image has none`);
+      if (had && isOurs)
+        warn(`a script removed the image's own ${file}, which was set aside as ${join(dirname(file), keptName(file))}: it is missing in the image`);
     }
     if (isChanged) warn(writtenInto(standIn));
   }
@@ -222,7 +225,7 @@ function restore({ path, kept, draft }: Places, standIn: StandIn, warn: (message
 }
 
 function replacedBy({ file }: StandIn, path: string, seen: BigIntStats | undefined): string {
-  if (seen === undefined) return `the build removed ${file}: the image has none`;
+  if (seen === undefined) return `the build removed ${file}: it is missing in the image`;
   const what = seen.isSymbolicLink() ? `a link to ${readlinkSync(path)}` : seen.isDirectory() ? 'a folder' : 'another file';
   return `the build replaced ${file} with ${what}: the image keeps that`;
 }

@@ -6,8 +6,8 @@ import { fileId, isThere, keptName, lookAt, type StandIn, withPlaces } from './s
 import type { StandInNote } from './stand_ins.js';
 
 /**
- * What a person would type to take out of an image what still stands in there.
- * @param ownMounts where the run has mounted something: it is not there any more when the person begins.
+ * The commands that remove the remaining stand-ins from an image by hand.
+ * @param ownMounts where the run mounted something. These mounts no longer exist when the user begins.
  */
 export function standInsByHand({ root, id, replaced }: StandInNote, ownMounts: readonly string[]): string[] {
   const mount = mounts().findLast(({ path }) => root === path || root.startsWith(path === '/' ? path : `${path}/`));
@@ -20,7 +20,7 @@ export function standInsByHand({ root, id, replaced }: StandInNote, ownMounts: r
   return [...(isReadOnly(root) ? [`mount -o remount,rw -- ${shellWord(mount.path)}`] : []), ...lines];
 }
 
-/** @param at gives the path as a word of the shell. */
+/** @param at returns a path as a quoted word of the shell. */
 function linesFor(root: string, standIn: StandIn, at: (path: string) => string): string[] {
   const { file, had, put } = standIn;
   try {
@@ -33,7 +33,7 @@ function linesFor(root: string, standIn: StandIn, at: (path: string) => string):
       return [...(isOurs ? [`rm -f -- ${pathWord}`] : []), ...(isKept ? [`mv -T -- ${keptWord} ${pathWord}`] : [])];
     });
   } catch {
-    // They are where its folder is now.
+    // The files are wherever their folder is now.
     const test = had ? `-name ${shellWord(keptName(file))}` : `-inum ${put?.id.split(':')[1]}`;
     return had || put !== undefined ? [`find ${at(root)} -xdev ${test}`] : [];
   }

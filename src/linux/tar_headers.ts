@@ -1,26 +1,26 @@
 import { Transform, type TransformCallback } from 'node:stream';
 
-/** What the header of an archive says of a file, a link or a folder. */
+/** The header of a file, link or folder in an archive. */
 export interface Header {
   readonly name: string;
-  /** As in the archive. Source: pax(1), "ustar Interchange Format", typeflag. */
+  /** The type, as in the archive. Source: pax(1), "ustar Interchange Format", typeflag. */
   readonly type: string;
-  /** Permissions, with set-user-id and the like. */
+  /** Permissions, including set-user-id and similar bits. */
   readonly mode: number;
 }
 
 const block = 512;
 
-/** Passes an archive in pax format through, with the modes of its headers changed. */
+/** Passes an archive in pax format through and changes the modes in its headers. */
 export class TarHeaders extends Transform {
-  /** The beginning of a header, until all of it has come. */
+  /** The beginning of an incomplete header. */
   private waiting: Buffer = Buffer.alloc(0);
-  /** How many bytes of content come before the next header. */
+  /** How many bytes of content follow before the next header. */
   private content = 0;
-  /** What a header of its own says of the next one. */
+  /** The records of an extended header, which apply to the next header. */
   private records: ReadonlyMap<string, string> = new Map();
 
-  /** @param modeOf the mode to write; what it throws ends the stream. */
+  /** @param modeOf returns the mode to write. An error that it throws ends the stream. */
   constructor(private readonly modeOf: (header: Header) => number) {
     super();
   }
@@ -46,7 +46,7 @@ export class TarHeaders extends Transform {
 
   private change(header: Buffer): void {
     const type = typeOf(header);
-    // The end of the archive.
+    // End of the archive.
     if (header[0] === 0) return;
     if (type === 'x') {
       this.records = recordsIn(header.subarray(block, block + sizeIn(header)));
@@ -57,14 +57,14 @@ export class TarHeaders extends Transform {
     this.records = new Map();
     const mode = this.modeOf({ name, type, mode: Number.parseInt(text(header, 100, 8), 8) & 0o7777 });
     header.write(`${mode.toString(8).padStart(7, '0')}\0`, 100);
-    // The sum of all bytes, those of the sum itself taken as blanks.
+    // The sum of all bytes, in which the checksum field counts as blanks.
     header.write(' '.repeat(8), 148);
     const sum = header.reduce((total, byte) => total + byte, 0);
     header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
   }
 }
 
-/** With the records that an extended header has behind it; these are needed whole. */
+/** Includes the records that follow an extended header, which are needed whole. */
 function lengthOfHeader(bytes: Buffer): number {
   return bytes.length >= block && typeOf(bytes) === 'x' ? block + padded(sizeIn(bytes)) : block;
 }
@@ -86,7 +86,7 @@ function text(header: Buffer, from: number, length: number): string {
   return header.toString('utf8', from, from + (end === -1 ? length : end));
 }
 
-/** Each is `LENGTH KEY=VALUE` and a newline; the length counts all of that. Source: pax(1), "pax Extended Header". */
+/** Each record is `LENGTH KEY=VALUE` and a newline. The length counts all of that. Source: pax(1), "pax Extended Header". */
 function recordsIn(bytes: Buffer): Map<string, string> {
   const records = new Map<string, string>();
   for (let at = 0; at < bytes.length; ) {

@@ -28,15 +28,15 @@ import { whileSwapping } from '../support/swapping.js';
 
 suite('files of an image that the program reads', (test) => {
   const hostile: Record<string, [make: (file: string) => void, error: RegExp]> = {
-    'a named pipe': [(file) => execFileSync('mkfifo', [file]), /: \/etc\/passwd of the image is not a regular file$/],
-    'a device': [(file) => execFileSync('mknod', [file, 'c', '1', '5']), /: \/etc\/passwd of the image is not a regular file$/],
-    'a folder': [(file) => mkdirSync(file), /: \/etc\/passwd of the image is not a regular file$/],
+    'a named pipe': [(file) => execFileSync('mkfifo', [file]), /: \/etc\/passwd in the image is not a regular file$/],
+    'a device': [(file) => execFileSync('mknod', [file, 'c', '1', '5']), /: \/etc\/passwd in the image is not a regular file$/],
+    'a folder': [(file) => mkdirSync(file), /: \/etc\/passwd in the image is not a regular file$/],
     'a huge file': [
       (file) => {
         writeFileSync(file, '');
         truncateSync(file, 1e12);
       },
-      /: \/etc\/passwd of the image is larger than 1048576 bytes$/,
+      /: \/etc\/passwd in the image is larger than 1048576 bytes$/,
     ],
     'a link to a file of the host': [(file) => symlinkSync(join(dirname(file), '../../victim'), file), /: the image has no user "web"$/],
     'a link out of the image': [(file) => symlinkSync('../../../../../../../../../../../../../victim', file), /: the image has no user "web"$/],
@@ -68,7 +68,7 @@ suite('files of an image that the program reads', (test) => {
       assert.is(await readInside(root, '/nothing/at/all'), undefined);
       assert.is(await readInside(root, '/data/nothing'), undefined);
       await rejects(readInside(root, '/plain/file'), '/plain/file: /plain is not a folder in the image');
-      await rejects(readInside(root, '/data/file', 7), '/data/file of the image is larger than 7 bytes');
+      await rejects(readInside(root, '/data/file', 7), '/data/file in the image is larger than 7 bytes');
     }));
 
   test('never come from outside, while folders and links in the image are swapped', () =>

@@ -114,7 +114,7 @@ server:/x /nfs nfs defaults 0 0
             `fstab: ${target} of the image was not mounted: ${why} (/etc/fstab, line ${line}: ${text})`;
           assert.equal(warningsOf(ran), [
             said('/data', 'nothing on the disk has that UUID', 9, `UUID=${uuid(9)} /data ext4 nofail 0 2`),
-            said('/old', '/dev/xvda2 may be another disk on this machine: name it by UUID= in the image', 10, '/dev/xvda2 /old ext4 defaults 0 2'),
+            said('/old', '/dev/xvda2 may be another disk on this machine; use UUID= in the image', 10, '/dev/xvda2 /old ext4 defaults 0 2'),
             said('/boot2', 'invalid option discard="a', 11, 'LABEL=BOOT /boot2 ext4 discard="a 0 2'),
             said('/boot/nothing', 'DISKp6 holds swap', 6, 'PARTLABEL=swap /boot/nothing ext4 defaults 0 2'),
             said('/boot/dos', "unknown filesystem type 'vfat'", 7, 'UUID=abcd-1234 /boot/dos vfat umask=0077 0 2'),
@@ -201,9 +201,9 @@ ${look.replace('TARGET,SOURCE,OPTIONS', 'TARGET,SOURCE')}`,
   );
 
   for (const [title, prepare, said] of [
-    ['is a named pipe', 'mkfifo etc/fstab', '/etc/fstab of the image is not a regular file'],
-    ['is a device', 'mknod etc/fstab c 1 5', '/etc/fstab of the image is not a regular file'],
-    ['is too long', 'head -c 70000 /dev/zero > etc/fstab', '/etc/fstab of the image is larger than 65536 bytes'],
+    ['is a named pipe', 'mkfifo etc/fstab', '/etc/fstab in the image is not a regular file'],
+    ['is a device', 'mknod etc/fstab c 1 5', '/etc/fstab in the image is not a regular file'],
+    ['is too long', 'head -c 70000 /dev/zero > etc/fstab', '/etc/fstab in the image is larger than 65536 bytes'],
     ['has too many lines', 'for i in $(seq 65); do echo "UUID=$i /$i ext4"; done > etc/fstab', 'it names 65 file systems, the limit is 64'],
     ['is a link to one of the host', 'ln -s "$here/theirs" etc/fstab', undefined],
     ['is missing', 'rm -r etc; mkdir etc', undefined],

@@ -34,9 +34,9 @@ suite('an image whose own files cannot be restored', (test) => {
     'a script unmounts all': { inside: 'umount -a || true; umount -l /dev /run /sys || true', error: readOnly },
     'a script puts another folder in the place of /etc': {
       inside: 'cp -a /etc /other; mv /etc /old; mv /other /etc',
-      error: /: \/etc of the image is not the folder it was: \/etc\/resolv\.conf cannot be restored$/,
+      error: /: \/etc in the image has been replaced: \/etc\/resolv\.conf cannot be restored$/,
     },
-    'a script removes /etc': { inside: 'rm -r /etc', error: /: \/etc of the image is not the folder it was: \/etc\/resolv\.conf cannot be restored$/ },
+    'a script removes /etc': { inside: 'rm -r /etc', error: /: \/etc in the image has been replaced: \/etc\/resolv\.conf cannot be restored$/ },
     'a script moves /usr/sbin and puts a link to it there': { inside: 'mv /usr/sbin /usr/other; ln -s other /usr/sbin' },
     'a stand-in is made immutable': {
       host: 'chattr +i {{ root.path }}/etc/resolv.conf',

@@ -43,7 +43,7 @@ suite('stand-ins', (test) => {
       left: 'a folder',
       warning: 'the build replaced /etc/resolv.conf with a folder: the image keeps that',
     },
-    'removed it': { script: 'rm /etc/resolv.conf', left: undefined, warning: 'the build removed /etc/resolv.conf: the image has none' },
+    'removed it': { script: 'rm /etc/resolv.conf', left: undefined, warning: 'the build removed /etc/resolv.conf: it is missing in the image' },
     'wrote into it': {
       script: 'echo nameserver 192.0.2.1 >> /etc/resolv.conf',
       left: 'from the image\n',
@@ -53,7 +53,7 @@ suite('stand-ins', (test) => {
     "removed the image's own, which was set aside": {
       script: 'rm -f /etc/.*kept',
       left: undefined,
-      warning: "a script removed the image's own /etc/resolv.conf, which was kept as /etc/.resolv.conf.chrootfile-kept: the image has none",
+      warning: "a script removed the image's own /etc/resolv.conf, which was set aside as /etc/.resolv.conf.chrootfile-kept: it is missing in the image",
     },
   };
   for (const [act, { script, left, warning }] of Object.entries(acts)) {
@@ -246,7 +246,7 @@ suite('stand-ins of a run that was cut short', (test) => {
       assert.equal([stateOf(join(root, path)), leftovers(root)], ['from the image\n', []]);
     }));
 
-  test('after the build removed the file, as it was to stand in anew: the image has none', () =>
+  test('after the build removed the file, as it was to stand in anew: it is missing in the image', () =>
     inFolder({}, async (folder) => {
       const root = makeRoot(folder);
       const placed = place(note(root));
@@ -298,7 +298,7 @@ suite('stand-ins of a run that was cut short', (test) => {
       assert.equal(readdirSync(join(folder, 'host')), ['resolv.conf']);
       assert.is(readFileSync(join(folder, 'host/resolv.conf'), 'utf8'), 'of the host\n');
       assert.is(readFileSync(join(root, 'old/resolv.conf'), 'utf8'), 'from the image\n');
-      assert.throws(() => withPlaces(root, standIn, () => {}), '/etc of the image is not the folder it was');
+      assert.throws(() => withPlaces(root, standIn, () => {}), '/etc in the image has been replaced');
     }));
 
   test('stand in anew for two tasks at once: what the build put there is kept', () =>
@@ -344,7 +344,7 @@ suite('stand-ins of a run that was cut short', (test) => {
 suite('one root', (test) => {
   const refused = (root: string, by: string) =>
     new RegExp(
-      `: ${root} is the root of another chroot, sys of run ${by} \\(process \\d+, since .*\\), and files of this machine stand in there already\\n {2}help: begin once that is released, e\\.g\\. needs: \\[sys\\.released\\]`,
+      `: ${root} is already the root of another chroot, sys of run ${by} \\(process \\d+, since .*\\), which has replaced files in it\\n {2}help: start after its release, e\\.g\\. needs: \\[sys\\.released\\]`,
     );
 
   test('is refused to a second chroot of the run while files stand in there, and not afterwards, nor where none stand in', () =>

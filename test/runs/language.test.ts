@@ -12,7 +12,7 @@ import { suite } from '../support/suite.js';
 /** What was said of a task as it began, or why it did not. */
 function reasonOf(result: RunResult, task: string): string {
   const event = result.events.findLast((e) => e['task'] === task && e['reason'] !== undefined);
-  return `${event?.['outcome'] ?? 'ran'}: ${event?.['reason']}`.replace(/run \S+$/, 'run R');
+  return `${event?.['outcome'] ?? 'ran'}: ${event?.['reason']}`.replace(/run 2\S+$/, 'run R');
 }
 
 /** The name of a lock that no other suite on this host takes. */

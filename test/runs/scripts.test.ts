@@ -342,7 +342,7 @@ tasks: {say: {needs: [l.say, m.say], run: "echo {{ inputs.line }} {{ inputs.from
         ended.stderr,
         `: exit code 127: /bin/sh in the image is built for ELF machine 65244, this machine is ${own}, and chrootfile-test is registered`,
       );
-      assert.match(ended.stderr, `with binfmt_misc without the flag F, so it is looked for inside the image${help}`);
+      assert.match(ended.stderr, `with binfmt_misc without the flag F, so the kernel looks for it inside the image${help}`);
     }));
 
   test('secrets are shown nowhere: not as they are, not in base64, not with a library’s name for them', () =>
