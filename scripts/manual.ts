@@ -38,19 +38,23 @@ async function manual(): Promise<string> {
     ),
     '.PP',
     text('Without an AWS account it works on an embedded EC2 on this machine. Most commands that change something need root.'),
+    '.SH OPTIONS',
+    ...term('-C <folder>', 'start in another folder; before or after the command'),
+    ...term('-V, --version', 'output the version number'),
+    ...term('-h, --help', 'display help for command'),
     '.SH COMMANDS',
     ...commands.flatMap((command) => sections(command)),
     '.SH EXIT STATUS',
-    text(exits.trim().replace(/\s+/g, ' ')),
+    ...exitCodes(exits),
     '.SH ENVIRONMENT',
-    ...term('CHROOTFILE_STATE', 'where runs and the embedded EC2 are kept; as --state'),
+    ...term('CHROOTFILE_STATE', 'folder of runs and the embedded EC2; same as --state'),
     ...term('CHROOTFILE_NODE', 'the Node to run on; defaults to the first one in PATH that is 20.19 or newer'),
     ...term('CHROOTFILE_MFA_CODE', 'the code of an MFA device, if the AWS profile names one'),
     ...term('NO_COLOR, FORCE_COLOR', 'no colour, or colour although the output is not a terminal'),
     '.SH FILES',
     ...term('chrootfile.yml', 'the recipe that is used when none is named'),
     ...term('/var/lib/chrootfile', 'runs and the embedded EC2 of root'),
-    ...term('~/.local/state/chrootfile', 'the same for other users'),
+    ...term('~/.local/state/chrootfile', 'runs and the embedded EC2 of other users'),
     '.SH SEE ALSO',
     text('The pages in the docs folder of the package, and https://github.com/chrootfile/chrootfile'),
   ].join('\n')}\n`;
@@ -93,7 +97,17 @@ function examplesOf(command: Command): string[] {
   let help = '';
   command.configureOutput({ writeOut: (part) => (help += part) }).outputHelp();
   const [, lines] = /^Examples?:\n((?: {2}.*\n?)+)/m.exec(help) ?? [];
-  return lines === undefined ? [] : ['.PP', '.EX', ...lines.trimEnd().split('\n').map(text), '.EE'];
+  return lines === undefined ? [] : ['.PP', 'Examples:', '.PP', '.EX', ...lines.trimEnd().split('\n').map(text), '.EE'];
+}
+
+/** The exit codes of the help, such as `0 succeeded; 1 a task failed`, as a list. */
+function exitCodes(listed: string): string[] {
+  const codes = listed.trim().replace(/\s+/g, ' ').replace(/\.$/, '').split('; ');
+  return codes.flatMap((each) => {
+    const [, code = '', meaning = ''] = /^([\d, ]+) (.*)$/.exec(each) ?? [];
+    if (code === '') throw new Error(`not an exit code and its meaning: ${each}`);
+    return term(code, meaning);
+  });
 }
 
 function term(name: string, description: string): string[] {

@@ -13,7 +13,7 @@ import { bytes, stateOption, type Verb } from '../../verbs.js';
 export const verb: Verb = (local) => {
   local
     .command('init')
-    .description('store it on a copy-on-write file system, so volumes and snapshots are instant')
+    .description('store the embedded EC2 on a copy-on-write file system, so volumes and snapshots are instant')
     .addOption(new Option('--size <size>', 'maximum size, e.g. 50G; the file is sparse').argParser(bytes).default(50 * 2 ** 30, '50G'))
     .addOption(new Option('--fs <type>', 'type of the file system').choices(['xfs', 'btrfs']).default('xfs'))
     .addOption(stateOption())

@@ -14,7 +14,7 @@ export function listing(what: Listed): { readonly verb: Verb } {
     verb: (local) => {
       local
         .command(what)
-        .description(`list the ${what} it holds`)
+        .description(`list ${what}`)
         .addOption(jsonOption())
         .addOption(stateOption())
         .addHelpText('after', `\nExamples:\n  sudo chrootfile local ${what} --json`)
