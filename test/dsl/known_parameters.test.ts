@@ -36,7 +36,7 @@ suite('values that reach a kind', (test) => {
   test('an input of a library must fit the kind that gets it, at every depth', async () => {
     const files = { 'lib.yml': library };
     assert.equal(await errorsOf(including('{type: gp5}'), files), [
-      'r.yml:5:18: input "type" must be one of "gp2", "gp3", "io1", "io2", "st1", "sc1", "standard" [input]',
+      'r.yml:5:18: input "type" must be one of gp2, gp3, io1, io2, st1, sc1, standard [input]',
     ]);
     assert.equal(await errorsOf(including('{size: 0}'), files), ['r.yml:5:18: input "size" must be at least 1 [input]']);
     assert.equal(await errorsOf(including('{mounts: [{source: /srv, traget: /srv}]}'), files), [
@@ -50,7 +50,7 @@ suite('values that reach a kind', (test) => {
 
   test('so must a variable, the default of an input and a value from the command line', async () => {
     const task = 'tasks:\n  v: {uses: ec2.volume, with: {size: 8, type: "{{ TYPE }}"}}\n';
-    const types = 'must be one of "gp2", "gp3", "io1", "io2", "st1", "sc1", "standard" [input]';
+    const types = 'must be one of gp2, gp3, io1, io2, st1, sc1, standard [input]';
     assert.equal(await errorsOf(`vars: {type: gp5}\n${task.replace('TYPE', 'vars.type')}`), [`r.yml:2:14: the value ${types}`]);
     const inputs = `inputs: {type: {type: string, default: gp5}}\n${task.replace('TYPE', 'inputs.type')}`;
     assert.equal(await errorsOf(inputs), [`r.yml:2:40: input "type" ${types}`]);

@@ -83,7 +83,7 @@ tasks:
         assert.match(stderr, 'precondition not met: give b');
         assert.match(stdout, 'well | ran');
         assert.match(stdout, 'first | ran');
-        assert.match(stdout, 'fresh is up to date');
+        assert.match(stdout, 'fresh up to date: ');
         assert.not.match(stdout + stderr, 'there is no "b" in it');
       },
     ));

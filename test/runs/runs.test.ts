@@ -42,7 +42,7 @@ suite('runs', (test) => {
           .map((line) =>
             line
               .replace(/\d{4}-\d\d-\d\d \d\d:\d\d/, 'WHEN')
-              .replace(/\d+\.\d s/, 'TIME')
+              .replace(/\d+\.\ds/, 'TIME')
               .split(/ {2,}/),
           );
       const all = await rows();
