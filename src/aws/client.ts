@@ -42,7 +42,7 @@ export interface LocalHandler {
  */
 export async function openEc2(cloud: Cloud, local?: LocalHandler, served: () => ServedKeys | undefined = () => undefined): Promise<Ec2> {
   const sdk = await import('./sdk.js');
-  askMetadataOf(cloud.endpoint, served()?.metadata);
+  useServedMetadata(cloud.endpoint, served()?.metadata);
   const metrics = new ApiMetrics();
   const credentials = credentialsOf(cloud, local?.region ?? cloud.region, local?.handler, served);
   const shared: EC2ClientConfig = {
@@ -78,22 +78,22 @@ export async function openEc2(cloud: Cloud, local?: LocalHandler, served: () => 
 }
 
 /**
- * An EC2 that is served on this machine says what this machine is, too, as it does to Packer. Said by the environment,
- * where the SDK's metadata client and its credentials look; what is there already stays.
- * @param known where it says so, if that is known.
+ * Lets the SDK's metadata client and credentials use the metadata service of an EC2 that is served on this machine, as
+ * it serves Packer. Sets an environment variable, which is where they look, unless it is already set.
+ * @param known the metadata endpoint of the served EC2, if it is known.
  */
-function askMetadataOf(endpoint: string | undefined, known: string | undefined): void {
+function useServedMetadata(endpoint: string | undefined, known: string | undefined): void {
   const { env } = process;
   const here = endpoint !== undefined && /^http:\/\/(localhost|127\.[0-9.]+|\[::1\])[:/]?/.test(endpoint);
-  // One undo may be of several runs, each with an endpoint of its own.
-  if (env[metadataEndpoint] === madeUp) delete env[metadataEndpoint];
-  madeUp = env[metadataEndpoint] === undefined ? (known ?? (here ? endpoint : undefined)) : undefined;
-  if (madeUp !== undefined) env[metadataEndpoint] = madeUp;
+  // One undo may work on several runs, each with its own endpoint.
+  if (env[metadataEndpoint] === ownValue) delete env[metadataEndpoint];
+  ownValue = env[metadataEndpoint] === undefined ? (known ?? (here ? endpoint : undefined)) : undefined;
+  if (ownValue !== undefined) env[metadataEndpoint] = ownValue;
 }
 
 const metadataEndpoint = 'AWS_EC2_METADATA_SERVICE_ENDPOINT';
-/** The variables that this program has set. */
-let madeUp: string | undefined;
+/** The value of the variable if this program has set it. */
+let ownValue: string | undefined;
 
 /** For endpoints with self-signed certificates, if the recipe allows them. */
 async function unverifiedHandler(): Promise<EC2ClientConfig> {

@@ -22,9 +22,9 @@ export async function createOnce(
     try {
       return (await onceAllowed(signal, progress, () => onceKnown(signal, send))) ?? '';
     } catch (error) {
-      const told = inCall(call, error);
+      const failure = inCall(call, error);
       lost ||= isLost(error);
-      if (signal.aborted || attempt === ec2Policy.sendAttempts || !(isThrottling(error) || isLost(error))) throw lost ? notSure(told) : told;
+      if (signal.aborted || attempt === ec2Policy.sendAttempts || !(isThrottling(error) || isLost(error))) throw lost ? notSure(failure) : failure;
       if (isThrottling(error)) await pause(delay * (0.5 + Math.random()), signal);
       else {
         const found = await firstIdOf(ec2, { ...note, asked_at: new Date().toISOString() }, search, signal).catch((failed: Error) => {

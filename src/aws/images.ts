@@ -37,17 +37,17 @@ export function imagesMadeBy(ec2: Ec2, maker: { readonly run: string; readonly t
 }
 
 /** Images that were available when described: the properties used here do not change during a run. */
-const seenAvailable = new WeakMap<Ec2, Map<string, Image>>();
+const availableImages = new WeakMap<Ec2, Map<string, Image>>();
 
 function remember(ec2: Ec2, images: readonly Image[]): void {
-  const known = seenAvailable.get(ec2) ?? new Map<string, Image>();
-  seenAvailable.set(ec2, known);
-  for (const image of images) if (image.State === 'available' && image.ImageId !== undefined) known.set(image.ImageId, image);
+  const cached = availableImages.get(ec2) ?? new Map<string, Image>();
+  availableImages.set(ec2, cached);
+  for (const image of images) if (image.State === 'available' && image.ImageId !== undefined) cached.set(image.ImageId, image);
 }
 
 /** The image with an id, cached or described now. @throws Error when there is none. */
 export async function imageOf(ec2: Ec2, id: string): Promise<Image | undefined> {
-  return seenAvailable.get(ec2)?.get(id) ?? (await findImages(ec2, { ImageIds: [id] }))[0];
+  return availableImages.get(ec2)?.get(id) ?? (await findImages(ec2, { ImageIds: [id] }))[0];
 }
 
 /** Waits until an image is available. */

@@ -5,7 +5,7 @@ import { decodeRefusal } from './authorization.js';
 import type { Credentials } from './credentials.js';
 import { codeOf, hasNoKeys, isExpiry, isLost, markWithoutEffect } from './errors.js';
 
-/** What a client has around it. */
+/** What the middleware of a client needs. */
 export interface Surroundings {
   readonly metrics: ApiMetrics;
   readonly credentials: Credentials;
@@ -13,10 +13,10 @@ export interface Surroundings {
   readonly cloud: Cloud;
 }
 
-/** Requests of which a try was lost, so that nobody knows what it did. */
+/** Requests of which an attempt got no answer, so that its effect is unknown. */
 const unsure = new WeakSet<object>();
 
-/** Counts what is sent, renews credentials that EC2 calls too old, and decodes why something is not allowed. */
+/** Adds middleware that counts requests, renews expired credentials, and decodes why a request is not allowed. */
 export function prepare(client: EC2Client, { metrics, credentials, config, cloud }: Surroundings): EC2Client {
   client.middlewareStack.add(
     (next, context) => async (args) => {
@@ -28,7 +28,7 @@ export function prepare(client: EC2Client, { metrics, credentials, config, cloud
         throw error;
       }
     },
-    // High: outside of the SDK's own deserializer, which makes an error of an answer such as HTTP 500.
+    // High priority: outside the SDK's own deserializer, which turns answers such as HTTP 500 into errors.
     { step: 'deserialize', priority: 'high', name: 'countCalls' },
   );
   client.middlewareStack.add(

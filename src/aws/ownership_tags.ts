@@ -5,28 +5,28 @@ import { inCall, isNotFound } from './errors.js';
 import { hostName } from './metadata.js';
 import { onceAllowed, onceKnown } from './waiter.js';
 
-/** The tags of everything a run makes, by which it is found again. */
+/** The tag by which everything that a run creates is found again. */
 export const runTag = 'chrootfile:run';
 export const taskTag = 'chrootfile:task';
-/** The machine that makes it: its instance id, else a hash of its machine id. */
+/** The machine that created it: its instance id, or a hash of its machine id. */
 export const hostTag = 'chrootfile:host';
 /** `building` until the run has succeeded, then `kept`. */
 export const stateTag = 'chrootfile:state';
 
-/** Who makes something: a run and a task of it. */
+/** A run and one of its tasks, which creates something. */
 export interface Maker {
   readonly run: string;
   readonly task: string;
 }
 
-/** The tags a thing gets: those of the run, a name, and the user's, which may replace the name. */
+/** The tags of a new resource: those of the run, a name, and the user's, which may override the name. */
 export async function tagsOf(ec2: Ec2, { run, task }: Maker, name: string, tags: Readonly<Record<string, string>>): Promise<Tag[]> {
   const own = { [runTag]: run, [taskTag]: shortName(task), [hostTag]: await hostName(ec2.cloud), [stateTag]: 'building' };
   const all: Record<string, string> = { Name: shortName(name), ...tags, ...own };
   return Object.entries(all).map(([Key, Value]) => ({ Key, Value }));
 }
 
-/** Says of what a run has made that it is kept, in every region: from then on nobody takes it for what a dead run left. */
+/** Marks the results of a run as kept, in every region, so that they are not taken for leftovers of a dead run. */
 export async function markKept(
   artifacts: readonly { readonly region: string; readonly id: string }[],
   { ec2: open, signal }: Ec2Opener,
@@ -43,7 +43,7 @@ export async function markKept(
     try {
       await onceKnown(signal, () => mark(ids)).catch(async (error: unknown) => {
         if (!isNotFound(error)) throw error;
-        // A task of the recipe has deleted one of them on purpose.
+        // A task of the recipe may have deleted one of them on purpose.
         for (const id of ids) await mark([id]).catch((gone: unknown) => (isNotFound(gone) ? undefined : Promise.reject(gone)));
       });
     } catch (error) {
@@ -52,7 +52,7 @@ export async function markKept(
   }
 }
 
-/** The filter that finds what a run and task made. */
+/** The filter that finds what a task of a run created. */
 export function madeBy({ run, task }: { readonly run: string; readonly task: string }) {
   return [
     { Name: `tag:${runTag}`, Values: [run] },

@@ -2,7 +2,7 @@ import type { BlockDeviceMapping, Image, RegisterImageCommandInput, VolumeType }
 import type { Ec2 } from './client.js';
 import { codeOf, inCall } from './errors.js';
 
-/** A block device as a recipe names it. */
+/** A block device in a recipe. */
 export interface Device {
   readonly device_name: string;
   readonly delete_on_termination?: boolean;
@@ -16,7 +16,7 @@ export interface Device {
   readonly volume_type?: string;
 }
 
-/** JSON Schema of {@link Device}, for the kinds that take some. */
+/** JSON Schema of {@link Device}, for kinds with such parameters. */
 export const deviceSchema = {
   type: 'object',
   description: 'A block device',
@@ -37,9 +37,9 @@ export const deviceSchema = {
 } as const;
 
 interface Limits {
-  /** In GiB, from and to. */
+  /** Minimum and maximum in GiB. */
   readonly size: readonly [number, number];
-  /** Operations a second that can be asked for: from, to, and the most for each GiB. */
+  /** IOPS: minimum, maximum, and maximum per GiB. */
   readonly iops?: readonly [number, number, number];
 }
 
@@ -54,39 +54,39 @@ const limits: Readonly<Record<string, Limits>> = {
   standard: { size: [1, 1_024] },
 };
 
-/** What is wrong with a block device, in words that follow its name; empty when nothing is. */
+/** The errors of a block device, as continuations of its name; empty when there are none. */
 export function faultsOfDevice(device: Device): string[] {
   const { volume_type: type = 'gp2', iops, throughput, volume_size: size } = device;
   const { size: sizes, iops: speeds } = limits[type] ?? {};
   const named = device.volume_type ?? 'the default type';
   return [
     ...(size !== undefined && sizes !== undefined && (size < sizes[0] || size > sizes[1])
-      ? [`${type} volumes have ${sizes[0]} to ${sizes[1]} GiB, not ${size}`]
+      ? [`the size of ${type} volumes is ${sizes[0]} to ${sizes[1]} GiB, not ${size}`]
       : []),
-    ...(iops === undefined && (type === 'io1' || type === 'io2') ? [`${type} needs iops`] : []),
-    ...(iops !== undefined && speeds === undefined ? [`iops are for gp3, io1 and io2, not for ${named}`] : []),
+    ...(iops === undefined && (type === 'io1' || type === 'io2') ? [`${type} requires iops`] : []),
+    ...(iops !== undefined && speeds === undefined ? [`iops requires gp3, io1 or io2, not ${named}`] : []),
     ...(iops !== undefined && speeds !== undefined ? faultsOfIops(type, iops, size, speeds) : []),
-    ...(throughput !== undefined && type !== 'gp3' ? [`throughput is for gp3, not for ${named}`] : []),
+    ...(throughput !== undefined && type !== 'gp3' ? [`throughput requires gp3, not ${named}`] : []),
     ...(throughput !== undefined && type === 'gp3' ? faultsOfThroughput(throughput, iops) : []),
   ];
 }
 
 function faultsOfIops(type: string, iops: number, size: number | undefined, [from, to, perGiB]: readonly [number, number, number]): string[] {
   return [
-    ...(iops < from || iops > to ? [`iops of ${type} go from ${from} to ${to}`] : []),
-    ...(size !== undefined && iops > Math.max(type === 'gp3' ? from : 0, size * perGiB) ? [`${type} has at most ${perGiB} iops a GiB`] : []),
+    ...(iops < from || iops > to ? [`iops of ${type} must be ${from} to ${to}`] : []),
+    ...(size !== undefined && iops > Math.max(type === 'gp3' ? from : 0, size * perGiB) ? [`${type} has at most ${perGiB} iops per GiB`] : []),
   ];
 }
 
-/** Of gp3, which has 3,000 operations a second unless others are asked for. */
+/** For gp3, which has 3,000 IOPS by default. */
 function faultsOfThroughput(throughput: number, iops = 3_000): string[] {
   return [
-    ...(throughput < 125 || throughput > 2_000 ? ['throughput goes from 125 to 2000 MiB/s'] : []),
-    ...(throughput > iops * 0.25 ? [`gp3 has at most 0.25 MiB/s of throughput for each of its iops: ${throughput} MiB/s need ${throughput * 4}`] : []),
+    ...(throughput < 125 || throughput > 2_000 ? ['throughput must be 125 to 2000 MiB/s'] : []),
+    ...(throughput > iops * 0.25 ? [`gp3 has at most 0.25 MiB/s of throughput per iops: ${throughput} MiB/s requires ${throughput * 4} iops`] : []),
   ];
 }
 
-/** A device as {@link mappingsOf} makes it: with what the source image has under its name. */
+/** A device as in {@link mappingsOf}: merged with the device of the source image that has the same name. */
 export function withSource(device: Device, source: BlockDeviceMapping | undefined): Device {
   const { VolumeSize, VolumeType, Iops, Throughput } = source === undefined ? {} : (registrable(source).Ebs ?? {});
   const changed = device.volume_type !== undefined && device.volume_type !== VolumeType;
@@ -97,12 +97,12 @@ export function withSource(device: Device, source: BlockDeviceMapping | undefine
   };
 }
 
-/** The name of a device as images have it: `xvda` is `/dev/xvda`. */
+/** The name of a device as used in images: `xvda` is `/dev/xvda`. */
 export function deviceName(name: string): string {
   return name.startsWith('/dev/') ? name : `/dev/${name}`;
 }
 
-/** The devices of an image: those of the source, each changed by what the recipe says of it; exactly one is the root. */
+/** The devices of an image: those of the source image, each changed by the settings of the recipe. Exactly one is the root. */
 export function mappingsOf(
   source: readonly BlockDeviceMapping[],
   devices: readonly Device[],
@@ -114,10 +114,10 @@ export function mappingsOf(
     if (device.no_device) merged.delete(name);
     else merged.set(name, merge(merged.get(name), device));
   }
-  // The root: what is said of it as a device first, what is said of the root volume over that.
+  // For the root volume, settings as a device come first; settings of the root volume override them.
   const { SnapshotId: _, VolumeSize: __, ...before } = merged.get(root.device_name)?.Ebs ?? {};
-  const said = devices.find((device) => deviceName(device.device_name) === root.device_name);
-  const first = merge({ DeviceName: root.device_name, Ebs: { DeleteOnTermination: true, ...before } }, { ...said, ...definedIn(root) });
+  const asDevice = devices.find((device) => deviceName(device.device_name) === root.device_name);
+  const first = merge({ DeviceName: root.device_name, Ebs: { DeleteOnTermination: true, ...before } }, { ...asDevice, ...definedIn(root) });
   merged.delete(root.device_name);
   return [first, ...merged.values()];
 }
@@ -129,7 +129,7 @@ function merge(before: BlockDeviceMapping | undefined, device: Device): BlockDev
   const { Iops: iops, Throughput: throughput, ...rest } = before?.Ebs ?? {};
   const ebs = {
     ...rest,
-    // They are of the type they were said with.
+    // They apply only to the volume type that they were set with.
     ...(changed ? {} : definedIn({ Iops: iops, Throughput: throughput })),
     ...definedIn({
       SnapshotId: device.snapshot_id,
@@ -144,7 +144,7 @@ function merge(before: BlockDeviceMapping | undefined, device: Device): BlockDev
   return registrable({ DeviceName, Ebs: ebs });
 }
 
-/** As RegisterImage takes it: EC2 refuses to be told of keys, of encryption where there is a snapshot, and of iops where they are fixed. */
+/** A device as RegisterImage accepts it: EC2 refuses keys, encryption of a device with a snapshot, and iops where they are fixed. */
 function registrable({ DeviceName, VirtualName, Ebs: ebs }: BlockDeviceMapping): BlockDeviceMapping {
   if (ebs === undefined) return { DeviceName, VirtualName };
   const { Encrypted: encrypted, KmsKeyId: _, Iops: iops, Throughput: throughput, ...rest } = ebs;
@@ -159,7 +159,7 @@ function registrable({ DeviceName, VirtualName, Ebs: ebs }: BlockDeviceMapping):
   };
 }
 
-/** What a new image gets from the one it was made from. */
+/** What a new image inherits from its source image. */
 export function inheritedFrom(image: Image): Partial<RegisterImageCommandInput> {
   const paravirtual = image.VirtualizationType === 'paravirtual';
   return definedIn({
@@ -176,7 +176,7 @@ export function inheritedFrom(image: Image): Partial<RegisterImageCommandInput> 
   });
 }
 
-/** An image as it would be registered again, under another name. */
+/** The request that registers an image again, under another name. */
 export function registrationOf(image: Image, uefi: string | undefined): RegisterImageCommandInput {
   return {
     Name: image.Name,
@@ -186,7 +186,7 @@ export function registrationOf(image: Image, uefi: string | undefined): Register
   };
 }
 
-/** The UEFI variables an image carries; undefined when it has none, or is somebody else's, who alone may see them. */
+/** The UEFI variables of an image; undefined when it has none, or belongs to another account, since only the owner can read them. */
 export async function uefiDataOf(ec2: Ec2, image: Image): Promise<string | undefined> {
   if (!image.BootMode?.startsWith('uefi')) return undefined;
   try {

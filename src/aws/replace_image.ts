@@ -6,20 +6,21 @@ import type { NoteWriter } from './journaled_create.js';
 import { registrationOf, uefiDataOf } from './registration.js';
 
 /**
- * A name is one image's at a time, so what shall replace others has this one until it is available; then they are
- * deregistered, it is registered again under its own name, and the one it had goes.
+ * The temporary name of an image that replaces others. Only one image can have a name at a time. So the new image has
+ * this name until it is available. Then the old images are deregistered, the new one is registered again under the
+ * final name, and the temporary registration is removed.
  */
 export function interimName(name: string, run: string): string {
   const tail = `.${run.slice(-15)}`;
   return `${name.slice(0, 128 - tail.length)}${tail}`;
 }
 
-/** The task that is written on an image while it has another name, so that the two are not taken for each other. */
+/** The task recorded in the tags of an image with a temporary name, so that the two images are told apart. */
 export function interimTask(task: string): string {
   return `${task}.interim`;
 }
 
-/** An image that was deregistered, as it would be registered again. */
+/** How to register a deregistered image again. */
 export interface RetiredNote {
   readonly region: string;
   readonly retired: string;
@@ -27,8 +28,8 @@ export interface RetiredNote {
 }
 
 /**
- * Writes down how the older images of a name are registered again, should the run fail once they are gone; under other
- * ids. Before what replaces them is asked for: it is taken back first.
+ * Records how to register the older images of a name again (with new ids), in case the run fails after deregistering
+ * them. Recorded before the new image is requested, so that the new image is undone first.
  */
 export async function noteOlder(ec2: Ec2, old: readonly Image[], writer: NoteWriter): Promise<void> {
   for (const image of old) {
@@ -41,11 +42,11 @@ export async function noteOlder(ec2: Ec2, old: readonly Image[], writer: NoteWri
 
 /** Deregisters the older images of a name. */
 export async function retire(ec2: Ec2, old: readonly Image[], signal: AbortSignal): Promise<void> {
-  // EC2 showed them a moment ago: that it does not know one now need not be the truth.
+  // EC2 has just listed them, so "not found" may be wrong.
   for (const image of old) await deregisterImage(ec2, image.ImageId ?? '', { asked_at: new Date().toISOString() }, signal);
 }
 
-/** Registers a replaced image again, unless it was never deregistered, or is registered again already. */
+/** Registers a replaced image again, unless it was never deregistered or is already registered again. */
 export async function restore({ region, again }: RetiredNote, { ec2: open }: Ec2Opener): Promise<void> {
   const ec2 = await open(region);
   if ((await imagesNamed(ec2, again.Name ?? '')).length > 0) return;

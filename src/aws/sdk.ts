@@ -1,4 +1,4 @@
-/** What we use of the SDK. Loading it takes longer than all else, so nothing but `openEc2` imports this, and late. */
+/** The parts of the SDK that chrootfile uses. Loading the SDK takes longer than everything else, so only `openEc2` imports this, when it is needed. */
 export {
   AttachVolumeCommand,
   CopyImageCommand,

@@ -1,2 +1,2 @@
-/** What we use of the SDK for credentials. Loaded late, and only on AWS. */
+/** The parts of the SDK for credentials that chrootfile uses. Loaded only on AWS, when needed. */
 export { fromNodeProviderChain, fromTemporaryCredentials } from '@aws-sdk/credential-providers';

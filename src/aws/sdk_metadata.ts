@@ -1,2 +1,2 @@
-/** The client of the instance metadata service. Loaded late, and only on AWS. */
+/** The client of the instance metadata service. Loaded only on AWS, when needed. */
 export { MetadataService } from '@aws-sdk/ec2-metadata-service';

@@ -1,2 +1,2 @@
-/** What we use of the SDK for STS. Loaded when EC2 has refused something. */
+/** The parts of the SDK for STS that chrootfile uses. Loaded when EC2 has refused a request. */
 export { DecodeAuthorizationMessageCommand, STSClient } from '@aws-sdk/client-sts';

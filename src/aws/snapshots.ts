@@ -7,7 +7,7 @@ import { madeBy } from './ownership_tags.js';
 import { ec2Policy } from './policy.js';
 import { type Progress, remove, waitFor } from './waiter.js';
 
-/** Asks for a snapshot; gives its id. EC2 takes no token here: a lost answer is looked for before it is sent again. */
+/** Requests a snapshot; returns its id. EC2 takes no client token here, so a lost response is searched for first. */
 export function createSnapshot(ec2: Ec2, want: CreateSnapshotCommandInput, note: MadeNote, signal: AbortSignal, progress: Progress): Promise<string> {
   return createOnce(ec2, 'CreateSnapshot', note, signal, {
     send: async () => (await ec2.once.send(new ec2.sdk.CreateSnapshotCommand(want), { abortSignal: signal })).SnapshotId,
@@ -16,7 +16,7 @@ export function createSnapshot(ec2: Ec2, want: CreateSnapshotCommandInput, note:
   });
 }
 
-/** The search for snapshots that a run and task made. */
+/** The search for snapshots that a task of a run created. */
 export function snapshotsMadeBy(ec2: Ec2, maker: { readonly run: string; readonly task: string }): Search {
   const look = async () => {
     const found = await ec2.client.send(new ec2.sdk.DescribeSnapshotsCommand({ OwnerIds: ['self'], Filters: madeBy(maker) }));
@@ -44,7 +44,7 @@ export async function waitForSnapshot(ec2: Ec2, id: string, signal: AbortSignal,
   });
 }
 
-/** Deletes a snapshot; one that is gone already is as good as deleted. @param madeAt see {@link remove}. */
+/** Deletes a snapshot; succeeds if it is already gone. @param madeAt see {@link remove}. */
 export function deleteSnapshot(ec2: Ec2, id: string, { asked_at: madeAt }: Pick<MadeNote, 'asked_at'>, signal: AbortSignal): Promise<void> {
   return remove(ec2, 'DeleteSnapshot', madeAt, signal, () => ec2.client.send(new ec2.sdk.DeleteSnapshotCommand({ SnapshotId: id })));
 }

@@ -7,7 +7,7 @@ import { madeBy } from './ownership_tags.js';
 import { ec2Policy } from './policy.js';
 import { onceKnown, remove, waitFor } from './waiter.js';
 
-/** Asks for a volume; gives it as it is at once. */
+/** Requests a volume; returns it in its first state. */
 export async function createVolume(ec2: Ec2, want: CreateVolumeCommandInput, signal: AbortSignal): Promise<Volume> {
   try {
     const make = () => ec2.client.send(new ec2.sdk.CreateVolumeCommand(want), { abortSignal: signal });
@@ -22,7 +22,7 @@ export async function describeVolume(ec2: Ec2, id: string, abortSignal?: AbortSi
   return found.Volumes?.[0];
 }
 
-/** The search for volumes that a run and task made. */
+/** The search for volumes that a task of a run created. */
 export function volumesMadeBy(ec2: Ec2, maker: { readonly run: string; readonly task: string }): Search {
   const look = async () => {
     const found = await ec2.client.send(new ec2.sdk.DescribeVolumesCommand({ Filters: madeBy(maker) }));
@@ -31,7 +31,7 @@ export function volumesMadeBy(ec2: Ec2, maker: { readonly run: string; readonly 
   return { call: 'DescribeVolumes', thing: 'volume', look };
 }
 
-/** Waits until a new volume can be attached. @param made as it was at first. */
+/** Waits until a new volume can be attached. @param made the volume in its first state. */
 export async function waitForVolume(ec2: Ec2, made: Volume, signal: AbortSignal): Promise<Volume> {
   const id = made.VolumeId ?? '';
   const volume = await waitFor({
@@ -51,24 +51,24 @@ export async function waitForVolume(ec2: Ec2, made: Volume, signal: AbortSignal)
   return volume as Volume;
 }
 
-/** Deletes a volume; one that is gone already is as good as deleted. @param madeAt see {@link remove}. */
+/** Deletes a volume; succeeds if it is already gone. @param madeAt see {@link remove}. */
 export function deleteVolume(ec2: Ec2, id: string, { asked_at: madeAt }: Pick<MadeNote, 'asked_at'>, signal: AbortSignal): Promise<void> {
   return remove(ec2, 'DeleteVolume', madeAt, signal, () => ec2.client.send(new ec2.sdk.DeleteVolumeCommand({ VolumeId: id })));
 }
 
-/** Where a volume was attached. */
+/** How a volume was attached. */
 export interface Attached {
   readonly volume: string;
   readonly instance: string;
   readonly device: string;
   readonly region: string;
   readonly asked_at: string;
-  /** Since when, by EC2's answer: without one it is not known whether it was done, nor whose attachment is found there. */
+  /** The time of attachment from EC2's answer. Without it, it is unknown whether the call had an effect, and whose attachment is found. */
   readonly attached_at?: string;
 }
 
 /**
- * Attaches a volume; gives the attachment as it is at once.
+ * Attaches a volume; returns the attachment in its first state.
  * @returns undefined when the device name is taken.
  */
 export async function attachVolume(ec2: Ec2, want: Attached, signal: AbortSignal): Promise<VolumeAttachment | undefined> {
@@ -77,16 +77,17 @@ export async function attachVolume(ec2: Ec2, want: Attached, signal: AbortSignal
     return await onceKnown(signal, () => ec2.client.send(new ec2.sdk.AttachVolumeCommand(input), { abortSignal: signal }));
   } catch (error) {
     const taken = codeOf(error) === 'InvalidParameterValue' && /already in use/.test((error as Error).message);
-    const told = inCall('AttachVolume', error);
-    // Where the first answer was lost, the second try met what the first one did; else it met somebody else's.
-    const perhapsOurs = (taken || codeOf(error) === 'VolumeInUse') && !changedNothing(told);
+    const failure = inCall('AttachVolume', error);
+    // If the first answer was lost, the second attempt may have found the attachment of the first. Otherwise the volume
+    // or name is used by somebody else.
+    const perhapsOurs = (taken || codeOf(error) === 'VolumeInUse') && !changedNothing(failure);
     const before = perhapsOurs ? await attachedAsAsked(ec2, want) : undefined;
     if (before !== undefined || taken) return before;
-    throw told;
+    throw failure;
   }
 }
 
-/** The attachment as wanted, made since it was asked for: an older one is somebody else's. */
+/** The requested attachment, if it was made after the request. An older one is somebody else's. */
 async function attachedAsAsked(ec2: Ec2, want: Attached): Promise<VolumeAttachment | undefined> {
   const found = attachmentOf(await describeVolume(ec2, want.volume), want);
   return (found?.AttachTime?.getTime() ?? 0) > Date.parse(want.asked_at) - ec2Policy.clockSkewMs ? found : undefined;
@@ -96,7 +97,7 @@ function attachmentOf(volume: Volume | undefined, { instance, device }: Attached
   return volume?.Attachments?.find((attachment) => attachment.InstanceId === instance && attachment.Device === device);
 }
 
-/** Waits until an attachment is there. @param answered as it was at first. */
+/** Waits until a volume is attached. @param answered the attachment in its first state. */
 export async function waitForAttachment(ec2: Ec2, want: Attached, answered: VolumeAttachment, signal: AbortSignal): Promise<void> {
   await waitFor({
     ec2,
@@ -111,10 +112,7 @@ export async function waitForAttachment(ec2: Ec2, want: Attached, answered: Volu
   });
 }
 
-/**
- * Takes an attachment back and waits until it is gone. A volume that is gone, free, or attached elsewhere by
- * somebody else is left alone.
- */
+/** Detaches a volume and waits until it is detached. Does nothing when the volume is gone, not attached, or attached elsewhere by somebody else. */
 export async function detachVolume(ec2: Ec2, want: Attached, signal: AbortSignal): Promise<void> {
   const { volume, instance, device, asked_at: asked } = want;
   let answered: VolumeAttachment | undefined;
@@ -128,7 +126,7 @@ export async function detachVolume(ec2: Ec2, want: Attached, signal: AbortSignal
     try {
       answered = await ec2.client.send(new ec2.sdk.DetachVolumeCommand({ VolumeId: volume, InstanceId: instance, Device: device }));
     } catch (error) {
-      // It is free, or on its way to be.
+      // The volume is detached, or being detached.
       if (codeOf(error) !== 'IncorrectState') throw error;
     }
   });
@@ -140,7 +138,7 @@ export async function detachVolume(ec2: Ec2, want: Attached, signal: AbortSignal
     look: async (signal) => attachmentOf(await describeVolume(ec2, volume, signal), want),
     answered,
     done: ({ State: state }) => {
-      // "busy": the guest has it mounted still; EC2 waits for that without end.
+      // "busy": the volume is still mounted on the instance. EC2 waits for that without a limit.
       if (state === 'busy') throw new Error(`volume ${volume} is still in use on this machine`);
       return state === 'detached';
     },

@@ -3,33 +3,34 @@ import type { Ec2 } from './client.js';
 import { codeOf, inCall, isNotFound, isPassingLimit, isRefusal, isThrottling } from './errors.js';
 import { ec2Policy } from './policy.js';
 
-/** What is waited for, and how it looks. */
+/** What to wait for, and how to check it. */
 export interface Wait<T> {
   readonly ec2: Ec2;
-  /** What kind of thing it is, for the report: `volume`. */
+  /** The type of the resource in metrics: `volume`. */
   readonly thing: string;
-  /** In words: `volume vol-1 to be available`. */
+  /** A description: `volume vol-1 to be available`. */
   readonly what: string;
-  /** The call that looks, for messages. */
+  /** The describe call, for messages. */
   readonly call: string;
-  /** Looks once; undefined when the thing cannot be seen (yet). */
+  /** Checks once; undefined when the resource is not visible (yet). */
   readonly look: (signal: AbortSignal) => Promise<T | undefined>;
-  /** How it looked in the answer to the call before: not asked again at once. */
+  /** The state in the answer to the previous call, which saves the first check. */
   readonly answered?: T | undefined;
-  /** Whether it is as it should be. Throws when it never will be. */
+  /** Whether the resource is in the desired state. Throws when it never will be. */
   readonly done: (seen: T) => boolean;
-  /** Whether it being gone is what is waited for. */
+  /** Whether to wait until the resource is gone. */
   readonly gone?: boolean;
   readonly limitMs: number;
   readonly signal: AbortSignal;
   readonly progress?: ((seen: T) => void) | undefined;
-  /** How much of it is done, from 0 to 1, where EC2 tells. */
+  /** The completed fraction, from 0 to 1, when EC2 reports one. */
   readonly fraction?: (seen: T) => number;
 }
 
 /**
- * Waits for something at EC2: looks at once, unless the answer that made it says how it is, then after short delays that grow.
- * @throws Error when it takes longer than the limit, when it will never be, or when EC2 refuses to tell.
+ * Waits for a resource of EC2. Checks at once, unless the answer to the previous call already contains the state, then
+ * at growing intervals.
+ * @throws Error when the limit expires, the state will never be reached, or EC2 refuses the check.
  */
 export async function waitFor<T>(wait: Wait<T>): Promise<T | undefined> {
   const { metrics } = wait.ec2;
@@ -47,10 +48,10 @@ async function watch<T>({ ec2, what, call, look, answered, done, gone = false, l
   const started = performance.now();
   let lastSeen = started;
   let last = '';
-  for (let told = answered; ; told = undefined) {
+  for (let current = answered; ; current = undefined) {
     let seen: T | undefined;
     try {
-      seen = told ?? (await unlessAborted(signal, look(signal)));
+      seen = current ?? (await unlessAborted(signal, look(signal)));
       last = '';
     } catch (error) {
       signal.throwIfAborted();
@@ -73,18 +74,18 @@ async function watch<T>({ ec2, what, call, look, answered, done, gone = false, l
   }
 }
 
-/** Waits. @throws the signal's reason when it aborts: the limit of a task, a cancel. */
+/** Waits. @throws the signal's reason when it aborts, for example when a task times out or is cancelled. */
 export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   await sleep(ms, undefined, { signal }).catch(() => signal.throwIfAborted());
 }
 
-/** When to look again: often at first, later in proportion to what it took so far, and by EC2's own word where it has one. */
+/** The time until the next check: short at first, then proportional to the time so far, or based on the progress that EC2 reports. */
 function pauseAfter(waitedMs: number, done = 0): number {
   const wanted = done > 0 ? ((waitedMs * (1 - done)) / done) * ec2Policy.pollOfRest : Math.max(ec2Policy.pollSteadyMs, waitedMs * ec2Policy.pollOfWaited);
   return Math.min(Math.max(wanted, ec2Policy.pollFirstMs), ec2Policy.pollMostMs);
 }
 
-/** Faults that pass by themselves: throttling and faults of the server. On this machine it is a disk that fails, at every try. */
+/** Whether an error is temporary: throttling and server errors. An internal error of the embedded EC2 is a failing disk, which persists. */
 function isPassing(error: unknown, { cloud }: Ec2): boolean {
   if (cloud.provider === 'local' && codeOf(error) === 'InternalError') return false;
   const status = (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode ?? 500;
@@ -92,8 +93,8 @@ function isPassing(error: unknown, { cloud }: Ec2): boolean {
 }
 
 /**
- * Does something to a thing that was just made: EC2 may not know it everywhere yet.
- * @throws Error when EC2 does not know it for longer than that takes, and for every other error at once.
+ * Does something with a new resource, which EC2 may not know everywhere yet.
+ * @throws Error when EC2 still does not know it after that time; every other error at once.
  */
 export async function onceKnown<T>(signal: AbortSignal, action: () => Promise<T>): Promise<T> {
   const started = performance.now();
@@ -108,12 +109,12 @@ export async function onceKnown<T>(signal: AbortSignal, action: () => Promise<T>
   }
 }
 
-/** Says what is waited for. */
+/** Reports what a task waits for. */
 export type Progress = (text: string) => void;
 
 /**
- * Does something as soon as EC2's limits allow it: those that pass when other work ends are waited out.
- * @throws the signal's reason when it aborts, as by the timeout of the task; every other error at once.
+ * Does something as soon as EC2's limits allow it. Waits for limits that are temporary.
+ * @throws the signal's reason when it aborts, for example when the task times out; every other error at once.
  */
 export async function onceAllowed<T>(signal: AbortSignal, progress: Progress, action: () => Promise<T>): Promise<T> {
   for (let delay: number = ec2Policy.limitFirstMs; ; delay = Math.min(delay * 2, ec2Policy.limitMostMs)) {
@@ -122,15 +123,15 @@ export async function onceAllowed<T>(signal: AbortSignal, progress: Progress, ac
     } catch (error) {
       if (!isPassingLimit(error)) throw error;
       const ms = delay * (0.75 + Math.random() / 2);
-      progress(`EC2 has reached a limit (${codeOf(error)}), trying again in ${Math.ceil(ms / 1000)} s`);
+      progress(`EC2 has reached a limit (${codeOf(error)}), retrying in ${Math.ceil(ms / 1000)} s`);
       await pause(ms, signal);
     }
   }
 }
 
-/** What a promise gives, unless the wait for it is ended: a request may be tried again for minutes. */
+/** The result of a promise, unless a signal aborts first: a request may be retried for minutes. */
 async function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
-  // Before anything else: nobody may be left to hear of its failure.
+  // Handle its failure first, because nobody may be waiting for it any more.
   promise.catch(() => {});
   signal.throwIfAborted();
   let end = () => {};
@@ -146,9 +147,9 @@ async function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>): Promi
 }
 
 /**
- * How long it may still take until EC2 shows everywhere what was asked for at a time. Never longer than that takes in all,
- * whatever the clocks of then and now say.
- * @param askedAt an ISO time; one that cannot be read is long ago.
+ * How long EC2 may still miss a resource requested at a time. At most the limit for eventual consistency, even if the
+ * clocks differ.
+ * @param askedAt an ISO time; an invalid one counts as long ago.
  */
 export function unknownForMs({ consistent }: Ec2, askedAt: string): number {
   const since = Date.now() - Date.parse(askedAt);
@@ -156,18 +157,18 @@ export function unknownForMs({ consistent }: Ec2, askedAt: string): number {
 }
 
 /**
- * Removes a thing. That it is not there counts when EC2 must know it by now: something just made may not show yet.
- * @param madeAt when it was asked for, as an ISO time.
+ * Removes a resource. "Not found" counts as removed once EC2 must know the resource: a new one may not be visible yet.
+ * @param madeAt when it was requested, as an ISO time.
  */
 export async function remove(ec2: Ec2, call: string, madeAt: string, signal: AbortSignal, action: () => Promise<unknown>): Promise<void> {
-  const known = performance.now() + unknownForMs(ec2, madeAt);
+  const visibleBy = performance.now() + unknownForMs(ec2, madeAt);
   for (;;) {
     try {
       await action();
       return;
     } catch (error) {
       if (!isNotFound(error)) throw inCall(call, error);
-      if (performance.now() >= known) return;
+      if (performance.now() >= visibleBy) return;
       await pause(ec2Policy.pollFirstMs * 4, signal);
     }
   }

@@ -386,7 +386,7 @@ suite('one root', (test) => {
         while (!existsSync(join(root, 'tmp/ready'))) await sleep(20);
         const early = await run(['undo', id], { folder });
         assert.is(early.code, 5, early.stdout + early.stderr);
-        assert.match(early.stderr, `${root} is the root of another chroot`);
+        assert.match(early.stderr, `${root} is already the root of another chroot`);
         writeFileSync(join(root, 'tmp/go'), '');
         const { code, ended, log } = await ran;
         assert.equal([code, log('a')], [0, printed], ended.stdout);

@@ -90,17 +90,21 @@ const unfit: readonly [title: string, given: string, said: RegExp, change?: Read
   [
     'too many iops for the size',
     'ami_block_device_mappings: [{device_name: /dev/sdb, volume_size: 1, volume_type: io1, iops: 100}]',
-    /device \/dev\/sdb: io1 has at most 50 iops a GiB/,
+    /device \/dev\/sdb: io1 has at most 50 iops per GiB/,
   ],
   [
     'throughput of gp2',
     'ami_block_device_mappings: [{device_name: /dev/sdb, volume_size: 1, volume_type: gp2, throughput: 125}]',
-    /throughput is for gp3, not for gp2/,
+    /throughput requires gp3, not gp2/,
   ],
-  ['too many iops for the root volume', 'root_volume_size: 1, root_volume_iops: 4000', /root volume: gp3 has at most 500 iops a GiB/],
+  ['too many iops for the root volume', 'root_volume_size: 1, root_volume_iops: 4000', /root volume: gp3 has at most 500 iops per GiB/],
   ['a device twice', 'ami_block_device_mappings: [{device_name: sdb, volume_size: 1}, {device_name: /dev/sdb, volume_size: 1}]', /duplicate device \/dev\/sdb/],
-  ['io1 without iops', 'ami_block_device_mappings: [{device_name: /dev/sdb, volume_size: 4, volume_type: io1}]', /device \/dev\/sdb: io1 needs iops/],
-  ['a source too small for the type of the root volume', 'root_volume_type: io1, root_volume_iops: 100', /root volume: io1 volumes have 4 to 16384 GiB, not 1/],
+  ['io1 without iops', 'ami_block_device_mappings: [{device_name: /dev/sdb, volume_size: 4, volume_type: io1}]', /device \/dev\/sdb: io1 requires iops/],
+  [
+    'a source too small for the type of the root volume',
+    'root_volume_type: io1, root_volume_iops: 100',
+    /root volume: the size of io1 volumes is 4 to 16384 GiB, not 1/,
+  ],
   [
     'a device without a size',
     'ami_block_device_mappings: [{device_name: /dev/sdb, encrypted: true}]',
@@ -119,7 +123,7 @@ const unfit: readonly [title: string, given: string, said: RegExp, change?: Read
     'ami_regions: [local-2], region_kms_key_ids: {local-2: ""}, ami_users: ["123456789012"]',
     /set a key for local-2/,
   ],
-  ['throughput on a type that has none', 'root_volume_type: gp2, root_volume_throughput: 250', /root volume: throughput is for gp3, not for gp2/],
+  ['throughput on a type that has none', 'root_volume_type: gp2, root_volume_throughput: 250', /root volume: throughput requires gp3, not gp2/],
   ['a deprecation in the past', 'deprecate_at: "2020-01-01T00:00:00Z"', /must be in the future/],
 ];
 

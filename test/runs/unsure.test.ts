@@ -69,7 +69,7 @@ suite('answers that leave it open what was done', (test) => {
         );
         for (const code of ['SnapshotCreationPerVolumeRateExceeded', 'ResourceLimitExceeded', 'ConcurrentTagAccess']) {
           assert.ok(
-            told.some((text) => new RegExp(`^EC2 has reached a limit \\(${code}\\), trying again in \\d s$`).test(text)),
+            told.some((text) => new RegExp(`^EC2 has reached a limit \\(${code}\\), retrying in \\d s$`).test(text)),
             `${code}: ${told.join('; ')}`,
           );
         }
