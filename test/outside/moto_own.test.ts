@@ -73,7 +73,7 @@ suite(
 );
 
 function compare(all: readonly Result[]): void {
-  const notServed = rowsOf('What is not served');
+  const notServed = rowsOf('What is not supported');
   const known = new Map([...rowsOf('What EC2 does differently'), ...notServed, ...rowsOf('What the embedded EC2 does differently on purpose')]);
   const named = all.map((result) => ({ ...result, test: result.test.replace(/^.*::/, '') }));
   const failed = named.filter(({ outcome }) => outcome !== 'passed');
