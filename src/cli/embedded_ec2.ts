@@ -5,7 +5,7 @@ import { hostShell } from '../linux/command.js';
 import { isHeld, ownerOf, withLock } from '../linux/lock.js';
 import { readRegularFile } from '../linux/regular_file.js';
 import { LocalEc2, type LocalOptions } from '../local/ec2.js';
-import { Behaviour, latencies, latencyFrom, rulesFrom } from '../local/fault_injection.js';
+import { FaultInjection, latencies, latencyFrom, rulesFrom } from '../local/fault_injection.js';
 import { deviceOf, devicesIn } from '../local/loop_devices.js';
 import { openPool } from '../local/pool.js';
 import { localRegion } from '../local/request_identity.js';
@@ -30,7 +30,7 @@ export function localEc2(state: string, region: string, options: Partial<LocalOp
     run: runCommand,
     makeRoom: () => makeRoom(state),
     warn: (message) => printError(`warning: ${message}`),
-    behaviour: behaviourOf(process.env['CHROOTFILE_LOCAL_LATENCY'], process.env['CHROOTFILE_LOCAL_FAULTS']),
+    injection: injectionOf(process.env['CHROOTFILE_LOCAL_LATENCY'], process.env['CHROOTFILE_LOCAL_FAULTS']),
     log: logTo(process.env['CHROOTFILE_LOCAL_LOG']),
     ...options,
   });
@@ -41,9 +41,12 @@ export function localEc2(state: string, region: string, options: Partial<LocalOp
  * @param latency `instant`, `ec2`, or a file for {@link latencyFrom}. @param rules a file for {@link rulesFrom}.
  * @throws ExitError for files that do not hold any.
  */
-export function behaviourOf(latency: string | undefined, rules: string | undefined): Behaviour {
+export function injectionOf(latency: string | undefined, rules: string | undefined): FaultInjection {
   const profile = latency === 'ec2' || latency === 'instant' ? latencies[latency] : undefined;
-  return new Behaviour(profile ?? (latency === undefined ? undefined : fromFile(latency, latencyFrom)), rules === undefined ? [] : fromFile(rules, rulesFrom));
+  return new FaultInjection(
+    profile ?? (latency === undefined ? undefined : fromFile(latency, latencyFrom)),
+    rules === undefined ? [] : fromFile(rules, rulesFrom),
+  );
 }
 
 function fromFile<T>(file: string, read: (value: unknown) => T): T {

@@ -49,6 +49,6 @@ export function openHostContext({ cloud, state, signal, warn }: HostContextOptio
 async function open(cloud: Cloud, state: string, warn: (message: string) => void): Promise<Ec2> {
   if (cloud.provider !== 'local') return openEc2(cloud, undefined, () => servedAt(cloud.endpoint, state));
   const region = cloud.region ?? localRegion;
-  const { requestHandler, behaviour } = await openLocalEc2(state, region, { warn });
-  return openEc2(cloud, { handler: requestHandler as never, region, consistent: behaviour.consistent });
+  const { requestHandler, injection } = await openLocalEc2(state, region, { warn });
+  return openEc2(cloud, { handler: requestHandler as never, region, consistent: injection.consistent });
 }

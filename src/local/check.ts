@@ -8,31 +8,31 @@ import { hasDied } from './owner_process.js';
 import type { Image, Kind, Resources, Tag } from './resources.js';
 import { brokenEnding, kinds, type Store } from './store.js';
 
-/** Something in the store of a region that is not as it should be. */
+/** A problem in the store of a region. */
 export interface Finding {
   readonly type: 'unreadable record' | 'disk without a record' | 'record without a disk' | 'unfinished' | 'draft' | 'dangling link';
   readonly region: string;
   readonly path: string;
-  /** The id of the volume, snapshot or image it is about. */
+  /** The id of the volume, snapshot or image concerned. */
   readonly id?: string;
-  /** Of a disk: bytes it takes on the host, and when it was last written. */
+  /** For a disk: its size on the host in bytes, and when it was last written. */
   readonly bytes?: number;
   readonly written?: string;
 }
 
-/** What the folder of a run that succeeded knows of an image or a snapshot. */
+/** What the folder of a successful run contains about an image or a snapshot. */
 export interface Remembered {
   readonly type: 'image' | 'snapshot';
   readonly region: string;
   readonly id: string;
   readonly created: string;
   readonly tags: readonly Tag[];
-  /** Of an image: its name, and the snapshots of its volumes, the root's first. */
+  /** For an image: its name, and the snapshots of its volumes, the root's first. */
   readonly name?: string;
   readonly snapshots?: readonly string[];
 }
 
-/** Looks for what crashes and power cuts leave. Changes nothing, but for records it finds unreadable, see {@link Store}. */
+/** Finds leftovers of crashes and power cuts. Changes nothing, except that {@link Store} sets unreadable records aside. */
 export function findingsIn(store: Store): Finding[] {
   const { region } = store;
   const about = (type: Finding['type'], path: string, id?: string): Finding => ({
@@ -66,22 +66,22 @@ export function findingsIn(store: Store): Finding[] {
   return found;
 }
 
-/** Whether nobody makes a thing any more, and it is not ready. An image is ready when its snapshots are, and they are found by themselves. */
+/** Whether a resource is not ready and its process has died. Images are ready when their snapshots are, which are checked separately. */
 function isUnfinished(record: Resources[Kind], store: Store): boolean {
   if (record.ready !== false) return false;
   if ('mappings' in record) return hasDied(record.maker) && snapshotsOf(record, store).includes(undefined);
   return record.failure !== undefined || hasDied(record.maker);
 }
 
-/** The links of devices in /dev that lead nowhere; of the whole host. */
+/** The links in /dev that lead nowhere, on the whole host. */
 export function danglingLinkFindings(): Finding[] {
   return danglingLinks().map((path) => ({ type: 'dangling link', region: '', path }));
 }
 
 /**
- * Makes the record of a snapshot or an image again, as far as its disk and the run that made it say: what a record held
- * besides (permissions, encryption, boot mode) is lost. While the store is held.
- * @returns whether there is enough to do so.
+ * Recreates the record of a snapshot or an image from its disk and the run that created it. Other data of the record
+ * (permissions, encryption, boot mode) is lost. The caller holds the store.
+ * @returns whether there was enough data.
  */
 export function rebuild(store: Store, { path, id = '' }: Finding, remembered: readonly Remembered[]): boolean {
   const known = remembered.find((each) => each.region === store.region && each.id === id);
@@ -127,18 +127,18 @@ function rebuildImage(store: Store, { id, created, tags, name, snapshots = [] }:
 
 const rebuilt = 'rebuilt by chrootfile local check --repair';
 
-/** Takes a record whose disk is gone out of the way. While the store is held. */
+/** Sets a record aside whose disk is missing. The caller holds the store. */
 export function setAsideForGood({ path }: Finding): void {
   renameSync(path, `${path}${brokenEnding}`);
   syncFolder(dirname(path));
 }
 
-/** Deletes a disk that no record has, and the record that was set aside. While the store is held. @throws Error where it is none. */
+/** Deletes a disk without a record, and its record that was set aside. The caller holds the store. @throws Error when the disk has a record or is attached. */
 export function removeOrphan(store: Store, id: string): void {
   const disk = store.diskOf(id);
-  if (kinds.some((kind) => existsSync(store.fileOf(kind, id)))) throw new Error(`${id} has a record: it is no orphan`);
+  if (kinds.some((kind) => existsSync(store.fileOf(kind, id)))) throw new Error(`${id} has a record, so its disk is not an orphan`);
   const device = deviceOf(disk);
-  if (device !== undefined) throw new Error(`${id} is attached as ${device}: detach it first`);
+  if (device !== undefined) throw new Error(`${id} is attached as ${device}; detach it first`);
   removeForGood(disk);
   for (const kind of kinds) {
     const file = store.fileOf(kind, id);

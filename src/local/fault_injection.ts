@@ -1,10 +1,10 @@
 import { Ec2Error } from './api/errors.js';
 
-/** How long things take, in milliseconds. */
+/** Durations in milliseconds. */
 export interface Latency {
-  /** Each request. */
+  /** Of each request. */
   readonly call: number;
-  /** Until a describe call shows what was just made. */
+  /** Until describe calls show a new resource. */
   readonly visible: number;
   readonly volume: number;
   readonly attach: number;
@@ -16,13 +16,13 @@ export interface Latency {
 
 const instant: Latency = { call: 0, visible: 0, volume: 0, attach: 0, detach: 0, snapshot: 0, image: 0, copy: 0 };
 
-/** Profiles by name; `ec2`: about as long as a small image takes there. */
+/** Profiles by name. `ec2`: durations as on EC2 with a small image. */
 export const latencies: Readonly<Record<'instant' | 'ec2', Latency>> = {
   instant,
   ec2: { call: 0, visible: 0, volume: 1_000, attach: 1_500, detach: 2_000, snapshot: 20_000, image: 1_000, copy: 30_000 },
 };
 
-/** What may go wrong with a request. */
+/** The faults that can be injected into a request. */
 export const faults = [
   'denied',
   'throttled',
@@ -37,15 +37,15 @@ export const faults = [
   'slow',
 ] as const;
 
-/** How much longer a request takes by the fault `slow`. */
+/** The additional duration of a request with the fault `slow`. */
 export const slowMs = 2_000;
 
-/** Whether a fault comes once the request has had its effect. */
+/** Whether a fault occurs after the request has taken effect. */
 export function isAfter(fault: FaultRule['fault']): boolean {
   return fault === 'lost-after' || fault === 'error-after';
 }
 
-/** Limits that pass by waiting, by action. Source: EC2 API reference, "Error codes for the Amazon EC2 API". */
+/** Temporary limits by action. Source: EC2 API reference, "Error codes for the Amazon EC2 API". */
 const limits: Readonly<Record<string, string>> = {
   CopyImage: 'ResourceLimitExceeded',
   CopySnapshot: 'ResourceLimitExceeded',
@@ -54,43 +54,43 @@ const limits: Readonly<Record<string, string>> = {
   DeleteTags: 'ConcurrentTagAccess',
 };
 
-/** Which requests go wrong, and how. */
+/** Which requests fail, and how. */
 export interface FaultRule {
-  /** The action, e.g. `CopyImage`; `*` is any. */
+  /** The action, e.g. `CopyImage`; `*` means any. */
   readonly action: string;
   readonly region?: string;
   readonly fault: (typeof faults)[number];
-  /** How many requests succeed first, and how many fail after them; by default all of them fail. */
+  /** How many requests succeed first, and how many fail after them. By default all of them fail. */
   readonly skip?: number;
   readonly times?: number;
 }
 
-/** Reads a latency from JSON; what is not said is at once. @throws Error with what is wrong. */
+/** Reads a latency from JSON. Missing durations are zero. @throws Error when it is invalid. */
 export function latencyFrom(value: unknown): Latency {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error('a map of milliseconds is needed, e.g. {"volume": 1000}');
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error('expected a map of milliseconds, e.g. {"volume": 1000}');
   for (const [name, ms] of Object.entries(value)) {
-    if (!Object.hasOwn(instant, name)) throw new Error(`"${name}" takes no time; there are ${Object.keys(instant).join(', ')}`);
+    if (!Object.hasOwn(instant, name)) throw new Error(`unknown duration "${name}"; known: ${Object.keys(instant).join(', ')}`);
     if (typeof ms !== 'number' || !(ms >= 0)) throw new Error(`"${name}" must be milliseconds, not ${JSON.stringify(ms)}`);
   }
   return { ...instant, ...value };
 }
 
-/** Reads rules of faults from JSON. @throws Error with what is wrong. */
+/** Reads fault rules from JSON. @throws Error when they are invalid. */
 export function rulesFrom(value: unknown): FaultRule[] {
-  if (!Array.isArray(value)) throw new Error('a list of rules is needed, e.g. [{"action": "CreateVolume", "fault": "denied"}]');
+  if (!Array.isArray(value)) throw new Error('expected a list of rules, e.g. [{"action": "CreateVolume", "fault": "denied"}]');
   for (const rule of value as Partial<Record<string, unknown>>[]) {
-    const say = (text: string) => new Error(`${JSON.stringify(rule)}: ${text}`);
+    const invalid = (text: string) => new Error(`${JSON.stringify(rule)}: ${text}`);
     const [unknown] = Object.keys(rule).filter((key) => !['action', 'region', 'fault', 'skip', 'times'].includes(key));
-    if (unknown !== undefined) throw say(`"${unknown}" is not known; there are action, region, fault, skip, times`);
-    if (typeof rule['action'] !== 'string') throw say('"action" must name one, e.g. CreateVolume, or be *');
-    if (!faults.some((fault) => fault === rule['fault'])) throw say(`"fault" must be one of ${faults.join(', ')}`);
-    for (const key of ['skip', 'times']) if (rule[key] !== undefined && !Number.isInteger(rule[key])) throw say(`"${key}" must be a whole number`);
+    if (unknown !== undefined) throw invalid(`unknown key "${unknown}"; known: action, region, fault, skip, times`);
+    if (typeof rule['action'] !== 'string') throw invalid('"action" must be an action such as CreateVolume, or *');
+    if (!faults.some((fault) => fault === rule['fault'])) throw invalid(`"fault" must be one of ${faults.join(', ')}`);
+    for (const key of ['skip', 'times']) if (rule[key] !== undefined && !Number.isInteger(rule[key])) throw invalid(`"${key}" must be a whole number`);
   }
   return value as FaultRule[];
 }
 
-/** How the embedded EC2 behaves: its latency, and its faults. */
-export class Behaviour {
+/** The injected latency and faults of an embedded EC2. */
+export class FaultInjection {
   private readonly seen = new Map<FaultRule, number>();
 
   constructor(
@@ -98,12 +98,12 @@ export class Behaviour {
     private readonly rules: readonly FaultRule[] = [],
   ) {}
 
-  /** Whether describe calls show at once what was made. */
+  /** Whether describe calls show new resources immediately. */
   get consistent(): boolean {
     return this.latency.visible === 0 && !this.rules.some(({ fault }) => fault === 'not-found');
   }
 
-  /** What goes wrong with this request, if anything; it counts as one that was made. */
+  /** The fault of this request, if any. Counts the request. */
   faultOf(action: string, region: string): FaultRule['fault'] | undefined {
     let found: FaultRule['fault'] | undefined;
     for (const rule of this.rules) {
@@ -117,12 +117,12 @@ export class Behaviour {
   }
 }
 
-/** The connection was cut: there is no answer. */
+/** The connection was cut, so the request gets no answer. */
 export class ConnectionLost extends Error {
   readonly code = 'ECONNRESET';
 }
 
-/** The refusal that a fault is; the encoded message can be decoded by STS. */
+/** The error that a fault causes. STS can decode its encoded message. */
 export function refusalOf(fault: FaultRule['fault'], action: string, account: string): Error {
   switch (fault) {
     case 'denied': {
@@ -138,7 +138,7 @@ export function refusalOf(fault: FaultRule['fault'], action: string, account: st
     case 'error-after':
       return new Ec2Error('InternalError', 'An internal error has occurred', 500);
     case 'slow':
-      throw new Error('internal error: a slow answer is no refusal');
+      throw new Error('internal error: a slow answer is not a refusal');
     case 'unavailable':
       return new Ec2Error('Unavailable', 'The server is overloaded and cannot handle the request.', 503);
     case 'not-found':

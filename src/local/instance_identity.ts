@@ -2,44 +2,44 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statfsSync } from 'node:fs';
 import { hostname, networkInterfaces } from 'node:os';
 
-/** This machine, which is the only instance there is. What names something of it is always the same. */
+/** This machine, the only instance of the embedded EC2. Its ids never change. */
 export const machine = {
   /** Its instance id. */
   instance: named('i', ''),
-  /** The image it was started from, and the volume it has its root on: neither was made here, so there is no more than their names. */
+  /** The image it was started from, and its root volume. Both exist only as ids. */
   image: named('ami', 'image of '),
   rootVolume: named('vol', 'root of '),
   rootDevice: '/dev/sda1',
-  /** What an instance is in, of which there is nothing here but the names. */
+  /** The network of the instance. It exists only as ids. */
   networkInterface: named('eni', 'interface of '),
   securityGroup: named('sg', 'group of '),
   subnet: named('subnet', 'subnet of '),
   vpc: named('vpc', 'vpc of '),
-  /** EC2's name for its architecture. */
+  /** EC2's name of its architecture. */
   architecture: process.arch === 'arm64' ? 'arm64' : 'x86_64',
-  /** A type that EC2's own clients know. */
+  /** An instance type that EC2 clients know. */
   type: process.arch === 'arm64' ? 't4g.nano' : 't3.nano',
   bootMode: existsSync('/sys/firmware/efi') ? 'uefi' : 'legacy-bios',
 } as const;
 
-/** The size of the file system of its root, in GiB. */
+/** The size of its root file system in GiB. */
 export function rootSizeGiB(): number {
   const { bsize, blocks } = statfsSync('/');
   return Math.ceil((bsize * blocks) / 2 ** 30);
 }
 
-/** When it was started, as a time of ISO 8601. Source: proc(5), `btime`. */
+/** When it was booted, as an ISO 8601 time. Source: proc(5), `btime`. */
 export function launched(): string {
   const [, seconds = 0] = /^btime ([0-9]+)$/m.exec(readFileSync('/proc/stat', 'utf8')) ?? [];
   return new Date(Number(seconds) * 1000).toISOString();
 }
 
-/** Its first address that others can reach; that of the loopback interface where it has none. */
+/** Its first address that other machines can reach, or else the loopback address. */
 export function privateAddress(): string {
   return networkInterface().address;
 }
 
-/** Its first interface with an address that others can reach, or that of its loopback. `network`: the addresses beside it, e.g. 10.0.0.0/24. */
+/** Its first network interface with an address that other machines can reach, or else the loopback interface. `network`: the subnet, e.g. 10.0.0.0/24. */
 export function networkInterface(): { readonly address: string; readonly mac: string; readonly network: string } {
   const addresses = Object.values(networkInterfaces()).flatMap((all) => all ?? []);
   const found = addresses.find(({ family, internal }) => family === 'IPv4' && !internal);

@@ -18,12 +18,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { makeFolder, removeFile, removeForGood, syncFile } from '../linux/atomic_write.js';
 import { aliasesTo } from './device_links.js';
 
-/** Runs a program of the host and gives its standard output; fails when it does. `allow`: exit codes that are no failure. */
+/** Runs a program of the host and returns its standard output. Fails when the program fails. `allow`: exit codes that are not failures. */
 export type RunCommand = (command: readonly string[], options?: { readonly allow?: readonly number[]; readonly signal?: AbortSignal }) => Promise<string>;
 
 const giB = 1024 ** 3;
 
-/** Makes an empty disk: a sparse file. It is there after a power cut, too. */
+/** Creates an empty disk as a sparse file that survives a power cut. */
 export async function createDisk(file: string, sizeGiB: number): Promise<void> {
   makeFolder(dirname(file));
   writeFileSync(file, '', { mode: 0o600, flag: 'wx' });
@@ -31,45 +31,45 @@ export async function createDisk(file: string, sizeGiB: number): Promise<void> {
   await syncFile(file);
 }
 
-/** A disk to be copied. */
+/** A disk to copy. */
 export interface DiskCopy {
   readonly from: string;
   readonly to: string;
   readonly sizeGiB: number;
-  /** When it was last written to, as {@link writtenAt} gives it: a write since then ends the copying. */
+  /** When it was last written to, from {@link writtenAt}. A later write makes the copy fail. */
   readonly written?: string | undefined;
   readonly signal: AbortSignal;
 }
 
 /**
- * Copies a disk, sharing its blocks where the file system can, else its data and not its holes. The copy is whole after
- * a power cut, too: who was told that it is ready may rely on it.
- * @throws Error where the disk was written to meanwhile; the signal's reason when it aborts.
+ * Copies a disk. Shares its blocks if the file system supports that; otherwise copies its data without the holes. The
+ * complete copy is synced to disk before it is reported as ready.
+ * @throws Error when the disk was written to meanwhile; the signal's reason when it aborts.
  */
 export async function copyDisk(run: RunCommand, { from, to, sizeGiB, written, signal }: DiskCopy): Promise<void> {
   await run(['cp', '--reflink=auto', '--sparse=always', '--', from, to], { signal });
-  if (written !== undefined && writtenAt(from) !== written) throw new Error('the volume was written to before it had been copied');
+  if (written !== undefined && writtenAt(from) !== written) throw new Error('the volume was written to while it was being copied');
   if (statSync(to).size < sizeGiB * giB) truncateSync(to, sizeGiB * giB);
   await syncFile(to);
 }
 
-/** When a disk was last written to, in nanoseconds: loop devices write to their files as everybody does. */
+/** When a disk was last written to, in nanoseconds. Writes through a loop device count too. */
 export function writtenAt(file: string): string {
   return String(statSync(file, { bigint: true }).mtimeNs);
 }
 
-/** Whether two names are those of one disk. */
+/** Whether two names refer to the same disk. */
 export function isSameDisk(file: string, other: string): boolean {
   const [one, two] = [file, other].map((name) => statSync(name, { throwIfNoEntry: false }));
   return one !== undefined && one.ino === two?.ino;
 }
 
-/** How many bytes of the host a disk takes, as far as its file system says so. */
+/** How many bytes a disk occupies on the host, as reported by the file system. */
 export function bytesOf(file: string): number {
   return (statSync(file, { throwIfNoEntry: false })?.blocks ?? 0) * 512;
 }
 
-/** Makes a disk larger, attached or not; one that has the size stays as it is. */
+/** Enlarges a disk, attached or not. Does nothing when the disk already has the size. */
 export async function growDisk(run: RunCommand, file: string, sizeGiB: number): Promise<void> {
   if (statSync(file).size < sizeGiB * giB) truncateSync(file, sizeGiB * giB);
   await syncFile(file);
@@ -77,15 +77,15 @@ export async function growDisk(run: RunCommand, file: string, sizeGiB: number): 
   if (device !== undefined) await run(['losetup', '--set-capacity', device]);
 }
 
-/** Removes a disk that may not be there. It does not come back after a power cut: nobody would find it without its record. */
+/** Removes a disk if it exists. It stays removed after a power cut, because nobody would find it without its record. */
 export function removeDisk(file: string): void {
   removeForGood(file);
 }
 
 /**
- * The loop device a disk is attached to, e.g. `/dev/loop0`; from the kernel, so that it is true after a crash too.
- * Told by the name of the file alone, which is a random id: the path before it is lost with the mount namespace
- * that the device was made in.
+ * The loop device that a disk is attached to, e.g. `/dev/loop0`. Asks the kernel, so the result is correct after a
+ * crash too. Compares only file names, which are random ids, because the folder is lost with the mount namespace in
+ * which the device was attached.
  */
 export function deviceOf(file: string): string | undefined {
   for (const name of readdirSync('/sys/block')) {
@@ -94,7 +94,7 @@ export function deviceOf(file: string): string | undefined {
   return undefined;
 }
 
-/** The loop devices of all disks in folders, from the kernel. */
+/** The loop devices of all disks in some folders, from the kernel. */
 export function devicesIn(folders: readonly string[]): string[] {
   return readdirSync('/sys/block').flatMap((name) => {
     const disk = name.startsWith('loop') ? backingName(name) : undefined;
@@ -103,18 +103,18 @@ export function devicesIn(folders: readonly string[]): string[] {
 }
 
 /**
- * Attaches a disk to a free loop device, its partitions too, with the links a Nitro instance has.
- * The kernel's own partition scan is not used: kernels without partition parsers show nothing, and say so to nobody.
+ * Attaches a disk and its partitions to a free loop device, and creates the links of Nitro instances.
+ * Does not use the kernel's partition scan: kernels without partition parsers find nothing, without an error.
  */
 export async function attachDisk(run: RunCommand, file: string, volume: string): Promise<string> {
   const device = (await run(['/bin/sh', '-ec', attachScript, 'attach', file])).trim();
-  // Those of whoever had it before, and was killed.
+  // Aliases left by a killed process that used this device before.
   for (const alias of aliasesTo(device)) removeFile(alias);
   linkDevice(device, volume);
   return device;
 }
 
-/** In one shell, since starting programs is most of what it takes. An empty disk has no partitions, which partx calls a failure. */
+/** One shell, because starting programs takes most of the time. An empty disk has no partitions, which partx reports as a failure. */
 const attachScript = `device=$(losetup --find --show -- "$1")
 name=\${device#/dev/}
 # Those of a disk that was detached by hand are still there.
@@ -122,7 +122,7 @@ for old in /sys/block/$name/\${name}p*; do [ ! -e "$old" ] || partx --delete "$d
 partx --add "$device" || [ $? = 1 ]
 echo "$device"`;
 
-/** Whether somebody has the device or a partition of it mounted or open for himself, in any namespace. */
+/** Whether the device or one of its partitions is mounted or exclusively open, in any namespace. */
 export function isBusy(device: string): boolean {
   try {
     closeSync(openSync(device, constants.O_RDONLY | constants.O_EXCL));
@@ -135,20 +135,20 @@ export function isBusy(device: string): boolean {
 
 /**
  * Detaches a disk.
- * @throws Error when the device is no longer the disk's, or does not go.
+ * @throws Error when the device belongs to another disk, or cannot be detached.
  */
 export async function detachDisk(run: RunCommand, file: string, device: string, volume: string): Promise<void> {
   const aliases = aliasesTo(device);
   const { ino, dev } = statSync(file);
-  // A loop device may have been given to somebody else since it was looked up.
-  const said = await run(['/bin/sh', '-ec', detachScript, 'detach', device, String(ino), majorMinor(dev)]);
-  if (said.trim() === 'another') throw new Error(`${device} is no longer the disk ${file}`);
+  // The loop device may have been reused since it was looked up.
+  const output = await run(['/bin/sh', '-ec', detachScript, 'detach', device, String(ino), majorMinor(dev)]);
+  if (output.trim() === 'another') throw new Error(`${device} is no longer attached to ${file}`);
   unlinkDevice(volume);
   for (const alias of aliases) removeFile(alias);
-  // losetup answers before the kernel has let go, and also when it will only do so at the last close.
+  // losetup returns before the kernel has detached the device, also when that happens only at the last close.
   const name = device.slice('/dev/'.length);
   for (let waited = 0; isBackedBy(name, file); waited += 10) {
-    if (waited > 10_000) throw new Error(`${device} does not let go of ${file}`);
+    if (waited > 10_000) throw new Error(`${device} could not be detached from ${file}`);
     await sleep(10);
   }
 }
@@ -173,7 +173,7 @@ function backingName(loop: string): string | undefined {
 
 const byId = '/dev/disk/by-id';
 
-/** The link udev makes on Nitro instances. Source: EC2 User Guide, "Map EBS volumes to NVMe device names". */
+/** The link that udev creates on Nitro instances. Source: EC2 User Guide, "Map EBS volumes to NVMe device names". */
 function linkName(volume: string): string {
   return join(byId, `nvme-Amazon_Elastic_Block_Store_${volume.replace('-', '')}`);
 }
@@ -185,7 +185,7 @@ export function linkDevice(device: string, volume: string): void {
       removeFile(linkName(volume));
       return symlinkSync(`../..${device.slice('/dev'.length)}`, linkName(volume));
     } catch (error) {
-      // Another run has just taken the empty folder away.
+      // Another run has just removed the empty folder.
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || attempt === 10) throw error;
     }
   }
@@ -201,13 +201,13 @@ function removeLinkFolders(): void {
     try {
       rmdirSync(folder);
     } catch {
-      // Not empty, or udev's: it stays.
+      // It stays if it is not empty or belongs to udev.
       return;
     }
   }
 }
 
-/** The links of volumes whose device is gone, or is another disk's: a killed process left them. */
+/** Links of volumes, left by a killed process, whose device is gone or has another disk. */
 export function danglingLinks(): string[] {
   return (existsSync(byId) ? readdirSync(byId) : []).flatMap((name) => {
     const [, id] = /^nvme-Amazon_Elastic_Block_Store_vol([0-9a-f]+)$/.exec(name) ?? [];

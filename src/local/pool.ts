@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { removeFile, syncFile, syncFolder } from '../linux/atomic_write.js';
 import type { RunCommand } from './loop_devices.js';
 
-/** File systems that share blocks between files, with the command that makes one in a file. */
+/** File systems that share blocks between files, with the command that creates one in a file. */
 const makers = {
   xfs: ['mkfs.xfs', '-q', '-m', 'reflink=1'],
   btrfs: ['mkfs.btrfs', '-q'],
@@ -11,29 +11,30 @@ const makers = {
 
 export type PoolType = keyof typeof makers;
 
-/** The file with the file system that the state is kept on, where there is one. */
+/** The file that contains the pool's file system, if there is a pool. */
 function poolFile(root: string): string {
   return `${root}.img`;
 }
 
-/** The pool while it is made; it is removed when somebody finds it later. */
+/** The pool while it is being created. If it is found later, it is removed. */
 function draftFile(root: string): string {
   return `${root}.img.new`;
 }
 
-/** Whether the state of the embedded EC2 is on a pool. */
+/** Whether the state of the embedded EC2 is in a pool. */
 export function hasPool(root: string): boolean {
   return existsSync(poolFile(root));
 }
 
 /**
- * Makes a file system in a sparse file, with all of the state on it, for {@link takePool}. On it volumes and snapshots
- * share their blocks and are made at once. To be called by one process at a time, while nothing uses the state.
- * @throws Error when it cannot be made or mounted, or shares no blocks; nothing is changed then.
+ * Creates a file system in a sparse file and copies the state onto it, for {@link takePool}. There, volumes and
+ * snapshots share their blocks and are created instantly. Only one process may call this, while nothing uses the
+ * state.
+ * @throws Error when it cannot be created or mounted, or cannot share blocks. Nothing is changed then.
  */
 export async function draftPool(run: RunCommand, root: string, type: PoolType, bytes: number): Promise<void> {
   mkdirSync(root, { recursive: true, mode: 0o700 });
-  if (isMounted(root) || lstatSync(root).isSymbolicLink()) throw new Error(`${root} is a mount or a link of its own`);
+  if (isMounted(root) || lstatSync(root).isSymbolicLink()) throw new Error(`${root} is a mount point or a link`);
   await mustHaveRoom(run, root);
   const draft = draftFile(root);
   try {
@@ -48,8 +49,8 @@ export async function draftPool(run: RunCommand, root: string, type: PoolType, b
 }
 
 /**
- * Takes a draft for the pool: moves the state out of the way, mounts the pool there, and removes the state it holds a
- * copy of. What a kill leaves of that is ended, or taken back, by the next {@link openPool}.
+ * Activates a draft as the pool: moves the state aside, mounts the pool in its place, and removes the old state. If
+ * this is interrupted, the next {@link openPool} finishes or undoes it.
  */
 export async function takePool(run: RunCommand, root: string): Promise<void> {
   await syncFile(draftFile(root));
@@ -59,7 +60,7 @@ export async function takePool(run: RunCommand, root: string): Promise<void> {
     syncFolder(dirname(root));
     await openPool(run, root);
   } catch (error) {
-    // Once it is mounted the pool counts, and what is left to be removed is removed when it is next opened.
+    // Once it is mounted, the pool is in use. The next open removes what is left of the old state.
     if (isMounted(root)) throw error;
     removeFile(poolFile(root));
     moveBack(root);
@@ -67,7 +68,7 @@ export async function takePool(run: RunCommand, root: string): Promise<void> {
   }
 }
 
-/** Where the state was before there was a pool, until it is removed. */
+/** The state from before there was a pool, until it is removed. */
 function oldFolder(root: string): string {
   return `${root}.old`;
 }
@@ -78,17 +79,17 @@ function moveBack(root: string): void {
   renameSync(oldFolder(root), root);
 }
 
-/** What is there is copied before it is removed; a sparse file promises room that the host may not have. */
+/** The state is copied before it is removed. A sparse file may promise more space than the host has. */
 async function mustHaveRoom(run: RunCommand, root: string): Promise<void> {
   const used = Number((await run(['du', '--summarize', '--block-size=1', '--', root])).split('\t')[0]);
   const { bavail, bsize } = statfsSync(root);
   const free = bavail * bsize;
-  if (used > free) throw new Error(`${Math.ceil(used / miB)} MiB must be copied, and ${Math.floor(free / miB)} MiB are free`);
+  if (used > free) throw new Error(`${Math.ceil(used / miB)} MiB must be copied, but only ${Math.floor(free / miB)} MiB are free`);
 }
 
 const miB = 2 ** 20;
 
-/** In namespaces that end with it: whatever happens, no mount is left. What cannot be written shows at the sync. */
+/** Runs in its own namespaces, so that no mount is left in any case. Write errors appear at the sync. */
 const moveScript = `cd -- "$2"
 mount -o loop -- "$1" /mnt
 echo shared > /mnt/try
@@ -100,22 +101,22 @@ sync --file-system /mnt
 umount /mnt`;
 
 /**
- * Mounts the pool where it is not mounted yet, as after a start of the machine; without a pool nothing happens.
- * What a killed {@link draftPool} left is removed. To be called by one process at a time. mount takes the loop device
- * that another mount namespace uses already, and the kernel lets go of it with the last of them.
+ * Mounts the pool if it is not mounted, for example after a reboot. Does nothing without a pool. Removes leftovers of
+ * a killed {@link draftPool}. Only one process may call this at a time. mount reuses the loop device of other mount
+ * namespaces, and the kernel detaches it after the last of them.
  */
 export async function openPool(run: RunCommand, root: string): Promise<void> {
   removeFile(draftFile(root));
   if (!hasPool(root)) return moveBack(root);
   if (!isMounted(root)) {
     mkdirSync(root, { recursive: true, mode: 0o700 });
-    // With discard, what is deleted on the pool takes no room on the host.
+    // With discard, deleted files of the pool occupy no space on the host.
     await run(['mount', '-o', 'loop,noatime,discard', '--', poolFile(root), root]);
   }
   rmSync(oldFolder(root), { recursive: true, force: true });
 }
 
-/** Removes all state, and the pool with it. To be called by one process at a time, while nothing uses it. */
+/** Removes all state, including the pool. Only one process may call this at a time, while nothing uses the state. */
 export async function removePool(run: RunCommand, root: string): Promise<void> {
   if (hasPool(root) && isMounted(root)) await run(['umount', '--', root]);
   for (const path of [poolFile(root), root, oldFolder(root)]) rmSync(path, { recursive: true, force: true });

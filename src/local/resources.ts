@@ -5,34 +5,34 @@ export interface Tag {
   readonly Value: string;
 }
 
-/** What all resources have. */
+/** Properties of all resources. */
 export interface Resource {
   readonly id: string;
   readonly created: string;
   readonly tags: readonly Tag[];
-  /** The account it belongs to; that of {@link localAccount} where none is said. */
+  /** The account that owns it; defaults to {@link localAccount}. */
   readonly owner?: string | undefined;
-  /** The process that makes it, as {@link thisMaker} has it: where it died, what is not ready never will be. */
+  /** The process that creates it, from {@link thisMaker}. If that process died, a resource that is not ready never will be. */
   readonly maker?: string;
-  /** The client's token against doubles, with what was asked for. */
+  /** The client token that prevents duplicates, with the request. */
   readonly token?: { readonly value: string; readonly request: string } | undefined;
 }
 
-/** What has a disk of its own. */
+/** A resource with its own disk. */
 export interface DiskResource extends Resource {
   readonly size: number;
-  /** False while its disk is being made. */
+  /** False while its disk is being created. */
   ready: boolean;
   /** What its disk is copied from, until it is ready. */
   readonly origin?: Origin | undefined;
-  /** Why its disk could not be made. */
+  /** Why its disk could not be created. */
   readonly failure?: string | undefined;
 }
 
-/** What a disk is copied from. That stays as {@link Store.sourceOf}, even when the volume or snapshot is deleted meanwhile. */
+/** The source of a disk copy. It stays as {@link Store.sourceOf}, even when the volume or snapshot is deleted meanwhile. */
 export interface Origin {
   readonly id: string;
-  /** When the disk of a volume was last written to, in nanoseconds. Absent for a snapshot, and for a volume in use, which is written to all the time. */
+  /** When the disk of a volume was last written to, in nanoseconds. Absent for a snapshot, and for a volume in use, which may be written to at any time. */
   readonly written?: string | undefined;
 }
 
@@ -44,9 +44,9 @@ export interface Volume extends DiskResource {
   readonly throughput?: number | undefined;
   readonly encrypted: boolean;
   readonly kmsKey?: string | undefined;
-  /** How it was last changed. */
+  /** Its last modification. */
   readonly modification?: Modification | undefined;
-  /** As asked for; whether it is attached in truth, the kernel knows. */
+  /** The requested attachment. Only the kernel knows whether the volume is really attached. */
   attachment?: Attachment | undefined;
 }
 
@@ -60,9 +60,9 @@ export interface Attachment {
   readonly device: string;
   readonly since: string;
   readonly detaching: boolean;
-  /** When it was asked to be detached. */
+  /** When detaching was requested. */
   readonly asked?: string;
-  /** The process that attaches it, until that is done. */
+  /** The process that attaches it, until it is attached. */
   readonly maker?: string | undefined;
 }
 
@@ -71,13 +71,13 @@ export interface Snapshot extends DiskResource {
   readonly description: string;
   readonly encrypted: boolean;
   readonly kmsKey?: string | undefined;
-  /** Whether it was copied, which takes longer. */
+  /** Whether it is a copy, which takes longer. */
   readonly copied?: boolean;
-  /** Who may make volumes of it, besides its owner. */
+  /** Who may create volumes from it, besides its owner. */
   readonly sharedWith?: Sharing | undefined;
 }
 
-/** Who may use a thing that belongs to somebody else. `groups`: only `all`. */
+/** Which other accounts may use a resource. `groups`: only `all`. */
 export interface Sharing {
   readonly users: readonly string[];
   readonly groups: readonly string[];
@@ -100,18 +100,18 @@ export interface Image extends Resource {
   readonly uefi?: string | undefined;
   readonly kernel?: string | undefined;
   readonly ramdisk?: string | undefined;
-  /** False where it was made together with its snapshots: it is ready when they are. */
+  /** False for an image created together with its snapshots: it is ready when they are. */
   readonly ready?: boolean;
-  /** The image it was copied from. */
+  /** The image that it was copied from. */
   readonly source?: { readonly image: string; readonly region: string } | undefined;
-  /** The instance whose volumes it was made of. */
+  /** The instance whose volumes it was created from. */
   readonly instance?: string | undefined;
   /** Whether nobody may use it until it is enabled again. */
   readonly disabled?: boolean | undefined;
   readonly sharedWith?: Sharing | undefined;
   readonly productCodes?: readonly string[] | undefined;
   readonly deprecated?: string | undefined;
-  /** With a cooldown it stays protected for a day after it was switched off. */
+  /** With a cooldown, it stays protected for a day after the protection is disabled. */
   readonly protection?: 'enabled' | 'enabled-with-cooldown' | undefined;
 }
 
@@ -127,7 +127,7 @@ export interface Mapping {
   readonly virtualName?: string | undefined;
 }
 
-/** The resources by their kind, as they are kept: one folder a kind, one JSON file a resource. */
+/** The stored resources by kind: one folder per kind, one JSON file per resource. */
 export interface Resources {
   volumes: Volume;
   snapshots: Snapshot;

@@ -8,7 +8,7 @@ import type { Kind, Resources, Tag } from './resources.js';
 const prefixes: Record<Kind, string> = { volumes: 'vol', snapshots: 'snap', images: 'ami' };
 export const kinds = Object.keys(prefixes) as readonly Kind[];
 
-/** The regions that a folder of state holds anything of. */
+/** The regions of a state folder that contain anything. */
 export function regionsIn(root: string): string[] {
   if (!existsSync(root)) return [];
   return readdirSync(root, { withFileTypes: true })
@@ -16,22 +16,19 @@ export function regionsIn(root: string): string[] {
     .map((entry) => entry.name);
 }
 
-/** What an account has set for a region. */
+/** Settings of an account for a region. */
 export interface Settings {
   readonly encryptByDefault: boolean;
   /** The tags of this machine. */
   readonly instanceTags?: readonly Tag[];
 }
 
-/** Runs something while no other process of the host changes the store. Held for moments, never across a command. */
+/** Runs an action while no other process of the host changes the store. Only for short actions, never for a command. */
 export type Exclusive = <T>(action: () => T) => Promise<T>;
 
-/**
- * The resources of one region, on disk. What was put or removed is there, or gone, also after a power cut. A record that
- * cannot be read counts as none.
- */
+/** The resources of one region, on disk. Written and removed records survive a power cut. Unreadable records are ignored. */
 export class Store {
-  /** @param onUnreadable is told of each record that cannot be read; {@link setAside} removes it from sight. */
+  /** @param onUnreadable called for each unreadable record, which {@link setAside} can rename. */
   constructor(
     readonly root: string,
     readonly region: string,
@@ -59,7 +56,7 @@ export class Store {
     return found as Resources[K] | undefined;
   }
 
-  /** The ids of the records of a kind, whether or not they can be read. */
+  /** The ids of all records of a kind, readable or not. */
   idsOf(kind: Kind): string[] {
     const folder = join(this.root, this.region, kind);
     if (!existsSync(folder)) return [];
@@ -70,19 +67,19 @@ export class Store {
       .sort();
   }
 
-  /** Writes a resource whole or not at all. */
+  /** Writes a resource completely or not at all. */
   put<K extends Kind>(kind: K, resource: Resources[K]): void {
     this.write(this.fileOf(kind, resource.id), resource);
   }
 
-  /** Changes a resource, unless it was removed meanwhile: then it stays removed, and false is given. */
+  /** Changes a resource. Returns false if it was removed meanwhile. */
   change<K extends Kind>(kind: K, id: string, change: (resource: Resources[K]) => Resources[K]): boolean {
     const found = this.get(kind, id);
     if (found !== undefined) this.put(kind, change(found));
     return found !== undefined;
   }
 
-  /** Removes what a killed process had begun to write. While the store is held: nobody else may be writing. */
+  /** Removes drafts of killed processes. The caller holds the store, so that nobody else is writing. */
   removeDrafts(): void {
     for (const kind of ['', ...kinds]) removeDrafts(join(this.root, this.region, kind), 'all');
   }
@@ -91,7 +88,7 @@ export class Store {
     removeForGood(this.fileOf(kind, id));
   }
 
-  /** Remembers for a while that an image was deregistered, and forgets those of long ago. */
+  /** Records for some time that an image was deregistered, and forgets older records. */
   noteDeregistered(id: string): void {
     const folder = join(this.root, this.region, 'deregistered');
     mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -99,7 +96,7 @@ export class Store {
     writeFileSync(join(folder, id), '', { mode: 0o600 });
   }
 
-  /** Whether an image was deregistered a while ago. */
+  /** Whether an image was deregistered recently. */
   wasDeregistered(id: string): boolean {
     if (!isId(id)) return false;
     const noted = statSync(join(this.root, this.region, 'deregistered', id), { throwIfNoEntry: false });
@@ -120,17 +117,17 @@ export class Store {
     return join(this.root, this.region, 'settings.json');
   }
 
-  /** The disk behind a volume or a snapshot: a sparse file. */
+  /** The disk of a volume or a snapshot, a sparse file. */
   diskOf(id: string): string {
     return join(this.root, this.region, 'disks', `${id}.img`);
   }
 
-  /** The disk that another one is copied from, by a name of its own, as long as that goes on. */
+  /** The source of a disk copy, under a second name while the copy is running. */
   sourceOf(id: string): string {
     return join(this.root, this.region, 'disks', `${id}${sourceEnding}`);
   }
 
-  /** The ids of what disks are being copied for. */
+  /** The ids of resources whose disks are being copied. */
   get copying(): string[] {
     const folder = dirname(this.sourceOf('x'));
     if (!existsSync(folder)) return [];
@@ -149,7 +146,7 @@ export class Store {
   }
 }
 
-/** A JSON object; undefined where there is no file. */
+/** Reads a JSON object; undefined when the file does not exist. */
 function readRecord(file: string): Readonly<Record<string, unknown>> | 'unreadable' | undefined {
   let text: string;
   try {
@@ -168,12 +165,12 @@ function readRecord(file: string): Readonly<Record<string, unknown>> | 'unreadab
 
 const sourceEnding = '.source';
 
-/** What a record that cannot be read is called from then on. */
+/** The file name ending of unreadable records that were set aside. */
 export const brokenEnding = '.broken';
 
 /**
- * Takes a record that cannot be read out of the way. While the store is held: nobody else may be writing it.
- * @returns its new path; undefined where somebody else was quicker.
+ * Renames an unreadable record. The caller holds the store, so that nobody else is writing it.
+ * @returns its new path; undefined when another process has already renamed or fixed it.
  */
 export function setAside(file: string): string | undefined {
   const found = readRecord(file);
@@ -185,7 +182,7 @@ export function setAside(file: string): string | undefined {
   return target;
 }
 
-/** How long a deregistered image is known to have been there. */
+/** How long a deregistered image is remembered. */
 const deregisteredMs = 3_600_000;
 
 /** Whether a text may be part of a path. */

@@ -135,7 +135,7 @@ suite('who may use a served EC2', (test) => {
         const other = await build(endpoint, { ...noKeys, AWS_ACCESS_KEY_ID: 'x', AWS_SECRET_ACCESS_KEY: 'x' }, '--state', join(folder, 'elsewhere'));
 
         assert.is(other.code, 1);
-        assert.match(other.stdout + other.stderr, /AuthFailure: .*it is made anew at each start: chrootfile local env/);
+        assert.match(other.stdout + other.stderr, /AuthFailure: .*it changes at each start: chrootfile local env/);
         const gc = await run(['gc', '--cloud', 'aws', '--endpoint', endpoint, '--json'], { folder, env: noKeys });
         assert.equal([gc.code, gc.stdout.trim()], [0, '[]'], gc.stderr);
         const printed = await run(['local', 'env'], { folder });
@@ -267,7 +267,7 @@ suite('who may use a served EC2', (test) => {
             const attach = form('AttachVolume', `&VolumeId=${volume}&InstanceId=${instance}&Device=/dev/sdzz`);
             assert.match(
               from('build1.example', attach),
-              /<Code>UnsupportedOperation<.*this request comes from 198\.51\.100\.2: attach from the machine that is to have the device/,
+              /<Code>UnsupportedOperation<.*this request comes from 198\.51\.100\.2\. Run the client on the machine that serves EC2/,
             );
             assert.match(from('build1.example', form('DeleteVolume', `&VolumeId=${volume}`)), '<return>true</return>');
             assert.match(

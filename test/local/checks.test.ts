@@ -83,7 +83,7 @@ suite('what the embedded EC2 checks', (test) => {
         ],
       );
       const root = (await ask('DescribeInstances')).one('volumeId');
-      assert.match((await ask('DeleteVolume', { VolumeId: root })).refusal, /^UnsupportedOperation: vol-\w+ is the disk that this machine has its root on/);
+      assert.match((await ask('DeleteVolume', { VolumeId: root })).refusal, /^UnsupportedOperation: vol-\w+ is the root volume of this machine/);
     }));
 
   test('the mappings of an image are checked as volumes are, and no device is there twice', () =>
@@ -109,7 +109,7 @@ suite('what the embedded EC2 checks', (test) => {
           'InvalidParameterValue: Volume of 1GiB is too small for volume type st1; 125 to 16384 GiB are allowed',
           'InvalidParameterValue: Iops to volume size ratio of 125 is too high; maximum is 50.',
           'InvalidParameterCombination: The parameter throughput is not supported for gp2 volumes.',
-          'UnsupportedOperation: The parameter BlockDeviceMapping.2.Ebs.KmsKeyId is one of EC2 that is not served here.',
+          'UnsupportedOperation: The embedded EC2 does not support the parameter BlockDeviceMapping.2.Ebs.KmsKeyId.',
           'none',
         ],
       );

@@ -28,7 +28,7 @@ suite('a damaged store', (test) => {
         // Another region must not suffer from it.
         const listed = await run(['local', 'images'], { folder });
         assert.equal([listed.code, listed.stdout], [0, 'no images\n'], listed.stderr);
-        assert.is(listed.stderr, `warning: ${file} cannot be read; it is kept as ${basename(file)}.broken: chrootfile local check\n`);
+        assert.is(listed.stderr, `warning: ${file} cannot be read; it was renamed to ${basename(file)}.broken; run: chrootfile local check\n`);
         assert.equal(readdirSync(dirname(file)), [`${basename(file)}.broken`]);
         const again = await run(['run', 'base.yml'], { folder });
         assert.is(again.code, 0, again.stdout + again.stderr);
@@ -42,7 +42,7 @@ suite('a damaged store', (test) => {
       writeFileSync(file, '');
       const again = await run(['run', 'base.yml', '--format', 'json'], { folder });
       assert.is(again.code, 0, again.stdout + again.stderr);
-      assert.match(again.stdout, `"type":"warning","message":"${file} cannot be read; it is kept as ${basename(file)}.broken`);
+      assert.match(again.stdout, `"type":"warning","message":"${file} cannot be read; it was renamed to ${basename(file)}.broken`);
     }));
 
   test('local check finds what crashes leave and changes nothing; --repair mends what can be, never a disk; then nothing is found', () =>

@@ -34,11 +34,11 @@ suite("the embedded EC2 by AWS's model", (test) => {
     ]);
     assert.match(
       notServed,
-      /^NotImplemented: RunInstances is an action of EC2 that is not served here\. Served are AttachVolume, CopyImage, .*ResetImageAttribute\.$/,
+      /^NotImplemented: The embedded EC2 does not support the action RunInstances\. It supports AttachVolume, CopyImage, .*ResetImageAttribute\.$/,
     );
     assert.equal(others, [
       'InvalidAction: The action RunInstance is not valid for this web service.',
-      'UnsupportedOperation: The parameter OutpostArn is one of EC2 that is not served here.',
+      'UnsupportedOperation: The embedded EC2 does not support the parameter OutpostArn.',
       'UnknownParameter: The parameter Outpost is not recognized',
       'InvalidParameterValue: Value (gp9) for parameter VolumeType is invalid. Valid values are gp2, gp3, io1, io2, sc1, st1, standard',
       'InvalidParameterValue: Value (gp9) for parameter BlockDeviceMapping.1.Ebs.VolumeType is invalid. Valid values are gp2, gp3, io1, io2, sc1, st1, standard',

@@ -106,7 +106,7 @@ suite('actions that clients reach for', (test) => {
     inFolder({}, async (folder) => {
       const ask = asker(folder);
       const instance = (await ask('DescribeInstances')).one('instanceId');
-      assert.match((await ask('CreateImage', { InstanceId: instance, Name: 'none' })).refusal, /^IncorrectState: No volume made here is attached/);
+      assert.match((await ask('CreateImage', { InstanceId: instance, Name: 'none' })).refusal, /^IncorrectState: No volume of the embedded EC2 is attached/);
       await withAttached(ask, ['/dev/sdg', '/dev/sdf'], async (_, [second = '', first = '']) => {
         await ask('CreateTags', { 'ResourceId.1': first, 'Tag.1.Key': 'team', 'Tag.1.Value': 'blue' });
         const disk = (id: string) => join(folder, 'local/local-1/disks', `${id}.img`);
@@ -121,7 +121,7 @@ suite('actions that clients reach for', (test) => {
         assert.equal(one.all('volumeId'), [second]);
         assert.match(
           (await ask('CreateSnapshots', { 'InstanceSpecification.InstanceId': instance })).refusal,
-          /^UnsupportedOperation: .*ask with ExcludeBootVolume=true/,
+          /^UnsupportedOperation: .*set ExcludeBootVolume=true/,
         );
 
         const tags = { 'TagSpecification.1.ResourceType': 'snapshot', 'TagSpecification.1.Tag.1.Key': 'a', 'TagSpecification.1.Tag.1.Value': 'b' };

@@ -148,7 +148,7 @@ tasks:
           mkdirSync(join(small, 'local'));
           execFileSync('dd', ['if=/dev/urandom', `of=${small}/local/x`, 'bs=1M', 'count=40', 'status=none']);
           const tight = await run(['local', 'init', '--state', small], { folder });
-          assert.equal([tight.code, tight.stderr], [3, 'error: the pool cannot be made here: 40 MiB must be copied, and 23 MiB are free\n']);
+          assert.equal([tight.code, tight.stderr], [3, 'error: the pool cannot be made here: 40 MiB must be copied, but only 23 MiB are free\n']);
           assert.equal(readdirSync(join(small, 'local')), ['x']);
         } finally {
           execFileSync('umount', [small]);

@@ -220,7 +220,7 @@ suite('local serve', (test) => {
       const refused: Readonly<Record<string, RegExp>> = {
         '--latency none.json': /none.json: ENOENT/,
         '--latency /dev/zero': /\/dev\/zero: it is not a regular file/,
-        '--latency slow.json': /slow.json: "volum" takes no time; there are call, visible, volume/,
+        '--latency slow.json': /slow.json: unknown duration "volum"; known: call, visible, volume/,
         '--faults rules.json': /"fault":"gone".*: "fault" must be one of denied, throttled/,
         '--log none/log': /ENOENT.*none\/log/,
         '--port 70000': /write a port, 0 to 65535/,

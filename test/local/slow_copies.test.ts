@@ -192,7 +192,7 @@ suite('disks that take long to copy', (test) => {
         write(device, 'after!');
         await copied();
         const seen = await ask('DescribeSnapshots', { 'SnapshotId.1': snapshot });
-        assert.equal([seen.one('status'), seen.one('statusMessage')], ['error', 'the volume was written to before it had been copied']);
+        assert.equal([seen.one('status'), seen.one('statusMessage')], ['error', 'the volume was written to while it was being copied']);
         assert.equal(disksIn(slow), [`${volume}.img`]);
       });
     }));
@@ -237,7 +237,7 @@ suite('disks that take long to copy', (test) => {
         const bad = await make('bad');
         write(device, 'after!');
         await copied();
-        assert.equal(await look(bad), ['failed', 'the volume was written to before it had been copied']);
+        assert.equal(await look(bad), ['failed', 'the volume was written to while it was being copied']);
         assert.equal(await look(good), ['available', '']);
       });
     }));

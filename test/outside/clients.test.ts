@@ -73,7 +73,7 @@ suite('clients of AWS', (test) => {
               "An error occurred (InvalidVolume.NotFound) when calling the DescribeVolumes operation: The volume 'vol-0123456789abcdef0' does not exist.",
             'aws ec2 describe-images --image-ids ami-0123456789abcdef0':
               "An error occurred (InvalidAMIID.NotFound) when calling the DescribeImages operation: The image id '[ami-0123456789abcdef0]' does not exist",
-            'aws ec2 run-instances --image-id ami-0123456789abcdef0': `An error occurred (NotImplemented) when calling the RunInstances operation: RunInstances is an action of EC2 that is not served here. Served are ${[...ec2Actions.keys()].sort().join(', ')}.`,
+            'aws ec2 run-instances --image-id ami-0123456789abcdef0': `An error occurred (NotImplemented) when calling the RunInstances operation: The embedded EC2 does not support the action RunInstances. It supports ${[...ec2Actions.keys()].sort().join(', ')}.`,
             'aws ec2 delete-volume --dry-run --volume-id $(aws ec2 describe-volumes --query "Volumes[0].VolumeId" --output text)':
               'An error occurred (DryRunOperation) when calling the DeleteVolume operation: Request would have succeeded, but DryRun flag is set.',
           };

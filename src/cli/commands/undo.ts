@@ -89,6 +89,6 @@ async function tidy(state: string): Promise<void> {
   if (!existsSync(state)) return;
   await tidyRuns(state);
   for (const folder of [state, join(state, 'up_to_date')]) removeDrafts(folder, 'dead');
-  if (existsSync(localFolder(state))) await (await openLocalEc2(state)).mend();
+  if (existsSync(localFolder(state))) await (await openLocalEc2(state)).recover();
   for (const folder of lockFolders(state)) removeDeadLocks(folder);
 }

@@ -16,7 +16,7 @@ const attachVolume = action('AttachVolume', async ({ VolumeId: id, InstanceId: i
   if (here.from !== undefined) {
     throw new Ec2Error(
       'UnsupportedOperation',
-      `Volumes are attached to the machine that serves EC2, and this request comes from ${here.from}: attach from the machine that is to have the device.`,
+      `Volumes are attached to the machine that serves EC2, but this request comes from ${here.from}. Run the client on the machine that serves EC2.`,
     );
   }
   stopDryRun(here);
@@ -74,14 +74,14 @@ const detachVolume = action('DetachVolume', async ({ VolumeId: id, InstanceId: n
     here.store.put('volumes', asking);
     return asking;
   });
-  // By force it takes no time; what is mounted stays all the same, since its data would be lost.
+  // A forced detach is immediate. Mounted volumes stay attached nevertheless, because their data would be lost.
   const after = await settled(detaching, here, force);
   return attachmentBody(detaching, here, after.attachment === undefined ? 'detached' : attachmentState(after, here));
 });
 
 export const attachmentActions = [attachVolume, detachVolume];
 
-/** The volume that this machine has its root on. It was not made here: it can be described, and that is all. */
+/** The root volume of this machine. The embedded EC2 did not create it, so it can only be described. */
 export function rootVolume(here: Here): Volume {
   const since = launched();
   return {
@@ -100,7 +100,7 @@ export function rootVolume(here: Here): Volume {
   };
 }
 
-/** The volumes with the ids, all that were made here without them: a client that cleans up would stop at the one that nobody made. */
+/** The volumes with the given ids, or all that the embedded EC2 created. The root volume is not among all: clients that clean up would fail on it. */
 export function selectedVolumes(ids: readonly string[] | undefined, here: Here): Volume[] {
   const volumes = selected(
     here,
@@ -110,13 +110,13 @@ export function selectedVolumes(ids: readonly string[] | undefined, here: Here):
   return ids?.includes(machine.rootVolume) ? [...volumes, rootVolume(here)] : volumes;
 }
 
-/** The volumes made here that are attached to this machine. */
+/** Volumes of the embedded EC2 that are attached to this machine. */
 export function attachedVolumes(here: Here): Volume[] {
   return here.store.list('volumes').filter((volume) => ownerOf(volume) === here.account && isAttached(volume, here));
 }
 
 /** Finishes attachments that a killed process had begun, as far as the kernel has them. */
-export async function mendAttachments(here: Here): Promise<void> {
+export async function finishAttachments(here: Here): Promise<void> {
   const halfAttached = ({ attachment }: Volume) => hasDied(attachment?.maker);
   for (const { id } of here.store.list('volumes').filter(halfAttached)) {
     await here.alone('devices', async () => {
@@ -135,7 +135,7 @@ export async function mendAttachments(here: Here): Promise<void> {
   }
 }
 
-/** Detaches the volumes that were attached for clients of a server; gives those that stay, being in use. */
+/** Detaches the volumes that were attached for clients of a server. @returns the volumes in use, which stay attached. */
 export async function detachServed(here: Here): Promise<{ volume: string; device: string }[]> {
   const left = [];
   for (const volume of here.store.list('volumes')) {
@@ -152,17 +152,17 @@ export async function detachServed(here: Here): Promise<{ volume: string; device
   return left;
 }
 
-/** An attachment that is complete. */
+/** The attachment, if it is complete. */
 function completed({ attachment }: Volume): Attachment | undefined {
   return attachment && { ...attachment, maker: undefined };
 }
 
-/** Carries a detach through that was asked for while the volume was in use, as EC2 does once the guest lets go. */
+/** Completes a detach that was requested while the volume was in use. EC2 also does this once the guest has unmounted it. */
 export async function settled(volume: Volume, here: Here, force = false): Promise<Volume> {
   const { attachment } = volume;
   if (!attachment?.detaching) return volume;
   const disk = here.store.diskOf(volume.id);
-  // While this waited the volume may have been detached, and attached anew.
+  // Meanwhile the volume may have been detached and attached again.
   const isThis = (now: Volume | undefined) => now?.attachment?.detaching === true && now.attachment.asked === attachment.asked;
   const stays = await here.alone('devices', async () => {
     const device = deviceOf(disk);
@@ -185,7 +185,7 @@ export function isAttached(volume: Volume, here: Here): boolean {
   return volume.id === machine.rootVolume || deviceOf(here.store.diskOf(volume.id)) !== undefined;
 }
 
-/** Whether a volume is attached or about to be: between the choice of its device name and the loop device is a moment. */
+/** Whether a volume is attached or about to be. Between choosing the device name and attaching the loop device, some time passes. */
 export function isTaken(volume: Volume, here: Here): boolean {
   const { maker } = volume.attachment ?? {};
   const underWay = maker !== undefined && !hasDied(maker) && (maker !== thisMaker() || here.attaching.has(volume.id));
@@ -196,7 +196,7 @@ export function isReady(volume: Volume, here: Here): boolean {
   return volume.ready && hasPassed(volume, here.latency.volume);
 }
 
-/** `busy` is what EC2 says while the guest has the volume in use; before that it is simply not done yet. */
+/** EC2 reports `busy` while the guest uses the volume. Until then, detaching is just not complete. */
 export function attachmentState({ id, attachment }: Volume, here: Here): VolumeAttachmentState {
   if (attachment?.detaching) {
     const device = deviceOf(here.store.diskOf(id));

@@ -58,7 +58,7 @@ const copyImage = action(
           return own === undefined ? mapping : { ...mapping, snapshot: own.id, encrypted: own.encrypted };
         }),
         source: { image: source.id, region },
-        // Source: EC2 API reference, Image: only one made by CreateImage has it.
+        // Source: EC2 API reference, Image: only images created by CreateImage have it.
         instance: undefined,
         sharedWith: undefined,
         productCodes: undefined,
@@ -118,7 +118,7 @@ function knownRegion(region: string): string {
   return region;
 }
 
-/** SDKs sign a request to the other region, and send it along with the region it is for. */
+/** SDKs sign a request to the other region, and send it together with that region's name. */
 function checkDestination(region: string | undefined, url: string | undefined, here: Here): void {
   if (region !== undefined && region !== here.region) {
     throw new Ec2Error('InvalidParameterValue', `Value (${region}) for parameter destinationRegion is invalid: the request is one to ${here.region}.`);
@@ -136,7 +136,7 @@ function checkedEncryption(encrypted = false, key: string | undefined): Encrypti
   return { encrypted, key };
 }
 
-/** Source: EC2 API reference, CopyImage: from 15 minutes to 48 hours, in steps of 15 minutes. */
+/** Source: EC2 API reference, CopyImage: 15 minutes to 48 hours, in steps of 15 minutes. */
 function checkDuration(minutes: number | undefined): void {
   if (minutes === undefined || (minutes >= 15 && minutes <= 2880 && minutes % 15 === 0)) return;
   throw new Ec2Error('InvalidParameterValue', `Value (${minutes}) for the completion duration is invalid: 15 to 2880 minutes, in steps of 15.`);
@@ -150,7 +150,7 @@ function snapshotsOf(image: Image, store: Store): Snapshot[] {
   });
 }
 
-/** The record of a copy, whose disk is still to be filled. */
+/** The record of a copy, whose disk is still empty. */
 function draftOf(from: Snapshot, wanted: Encryption, tags: Tag[], here: Here) {
   const encrypted = from.encrypted || wanted.encrypted || here.store.settings().encryptByDefault;
   const snapshot: Snapshot = {
@@ -161,7 +161,7 @@ function draftOf(from: Snapshot, wanted: Encryption, tags: Tag[], here: Here) {
     tags,
     volume: 'vol-ffffffff',
     encrypted,
-    // Keys belong to a region: a copy has the one named for it, or the account's own there.
+    // Keys belong to a region: a copy uses the given key, or the account's default key there.
     kmsKey: encrypted ? (wanted.key ?? (here.store.get('snapshots', from.id) === undefined ? undefined : from.kmsKey)) : undefined,
     sharedWith: undefined,
     ready: false,

@@ -8,16 +8,16 @@ import type { DiskResource, Image, Origin, Snapshot, Volume } from '../resources
 import type { Store } from '../store.js';
 import { type Here, putNew } from './action.js';
 
-/** A request is answered after this time, even if its disks are still being copied: clients with time limits would send it again. */
+/** A request is answered after this time even if its disks are still being copied, because clients with time limits would send it again. */
 const answerMs = 200;
 
-/** What is made with disks that are copied. */
+/** New resources whose disks are copied. */
 export interface Begun {
   readonly image?: Image;
   readonly disks: readonly (Volume | Snapshot)[];
 }
 
-/** What a snapshot of a volume is copied from: the disk as it is now, with all that was written to its device. */
+/** The source of a snapshot of a volume: the current disk, including everything written to its device. */
 export async function originOf(volume: Volume, here: Here): Promise<Origin> {
   const disk = here.store.diskOf(volume.id);
   const device = deviceOf(disk);
@@ -27,7 +27,8 @@ export async function originOf(volume: Volume, here: Here): Promise<Origin> {
 }
 
 /**
- * Writes the records of something new, and keeps the disks it is to be copied from, or does neither. While the store is held.
+ * Writes the records of new resources and keeps the disks they are copied from, or does neither. The caller holds the
+ * store.
  * @param from the store of those disks.
  */
 export function begin(here: Here, begun: Begun, from: Store = here.store): void {
@@ -57,7 +58,7 @@ function removeBegun(here: Here, { image, disks }: Begun): void {
   for (const disk of disks) removeWithDisk(here, disk);
 }
 
-/** Removes a volume or snapshot. The disk first: a record without one can still be deleted, a disk without a record is found by nobody. */
+/** Removes a volume or snapshot, its disk first: a record without a disk can still be deleted, but nobody would find a disk without a record. */
 export function removeWithDisk(here: Here, { id }: Pick<DiskResource, 'id'>): void {
   removeDisks(here, id);
   here.store.remove(kindOf(id), id);
@@ -70,8 +71,8 @@ function removeDisks(here: Here, id: string): void {
 }
 
 /**
- * Copies the disks of what was begun. What takes longer than {@link answerMs} goes on in the background.
- * @throws Error where that fails before; nothing of it is there then.
+ * Copies the disks of new resources. After {@link answerMs} the copies continue in the background.
+ * @throws Error when a copy fails before that. The resources are then removed.
  */
 export async function copied(here: Here, begun: Begun): Promise<void> {
   const { image, disks } = begun;
@@ -82,22 +83,22 @@ export async function copied(here: Here, begun: Begun): Promise<void> {
     if (disks.some(({ id }) => here.copies.has(id))) syncFolder(dirname(here.store.sourceOf('')));
   } catch (error) {
     if (image !== undefined) here.failures.set(image.id, (error as Error).message);
-    // What cannot be removed is in state error, and says why.
+    // A resource that cannot be removed gets the state error and its reason.
     await here.store.exclusive(() => removeBegun(here, begun)).catch(() => {});
     throw error;
   }
 }
 
 /**
- * Whether a request is answered only when a disk is copied: where that is nothing but a second name or there is nothing
- * to copy, and of a volume in use: what is written to it after the answer must not get into the snapshot.
+ * Whether the request waits for the copy. It does when the copy is only a second name, or there is nothing to copy. It
+ * also does for a volume in use: later writes to it must not get into the snapshot.
  */
 function isWaitedFor(here: Here, { id, origin }: DiskResource): boolean {
   if (origin === undefined) return true;
   return isShared(id, origin) || (!isSnapshot(origin.id) && origin.written === undefined) || bytesOf(here.store.sourceOf(id)) === 0;
 }
 
-/** Whether a disk is the same as its origin, for ever: neither is written to. */
+/** Whether a disk stays identical to its origin: neither is ever written to. */
 function isShared(id: string, origin: Origin): boolean {
   return isSnapshot(id) && isSnapshot(origin.id);
 }
@@ -122,13 +123,13 @@ async function fill(here: Here, { id, size, origin }: DiskResource, signal: Abor
 }
 
 function shareDisk(from: string, to: string): void {
-  // What a killed process had made of it.
+  // Remove what a killed process had copied.
   removeDisk(to);
   linkSync(from, to);
   syncFolder(dirname(to));
 }
 
-/** A disk is filled: its volume or snapshot is ready, unless somebody deleted it meanwhile; then the disk goes too. */
+/** Marks a volume or snapshot with a complete disk as ready. If it was deleted meanwhile, deletes the disk. */
 export function finish(here: Here, id: string): Promise<void> {
   return here.store.exclusive(() => {
     if (change(here, id, { ready: true, origin: undefined })) removeSource(here, id);
@@ -136,23 +137,23 @@ export function finish(here: Here, id: string): Promise<void> {
   });
 }
 
-/** Removes what a disk that is ready was copied from. */
+/** Removes the source of a finished copy. */
 function removeSource(here: Here, id: string): void {
   try {
     removeDisk(here.store.sourceOf(id));
   } catch {
-    // It is ready, and may have been reported so. A later request tries again.
+    // The resource is ready, and may have been reported as such. A later request tries again.
   }
 }
 
 /**
- * A disk could not be made: its volume or snapshot is in state `error` from now on, and says why.
- * @returns false where it was deleted meanwhile.
+ * Marks a volume or snapshot as failed: it gets the state `error` with the reason.
+ * @returns false when it was deleted meanwhile.
  */
 export async function fail(here: Here, id: string, { message }: Error): Promise<boolean> {
   here.failures.set(id, message);
   try {
-    // First: on a disk that is full nothing can be written before.
+    // Do this first, because nothing can be written to a full disk before.
     removeDisk(here.store.diskOf(id));
     return await here.store.exclusive(() => {
       const isThere = change(here, id, { ready: false, origin: undefined, failure: message });
@@ -160,30 +161,30 @@ export async function fail(here: Here, id: string, { message }: Error): Promise<
       return isThere;
     });
   } catch {
-    // This process says so all the same; another one, after its end, tries again.
+    // This process reports the failure nevertheless. After it ends, another process tries again.
     return true;
   }
 }
 
-/** Why the disk of something will never be ready, where that is so. */
+/** Why the disk of a resource will never be ready; undefined when it may be. */
 export function failureOf(disk: DiskResource, here: Here): string | undefined {
   if (disk.ready) return undefined;
   const failure = disk.failure ?? here.failures.get(disk.id) ?? (hasDied(disk.maker) && !canGoOn(disk, here.store) ? killed : undefined);
-  return failure === undefined ? undefined : here.told(failure);
+  return failure === undefined ? undefined : here.messageForClient(failure);
 }
 
-const killed = 'the process that was making it was killed';
+const killed = 'the process that was creating it was killed';
 
 /**
- * Whether another process can copy a disk when the one that did so has died. What was written to a volume before this
- * machine was restarted may not have reached its disk.
+ * Whether another process can continue a copy of a process that died. After a reboot it cannot, because data written
+ * to a volume may not have reached its disk.
  */
 export function canGoOn({ id, origin, maker }: DiskResource, store: Store): boolean {
   if (origin === undefined || !existsSync(store.sourceOf(id))) return false;
   return isSnapshot(origin.id) || (origin.written !== undefined && isSinceBoot(maker));
 }
 
-/** Why an image will never be ready, where that is so. */
+/** Why an image will never be ready; undefined when it may be. */
 export function failureOfImage(image: Image, here: Here): string | undefined {
   if (image.ready !== false) return undefined;
   const failures = snapshotsOf(image, here.store).map((found) => {
@@ -193,28 +194,28 @@ export function failureOfImage(image: Image, here: Here): string | undefined {
   return here.failures.get(image.id) ?? failures.find((failure) => failure !== undefined);
 }
 
-/** Whether the disks of an image are all there. */
+/** Whether all disks of an image are complete. */
 export function isFilled(image: Image, store: Store): boolean {
   return image.ready !== false || snapshotsOf(image, store).every((found) => found?.ready === true);
 }
 
-/** The snapshots that the volumes of an image are made of; undefined for one that is gone. */
+/** The snapshots of an image's volumes; undefined for a missing one. */
 export function snapshotsOf({ mappings }: Image, store: Store): (Snapshot | undefined)[] {
   return mappings.flatMap(({ snapshot }) => (snapshot === undefined ? [] : [store.get('snapshots', snapshot)]));
 }
 
-/** How much of a disk that is being copied is there, from 0 to 1. */
+/** The completed fraction of a disk copy, from 0 to 1. */
 export function fractionOf({ id }: DiskResource, store: Store): number {
   const whole = bytesOf(store.sourceOf(id));
   return whole === 0 ? 0 : Math.min(1, bytesOf(store.diskOf(id)) / whole);
 }
 
-/** Goes on, from the start, with disks whose copying ended with the process that did it. */
+/** Restarts copies whose process died. */
 export async function resumeCopies(here: Here): Promise<void> {
   const isLeft = (id: string) => !here.copies.has(id) && (diskResource(here, id)?.ready !== false || hasDied(diskResource(here, id)?.maker));
   if (!here.store.copying.some(isLeft)) return;
   const taken = await here.store.exclusive(() => here.store.copying.filter(isLeft).flatMap((id) => takeOver(here, id)));
-  // Why one failed, its record says.
+  // The record shows why a copy failed.
   for (const disk of taken) copy(here, disk).catch(() => {});
 }
 
@@ -229,8 +230,8 @@ function takeOver(here: Here, id: string): DiskResource[] {
 }
 
 /**
- * Does something to a volume, while the store is held, as soon as no snapshot is being copied of it: what is written to
- * it from then on must not get into that.
+ * Runs an action on a volume as soon as no snapshot of it is being copied, because later writes must not get into that
+ * snapshot. The store is held during the action.
  */
 export async function onceCopied<T>(id: string, here: Here, action: () => T): Promise<T> {
   for (;;) {
@@ -248,7 +249,7 @@ function isBeingCopied(id: string, store: Store): boolean {
   return store.copying.some((other) => isSameDisk(store.sourceOf(other), store.diskOf(id)));
 }
 
-/** Changes the record of a volume or snapshot, unless it was removed meanwhile: then false is given. */
+/** Changes the record of a volume or snapshot. Returns false if it was removed meanwhile. */
 function change(here: Here, id: string, to: Partial<Pick<DiskResource, 'ready' | 'origin' | 'failure' | 'maker'>>): boolean {
   return isSnapshot(id)
     ? here.store.change('snapshots', id, (snapshot) => ({ ...snapshot, ...to }))

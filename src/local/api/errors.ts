@@ -1,5 +1,5 @@
 /**
- * A refusal with EC2's own code and words.
+ * A refusal with EC2's own code and message.
  * Source: EC2 API reference, "Error codes for the Amazon EC2 API".
  */
 export class Ec2Error extends Error {
@@ -18,5 +18,5 @@ export function withoutPaths(text: string): string {
   return text.replace(/(['"])\/.*?\1/g, '$1…$1').replace(/(?<![^\s(=:'"])\/[^\s'"`,;:)]+/g, '…');
 }
 
-/** What a client sent, such as an id of a megabyte, is not sent back whole. */
+/** Messages are cut, so that long client input, such as an id of a megabyte, is not sent back completely. */
 const longest = 2000;

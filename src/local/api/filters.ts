@@ -6,16 +6,16 @@ import { wildcard } from './wildcard.js';
 interface Page {
   readonly MaxResults: number | undefined;
   readonly NextToken: string | undefined;
-  /** The ids that were asked for, by the name of their parameter. */
+  /** The requested ids, under the name of their parameter. */
   readonly [named: `${string}Id`]: readonly string[] | undefined;
 }
 
-/** The values of a resource that a filter of each name looks at. */
+/** The values of a resource that each filter checks. */
 export type Attributes<T> = Readonly<Record<string, (resource: T) => Value | readonly Value[]>>;
 
 type Value = string | number | boolean | undefined;
 
-/** Filters that EC2 has, and that no resource here has a value for. */
+/** EC2 filters for which no resource of the embedded EC2 has a value. */
 export function nothing(names: string): Attributes<unknown> {
   return Object.fromEntries(
     names
@@ -28,7 +28,7 @@ export function nothing(names: string): Attributes<unknown> {
 /** Source: EC2 User Guide, "List and filter using the CLI and API". */
 const most = { filters: 50, values: 200 };
 
-/** The resources all filters let through, whose values may have {@link wildcard}s. */
+/** The resources that pass all filters, whose values may contain {@link wildcard}s. */
 export function filtered<T extends Resource>(all: readonly T[], filters: readonly Asked.Filter[] = [], attributes: Attributes<T>): T[] {
   const values = filters.reduce((sum, { Value: values = [] }) => sum + values.length, 0);
   if (filters.length > most.filters || values > most.values) {
@@ -38,7 +38,7 @@ export function filtered<T extends Resource>(all: readonly T[], filters: readonl
     const patterns = values.map(wildcard);
     const matches = (value: unknown) => value !== undefined && patterns.some((fits) => fits(String(value)));
     if (name.startsWith('tag:')) return (resource: T) => resource.tags.some((tag) => tag.Key === name.slice(4) && matches(tag.Value));
-    // EC2 documents it no more, and has it still.
+    // EC2 still accepts this filter, but no longer documents it.
     if (name === 'tag-value') return (resource: T) => resource.tags.some((tag) => matches(tag.Value));
     if (name === 'tag-key') return (resource: T) => resource.tags.some((tag) => matches(tag.Key));
     const attribute = Object.hasOwn(attributes, name) ? attributes[name] : undefined;
@@ -49,7 +49,7 @@ export function filtered<T extends Resource>(all: readonly T[], filters: readonl
   return all.filter((resource) => tests.every((test) => test(resource)));
 }
 
-/** One page of a list, and the token of the next one: the id of the last that was given, since others come and go. */
+/** One page of a list, and the token of the next page. The token contains the last id of this page, because resources may appear or disappear. */
 export function page<T extends { readonly id: string }>(all: readonly T[], request: Page): { items: readonly T[]; nextToken: string | undefined } {
   const { MaxResults: most, NextToken: token } = request;
   const after = token === undefined ? '' : Buffer.from(token, 'base64url').toString();
@@ -67,20 +67,20 @@ export function page<T extends { readonly id: string }>(all: readonly T[], reque
 
 const tokenMark = 'after ';
 
-/** The tags a create call gives to a resource of a type. `others`: types of other resources it makes. */
+/** The tags that a create call sets on a resource of a type. `others`: types of other resources that it creates. */
 export function tagsFor(type: Asked.ResourceType, specifications: readonly Asked.TagSpecification[] = [], others: readonly Asked.ResourceType[] = []): Tag[] {
-  const say = (text: string) => new Ec2Error('InvalidParameterValue', text);
+  const invalid = (text: string) => new Ec2Error('InvalidParameterValue', text);
   const tagsOf = ({ ResourceType: resource, Tag: tags = [] }: Asked.TagSpecification) => {
-    if (resource === undefined) throw say('Tag specification resource type must have a value');
-    if (tags.length === 0) throw say('Tag specification must have at least one tag');
+    if (resource === undefined) throw invalid('Tag specification resource type must have a value');
+    if (tags.length === 0) throw invalid('Tag specification must have at least one tag');
     if (others.includes(resource)) return [];
-    if (resource !== type) throw say(`'${resource}' is not a valid taggable resource type for this operation.`);
+    if (resource !== type) throw invalid(`'${resource}' is not a valid taggable resource type for this operation.`);
     return checkedTags(tags);
   };
   return specifications.flatMap(tagsOf);
 }
 
-/** Tags with EC2's limits checked: 128 and 256 characters, no `aws:`, no key twice. */
+/** Checks EC2's limits on tags: 128 and 256 characters, no `aws:`, no duplicate key. */
 export function checkedTags(tags: readonly Asked.Tag[]): Tag[] {
   const seen = new Set<string>();
   const checked = ({ Key: key = '', Value: value = '' }: Asked.Tag) => {
@@ -95,7 +95,7 @@ export function checkedTags(tags: readonly Asked.Tag[]): Tag[] {
   return tags.map(checked);
 }
 
-/** Tags as answers have them. */
+/** Tags in the format of answers. */
 export function tagSet(tags: readonly Tag[]) {
   return tags.length === 0 ? undefined : tags.map((tag) => ({ key: tag.Key, value: tag.Value }));
 }

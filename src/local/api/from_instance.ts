@@ -41,14 +41,14 @@ const createSnapshots = action(
   },
 );
 
-/** The volumes that a request means. The disk with the root of the machine is none that was made here. */
+/** The volumes of a request. The root volume of the machine was not created by the embedded EC2, so it cannot be among them. */
 function volumesOf(
   { InstanceId: instance = '', ExcludeBootVolume: withoutRoot = false, ExcludeDataVolumeId: excluded = [] }: Asked.InstanceSpecification,
   here: Here,
 ): Volume[] {
   mustBeThisInstance([instance], here);
   if (!withoutRoot) {
-    throw new Ec2Error('UnsupportedOperation', `${machine.rootVolume} is the disk that this machine has its root on: ask with ExcludeBootVolume=true.`);
+    throw new Ec2Error('UnsupportedOperation', `${machine.rootVolume} is the root volume of this machine: set ExcludeBootVolume=true.`);
   }
   for (const id of excluded) {
     if (!isAttached(own(here, 'volumes', id), here))
@@ -57,7 +57,7 @@ function volumesOf(
   return byDevice(here).filter(({ id }) => !excluded.includes(id));
 }
 
-/** Nothing is rebooted, since this machine serves; what is mounted is copied as it is at that moment. */
+/** Never reboots, because the server runs on this machine. Mounted volumes are copied in their current state. */
 const createImage = action(
   'CreateImage',
   async (
@@ -70,7 +70,7 @@ const createImage = action(
     const volumes = byDevice(here).filter(({ attachment }) => !left.includes(attachment?.device ?? ''));
     const [root] = volumes;
     if (root === undefined) {
-      throw new Ec2Error('IncorrectState', `No volume made here is attached to '${instance}': attach the one that is to be the image's root first.`);
+      throw new Ec2Error('IncorrectState', `No volume of the embedded EC2 is attached to '${instance}': first attach the image's root volume.`);
     }
     const isOfVolume = ({ DeviceName: name }: Asked.BlockDeviceMapping) => volumes.some(({ attachment }) => attachment?.device === name);
     const deleted = deletionsIn(asked.filter(isOfVolume));
@@ -117,14 +117,15 @@ function deviceLeftOut({ DeviceName: device = '', NoDevice: isNone }: Asked.Bloc
 }
 
 /**
- * Whether volumes that are attached are deleted with instances of the image, by device: the one thing that can be asked of them.
+ * Whether attached volumes are deleted together with instances of the image, by device. Nothing else can be changed
+ * for them.
  * Source: EC2 API reference, `BlockDeviceMapping` of CreateImage.
  */
 function deletionsIn(asked: readonly Asked.BlockDeviceMapping[]): ReadonlyMap<string, boolean> {
   const deleted = new Map<string, boolean>();
   for (const { DeviceName: device = '', VirtualName: virtualName, Ebs: { DeleteOnTermination: isDeleted = true, ...others } = {} } of asked) {
     if (virtualName !== undefined || Object.keys(others).length > 0) {
-      throw new Ec2Error('UnsupportedOperation', `The volume attached as ${device} is taken as it is: for another one detach it.`);
+      throw new Ec2Error('UnsupportedOperation', `The volume attached as ${device} is used unchanged: to use another one, detach it.`);
     }
     if (deleted.has(device)) throw assignedTwice(device);
     deleted.set(device, isDeleted);
@@ -136,7 +137,7 @@ function mappingOf({ volume: { attachment, type, size, iops, throughput, encrypt
   return { device: attachment?.device ?? '', snapshot: snapshot.id, size, type, iops, throughput, encrypted, deleteOnTermination: true };
 }
 
-/** The volumes attached here, by the names of their devices. */
+/** The attached volumes by device name. */
 function byDevice(here: Here): Volume[] {
   const name = ({ attachment }: Volume) => attachment?.device ?? '';
   return attachedVolumes(here).sort((a, b) => (name(a) < name(b) ? -1 : 1));

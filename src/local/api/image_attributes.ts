@@ -111,11 +111,11 @@ const describeImageAttribute = action('DescribeImageAttribute', async ({ ImageId
       return { launchPermission };
     },
   };
-  // Source: EC2 API reference, DescribeImageAttribute: it is deprecated, and DescribeImages has it.
+  // Source: EC2 API reference, DescribeImageAttribute: it is deprecated, and DescribeImages returns it.
   if (name === 'blockDeviceMapping') throw new Ec2Error('AuthFailure', 'Unauthorized attempt to access restricted resource', 401);
   const attribute = read[name];
   if (attribute === undefined) throw new Ec2Error('InvalidParameterValue', `Value (${name}) for parameter attribute is invalid.`);
-  // Source: EC2 API reference, DescribeImageAttribute: only the owner may ask for most of them.
+  // Source: EC2 API reference, DescribeImageAttribute: only the owner may read most of them.
   own(here, 'images', image.id);
   stopDryRun(here);
   return { imageId: image.id, ...attribute() };
@@ -132,7 +132,7 @@ const enableImageDeprecation = action('EnableImageDeprecation', async ({ ImageId
   return { return: true };
 });
 
-/** Source: EC2 API reference, EnableImageDeprecation: a time is rounded to the nearest minute. */
+/** Source: EC2 API reference, EnableImageDeprecation: the time is rounded to the nearest minute. */
 const minuteMs = 60_000;
 
 const disableImageDeprecation = action('DisableImageDeprecation', async ({ ImageId: imageId }, here) => {
@@ -158,7 +158,7 @@ const disableProtection = action('DisableImageDeregistrationProtection', async (
   return { return: 'disabled' };
 });
 
-/** The one attribute that can be reset. Source: EC2 API reference, ResetImageAttribute. */
+/** The only attribute that can be reset. Source: EC2 API reference, ResetImageAttribute. */
 const resetImageAttribute = action('ResetImageAttribute', async ({ ImageId: imageId, Attribute: attribute }, here) => {
   const { id } = own(here, 'images', imageId);
   const reset: Readonly<Record<ResetImageAttributeName, Partial<Image>>> = { launchPermission: { sharedWith: undefined } };
@@ -167,7 +167,7 @@ const resetImageAttribute = action('ResetImageAttribute', async ({ ImageId: imag
   return { return: true };
 });
 
-/** Source: EC2 API reference, DisableImage: it loses its launch permissions, and is shown only to who asks for such. */
+/** Source: EC2 API reference, DisableImage: the image loses its launch permissions, and is shown only on request. */
 const disableImage = action('DisableImage', async ({ ImageId: imageId }, here) => {
   const { id } = own(here, 'images', imageId);
   stopDryRun(here);

@@ -6,7 +6,7 @@ import type * as Asked from './model/requests.js';
 import { isComplete } from './snapshots.js';
 import { checkDisk } from './volume_limits.js';
 
-/** The mappings of a request as they are kept. @throws Ec2Error for those that EC2 refuses. */
+/** The mappings of a request in their stored format. @throws Ec2Error for mappings that EC2 refuses. */
 export function mappingsOf(asked: readonly Asked.BlockDeviceMapping[], here: Here): Mapping[] {
   const mappings = asked.flatMap((mapping) => mappingOf(mapping, here));
   const twice = mappings.find(({ device }, i) => mappings.findIndex((other) => other.device === device) !== i);
@@ -18,7 +18,7 @@ export function assignedTwice(device: string): Ec2Error {
   return new Ec2Error('InvalidBlockDeviceMapping', `${device} is being assigned to multiple times.`);
 }
 
-/** None where the device is to be left out. */
+/** Empty when the device is omitted. */
 function mappingOf({ DeviceName: name, VirtualName: virtualName, NoDevice: isNone, Ebs: ebs }: Asked.BlockDeviceMapping, here: Here): Mapping[] {
   if (isNone !== undefined) return [];
   const device = required(name, 'BlockDeviceMapping.DeviceName');
@@ -52,12 +52,12 @@ function diskOf(
   return { snapshot: snapshot?.id, size, type, iops, throughput, encrypted: encrypted ?? snapshot?.encrypted ?? false, deleteOnTermination };
 }
 
-/** Whether a mapping is one of a volume, and not only of a name. */
+/** Whether a mapping has a volume, and not only a name. */
 export function hasDisk(mapping: Mapping): boolean {
   return mapping.size !== undefined;
 }
 
-/** Mappings as answers have them. */
+/** Mappings in the format of answers. */
 export function mappingsBody(mappings: readonly Mapping[]): BlockDeviceMapping[] {
   return mappings.map((mapping) => ({
     deviceName: mapping.device,

@@ -87,7 +87,7 @@ const describeImages = action(
     here,
   ) => {
     const all = selected(here, 'images', ids);
-    // Source: EC2 API reference, DescribeImages: the owner of a deprecated image always sees it, others by its id.
+    // Source: EC2 API reference, DescribeImages: owners always see deprecated images; others see them by id.
     const current = all.filter((image) => showsDeprecated || ids !== undefined || ownerOf(image) === here.account || !isDeprecated(image));
     const enabled = current.filter((image) => showsDisabled || !image.disabled);
     const found = filtered(usableBy(ownedBy(enabled, owners, here), users, here, 'shared only'), filters, attributes(here));
@@ -118,7 +118,7 @@ const deregisterImage = action('DeregisterImage', async ({ ImageId: id, DeleteAs
 
 export const imageActions = [registerImage, describeImages, deregisterImage];
 
-/** The name of an image, which must be one. Source: EC2 API reference, RegisterImage. */
+/** The name of an image, checked. Source: EC2 API reference, RegisterImage. */
 export function checkedName(given: string | undefined): string {
   const name = required(given, 'Name');
   if (!/^[A-Za-z0-9()[\] ./\-'@_]{3,128}$/.test(name)) {
@@ -130,7 +130,7 @@ export function checkedName(given: string | undefined): string {
   return name;
 }
 
-/** @throws Ec2Error where an image of the account has a name already. */
+/** @throws Ec2Error when an image of the account already has the name. */
 export function mustBeFree(name: string, here: Here): void {
   const other = here.store.list('images').find((image) => image.name === name && ownerOf(image) === here.account);
   if (other !== undefined) throw new Ec2Error('InvalidAMIName.Duplicate', `AMI name ${name} is already in use by AMI ${other.id}`);
@@ -152,12 +152,12 @@ function reasonOf(failure: string | undefined) {
   return failure === undefined ? undefined : { code: 'Server.InternalError', message: failure };
 }
 
-/** @throws Ec2Error for what boots no machine. Source: EC2 API reference, RegisterImage. */
+/** @throws Ec2Error for settings with which no machine boots. Source: EC2 API reference, RegisterImage. */
 function checkBoot({ bootMode, tpm, uefi, ena, virtualization }: Pick<Image, 'bootMode' | 'tpm' | 'uefi' | 'ena' | 'virtualization'>): void {
-  const say = (text: string) => new Ec2Error('InvalidParameterCombination', text);
-  if (tpm !== undefined && bootMode !== 'uefi') throw say("The parameter tpmSupport requires the boot mode 'uefi'.");
-  if (uefi !== undefined && bootMode === 'legacy-bios') throw say("The parameter uefiData is not supported with the boot mode 'legacy-bios'.");
-  if (ena && virtualization !== 'hvm') throw say('The parameter enaSupport is only supported for hvm images.');
+  const invalid = (text: string) => new Ec2Error('InvalidParameterCombination', text);
+  if (tpm !== undefined && bootMode !== 'uefi') throw invalid("The parameter tpmSupport requires the boot mode 'uefi'.");
+  if (uefi !== undefined && bootMode === 'legacy-bios') throw invalid("The parameter uefiData is not supported with the boot mode 'legacy-bios'.");
+  if (ena && virtualization !== 'hvm') throw invalid('The parameter enaSupport is only supported for hvm images.');
 }
 
 function isDeprecated({ deprecated }: Image): boolean {
@@ -249,7 +249,7 @@ function locationOf(image: Image): string {
   return `${ownerOf(image)}/${image.name}`;
 }
 
-/** Of what the model has as a text alone. */
+/** Checks a value that the model defines only as text. */
 function choice<const T extends string>(value: string, allowed: readonly T[], name: string): T {
   const found = allowed.find((one) => one === value);
   if (found === undefined)

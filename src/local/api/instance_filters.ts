@@ -4,7 +4,7 @@ import type { Here } from './action.js';
 import { type Attributes, nothing } from './filters.js';
 import type { Instance } from './model/answers.js';
 
-/** The reservation that this machine is in, which stands for it alone. */
+/** The id of the reservation of this machine. */
 export function reservationId(here: Here): string {
   return `r-${here.instance.slice(2)}`;
 }
@@ -49,7 +49,7 @@ export function attributes(here: Here): Attributes<Resource & Instance> {
   };
 }
 
-/** What this machine does not have: a VPC with its interfaces, a profile, a lifecycle other than its own. */
+/** Filters without a value on this machine: it has no VPC or interfaces, no profile, and no special lifecycle. */
 const absent = `
 affinity boot-mode capacity-reservation-id client-token dns-name enclave-options.enabled hibernation-options.configured host-id
 capacity-reservation-specification.capacity-reservation-preference

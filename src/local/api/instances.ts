@@ -10,7 +10,7 @@ import { zoneIdOf } from './zones.js';
 
 const describeInstances = action('DescribeInstances', async ({ InstanceId: ids, Filter: filters, MaxResults: most, NextToken: token }, here) => {
   mustBeThisInstance(ids ?? [], here);
-  // The machine we are on is the only instance there is.
+  // This machine is the only instance.
   const one = { ...thisInstance(here), id: here.instance, created: launched(), tags: here.store.settings().instanceTags ?? [] };
   const found = filtered([one], filters, attributes(here));
   stopDryRun(here);
@@ -23,7 +23,7 @@ const describeInstances = action('DescribeInstances', async ({ InstanceId: ids, 
 
 export const instanceActions = [describeInstances];
 
-/** This machine as answers have it. */
+/** This machine in the format of answers. */
 function thisInstance(here: Here): Instance {
   return {
     instanceId: here.instance,

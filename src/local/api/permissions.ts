@@ -9,8 +9,8 @@ interface Change {
 }
 
 /**
- * Who is to be added and removed, by either of the two ways a request can say it.
- * @throws Ec2Error when it says nothing, or what cannot be.
+ * Which accounts to add and remove. A request can specify that in two ways.
+ * @throws Ec2Error when it specifies nothing, or is invalid.
  */
 export function changeOf(
   {
@@ -20,7 +20,7 @@ export function changeOf(
     added,
     removed,
   }: {
-    /** The attribute that is named, and what is to be done with those named plainly. */
+    /** The attribute that is named, and what to do with the accounts listed without an operation. */
     readonly named: string | undefined;
     readonly operation: OperationType | undefined;
     readonly plain: Partial<Sharing>;
@@ -44,13 +44,13 @@ function badItem(value: string, type: string): Ec2Error {
   return new Ec2Error('InvalidAMIAttributeItemValue', `Invalid attribute item value "${value}" for ${type} item type.`);
 }
 
-/** Who may use a thing after a change. */
+/** Who may use a resource after a change. */
 export function changed(before: Sharing = none, { add, remove }: Change): Sharing {
   const one = (key: keyof Sharing) => [...new Set([...before[key], ...add[key]])].filter((name) => !remove[key].includes(name));
   return { users: one('users'), groups: one('groups'), organizations: one('organizations'), units: one('units') };
 }
 
-/** The resources that belong to one of the owners named in a request; all where none are. */
+/** The resources of the owners named in a request, or all. */
 export function ownedBy<T extends Resource>(all: readonly T[], owners: readonly string[] | undefined, here: Here): T[] {
   mustBeAccounts(owners, ['self', 'amazon', 'aws-marketplace', 'aws-backup-vault']);
   return all.filter((resource) => {
@@ -64,13 +64,13 @@ function mustBeAccounts(accounts: readonly string[] = [], names: readonly string
   if (wrong !== undefined) throw new Ec2Error('InvalidUserID.Malformed', `Invalid user id: "${wrong}"`);
 }
 
-/** What the filter `owner-alias` looks at. Those of accounts such as `amazon` are not here. */
+/** The value for the filter `owner-alias`. There are no accounts such as `amazon`. */
 export function aliasOf(resource: Resource, { account }: Here): string | undefined {
   return ownerOf(resource) === account ? 'self' : undefined;
 }
 
 /**
- * The resources that some accounts may use; all where none are named. `own` says whether `self` stands for one's own too.
+ * The resources that the named accounts may use, or all. `own`: whether `self` includes one's own resources.
  * Source: EC2 API reference, `ExecutableBy` of DescribeImages and `RestorableBy` of DescribeSnapshots.
  */
 export function usableBy<T extends Resource & { readonly sharedWith?: Sharing | undefined }>(

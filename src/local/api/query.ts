@@ -11,9 +11,9 @@ interface Tree {
 type Members = Readonly<Record<string, string>>;
 
 /**
- * Reads the form of a query request by the model of its action.
- * @throws Ec2Error for parameters that the action does not have here, for values not of their type, and for characters
- * that no answer could have.
+ * Parses the form of a query request according to the model of its action.
+ * @throws Ec2Error for parameters that are not supported for the action, values of the wrong type, and characters that
+ * no answer could contain.
  */
 export function parseQuery(action: keyof Requests, form: URLSearchParams): Readonly<Record<string, unknown>> {
   const root: Tree = { children: new Map() };
@@ -39,16 +39,16 @@ function membersIn(tree: Tree, members: Members, path: string): Readonly<Record<
     const name = path === '' ? key : `${path}.${key}`;
     const type = Object.hasOwn(members, key) ? members[key] : undefined;
     if (type === undefined) throw unknown(name);
-    // Some clients write all parameters they know.
+    // Some clients send all parameters they know.
     if (type === '' && child.value === '') continue;
-    if (type === '') throw new Ec2Error('UnsupportedOperation', `The parameter ${name} is one of EC2 that is not served here.`);
+    if (type === '') throw new Ec2Error('UnsupportedOperation', `The embedded EC2 does not support the parameter ${name}.`);
     const value = parse(child, type, name);
-    // Not as a member `undefined`: what was asked for is compared as a whole.
+    // Do not set a member to `undefined`, because whole requests are compared.
     if (value !== undefined) out[key] = value;
   }
   for (const [key, type] of Object.entries(members)) {
     if (!type.endsWith('!') || out[key] !== undefined) continue;
-    // The action says by which of EC2's names it misses a list; the model does not have them.
+    // The action reports a missing list itself, under EC2's name for it, which is not in the model.
     if (type.endsWith('[]!')) out[key] = [];
     else {
       throw new Ec2Error('MissingParameter', `The request must contain the parameter ${path === '' ? key : `${path}.${key}`}`);
@@ -76,17 +76,18 @@ function parseOne(tree: Tree, type: string, name: string): unknown {
   return members === undefined ? scalar(tree, type, name) : membersIn(structureAt(tree, name), members, name);
 }
 
-/** Some clients write an empty list, which is as none, or an empty structure as an empty value. */
+/** Some clients send an empty list, which counts as absent, or an empty structure, as an empty value. */
 function structureAt(tree: Tree, name: string): Tree {
   if (tree.value !== undefined && tree.value !== '') throw new Ec2Error('InvalidParameterValue', `Invalid value '${tree.value}' for ${name}: it has parts`);
   return tree;
 }
 
-/** An empty value counts as absent: clients write what they were not told so. */
+/** An empty value counts as absent, because clients send unset parameters in this way. */
 function scalar(tree: Tree, type: string, name: string): string | number | boolean | undefined {
   if (tree.children.size > 0) throw unknown(`${name}.${[...tree.children.keys()][0]}`);
   const text = tree.value ?? '';
-  // Source: EC2 API reference: `NoDevice` of a mapping is given by being there, and `Value` of ModifyImageAttribute may be a text without characters.
+  // Source: EC2 API reference: `NoDevice` of a mapping is set by its presence, and `Value` of ModifyImageAttribute may
+  // be empty.
   if (text === '') return name.endsWith('.NoDevice') || name === 'Value' ? '' : undefined;
   if (type === 'boolean' && /^(true|false)$/i.test(text)) return text.toLowerCase() === 'true';
   if (type === 'integer' && /^-?[0-9]{1,10}$/.test(text) && Number(text) === (Number(text) | 0)) return Number(text);
@@ -96,7 +97,7 @@ function scalar(tree: Tree, type: string, name: string): string | number | boole
     throw new Ec2Error('InvalidParameterValue', `'${text}' is not a valid taggable resource type for this operation.`);
   }
   if (values !== undefined && !values.includes(text)) {
-    // Some have a hundred.
+    // Some have a hundred values.
     const list = values.length > 20 ? '' : `. Valid values are ${values.join(', ')}`;
     throw new Ec2Error('InvalidParameterValue', `Value (${text}) for parameter ${name} is invalid${list}`);
   }
@@ -107,7 +108,7 @@ function scalar(tree: Tree, type: string, name: string): string | number | boole
   return text;
 }
 
-/** What the model does not say: texts that are kept have a limit. Source: EC2 API reference, e.g. `Description` of CreateSnapshot. */
+/** Length limits of stored texts, which the model does not contain. Source: EC2 API reference, e.g. `Description` of CreateSnapshot. */
 export const shortText = /^(Value|KernelId|RamdiskId|RootDeviceName|ProductCode\.[0-9]+|(.*\.)?(Description(\.Value)?|DeviceName|VirtualName))$/;
 const longestText = 255;
 

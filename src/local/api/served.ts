@@ -15,7 +15,7 @@ import { tagActions } from './tags.js';
 import { volumeModificationActions } from './volume_modifications.js';
 import { volumeActions } from './volumes.js';
 
-/** The actions that are served. */
+/** The supported actions. */
 export const ec2Actions = byName([
   ...instanceActions,
   ...volumeActions,
@@ -33,7 +33,7 @@ export const ec2Actions = byName([
 
 export const stsActions = byName(ofSts);
 
-/** The action of a name. @throws Ec2Error where there is none. */
+/** The action with a name. @throws Ec2Error when it is not supported. */
 export function actionOf(name: string, service: 'ec2' | 'sts'): Action {
   if (name === '') throw new Ec2Error('MissingAction', 'The request is missing an action.');
   const action = (service === 'ec2' ? ec2Actions : stsActions).get(name);
@@ -45,9 +45,9 @@ function byName(actions: readonly Action[]): ReadonlyMap<string, Action> {
   return new Map(actions.map((action) => [action.name, action]));
 }
 
-/** What EC2 says of an action it does not have; of one that is only not served here, which are. */
+/** EC2's answer for an action that does not exist. For an EC2 action that is not supported, the answer lists those that are. */
 function notServed(name: string, service: 'ec2' | 'sts'): Ec2Error {
   if (service === 'sts' || !` ${actionNames} `.includes(` ${name} `))
     return new Ec2Error('InvalidAction', `The action ${name} is not valid for this web service.`);
-  return new Ec2Error('NotImplemented', `${name} is an action of EC2 that is not served here. Served are ${[...ec2Actions.keys()].sort().join(', ')}.`);
+  return new Ec2Error('NotImplemented', `The embedded EC2 does not support the action ${name}. It supports ${[...ec2Actions.keys()].sort().join(', ')}.`);
 }

@@ -19,7 +19,8 @@ const createSnapshot = action('CreateSnapshot', async ({ VolumeId: id, Descripti
     begin(here, { disks: [snapshot] });
   });
   await copied(here, { disks: [snapshot] });
-  // Source: AWS CLI reference, create-snapshot: no tags are an empty set here, other than where snapshots are described.
+  // Source: AWS CLI reference, create-snapshot: without tags, this answer has an empty set, unlike descriptions of
+  // snapshots.
   return { ...snapshotBody(snapshot, here), status: 'pending', progress: '', tagSet: tagSet(snapshot.tags) ?? [] };
 });
 
@@ -46,7 +47,7 @@ const deleteSnapshot = action('DeleteSnapshot', async ({ SnapshotId: id }, here)
   return { return: true };
 });
 
-/** Deletes a snapshot of an image that is gone, unless another image has it. While the store is held. */
+/** Deletes a snapshot of a deregistered image, unless another image uses it. The caller holds the store. */
 export function deleteUnused(id: string, here: Here): SnapshotReturnCodes {
   const snapshot = here.store.get('snapshots', id);
   if (snapshot === undefined || ownerOf(snapshot) !== here.account) return 'missing-permissions';
@@ -96,7 +97,7 @@ const describeSnapshotAttribute = action('DescribeSnapshotAttribute', async ({ S
 
 export const snapshotActions = [createSnapshot, describeSnapshots, deleteSnapshot, modifySnapshotAttribute, describeSnapshotAttribute];
 
-/** The record of a snapshot of a volume, whose disk is still to be filled. */
+/** The record of a snapshot of a volume, whose disk is still empty. */
 export async function draftOf(volume: Volume, { description, tags }: Pick<Snapshot, 'description' | 'tags'>, here: Here): Promise<Snapshot> {
   if (!volume.ready) throw new Ec2Error('IncorrectState', `Volume '${volume.id}' is not 'available'.`);
   return {

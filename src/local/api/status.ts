@@ -45,7 +45,7 @@ function attributesOfVolumes(here: Here): Attributes<Volume> {
   };
 }
 
-/** Of this machine, which runs: whether others are to be shown too changes nothing. */
+/** The status of this machine, which is running. Including stopped instances changes nothing. */
 const describeInstanceStatus = action(
   'DescribeInstanceStatus',
   async ({ InstanceId: ids, Filter: filters, MaxResults: most, NextToken: token, IncludeAllInstances: _ }, here) => {

@@ -14,7 +14,7 @@ const decodeAuthorizationMessage = action('DecodeAuthorizationMessage', async ({
   return { DecodedMessage: text };
 });
 
-/** Credentials of the role's account; whoever may ask may have them, and do all with them: policies and tags limit nothing here. */
+/** Credentials of the role's account. Any client may get them, and they allow everything: policies and tags have no effect. */
 const assumeRole = action(
   'AssumeRole',
   async (
@@ -37,7 +37,7 @@ const assumeRole = action(
     if ((serial === undefined) !== (code === undefined)) {
       throw new Ec2Error('AccessDenied', 'MultiFactorAuthentication failed, must provide both MFA serial number and one time pass code.', 403);
     }
-    // Whoever has seen credentials of a role cannot prolong them.
+    // Credentials of a role cannot be used to extend themselves.
     const until = Math.min(Math.floor(Date.now() / 1000) + seconds, here.until ?? Number.POSITIVE_INFINITY);
     return {
       Credentials: { ...roleCredentials(here.secretKey, account, until), Expiration: new Date(until * 1000) },

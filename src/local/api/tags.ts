@@ -29,7 +29,8 @@ const createTags = action('CreateTags', async ({ ResourceId: ids, Tag: wanted },
 const deleteTags = action('DeleteTags', async ({ ResourceId: ids, Tag: wanted }, here) => {
   if (ids.length === 0) throw new Ec2Error('MissingParameter', 'The request must contain the parameter resourceIdSet');
   stopDryRun(here);
-  // Source: EC2 API reference, DeleteTags: without tags all go; one with a value only where it has that.
+  // Source: EC2 API reference, DeleteTags: without tags, all are deleted; a tag with a value is deleted only if it has
+  // that value.
   const goesFor = (tag: Tag, { Key: key, Value: value }: Asked.Tag) => key === tag.Key && (value === undefined || value === tag.Value);
   const goes = (tag: Tag) => wanted?.some((one) => goesFor(tag, one)) ?? true;
   await here.store.exclusive(() => {
@@ -65,9 +66,9 @@ function rowOf(tag: Tag, type: ResourceType, resource: Resource) {
   return { id: `${resource.id} ${tag.Key}`, resource: resource.id, created: resource.created, tags: [tag], type, key: tag.Key, value: tag.Value };
 }
 
-/** The tags of a resource, and how to replace them. While the store is held. */
+/** The tags of a resource, and a function to replace them. The caller holds the store. */
 function tagsOf(id: string, here: Here): { readonly before: readonly Tag[]; readonly put: (tags: readonly Tag[]) => void } {
-  // Source: EC2 API reference, "Error codes": InvalidID is what is said of an id that cannot be one where the request is about tags.
+  // Source: EC2 API reference, "Error codes": requests about tags report malformed ids as InvalidID.
   const [, named] = /^([a-z]+)-([0-9a-f]{8}|[0-9a-f]{17})$/.exec(id) ?? [];
   if (named === 'i') {
     mustBeThisInstance([id], here);

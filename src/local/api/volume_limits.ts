@@ -12,14 +12,14 @@ const sizes: Readonly<Record<VolumeType, readonly [number, number]>> = {
   standard: [1, 1024],
 };
 
-/** What may be asked for of the types whose operations a second can be: from, to, and the most for each GiB. */
+/** IOPS of the volume types with configurable IOPS: minimum, maximum, and maximum per GiB. */
 const iopsLimits: Readonly<Partial<Record<VolumeType, readonly [number, number, number]>>> = {
   gp3: [3000, 80_000, 500],
   io1: [100, 64_000, 50],
   io2: [100, 256_000, 1000],
 };
 
-/** What a volume is to be, of a request or of a mapping in an image. */
+/** A volume in a request or in a mapping of an image. */
 interface Disk {
   readonly type: VolumeType;
   readonly size: number;
@@ -27,7 +27,7 @@ interface Disk {
   readonly throughput?: number | undefined;
 }
 
-/** @throws Ec2Error for sizes, `Iops` and `Throughput` that a volume type does not have. Source: EC2 API reference, CreateVolume. */
+/** @throws Ec2Error for a size, `Iops` or `Throughput` that the volume type does not support. Source: EC2 API reference, CreateVolume. */
 export function checkDisk(disk: Disk): void {
   const { type, size, throughput } = disk;
   const [least, most] = sizes[type];
@@ -38,19 +38,19 @@ export function checkDisk(disk: Disk): void {
   if (throughput === undefined) return;
   if (type !== 'gp3') throw notOf(type, 'throughput');
   if (throughput < 125 || throughput > 2000) throw refused(`Throughput of ${throughput} is not between 125 and 2000 MiB/s.`);
-  // Source: EBS User Guide, "General Purpose SSD volumes". Without `Iops` it has the least.
+  // Source: EBS User Guide, "General Purpose SSD volumes". Without `Iops`, the volume has the minimum.
   const { iops = 3000 } = disk;
   if (throughput > iops * 0.25) throw refused(`Throughput (MiBps) to iops ratio of ${throughput / iops} is too high; maximum is 0.25 MiBps per iops.`);
 }
 
-/** Whether the operations a second of a volume type can be asked for. */
+/** Whether a volume type has configurable IOPS. */
 export function hasIops(type: VolumeType): boolean {
   return type in iopsLimits;
 }
 
-/** @throws Ec2Error for a volume that several machines are to have attached at once. */
+/** @throws Ec2Error for a volume that can be attached to several machines. */
 export function mustBeForOne(multiAttach: boolean | undefined): void {
-  if (multiAttach) throw new Ec2Error('UnsupportedOperation', 'There is one machine here: multiAttachEnabled is not served.');
+  if (multiAttach) throw new Ec2Error('UnsupportedOperation', 'The embedded EC2 has one machine and does not support multiAttachEnabled.');
 }
 
 function checkIops({ type, size, iops }: Disk): void {
@@ -67,7 +67,7 @@ function checkIops({ type, size, iops }: Disk): void {
     throw refused(`Iops to volume size ratio of ${iops / size} is too high; maximum is ${perGiB}.`);
 }
 
-/** The operations a second that a volume has: those of gp2 go by its size. Source: EBS User Guide, "General Purpose SSD volumes". */
+/** The IOPS of a volume. For gp2 they depend on its size. Source: EBS User Guide, "General Purpose SSD volumes". */
 export function iopsOf({ type, size, iops }: Disk): number | undefined {
   return iops ?? (type === 'gp2' ? Math.min(Math.max(100, 3 * size), 16_000) : undefined);
 }

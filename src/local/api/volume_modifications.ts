@@ -21,11 +21,11 @@ const modifyVolume = action(
     stopDryRun(here);
     await onceCopied(id, here, () => {});
     return here.alone('devices', async () => {
-      // As it is now: another request may have changed it while this one waited.
+      // Read it again, because another request may have changed it meanwhile.
       const before = own(here, 'volumes', id);
       const target = targetOf(before, wanted, here);
       const modification: Modification = { since: new Date().toISOString(), original: performanceOf(before), target: performanceOf(target) };
-      // The disk first: one that is larger than its record says is only found to be so later.
+      // Enlarge the disk first: a disk that is larger than its record is harmless and is noticed later.
       await growDisk(here.run, here.store.diskOf(id), target.size);
       await here.store.exclusive(() => here.store.put('volumes', { ...own(here, 'volumes', id), ...target, modification }));
       return { volumeModification: modificationBody({ ...before, modification }, here) };
@@ -56,7 +56,7 @@ export const volumeModificationActions = [modifyVolume, describeVolumesModificat
 
 type Performance = Pick<Volume, 'size' | 'type' | 'iops' | 'throughput'>;
 
-/** What a volume becomes. @throws Ec2Error for what it cannot become. Source: EC2 API reference, ModifyVolume. */
+/** The new properties of a volume. @throws Ec2Error for invalid changes. Source: EC2 API reference, ModifyVolume. */
 function targetOf(before: Volume, wanted: { readonly [Name in keyof Performance]: Performance[Name] | undefined }, here: Here): Performance {
   if (!isReady(before, here)) throw new Ec2Error('IncorrectModificationState', `Volume '${before.id}' is not 'available' or 'in-use'.`);
   const { size = before.size, type = before.type } = wanted;

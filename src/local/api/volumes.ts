@@ -110,7 +110,7 @@ const deleteVolume = action('DeleteVolume', async ({ VolumeId: id }, here) => {
 
 export const volumeActions = [createVolume, describeVolumes, deleteVolume];
 
-/** An encrypted snapshot, and the account's own setting, make every volume encrypted. */
+/** A volume is encrypted if the request, its snapshot or the account's default requires it. */
 function isEncrypted(asked: boolean | undefined, key: string | undefined, snapshot: Snapshot | undefined, here: Here): boolean {
   const must = (snapshot?.encrypted ?? false) || here.store.settings().encryptByDefault;
   const encrypted = must || (asked ?? false);

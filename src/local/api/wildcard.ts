@@ -3,8 +3,8 @@ const many = Symbol('any characters');
 type Part = string | typeof one | typeof many;
 
 /**
- * Makes the test that a filter's value is: `*` stands for any characters and `?` for one; after a backslash `*`, `?` and
- * the backslash stand for themselves. Never takes more steps than the text is long times the pattern.
+ * Compiles the value of a filter: `*` matches any characters and `?` matches one. After a backslash, `*`, `?` and the
+ * backslash match themselves. The number of steps is at most the length of the text times that of the pattern.
  * Source: EC2 User Guide, "List and filter using the CLI and API".
  */
 export function wildcard(pattern: string): (text: string) => boolean {
@@ -20,7 +20,7 @@ function partsOf(pattern: string): Part[] {
   return [...pattern.matchAll(/\\([*?\\])|./gsu)].map(([whole, escaped]) => escaped ?? (whole === '*' ? many : whole === '?' ? one : whole));
 }
 
-/** Where the text and the pattern part, only the last `*` is tried again: an earlier one would find nothing that it does not. */
+/** On a mismatch, only the last `*` is retried: an earlier one would find nothing else. */
 function matches(text: readonly string[], parts: readonly Part[]): boolean {
   let [at, part, star, from] = [0, 0, -1, 0];
   while (at < text.length) {

@@ -1,4 +1,4 @@
-/** What an answer is made of; undefined is left out, a list becomes `<item>`s. */
+/** The content of an answer. Undefined values are omitted; lists become `<item>`s. */
 export type XmlValue = string | number | boolean | Date | undefined | readonly XmlValue[] | { readonly [name: string]: XmlValue };
 
 const namespace = 'http://ec2.amazonaws.com/doc/2016-11-15/';
@@ -13,13 +13,13 @@ export function refusal(code: string, message: string, requestId: string): strin
   return `${head}<Response><Errors><Error>${element('Code', code)}${element('Message', message)}</Error></Errors>${element('RequestID', requestId)}</Response>`;
 }
 
-/** The body of an answer of STS. Source: AWS query protocol. */
+/** The body of an STS answer. Source: AWS query protocol. */
 export function stsAnswer(action: string, requestId: string, body: Readonly<Record<string, XmlValue>>): string {
   const result = element(`${action}Result`, body);
   return `${head}<${action}Response xmlns="${stsNamespace}">${result}${element('ResponseMetadata', { RequestId: requestId })}</${action}Response>`;
 }
 
-/** The body of a refusal of STS. */
+/** The body of an STS refusal. */
 export function stsRefusal(code: string, message: string, requestId: string): string {
   const error = element('Error', { Type: 'Sender', Code: code, Message: message });
   return `${head}<ErrorResponse xmlns="${stsNamespace}">${error}${element('RequestId', requestId)}</ErrorResponse>`;
@@ -43,14 +43,14 @@ function children(body: Readonly<Record<string, XmlValue>>): string {
     .join('');
 }
 
-// A carriage return that stands there as it is becomes a line feed. Source: XML 1.0, 2.11.
+// XML parsers turn an unescaped carriage return into a line feed. Source: XML 1.0, 2.11.
 const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', '\r': '&#13;' };
 
 function escape(text: string): string {
   return text.replace(/[&<>"\r]/g, (c) => entities[c] ?? c).replace(impossible, '');
 }
 
-/** The characters of a text that cannot stand in XML in any way, if there are some. Source: XML 1.0, production `Char`. */
+/** The characters of a text that XML cannot represent; undefined when there are none. Source: XML 1.0, production `Char`. */
 export function notInXml(text: string): readonly string[] | undefined {
   return text.match(impossible) ?? undefined;
 }

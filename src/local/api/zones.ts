@@ -1,12 +1,12 @@
 import type { Here } from './action.js';
 import { Ec2Error } from './errors.js';
 
-/** The availability zones of a region, by name: three, as most of EC2's have. */
+/** The names of the availability zones of a region: three, as in most regions of EC2. */
 export function zonesOf(region: string): string[] {
   return ['a', 'b', 'c'].map((letter) => `${region}${letter}`);
 }
 
-/** The id of a zone, such as `use1-az1` of `us-east-1a`. Source: EC2 User Guide, "Availability Zone IDs". */
+/** The id of a zone, e.g. `use1-az1` for `us-east-1a`. Source: EC2 User Guide, "Availability Zone IDs". */
 export function zoneIdOf(zone: string): string {
   const [, region = '', letter = 'a'] = /^(.*)([a-z])$/.exec(zone) ?? [];
   const [area = '', ...parts] = region.split('-');
@@ -15,8 +15,8 @@ export function zoneIdOf(zone: string): string {
 }
 
 /**
- * The zone that a request names by its name or its id.
- * @throws Ec2Error where it names none, two, or one that the region does not have.
+ * The zone that a request specifies by name or id.
+ * @throws Ec2Error when it specifies none, both, or a zone that the region does not have.
  */
 export function zoneNamed(name: string | undefined, id: string | undefined, here: Here): string {
   if (name !== undefined && id !== undefined) {

@@ -10,12 +10,12 @@ import { verifySignature } from './signature.js';
 
 type Headers = Readonly<Record<string, string>>;
 
-/** More than any request of EC2's has. */
+/** Larger than any request to EC2. */
 const mostBytes = 2 ** 20;
-/** A client that sends more sees its connection cut: until then it is read to its end, and then answered. */
+/** Requests up to this size are read completely and then refused. Beyond it, the connection is cut. */
 const mostRead = 64 * mostBytes;
 
-/** Answers requests to EC2 and STS; to the metadata service too where one is given. */
+/** Answers requests to EC2 and STS, and to the metadata service if it is given. */
 export function answerApi(ec2: LocalEc2, hosts: readonly string[], metadata: Metadata | undefined): RequestListener {
   const answer = metadata === undefined ? undefined : answerMetadata(ec2, hosts, metadata);
   return async (request, response) => {
@@ -26,7 +26,7 @@ export function answerApi(ec2: LocalEc2, hosts: readonly string[], metadata: Met
       const { status, body } = await apiAnswer(ec2, hosts, request, url);
       end(response, status, 'text/xml;charset=UTF-8', body);
     } catch (error) {
-      // A fault that cuts the connection, or one that was cut.
+      // An injected fault cuts the connection, or the client did.
       if (!(error instanceof Ec2Error)) return void response.socket?.destroy();
       const { status, code } = error;
       ec2.log({ service: 'ec2', action: request.method ?? '', region: ec2.region, status, code, ms: Math.round(performance.now() - started) });
@@ -39,13 +39,13 @@ async function apiAnswer(ec2: LocalEc2, hosts: readonly string[], request: Incom
   const { method = '', socket } = request;
   const headers = headersOf(request);
   const body = await bodyOf(request);
-  if (url === undefined) throw new Ec2Error('InvalidRequest', 'The request has no URL that can be read.');
-  if (isFromBrowser(headers)) throw new Ec2Error('AuthFailure', 'Requests of pages in a browser are not answered.', 403);
-  if (!isTo(hosts, headers)) throw new Ec2Error('AuthFailure', `Requests to the host '${headers['host'] ?? ''}' are not answered.`, 403);
+  if (url === undefined) throw new Ec2Error('InvalidRequest', 'The URL of the request is invalid.');
+  if (isFromBrowser(headers)) throw new Ec2Error('AuthFailure', 'Requests from web pages are refused.', 403);
+  if (!isTo(hosts, headers)) throw new Ec2Error('AuthFailure', `Requests to the host '${headers['host'] ?? ''}' are refused.`, 403);
   const { secretKey: secret } = ec2;
-  // A page can make a browser send a GET that has no signature.
+  // A web page can make a browser send an unsigned GET request.
   if (method !== 'POST' && (method !== 'GET' || secret === undefined)) {
-    throw new Ec2Error('InvalidRequest', `The method ${method} is not answered: POST is, and GET with a signature.`, 405);
+    throw new Ec2Error('InvalidRequest', `The method ${method} is not supported. Use POST, or GET with a signature.`, 405);
   }
   const { pathname: path, search, searchParams: query } = url;
   return ec2.answer(method === 'GET' ? search.slice(1) : body.toString(), headers, {
@@ -72,7 +72,7 @@ export function answerMetadata(ec2: LocalEc2, hosts: readonly string[], metadata
   };
 }
 
-/** What cannot be read as a request, or is not here in time, is refused in EC2's form too. */
+/** Malformed requests, and requests that take too long, are refused in EC2's format too. */
 export function refuseUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
   if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy();
   const status = { ERR_HTTP_REQUEST_TIMEOUT: 408, HPE_HEADER_OVERFLOW: 431 }[error.code ?? ''] ?? 400;
@@ -87,7 +87,7 @@ function end(response: ServerResponse, status: number, type: string, body: strin
 
 function urlOf({ url = '' }: IncomingMessage): URL | undefined {
   try {
-    // AWS's own metadata client asks for "//latest/…".
+    // AWS's own metadata client requests "//latest/…".
     return new URL(`http://ec2/${url.replace(/^\/+/, '')}`);
   } catch {
     return undefined;
@@ -98,7 +98,7 @@ function headersOf({ headers }: IncomingMessage): Headers {
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]));
 }
 
-/** No page in a browser may speak to it, by its address or by a name that was made to lead here. */
+/** Whether a web page sent the request. No web page may, neither by address nor by a host name that points to this machine. */
 function isFromBrowser({ origin, referer, 'sec-fetch-site': site }: Headers): boolean {
   return origin !== undefined || referer !== undefined || site !== undefined;
 }
@@ -112,7 +112,7 @@ function isTo(hosts: readonly string[], { host = '' }: Headers): boolean {
   );
 }
 
-/** @throws Ec2Error for more than a request has, once all of it is here: who still writes does not read the answer. */
+/** @throws Ec2Error when the request is too large, once all of it has arrived: a client that is still writing does not read the answer. */
 async function bodyOf(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;

@@ -5,30 +5,31 @@ import { launched, machine, networkInterface, privateAddress } from '../instance
 import { localAccount } from '../request_identity.js';
 import type { Tag } from '../resources.js';
 
-/** A file, made when it is read, or a folder. */
+/** A file, whose content is generated when it is read, or a folder. */
 export type Tree = (() => string) | Folder;
 export interface Folder {
   readonly [name: string]: Tree;
 }
 
-/** What the metadata service tells of. */
+/** The data that the metadata service publishes. */
 export interface MetadataOf {
   readonly region: string;
   /** The secret access key of the role. */
   readonly secretKey: string;
-  /** Those of this machine. */
+  /** The tags of this machine. */
   readonly tags: () => readonly Tag[];
 }
 
 /** The role whose credentials this machine has. */
 const role = 'chrootfile';
 const credentialsLastMs = 6 * 3_600_000;
-/** The group of every instance that was started without one. */
+/** The security group of instances that were started without one. */
 const securityGroup = 'default';
 
 /**
- * All that the metadata service has, of each version.
- * @param trusts whether whoever asks may have credentials, and see the keys of this machine's owner. Others see an instance that has neither.
+ * The content of the metadata service, for each version.
+ * @param trusts whether the client may have credentials, and see the public keys of this machine's owner. Other
+ * clients see an instance without both.
  */
 export function metadataTree({ region, secretKey, tags }: MetadataOf, trusts: boolean): Folder {
   const iam: Folder = {
@@ -56,12 +57,12 @@ export function metadataTree({ region, secretKey, tags }: MetadataOf, trusts: bo
   };
 }
 
-/** A folder by its name; without anything in it there is none. */
+/** A folder with one named entry; empty when the entry is empty. */
 function named(name: string, folder: Folder): Folder {
   return Object.keys(folder).length === 0 ? {} : { [name]: folder };
 }
 
-/** Source: EC2 User Guide, "Instance metadata categories". This machine is in no network of EC2's: its ids are only names. */
+/** Source: EC2 User Guide, "Instance metadata categories". This machine is not in a network of EC2: its ids are only names. */
 function interfaceTree(): Folder {
   const { address, mac, network } = networkInterface();
   return {
@@ -103,15 +104,15 @@ function identityDocument(region: string) {
 }
 
 /**
- * Tags by their keys. Source: EC2 User Guide, "Access to instance tags in instance metadata": a key has letters, numbers
- * and `+ - = . , _ : @`, and is not `.`, `..` or `_index`. Other tags do not show.
+ * Tags by key. Source: EC2 User Guide, "Access to instance tags in instance metadata": a key consists of letters,
+ * numbers and `+ - = . , _ : @`, and is not `.`, `..` or `_index`. Other tags are hidden.
  */
 function tagTree(tags: readonly Tag[]): Folder {
   const shown = tags.filter(({ Key: key }) => /^[\p{L}\p{N}+\-=.,_:@]+$/u.test(key) && !['.', '..', '_index'].includes(key));
   return Object.fromEntries(shown.map(({ Key: key, Value: value }) => [key, () => value]));
 }
 
-/** The keys that the owner of this machine may log in with, as EC2 lists them: by number and name. */
+/** The public keys of this machine's owner, listed like those of EC2, by number and name. */
 function publicKeys(): Folder {
   const keys = authorizedKeys();
   return Object.fromEntries(keys.map((key, i) => [`${i}=${nameOf(key, i)}`, { 'openssh-key': () => key }]));
@@ -137,7 +138,7 @@ function authorizedKeys(): string[] {
   }
 }
 
-/** Keys that say whose they are and when they end, as {@link callerOf} reads them. */
+/** Credentials that contain their account and expiry, as read by {@link requestIdentityOf}. */
 function credentials(secretKey: string) {
   const until = Math.floor((Date.now() + credentialsLastMs) / 1000);
   return {
@@ -155,7 +156,7 @@ function json(value: unknown): string {
   return JSON.stringify(value, undefined, 2);
 }
 
-/** A time as the service writes it: without fractions of a second. */
+/** A time in the format of the service, without fractions of a second. */
 function stamp(at = Date.now()): string {
   return new Date(at).toISOString().replace(/\.[0-9]+Z$/, 'Z');
 }

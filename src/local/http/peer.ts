@@ -3,8 +3,9 @@ import { isIPv4, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 
 /**
- * Whether the other end of a connection of this machine was opened by root, or by the user of this process.
- * Source: proc_net_tcp in the kernel's documentation: an address is the number its bytes are in memory, a port is not.
+ * Whether root or the user of this process opened the other end of a local connection.
+ * Source: proc_net_tcp in the kernel's documentation: an address is shown as the number that its bytes are in memory,
+ * a port is not.
  */
 export function isFromOwner({ remoteAddress, remotePort, localAddress, localPort }: Socket): boolean {
   const client = ends(remoteAddress, remotePort);
@@ -13,14 +14,14 @@ export function isFromOwner({ remoteAddress, remotePort, localAddress, localPort
     for (const line of tableOf(table)) {
       const [, local = '', remote = '', state, , , , uid, , inode] = line.trim().split(/\s+/);
       if (!client.includes(local) || !server.includes(remote)) continue;
-      // A socket that nobody has open any more shows as root's.
+      // A socket that no process has open any more is shown as root's.
       return state === established && inode !== '0' && (uid === '0' || Number(uid) === process.getuid?.());
     }
   }
   return false;
 }
 
-/** The address that a connection comes from, where that is another machine's. */
+/** The client's address, if it is another machine's. */
 export function otherMachine({ remoteAddress = '' }: Socket): string | undefined {
   const address = plain(remoteAddress);
   if (/^(127\.|::1$)/.test(address)) return undefined;
@@ -34,12 +35,12 @@ function tableOf(name: string): string[] {
   try {
     return readFileSync(`/proc/net/${name}`, 'utf8').split('\n');
   } catch {
-    // A kernel without IPv6 has no table of it.
+    // A kernel without IPv6 has no such table.
     return [];
   }
 }
 
-/** An end of a connection as the tables have it: an IPv4 address also as a socket for IPv6 has it. */
+/** An end of a connection as shown in the tables. An IPv4 address is also shown in the form that IPv6 sockets use. */
 function ends(address = '', port = 0): string[] {
   const bytes = plain(address).split('.').map(Number);
   if (!isIPv4(plain(address))) return [];
@@ -52,7 +53,7 @@ function wordOf(bytes: readonly number[]): string {
   return new Uint32Array(Uint8Array.from(bytes).buffer)[0]?.toString(16).toUpperCase().padStart(8, '0') ?? '';
 }
 
-/** An IPv4 address that came by a socket for IPv6. */
+/** Converts an IPv4 address in IPv6 form. */
 function plain(address: string): string {
   return address.replace(/^::ffff:(?=[0-9.]+$)/, '');
 }

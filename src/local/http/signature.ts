@@ -3,7 +3,7 @@ import { SignatureV4 } from '@smithy/signature-v4';
 import { Ec2Error } from '../api/errors.js';
 import { claimOf, partOf, secretFor } from '../request_identity.js';
 
-/** A request as it came over HTTP; names of headers in small letters. */
+/** An HTTP request, with lowercase header names. */
 export interface HttpRequest {
   readonly method: string;
   readonly path: string;
@@ -12,25 +12,27 @@ export interface HttpRequest {
   readonly body: Buffer;
 }
 
-/** What a signature says of itself. */
+/** The parts of a signature. */
 interface Signature {
   readonly date: string;
   readonly signedHeaders: string;
   readonly signature: string;
-  /** In seconds; of a signature in the query. */
+  /** In seconds; for a signature in the query. */
   readonly expires?: string;
 }
 
 /** Source: EC2 API reference, "Error codes for the Amazon EC2 API", RequestExpired. */
 const mostSkewMs = 15 * 60_000;
-/** Each is copied with all before it as the request is signed again: this many take some 20 ms. More are sent by POST. */
+/** Limit on query parameters. Signing the request again takes quadratic time: this many take about 20 ms. Clients send more with POST. */
 const mostInQuery = 300;
 
 /**
- * Checks that a request is signed with a secret access key, or with that of a role which is derived from it, whatever
- * access key id it names: it is signed again, and must come out the same. Source: AWS IAM User Guide, "AWS Signature Version 4 for API requests".
- * @param service the one the request is for; a signature for another is none.
- * @throws Ec2Error where it is not signed, not in full, not with this secret, or not within 15 minutes of now.
+ * Checks that a request is signed with a secret access key, or with that of a role derived from it, whatever access
+ * key id it names. Signs the request again and compares the result. Source: AWS IAM User Guide, "AWS Signature Version
+ * 4 for API requests".
+ * @param service the service that the request is for. A signature for another service is invalid.
+ * @throws Ec2Error when it is unsigned, incompletely signed, signed with another secret, or not signed within 15
+ * minutes of now.
  */
 export async function verifySignature(request: HttpRequest, service: 'ec2' | 'sts', secret: string): Promise<void> {
   const inHeader = request.headers['authorization'] !== undefined;
@@ -43,9 +45,9 @@ export async function verifySignature(request: HttpRequest, service: 'ec2' | 'st
   const { body, headers, method, path, query } = request;
   const isUnsigned = (name: string) => headers[name] !== undefined && !names.has(name);
   const bodyHash = createHash('sha256').update(body).digest('hex');
-  // The signer believes this header.
-  const saysOther = (headers['x-amz-content-sha256'] ?? bodyHash) !== bodyHash;
-  if (query.size > mostInQuery || saysOther || isUnsigned('x-amz-security-token')) throw mismatch(service);
+  // The signer trusts this header.
+  const hasOtherHash = (headers['x-amz-content-sha256'] ?? bodyHash) !== bodyHash;
+  if (query.size > mostInQuery || hasOtherHash || isUnsigned('x-amz-security-token')) throw mismatch(service);
   const signer = new SignatureV4({
     credentials: { accessKeyId, secretAccessKey: secretFor(claim, secret), ...(inHeader || sessionToken === undefined ? {} : { sessionToken }) },
     region,
@@ -83,19 +85,19 @@ function fromQuery({ method, query }: HttpRequest): Signature {
   return { date: of('Date'), signedHeaders: of('SignedHeaders'), signature: of('Signature'), expires: of('Expires') };
 }
 
-/** @throws Ec2Error where the time of a request is too far from now, or has run out. */
+/** @throws Ec2Error when the time of a request is too far from now, or has expired. */
 function dateOf({ date, expires }: Signature): Date {
   const iso = date.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6Z');
   const at = Date.parse(iso);
   if (iso === date || Number.isNaN(at)) throw incomplete();
-  // Source: the same guide, "Authentication methods": for a week at most.
+  // Source: the same guide, "Authentication methods": valid for a week at most.
   if (expires !== undefined && !(/^[1-9][0-9]{0,5}$/.test(expires) && Number(expires) <= 604_800)) throw incomplete();
   const until = expires === undefined ? at + mostSkewMs : at + Number(expires) * 1000;
   if (at > Date.now() + mostSkewMs || until < Date.now()) throw new Ec2Error('RequestExpired', `Request has expired: it was signed at ${iso}`);
   return new Date(at);
 }
 
-/** What is signed of a query: all, but what the signer adds by itself. */
+/** The signed part of a query: all except what the signer adds itself. */
 function queryOf(query: URLSearchParams, inHeader: boolean): Record<string, string[]> {
   const own = ['Algorithm', 'Credential', 'Date', 'Expires', 'SignedHeaders', 'Signature', 'Security-Token'].map((name) => `X-Amz-${name}`);
   const values = new Map<string, string[]>();
@@ -103,21 +105,21 @@ function queryOf(query: URLSearchParams, inHeader: boolean): Record<string, stri
   return Object.fromEntries(values);
 }
 
-const help = 'it is made anew at each start: chrootfile local env';
+const help = 'it changes at each start: chrootfile local env';
 const otherKey = `it was not signed with this server's secret access key (${help})`;
 
 function incomplete(): Ec2Error {
   return new Ec2Error('IncompleteSignature', 'The request signature does not conform to AWS standards.');
 }
 
-/** As each of them says it. */
+/** Each service has its own message. */
 function mismatch(service: 'ec2' | 'sts'): Ec2Error {
   return service === 'ec2'
     ? new Ec2Error('AuthFailure', `AWS was not able to validate the provided access credentials: ${otherKey}`, 401)
     : new Ec2Error('SignatureDoesNotMatch', `The request signature we calculated does not match the signature you provided: ${otherKey}`, 403);
 }
 
-/** What the signer hashes with. Source: the SDK's type `HashConstructor`. */
+/** The hash that the signer uses. Source: the SDK's type `HashConstructor`. */
 class Sha256 {
   private readonly hash: Hash | Hmac;
 

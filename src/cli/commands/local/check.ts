@@ -65,7 +65,7 @@ async function checkLocal(options: CheckOptions): Promise<number> {
 
 async function repair(ec2: LocalEc2, state: string): Promise<void> {
   // Drafts, dangling links, attachments and disks that were begun.
-  await ec2.mend();
+  await ec2.recover();
   await ec2.settled();
   const remembered = listRuns(state).flatMap(rememberedBy);
   for (const region of ec2.regions) {

@@ -8,7 +8,7 @@ import { shellWord } from '../../../linux/shell_quote.js';
 import { type Ports, serve } from '../../../local/http/server.js';
 import { isRegion } from '../../../local/request_identity.js';
 import { claimState } from '../../../runtime/runs/format.js';
-import { behaviourOf, inUse, logTo, makeRoom, openLocalEc2, serverLock } from '../../embedded_ec2.js';
+import { injectionOf, inUse, logTo, makeRoom, openLocalEc2, serverLock } from '../../embedded_ec2.js';
 import { ExitError, exits } from '../../exit_codes.js';
 import { localTools, mustHave } from '../../requirements.js';
 import { keepNote, newSecretKey, noteOf, type ServedNote } from '../../served_ec2.js';
@@ -58,7 +58,7 @@ async function serveLocal({ json, ...options }: ServeOptions): Promise<number> {
   claimState(state);
   await makeRoom(state);
   const { env } = process;
-  const behaviour = behaviourOf(options.latency ?? env['CHROOTFILE_LOCAL_LATENCY'], options.faults ?? env['CHROOTFILE_LOCAL_FAULTS']);
+  const injection = injectionOf(options.latency ?? env['CHROOTFILE_LOCAL_LATENCY'], options.faults ?? env['CHROOTFILE_LOCAL_FAULTS']);
   const { region, auth } = options;
   if (!isRegion(region)) throw new ExitError(exits.invalid, `--region ${region}: a region is called e.g. local-1 or eu-west-1`);
   checkPlace(options);
@@ -68,7 +68,7 @@ async function serveLocal({ json, ...options }: ServeOptions): Promise<number> {
   let forget = () => {};
   try {
     const log = logTo(options.log ?? env['CHROOTFILE_LOCAL_LOG']);
-    const ec2 = await openLocalEc2(state, region, { behaviour, aliases: true, secretKey, ...(log === undefined ? {} : { log }) });
+    const ec2 = await openLocalEc2(state, region, { injection, aliases: true, secretKey, ...(log === undefined ? {} : { log }) });
     const served = await serve(ec2, options).catch((error: NodeJS.ErrnoException) => {
       throw error.code === 'EADDRINUSE' ? new ExitError(exits.host, `${error.message}\n  help: --port 0 --metadata-port 0 takes ports that are free`) : error;
     });
