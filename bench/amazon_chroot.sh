@@ -1,5 +1,5 @@
 #!/bin/bash
-# Packer's amazon-chroot by hand, as short as it can honestly be: curl, local commands, and looks
+# Packer's amazon-chroot by hand, as short as possible: curl and local commands, polling
 # every 0.2 s.   usage: amazon_chroot.sh ENDPOINT NAME DEVICE-LETTER
 set -euo pipefail
 endpoint=$1 name=$2 letter=$3

@@ -1,5 +1,5 @@
 #!/bin/bash
-# The work of recipes/base.yml by hand, as short as it can honestly be: what chrootfile's own part is measured against.
+# The work of recipes/base.yml by hand, as short as possible, to compare with chrootfile.
 # Prints seconds by phase.   usage: base.sh FOLDER
 set -euo pipefail
 folder=$1

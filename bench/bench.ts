@@ -11,13 +11,13 @@ import { start } from './start.js';
 import { web } from './web.js';
 
 /**
- * Times chrootfile beside its peers and beside bare commands, in turn in one run, so that ratios hold when the machine's
- * speed drifts.
- *   npm run bench                    all of it: some forty minutes
+ * Times chrootfile, its peers and bare commands in turn in one run, so that ratios stay valid when the speed of the
+ * machine changes.
+ *   npm run bench                    everything: about forty minutes
  *   npm run bench -- start instant   some groups: start, screen, instant, delayed, base, web
  *   npm run bench -- --rounds 3      fewer rounds than the usual seven
  *   npm run bench -- --json          for programs
- *   npm run bench -- --write         the table of docs/bench.md
+ *   npm run bench -- --write         write docs/bench.md
  */
 const groups: Readonly<Record<string, (folder: string, rounds: number) => Row[] | Promise<Row[]>>> = { start, screen, instant, delayed, base, web };
 const { values: options, positionals: wanted } = parseArgs({
@@ -44,7 +44,7 @@ const date = new Date().toISOString();
 if (options.json) console.log(JSON.stringify({ date, machine: machine(), rows }, undefined, 2));
 if (options.write) writeFileSync(resolve(import.meta.dirname, '../docs/bench.md'), pageOf(rows));
 
-/** What it ran on and with. */
+/** The machine and the versions of the programs. */
 function machine(): string {
   const version = (...command: [string, ...string[]]) => {
     try {
@@ -54,7 +54,7 @@ function machine(): string {
           .split('\n')[0] ?? ''
       );
     } catch {
-      return `${command[0]}: not there`;
+      return `${command[0]}: not installed`;
     }
   };
   return [
@@ -70,10 +70,10 @@ function machine(): string {
 
 function textOf({ work, figures, bound, held }: Row): string {
   const lines = figures.map((figure) => `  ${figure.who.padEnd(28)} ${cellsOf(figure, figures[0]).join('  ')}`);
-  return [`${work}   bound: ${bound}: ${held ? 'held' : 'MISSED'}`, ...lines].join('\n');
+  return [`${work}   target: ${bound}: ${held ? 'met' : 'MISSED'}`, ...lines].join('\n');
 }
 
-/** Seconds, least to most, ratio of chrootfile to it, processor seconds, calls, memory. */
+/** Seconds, minimum to maximum, ratio of chrootfile to the program, CPU seconds, calls, memory. */
 function cellsOf(figure: Figure, ours: Figure | undefined): string[] {
   const { seconds, least, most, cpu, calls, memory_mb: memory, runs } = figure;
   const ratio = ours === undefined || ours === figure ? '' : (ours.seconds / seconds).toFixed(2);
@@ -92,9 +92,9 @@ function pageOf(all: readonly Row[]): string {
   const table = ({ work, figures, bound, held, note, plan }: Row) => [
     `## ${work}`,
     '',
-    `Bound: ${bound}. **${held ? 'Held' : 'Missed'}.**`,
+    `Target: ${bound}. **${held ? 'Met' : 'Missed'}.**`,
     '',
-    '| who | seconds | least to most | chrootfile ÷ it | CPU s | calls | MB | runs |',
+    '| program | seconds | minimum to maximum | chrootfile ÷ program | CPU s | calls | MB | runs |',
     '| --- | --- | --- | --- | --- | --- | --- | --- |',
     ...figures.map((figure) => `| ${figure.who} | ${cellsOf(figure, figures[0]).join(' | ')} |`),
     '',
@@ -102,10 +102,12 @@ function pageOf(all: readonly Row[]): string {
     ...(held || plan === undefined ? [] : [plan, '']),
   ];
   return [
-    '# Measured',
+    '# Benchmarks',
     '',
-    `Written by \`npm run bench -- --write\` on ${date.slice(0, 10)}: ${machine()}. Seconds are medians; one round before them is not`,
-    'counted; contenders run in turn. Compare ratios, not seconds: machines differ, and this one is shared.',
+    `\`npm run bench -- --write\` wrote this page on ${date.slice(0, 10)} on ${machine()}.`,
+    '',
+    'Seconds are medians after one warm-up round; the programs run in turn. Compare ratios rather than seconds, because machines',
+    'differ and this one is shared.',
     '',
     ...all.flatMap(table),
   ].join('\n');

@@ -11,7 +11,7 @@ const recipes = import.meta.dirname;
 interface Server {
   readonly endpoint: string;
   readonly log: string;
-  /** What its clients are told by the environment. */
+  /** Environment variables for its clients. */
   readonly env: Readonly<Record<string, string>>;
   stop(): Promise<void>;
 }
@@ -28,7 +28,7 @@ async function serve(folder: string, latency: 'instant' | 'ec2'): Promise<Server
   const closed = new Promise<void>((done) => child.on('close', () => done()));
   const line = await new Promise<string>((printed, fail) => {
     child.stdout?.once('data', (chunk) => printed(String(chunk)));
-    void closed.then(() => fail(new Error('local serve has ended')));
+    void closed.then(() => fail(new Error('local serve ended')));
   });
   return {
     ...(JSON.parse(line) as Pick<Server, 'endpoint' | 'env'>),
@@ -43,7 +43,7 @@ async function serve(folder: string, latency: 'instant' | 'ec2'): Promise<Server
   };
 }
 
-/** Those who build the same image, each under a name of its own and on a device of its own. */
+/** The programs that build the same image, each with its own image name and device. */
 function contenders(folder: string, { endpoint, env }: Server) {
   const name = () => `bench ${randomUUID()}`;
   const ours = (): Contender => ({
@@ -76,7 +76,7 @@ function contenders(folder: string, { endpoint, env }: Server) {
   return { ours, script, packer };
 }
 
-/** How many requests one run sends, and how much memory it has. */
+/** The number of requests and the peak memory of one run. */
 async function withCosts(figure: Figure, one: Contender, { log }: Server): Promise<Figure> {
   const before = countOf(log);
   timed(one.command(0), one.env);
@@ -88,7 +88,7 @@ function countOf(log: string): number {
   return readFileSync(log, 'utf8').split('\n').length;
 }
 
-/** All of amazon-chroot with nothing to provision, where EC2 takes no time: all is the builder's own. */
+/** amazon-chroot without provisioning on an EC2 without delays: all time is the builder's own. */
 export async function instant(folder: string, rounds: number): Promise<Row[]> {
   const server = await serve(join(folder, 'instant'), 'instant');
   try {
@@ -98,8 +98,8 @@ export async function instant(folder: string, rounds: number): Promise<Row[]> {
     for (const [i, one] of all.entries()) figures[i] = await withCosts(figures[i] as Figure, one, server);
     const [we, peer] = figures as [Figure, Figure];
     const plan =
-      "Of chrootfile's time a fifth is Node's own start, a fifth is reading the recipe and its two libraries, a tenth is loading AWS's SDK and a tenth its check of permissions, all in code that V8 meets for the first time. A snapshot of V8 would take most of that off, and is bound to one version of Node.";
-    return [{ work: 'amazon-chroot, EC2 at once', figures, bound: '≤ Packer; then the script', held: we.seconds <= peer.seconds, plan }];
+      "chrootfile spends a fifth of its time on the start of Node, a fifth on reading the recipe and its two libraries, a tenth on loading the AWS SDK and a tenth on checking permissions, all in code that V8 runs for the first time. A V8 snapshot would save most of that, but works with one version of Node only.";
+    return [{ work: 'amazon-chroot on an EC2 without delays', figures, bound: '≤ Packer', held: we.seconds <= peer.seconds, plan }];
   } finally {
     await server.stop();
   }
@@ -118,7 +118,7 @@ export async function delayed(folder: string, rounds: number): Promise<Row[]> {
     for (const i of [0, 1, 3]) figures[i] = await withCosts(figures[i] as Figure, all[i] as Contender, server);
     const [we] = figures as [Figure];
     const one: Row = {
-      work: `amazon-chroot, EC2 with delays of ${sum} s in all`,
+      work: `amazon-chroot on an EC2 with delays of ${sum} s in total`,
       figures,
       bound: `≤ 1.06 × ${sum} s = ${(1.06 * sum).toFixed(1)} s; fewer than 42 calls`,
       held: we.seconds <= 1.06 * sum && (we.calls ?? 0) < 42,
@@ -135,13 +135,13 @@ export async function delayed(folder: string, rounds: number): Promise<Row[]> {
       ),
     ];
     const slowest = four[0]?.seconds ?? 0;
-    return [one, { work: 'the same four times at once: the slowest', figures: four, bound: '≤ 1.15 × one run', held: slowest <= 1.15 * we.seconds }];
+    return [one, { work: 'Four of these builds at the same time: the slowest', figures: four, bound: '≤ 1.15 × one run', held: slowest <= 1.15 * we.seconds }];
   } finally {
     await server.stop();
   }
 }
 
-/** Several at once, again and again: what the slowest of them took. */
+/** Several builds at the same time, repeatedly: the time of the slowest. */
 async function atOnce(all: readonly Contender[], rounds: number): Promise<Figure> {
   const slowest: number[] = [];
   for (let round = 0; round < rounds; round += 1) slowest.push(Math.max(...(await Promise.all(all.map(secondsOf)))));

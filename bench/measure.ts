@@ -5,51 +5,51 @@ import { resolve } from 'node:path';
 /** The program that is timed. */
 export const program = resolve(import.meta.dirname, '../bin/chrootfile');
 
-/** What one contender took for a piece of work. */
+/** The measurements of one program. */
 export interface Figure {
   readonly who: string;
   readonly runs: number;
-  /** Seconds from start to end: median, least and most. */
+  /** Seconds from start to end: median, minimum and maximum. */
   readonly seconds: number;
   readonly least: number;
   readonly most: number;
-  /** Seconds of processor time of the whole tree; median. */
+  /** CPU seconds of the process tree; median. */
   readonly cpu?: number;
   /** Requests to EC2 and the metadata service, of one run. */
   readonly calls?: number;
-  /** The most that the whole tree had in memory at once, shared pages counted by their share. */
+  /** Peak memory of the process tree, with shared pages divided among their users. */
   readonly memory_mb?: number;
 }
 
-/** A piece of work with all who did it, the first being chrootfile. */
+/** A benchmark with the measurements of all programs; the first is chrootfile. */
 export interface Row {
   readonly work: string;
   readonly figures: readonly Figure[];
   readonly bound: string;
   readonly held: boolean;
   readonly note?: string;
-  /** Why the bound is missed where it is, and what would hold it. */
+  /** Why the target is missed, and what would reach it. */
   readonly plan?: string;
 }
 
-/** What one run took. */
+/** The times of one run. */
 export interface Timed {
   readonly seconds: number;
   readonly cpu: number;
 }
 
-/** Something that can be run again and again. */
+/** A program to measure. */
 export interface Contender {
   readonly who: string;
   readonly command: (round: number) => readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** How often it is counted; as all others unless said. */
+  /** Number of counted runs; defaults to that of the others. */
   readonly runs?: number;
 }
 
 /** Runs a command to its end. @throws Error when it fails. */
 export function timed(command: readonly string[], env: Readonly<Record<string, string>> = {}, cwd = process.cwd()): Timed {
-  // The shell's own account of all that ended below it, on a stream of its own.
+  // The shell's own measurement of all its descendants, on a separate stream.
   const done = spawnSync('bash', ['-c', 'TIMEFORMAT="%R %U %S"; exec 3>&1; { time "$@" >/dev/null 2>&3; } 2>&1 3>&2', 'bash', ...command], {
     cwd,
     env: { ...process.env, ...env },
@@ -62,7 +62,7 @@ export function timed(command: readonly string[], env: Readonly<Record<string, s
   return { seconds: Number(wall), cpu: Number(user) + Number(system) };
 }
 
-/** Times contenders in turn, A B A B …, after one round that is not counted, so that ratios hold when the machine drifts. */
+/** Times programs in turn, A B A B …, after one warm-up round, so that ratios stay valid when the speed of the machine changes. */
 export function inTurn(contenders: readonly Contender[], rounds: number, cwd = process.cwd()): Figure[] {
   const all = contenders.map(() => [] as Timed[]);
   for (let round = 0; round <= rounds; round += 1) {
@@ -84,7 +84,7 @@ export function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }
 
-/** Runs a command and gives the most memory its tree had, in MB. Source: proc(5), smaps_rollup, Pss. */
+/** Runs a command and returns the peak memory of its process tree, in MB. Source: proc(5), smaps_rollup, Pss. */
 export async function peakMemory(command: readonly string[], env: Readonly<Record<string, string>> = {}, cwd = process.cwd()): Promise<number> {
   const [name = '', ...args] = command;
   const child = spawn(name, args, { cwd, env: { ...process.env, ...env }, stdio: 'ignore' });

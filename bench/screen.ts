@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Contender, inTurn, median, program, type Row } from './measure.js';
 
-/** What the screen of a terminal costs beside plain lines, and how soon it shows that Ctrl-C arrived. */
+/** The cost of the screen compared with plain lines, and the time until it shows Ctrl-C. */
 export async function screen(folder: string, rounds: number): Promise<Row[]> {
   const env = { CHROOTFILE_STATE: join(folder, 'state'), TERM: 'xterm-256color', CI: '', GITHUB_ACTIONS: '' };
   writeFileSync(join(folder, 'true.yml'), recipe(1000, 'true; true'));

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Contender, inTurn, peakMemory, program, type Row } from './measure.js';
 
-/** What it costs to start, to check, and to run many small tasks; and the memory of a run that prints much. */
+/** The cost of starting, checking and running many small tasks, and the memory of a run with much output. */
 export async function start(folder: string, rounds: number): Promise<Row[]> {
   const env = { CHROOTFILE_STATE: join(folder, 'state') };
   const file = (name: string, text: string) => {
@@ -27,7 +27,7 @@ export async function start(folder: string, rounds: number): Promise<Row[]> {
       inTurn([ours('run', file('needs.yml', tasks(1000, 'if: true')), '-q'), node], rounds, folder),
       '≤ 3 × node -e 0',
       3,
-      'Reading 1,000 tasks with their places by the package yaml takes 1.6 × node -e 0 in a program that does nothing else, before Node itself. A reader of values alone, and places only for faults, would halve that; it is another package.',
+      'Parsing 1,000 tasks and their positions with the package yaml alone takes 1.6 × node -e 0, without the start of Node. A parser that computes positions only for errors would halve that, but it would be another package.',
     ),
     row(
       '1,000 tasks of `true; true`',
@@ -38,13 +38,13 @@ export async function start(folder: string, rounds: number): Promise<Row[]> {
       ),
       '≤ 6 × make -j2',
       6,
-      'Each script is setpriv, unshare, a shell as process 1 and its own shell, from a fork of a large process. Without setpriv and the second shell 5.6 × was measured; but then scripts outlive a killed run, and a script that is process 1 ignores signals. A small forking helper would take a tenth off.',
+      'Each script starts setpriv, unshare, a shell as process 1 and its own shell, forked from a large process. Without setpriv and the second shell the ratio was 5.6, but then scripts outlive a killed run, and a script that is process 1 ignores signals. A small helper that forks would save a tenth.',
     ),
   ];
   file('lines.yml', 'version: 1\nname: lines\ntasks:\n  many: {run: "seq 1000000; sleep 0.3"}\n');
   const memory = await peakMemory([program, 'run', 'lines.yml'], env, folder);
   const lines = inTurn([ours('run', 'lines.yml')], 1, folder).map((figure) => ({ ...figure, memory_mb: memory }));
-  return [...rows, { work: 'memory of a run with 10^6 lines of output', figures: lines, bound: '< 150 MB', held: memory < 150 }];
+  return [...rows, { work: 'Memory of a run with 10^6 lines of output', figures: lines, bound: '< 150 MB', held: memory < 150 }];
 }
 
 function row(work: string, figures: Row['figures'], bound: string, ratio: number, plan?: string): Row {

@@ -1,5 +1,5 @@
 #!/bin/bash
-# The work of recipes/web.yml by hand, as short as it can honestly be: what chrootfile's own part is measured against.
+# The work of recipes/web.yml by hand, as short as possible, to compare with chrootfile.
 # Prints seconds by phase.   usage: web.sh SOURCE FOLDER   (the disk of a base image; a folder on the same file system)
 set -euo pipefail
 source=$1 folder=$2 here=$(dirname "$0")

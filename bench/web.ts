@@ -5,7 +5,7 @@ import { median, phasesIn, program, type Row, secondsIn } from './measure.js';
 
 const recipes = resolve(import.meta.dirname, '../recipes');
 
-/** Which tasks of recipes/web.yml do what a phase of web.sh does. */
+/** The tasks of recipes/web.yml that correspond to each phase of web.sh. */
 const phases: Readonly<Record<string, readonly string[]>> = {
   clone: ['ami.volume'],
   attach: ['ami.disk'],
@@ -64,7 +64,7 @@ goals: [ami.image]
     };
     const plain = compare(spawnSync('stat', ['-f', '-c', '%T', folder], { encoding: 'utf8' }).stdout.trim());
     chrootfile('local', 'init', '--size', '30G', '--fs', 'xfs');
-    return [plain, compare('a pool of xfs')];
+    return [plain, compare('xfs (`local init`)')];
   } finally {
     chrootfile('undo', '--all');
     chrootfile('local', 'reset', '--yes');
@@ -97,7 +97,7 @@ function byRecipe(folder: string, env: NodeJS.ProcessEnv): Map<string, number> {
   return withWhole(seconds, whole);
 }
 
-/** With the time of the whole, and of what is in no phase: starting, loading, planning, finding the image. */
+/** Adds the total time, and the rest outside all phases: starting, loading, planning, finding the image. */
 function withWhole(seconds: Map<string, number>, whole: number): Map<string, number> {
   const known = [...seconds.values()].reduce((sum, each) => sum + each, 0);
   return seconds.set('whole', whole).set('rest', whole - known);

@@ -15,7 +15,7 @@ const loaded = new Map<string, { exports: unknown }>();
 
 /**
  * Loads a bundle with V8's cache of it: without one, half of the time of a start is compiling. V8 itself refuses the
- * cache of another version of V8; that it is whole and belongs to this source is checked here.
+ * cache of another version of V8; sums show whether it is complete and belongs to this source.
  */
 function load(name: string): unknown {
   const known = loaded.get(name);
@@ -52,7 +52,7 @@ function cacheFile(name: string): string {
   return join(own, `${name}.${process.argv.includes('run') ? 'run' : 'other'}.cache`);
 }
 
-/** The cache of a bundle, if there is one that is whole, of this source, and written by this user. */
+/** The cache of a bundle, if there is a complete one for this source that this user wrote. */
 function readCache(bundle: Buffer, file: string): Buffer | undefined {
   if (isMeasured) return undefined;
   try {

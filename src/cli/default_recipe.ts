@@ -7,7 +7,7 @@ export const defaultFile = 'chrootfile.yml';
 
 /**
  * The recipe to use when none is named: `chrootfile.yml` in this folder, else in the nearest folder above that has one.
- * One above is used only if nobody but the caller and root can have written it: what it says is run as root.
+ * A recipe above is used only if nobody but the caller and root could have written it, since its scripts run as root.
  * @returns {@link defaultFile} if there is none.
  * @throws ExitError when the nearest one above could have been written by somebody else.
  */
@@ -34,7 +34,7 @@ function mustBeTrusted(file: string): void {
   }
 }
 
-/** Who called sudo, where root runs this program by it. Source: sudo(8), "ENVIRONMENT". */
+/** The user who called sudo, if this program was started through it. Source: sudo(8), "ENVIRONMENT". */
 function sudoer(): number | undefined {
   const { SUDO_UID } = process.env;
   return process.getuid?.() === 0 && SUDO_UID !== undefined ? Number(SUDO_UID) : undefined;

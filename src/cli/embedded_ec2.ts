@@ -17,7 +17,7 @@ import { printError } from './terminal/output.js';
 
 /** Opens the embedded EC2 of a state folder; its pool is mounted where there is one. */
 export async function openLocalEc2(state: string, region = localRegion, options: Partial<LocalOptions> = {}): Promise<LocalEc2> {
-  // Not only where there is a pool: one may be in the making.
+  // Also without a pool: another process may be creating one.
   if (existsSync(state)) await whilePoolStays(state, () => openPool(runCommand, localFolder(state)));
   return localEc2(state, region, options);
 }
@@ -37,9 +37,9 @@ export function localEc2(state: string, region: string, options: Partial<LocalOp
 }
 
 /**
- * Latency and faults, as the environment or the command line names them.
+ * Latency and faults, as set by the environment or the command line.
  * @param latency `instant`, `ec2`, or a file for {@link latencyFrom}. @param rules a file for {@link rulesFrom}.
- * @throws ExitError for files that do not hold any.
+ * @throws ExitError for invalid files.
  */
 export function injectionOf(latency: string | undefined, rules: string | undefined): FaultInjection {
   const profile = latency === 'ec2' || latency === 'instant' ? latencies[latency] : undefined;
@@ -69,7 +69,7 @@ export function logTo(file: string | undefined) {
     try {
       appendFileSync(file, `${JSON.stringify({ time: new Date().toISOString(), ...entry })}\n`);
     } catch {
-      // What was asked for has been done, and must be answered; a full disk shows elsewhere.
+      // The request was carried out and must be answered; a full disk is reported elsewhere.
     }
   };
 }
@@ -88,7 +88,7 @@ export function serverLock(state: string): string {
 export async function makeRoom(state: string): Promise<void> {
   const pool = localFolder(state);
   const own = statSync(pool, { throwIfNoEntry: false });
-  // What was written to a volume and does not fit any more is tried once more, and given up by the kernel.
+  // The kernel retries writes to volumes that did not fit, and gives up those that still do not.
   const settle = async () => {
     const devices = devicesIn(regionsIn(pool).map((region) => join(pool, region, 'disks')));
     for (const device of devices) await hostShell.run(['blockdev', '--flushbufs', device]).catch(() => {});
@@ -100,18 +100,19 @@ export async function makeRoom(state: string): Promise<void> {
 /** @throws ExitError when a run uses the state of the embedded EC2, it is served, or a volume of any region is attached. */
 export function mustBeIdle(state: string): void {
   const busy = listRuns(state).find((run) => run.busy);
-  if (busy !== undefined) throw new ExitError(exits.locked, `run ${busy.id} goes on`);
-  if (isHeld(serverLock(state))) throw new ExitError(exits.locked, `it is being served by process ${ownerOf(serverLock(state))?.pid}\n  help: end that first`);
+  if (busy !== undefined) throw new ExitError(exits.locked, `run ${busy.id} is still running`);
+  if (isHeld(serverLock(state)))
+    throw new ExitError(exits.locked, `the embedded EC2 is being served by process ${ownerOf(serverLock(state))?.pid}\n  help: stop that process first`);
   const attached = regionsIn(localFolder(state)).flatMap((region) => {
     const { store } = localEc2(state, region);
     return store.list('volumes').filter((volume) => deviceOf(store.diskOf(volume.id)) !== undefined);
   });
   if (attached.length > 0) {
-    throw new ExitError(exits.invalid, `attached: ${attached.map((volume) => volume.id).join(', ')}\n  help: chrootfile undo --all`);
+    throw new ExitError(exits.invalid, `volumes are attached: ${attached.map((volume) => volume.id).join(', ')}\n  help: chrootfile undo --all`);
   }
 }
 
-/** That a volume which was attached for a client of a server stays so. */
+/** The message for a volume that stays attached because a client of a server still uses it. */
 export function inUse(volume: string, device: string): string {
   return `${volume} is still in use as ${device}: unmount it, then: chrootfile local detach`;
 }
@@ -121,7 +122,7 @@ export function localFolder(state: string): string {
   return join(state, 'local');
 }
 
-/** Runs programs of the host for the embedded EC2, which knows no shell of its own. */
+/** Runs programs of the host for the embedded EC2, which has no shell of its own. */
 export function runCommand(command: readonly string[], options: { readonly allow?: readonly number[]; readonly signal?: AbortSignal } = {}): Promise<string> {
   return hostShell.run(command, options);
 }

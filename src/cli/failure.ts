@@ -3,8 +3,8 @@ import type { DiagnosticFormat } from './reports/diagnostics.js';
 import { printError } from './terminal/output.js';
 
 /**
- * Prints why the program ends, each sort of error in its own words. Gives the exit code.
- * @param words the command line, without what is the recipe's.
+ * Prints why the program ends, and returns the exit code.
+ * @param words the command line, without the words after `--`.
  */
 export async function reportFailure(error: unknown, version: string, words: readonly string[]): Promise<number> {
   if (error instanceof ExitError) {
@@ -21,8 +21,8 @@ export async function reportFailure(error: unknown, version: string, words: read
     printError(
       `error: ${readableStack(error)}`,
       `  help: this is a bug in chrootfile (${version}, Node ${process.version}, ${process.platform} ${process.arch}).`,
-      '        Please report it, with these lines, the command and, where you can, the recipe. If it was a run that ended',
-      '        so, "chrootfile undo --all" cleans up after it.',
+      '        Please report it with these lines, the command and, if possible, the recipe. If a run ended this way,',
+      '        "chrootfile undo --all" cleans up after it.',
     );
     return exits.failed;
   }
@@ -34,13 +34,13 @@ export async function reportFailure(error: unknown, version: string, words: read
   return ofHost ? exits.host : exits.failed;
 }
 
-/** Whoever asked for JSON gets what is wrong with the recipe as JSON too. */
+/** With JSON output, diagnostics are JSON too. */
 function formatFor([verb = '', ...words]: readonly string[]): DiagnosticFormat {
   if (words.includes('--json')) return 'json';
   return verb === 'run' && / --format[ =]json/.test(` ${words.join(' ')}`) ? 'event' : 'text';
 }
 
-/** Errors that this program never throws with intent. What the world refuses is an `Error` with words for people. */
+/** Errors that this program never throws on purpose. Expected failures are plain `Error`s with a message for the user. */
 function isOurs(error: unknown): boolean {
   if (!(error instanceof Error)) return true;
   return [TypeError, RangeError, ReferenceError, SyntaxError, EvalError].some((type) => error instanceof type) || /^internal error/.test(error.message);

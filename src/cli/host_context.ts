@@ -6,9 +6,9 @@ import type { HostContext } from '../runtime/engine/kind.js';
 import { makeRoom, openLocalEc2 } from './embedded_ec2.js';
 import { servedAt } from './served_ec2.js';
 
-/** What a run, or an undo, works with, and what EC2 it opened. The SDK is loaded when EC2 is first asked for. */
+/** What a run or an undo works with, and the EC2 that it opened. The SDK is loaded when EC2 is first asked for. */
 export interface OpenedHostContext extends HostContext {
-  /** Undefined where nothing was asked of EC2, or it could not be opened. */
+  /** Undefined if EC2 was never called or could not be opened. */
   readonly opened: () => Ec2 | undefined;
 }
 
@@ -28,7 +28,7 @@ export function openHostContext({ cloud, state, signal, warn }: HostContextOptio
       opened = await opening;
       return opened;
     } catch (error) {
-      // The next task, or the undo, may find what was missing now.
+      // The next task or the undo may succeed.
       opening = undefined;
       throw error;
     }

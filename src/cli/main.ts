@@ -17,7 +17,7 @@ process.on('SIGXFSZ', () => {});
 declare const VERSION: string;
 let exitCode: number = exits.done;
 
-/** This program's own words, and those behind `--`, which are the recipe's. Before the verb `--` has no meaning. */
+/** The words for this program, and those after `--`, which are for the recipe. Before the verb `--` has no meaning. */
 function wordsOf(argv: readonly string[]): { own: string[]; passed: string[] } {
   const words = enterFolders(argv[0] === '--' ? argv.slice(1) : argv);
   const split = ['run', 'plan'].includes(words[0] ?? '') ? words.indexOf('--') : -1;
@@ -80,7 +80,7 @@ async function programFor(words: readonly string[], passed: readonly string[] = 
       `
 Examples:
   sudo chrootfile run recipes/base.yml         build an image
-  chrootfile plan recipes/base.yml image       show what that would do, and why
+  chrootfile plan recipes/base.yml image       show what that would do
   chrootfile check recipes/*.yml               validate recipes
   sudo chrootfile undo --all                   clean up after a run that was killed
 
@@ -99,7 +99,7 @@ something; 4 locked; 5 something could not be undone; 6 succeeded, but an output
 }
 
 void main();
-// Errors that nobody awaited end the program, as they do by default: the journal has what is to be undone.
+// Errors that nobody awaited end the program, as they do by default: the journal records what has to be undone.
 const end = (code: number) => process.exit(code);
 process.on('uncaughtException', (error) => void failed(error).then(end, () => end(exits.failed)));
 

@@ -19,21 +19,21 @@ export interface RunToOpen extends RunToLock {
   readonly redactor: Redactor;
   /** The environment of the program, as scripts see it: the SDK changes that of the process. */
   readonly environment: NodeJS.ProcessEnv;
-  /** Gives the value of a secret input, which notes do not hold. */
+  /** Returns the value of a secret input; notes do not contain it. */
   secret(input: string): string | undefined;
-  /** Where its events go, besides the record in its folder. */
+  /** Receives the events, in addition to the log in the folder of the run. */
   readonly sink: EventSink;
-  /** Where warnings go; absent: they are events. */
+  /** Receives warnings; if absent, they become events. */
   readonly warn?: (message: string) => void;
-  /** How many bytes of the output of each task are kept; absent: a policy. */
+  /** Maximum bytes of output kept for each task; if absent, the policy decides. */
   readonly logLimit?: number | undefined;
   readonly interruption: Interruption;
 }
 
-/** A run with all that running it, or undoing it, works with. */
+/** An open run, with everything needed to run or undo it. */
 export interface OpenRun {
   readonly journal: Journal;
-  /** To the record in its folder and the sink, without secrets. */
+  /** Sends an event, without secrets, to the log of the run and to the sink. */
   readonly emit: EventSink;
   readonly warn: (message: string) => void;
   readonly pipes: PipeMaker;
@@ -42,11 +42,11 @@ export interface OpenRun {
   readonly undoers: ReadonlyMap<string, Undoer>;
   /** The undo scripts of this run as rendered, by note. */
   readonly rendered: Map<number, RenderedUndo>;
-  /** Closes everything. What cannot be closed is a warning: the run is over, and `undo --all` removes what is left. */
+  /** Closes everything. A failure to close is a warning: the run is over, and `undo --all` removes leftovers. */
   close(): Promise<void>;
 }
 
-/** Locks a run and opens all that it takes to run it or to undo it. A signal during an undo becomes an event. */
+/** Locks a run and opens everything needed to run or undo it. A signal during an undo becomes an event. */
 export async function openRun(run: RunToOpen): Promise<OpenRun> {
   const { folder, redactor, environment, secret, interruption } = run;
   hideSecrets(redactor);
@@ -74,7 +74,7 @@ export async function openRun(run: RunToOpen): Promise<OpenRun> {
   return { journal, emit, warn, pipes, host, undoers, rendered, close };
 }
 
-/** Does steps in turn. One that fails keeps no other from being done. */
+/** Runs steps in order. A failed step does not prevent the others. */
 async function inTurn(...steps: readonly (() => void | Promise<void>)[]): Promise<void> {
   for (const step of steps) {
     try {

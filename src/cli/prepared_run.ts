@@ -11,7 +11,7 @@ import { stateText } from './run_state.js';
 import { stateFolder } from './state.js';
 import type { FailureMode } from './terminal/debugging.js';
 
-/** What the command line says of a run. */
+/** The arguments and options of `chrootfile run`. */
 export interface RunOptions extends CloudOptions {
   readonly state?: string;
   readonly input: readonly string[];
@@ -37,18 +37,18 @@ export interface RunOptions extends CloudOptions {
   readonly sandboxRefused: boolean;
 }
 
-/** A run with everything checked, ready to begin or to go on. */
+/** A run with everything checked, ready to start or resume. */
 export interface PreparedRun {
   readonly loaded: LoadedRecipe;
   readonly plan: Plan;
   readonly inputs: ReadonlyMap<string, unknown>;
   readonly folder: RunFolder;
-  /** Of a run that is gone on with: what is known of it, and what ended well. */
+  /** For a resumed run: its saved state, and the tasks that succeeded. */
   readonly kept?: KeptRun;
   readonly done: ReadonlyMap<string, Ended>;
 }
 
-/** Makes ready to run a recipe, or some goals of it. */
+/** Prepares to run a recipe, or some of its goals. */
 export function prepareRun(file: string, goals: readonly string[], options: RunOptions): PreparedRun {
   const loaded = loadRecipe(file, options);
   const plan = makePlan(loaded.module, loaded.tasks, goals);
@@ -58,26 +58,26 @@ export function prepareRun(file: string, goals: readonly string[], options: RunO
   return { loaded, plan, inputs, folder, done: new Map() };
 }
 
-/** Makes ready to go on with a kept run: the recipe as it is now, the values and results of then. */
+/** Prepares to resume a kept run: with the recipe as it is now, and the saved values and results. */
 export function prepareResume(options: RunOptions): PreparedRun {
   const { folder, kept } = findKept(options);
   const keeper = keeperOf(folder.keeper);
   if (keeper !== undefined && !isWith(keeper))
-    throw refusal(folder, 'this program is not where its mounts are', 'leave out --no-sandbox, and start it by bin/chrootfile');
+    throw refusal(folder, 'this process cannot see its mounts', 'remove --no-sandbox, and start chrootfile by bin/chrootfile');
   const given = options.input.map(pair).filter(([name]) => name in kept.inputs);
   if (given.length > 0 || options.inputs.length > 0)
-    throw refusal(folder, `it has its inputs: ${Object.keys(kept.inputs).join(', ')}`, 'give only those that are secret');
+    throw refusal(folder, `these inputs are already set: ${Object.keys(kept.inputs).join(', ')}`, 'set only secret inputs');
   process.chdir(kept.folder);
   const loaded = loadRecipe(kept.recipe, { ...options, kept: new Map(Object.entries(kept.inputs)) });
   const plan = makePlan(loaded.module, loaded.tasks, kept.goals);
   mustBePlaced(plan);
   const inputs = inputsOf(loaded);
   const { done, obstacle } = nodesDone(kept, plan);
-  if (obstacle !== undefined) throw refusal(folder, obstacle, `take the change back, or chrootfile undo ${folder.id} and begin anew`);
+  if (obstacle !== undefined) throw refusal(folder, obstacle, `revert the change; or chrootfile undo ${folder.id}, and run the recipe again`);
   return { loaded, plan, inputs, folder, kept, done };
 }
 
-/** The kept run that `--resume` names. @throws ExitError when it is none, or cannot be gone on with. */
+/** The kept run that `--resume` names. @throws ExitError when there is none, or when it cannot be resumed. */
 export function findKept({ state, resume }: Pick<RunOptions, 'state' | 'resume'>): { folder: RunFolder; kept: KeptRun } {
   const folder = findRun(stateFolder(state), resume);
   const kept = readKept(folder);
@@ -91,7 +91,7 @@ export function findKept({ state, resume }: Pick<RunOptions, 'state' | 'resume'>
   }
   if (isOfOtherVersion(kept)) throw refusal(folder, 'another version of chrootfile kept it', `chrootfile undo ${folder.id}, and run the recipe again`);
   if (kept.sandbox && keeperOf(folder.keeper) === undefined)
-    throw refusal(folder, 'its mounts are gone, as after a restart of the machine', `chrootfile undo ${folder.id}`);
+    throw refusal(folder, 'its mounts no longer exist, for example because the machine was restarted', `chrootfile undo ${folder.id}`);
   return { folder, kept };
 }
 

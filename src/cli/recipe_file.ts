@@ -19,24 +19,24 @@ import { scriptErrors } from './script_syntax.js';
 /** The folder of the built-in libraries, seen from `dist/` and from `src/cli/`. */
 const builtIn = ['../recipes/lib', '../../recipes/lib'].map((path) => join(import.meta.dirname, path)).find((path) => existsSync(path)) ?? '';
 
-/** A recipe with its libraries, every name in it found. */
+/** A recipe with its libraries and all names resolved. */
 export interface LoadedRecipe {
   readonly file: string;
   readonly module: Module;
   readonly tasks: ReadonlyMap<string, LinkedTask>;
   /** What is allowed, but probably a mistake. */
   readonly warnings: readonly Diagnostic[];
-  /** The values of its inputs, as far as they are known, and what is wrong with them. */
+  /** The known values of its inputs, and the errors in them. */
   readonly inputs: { readonly values: Map<string, unknown>; readonly diagnostics: readonly Diagnostic[] };
 }
 
-/** What the command line says of inputs: `-i name=value`, and files; and what it passes to the recipe. */
+/** The inputs on the command line: `-i name=value` and files; and the words it passes to the recipe. */
 export interface GivenInputs {
   readonly input?: readonly string[];
   readonly inputs?: readonly string[];
-  /** The words behind `--`, which are `run.arguments`. */
+  /** The words after `--`, which are `run.arguments`. */
   readonly arguments?: readonly string[];
-  /** Values that are fixed: those of a run that is gone on with. */
+  /** Fixed values: those of a resumed run. */
   readonly kept?: ReadonlyMap<string, unknown>;
 }
 
@@ -52,7 +52,7 @@ export function loadRecipe(file: string, given: GivenInputs = {}): LoadedRecipe 
   const ofScripts = scriptErrors(module, diagnostics);
   diagnostics.push(...ofScripts.filter(({ severity }) => severity === undefined));
   const inputs = inputsFor(module, given);
-  // What must be given is asked for when something runs; what was given must fit at once.
+  // A missing value is an error only when something runs; an invalid one is an error now.
   const unfit = inputs.diagnostics.filter(({ code }) => code !== 'missing-input');
   const known = knownTo({ inputs });
   const tasks = linkModule(module, [...diagnostics, ...unfit], known);
@@ -61,18 +61,18 @@ export function loadRecipe(file: string, given: GivenInputs = {}): LoadedRecipe 
   return { file, module, tasks, inputs, warnings: ofScripts };
 }
 
-/** What the plan of a recipe may know before anything runs. */
+/** What the plan of a recipe may use before anything runs. */
 export function knownTo({ inputs }: Pick<LoadedRecipe, 'inputs'>): KnownBefore {
   return { inputs: inputs.values, environment: (name) => process.env[name] };
 }
 
-/** Loads a recipe and its libraries, without looking for the names in them. */
+/** Loads a recipe and its libraries without resolving names. */
 export function outlineOf(file: string): { module: Module; diagnostics: Diagnostic[] } {
   try {
     return loadModule(file, language, { read, builtIn, resolvePackage, show: shown });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === undefined) throw error;
-    const help = 'name a recipe, e.g. chrootfile run base.yml, or create one by chrootfile init';
+    const help = 'name a recipe, e.g. chrootfile run base.yml, or create one with chrootfile init';
     throw new RecipeError([{ code: 'command-line', message: `cannot read ${file}: ${reasonOf(error)}`, help: file === defaultFile ? help : undefined }]);
   }
 }
@@ -87,7 +87,7 @@ function resolvePackage(name: string, folder: string): string {
 }
 
 /**
- * Tells the recipe from the tasks on the command line: the first word is a file when it looks like one or is one.
+ * Separates the recipe from the tasks on the command line: the first word is a file when it looks like one or is one.
  */
 export function fileAndTasks(words: readonly string[]): { file: string; tasks: string[] } {
   const [first, ...rest] = words;
@@ -106,7 +106,7 @@ function inputsFor(module: Module, { input = [], inputs = [], kept = new Map() }
   });
 }
 
-/** The values of a recipe's inputs. @throws RecipeError with what is missing or unfit. */
+/** The values of a recipe's inputs. @throws RecipeError with the missing and invalid ones. */
 export function inputsOf({ inputs }: LoadedRecipe): Map<string, unknown> {
   if (inputs.diagnostics.length > 0) throw new RecipeError(inputs.diagnostics);
   return inputs.values;
@@ -145,7 +145,7 @@ function inputsFile(file: string): InputsFile {
   return { document, texts };
 }
 
-/** What is wrong with a file of values: what stands behind the first sign in its message may be one. */
+/** The diagnostic for a file of values, cut at the first punctuation: the rest of the message may contain a value. */
 function withoutValues({ code, message, span }: Diagnostic): Diagnostic {
   return { code, message: message.replace(/[^\w\s(),'].*/s, '').trimEnd(), span };
 }
@@ -155,7 +155,7 @@ function reasonOf(error: unknown): string {
   return code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : message;
 }
 
-/** The shortest path that leads to a file from here. */
+/** The shortest path to a file from the working directory. */
 function shown(path: string): string {
   const near = relative(process.cwd(), path);
   return near.startsWith('../../') ? path : near;

@@ -3,7 +3,7 @@ import type { AnyKind } from '../runtime/engine/kind.js';
 
 type Schema = Readonly<Record<string, unknown>>;
 
-/** A parameter or an output of a kind, as a manual tells it. */
+/** A parameter or an output of a kind, as the manual shows it. */
 export interface ManualRow {
   readonly name: string;
   readonly type: string;
@@ -18,18 +18,18 @@ export function rowsOf(schema: AnyKind['params']): ManualRow[] {
   return rows(schema as unknown as Schema);
 }
 
-/** A task of a kind, as it stands in a recipe. */
+/** A task of a kind, as written in a recipe. */
 export function exampleOf(kind: AnyKind): string {
   const task = { uses: kind.name, ...(kind.in === 'required' ? { in: 'sys' } : {}), ...(Object.keys(kind.example).length === 0 ? {} : { with: kind.example }) };
   return stringify({ tasks: { example: task } }, { lineWidth: 0 }).trimEnd();
 }
 
-/** What becomes of what a kind makes. */
+/** What happens to the things that a kind creates. */
 export function undoOf(kind: AnyKind): string {
   if (kind.takesBack === undefined) return 'Nothing is undone.';
   return kind.lifetime === 'resource'
     ? `At its release, once nothing uses it, and when the run fails: ${kind.takesBack}.`
-    : `When the run fails: ${kind.takesBack}. When it ends well, what was made stays.`;
+    : `When the run fails: ${kind.takesBack}. When the run succeeds, what it created stays.`;
 }
 
 function rows(schema: Schema): ManualRow[] {

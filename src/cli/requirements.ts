@@ -37,7 +37,7 @@ export const localTools: readonly Tool[] = [
 /** Programs that scripts of the host often run, and the package that has each. */
 const scriptPrograms: Readonly<Record<string, string>> = { mmdebstrap: 'mmdebstrap', debootstrap: 'debootstrap', 'ansible-playbook': 'ansible' };
 
-/** What the tasks of a plan need, as far as the values of `with` are known. */
+/** The tools that the tasks of a plan need, as far as the values of `with` are known. */
 export function toolsFor(plan: Plan, known: KnownBefore): Tool[] {
   return [...runTools, ...[...plan.tasks.values()].flatMap((task) => toolsOf(task, known))];
 }
@@ -50,7 +50,7 @@ function toolsOf(linked: LinkedTask, known: KnownBefore): Tool[] {
   }
   if (action.type !== 'run') return [];
   const asks = action.interactive ? [{ program: 'script', package: 'bsdutils' }] : [];
-  // One that may not run, or may fail, or installs what it needs, reports it by itself.
+  // A script that may not run, may fail, or installs what it needs reports a missing program itself.
   const text = action.script.type === 'template' ? action.script.template.text : action.script.type === 'literal' ? String(action.script.value) : '';
   if (linked.in !== undefined || condition !== undefined || freshness !== undefined || continueOnError || /\binstall\b/.test(withoutMessages(text)))
     return asks;
@@ -74,7 +74,7 @@ export function knownWith({ task: { action }, module }: LinkedTask, known: Known
   );
 }
 
-/** What a process without the right to mount can do about it. */
+/** Help for a process that may not mount. */
 export const privilegedHelp = 'a container must be privileged: docker run --privileged -v /dev:/dev';
 
 /** Whether this process has CAP_SYS_ADMIN, which mounting needs. Source: proc(5), capabilities(7). */
@@ -83,7 +83,7 @@ export function canAdminister(): boolean {
   return ((BigInt(`0x${effective}`) >> 21n) & 1n) === 1n;
 }
 
-/** @throws ExitError where this process may not mount. @param refused whether the launcher has tried in vain. */
+/** @throws ExitError where this process may not mount. @param refused whether the launcher tried and failed. */
 export function mustBeAbleToMount(refused: boolean): void {
   if (!refused && canAdminister()) return;
   const why = canAdminister() ? 'the system refuses a mount namespace' : 'this process does not have CAP_SYS_ADMIN';
@@ -95,7 +95,7 @@ export function loopDevicesMissing(): string | undefined {
   return existsSync('/dev/loop-control') ? undefined : 'no /dev/loop-control';
 }
 
-/** What can be done where there are no loop devices. */
+/** Help for a machine without loop devices. */
 export const loopHelp = 'modprobe loop; a container also needs --privileged -v /dev:/dev';
 
 const mib = 2 ** 20;

@@ -9,7 +9,7 @@ import { printError } from './terminal/output.js';
 
 type Finished = Extract<RunEvent, { type: 'run.finished' }>;
 
-/** Writes what is run into the run's folder, for people who ask later. */
+/** Writes the recipe, the inputs and the plan to the run's folder, for later reference. */
 export function writeInputs({ folder, loaded, plan, inputs }: PreparedRun, redactor: Redactor): void {
   const write = (name: string, text: string) => writeWhole(join(folder.path, name), text);
   write('recipe.yml', redactor.redact(loaded.module.recipe.document.source.text));
@@ -18,7 +18,7 @@ export function writeInputs({ folder, loaded, plan, inputs }: PreparedRun, redac
   write('plan.json', `${JSON.stringify(redactor.redactValue(planJson(plan)), undefined, 1)}\n`);
 }
 
-/** Writes what a run made, once it was printed: where that fails, the run has succeeded all the same. */
+/** Writes what a run created, after printing it: the run has succeeded even if writing fails. */
 export function writeOutputs({ folder, loaded }: PreparedRun, manifest: string | undefined, started: Date, { outputs, artifacts }: Finished): void {
   const made: ManifestJson = {
     version: 1,

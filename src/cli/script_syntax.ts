@@ -7,19 +7,19 @@ import type { Span } from '../dsl/syntax/source.js';
 import type { Value } from '../dsl/syntax/values.js';
 import { shellFor } from '../runtime/engine/script_environment.js';
 
-/** A script of a recipe, as it is written. */
+/** A script of a recipe, as written. */
 interface WrittenScript {
   readonly value: Value;
-  /** Its text, with a word in the place of each template. */
+  /** Its text, with each template replaced by a word. */
   readonly text: string;
   readonly shell: Shell;
-  /** Whether it runs on the build host; the shells of an image may be others. */
+  /** Whether it runs on the build host; an image may have other shells. */
   readonly onHost: boolean;
 }
 
 type Shell = 'sh' | 'bash';
 
-/** Most scripts that are read. Each takes about 1 ms, so that this stays within the time that a check may take. */
+/** Maximum number of scripts to check. Each takes about 1 ms, so a check stays within its time limit. */
 const mostScripts = 1000;
 
 /**
@@ -63,7 +63,7 @@ function* scriptsOfTask({ action, in: chroot, preconditions, freshness }: Task):
   }
 }
 
-/** The text of a script, if a shell reads it as it will be; undefined where only its run can tell. */
+/** The text of a script as the shell will read it; undefined if that depends on the run. */
 function readableText(value: Value): string | undefined {
   const text = value.type === 'template' ? value.template.text : value.type === 'literal' ? String(value.value ?? '') : '';
   // An alias or an option of the shell changes what follows in the script.
@@ -78,29 +78,29 @@ function shellNamed([program = '', argument = '']: readonly string[]): Shell | u
   return name === 'sh' || name === 'bash' ? name : undefined;
 }
 
-/** What a shell says of each script, empty where it finds no error. */
+/** What a shell prints for each script: empty if it finds no error. */
 function errorsOf(shell: Shell, texts: readonly string[]): string[] {
   if (texts.length === 0) return [];
   let end = 'CHROOTFILE_SCRIPT';
   while (texts.some((text) => text.includes(end))) end += '_';
-  // Behind `set -n` a shell only reads: in a copy of itself for each script, since an error ends it.
+  // After `set -n` a shell only parses. Each script has a subshell, since an error ends the shell.
   const input = texts.map((text) => `(. /dev/stdin) <<'${end}'\nset -n\n${text}\n${end}\necho "${end} $?" >&2\n`).join('');
   const { stderr, error } = spawnSync(shell, { input, encoding: 'utf8', env: { PATH: process.env['PATH'], LC_ALL: 'C' }, timeout: 60_000 });
   if (error !== undefined) return [];
-  const said = stderr.split(new RegExp(`^${end} (\\d+)\\n`, 'm'));
-  return texts.map((_, i) => (Number(said[2 * i + 1] ?? 0) === 0 ? '' : (said[2 * i] ?? '')));
+  const printed = stderr.split(new RegExp(`^${end} (\\d+)\\n`, 'm'));
+  return texts.map((_, i) => (Number(printed[2 * i + 1] ?? 0) === 0 ? '' : (printed[2 * i] ?? '')));
 }
 
-/** As dash and busybox, or bash, say it: `sh: 4: /dev/stdin: Syntax error: …`, `/dev/stdin: line 4: syntax error …`. */
+/** As printed by dash and busybox, and by bash: `sh: 4: /dev/stdin: Syntax error: …`, `/dev/stdin: line 4: syntax error …`. */
 const shellMessage = /(?:(\d+): \/dev\/stdin|\/dev\/stdin: line (\d+)): (?:syntax error:? (?:near )?)?(.*)$/im;
 
-function diagnosticOf({ value, text, onHost }: WrittenScript, said: string): Diagnostic[] {
-  const [, dash, bash, detail] = shellMessage.exec(said) ?? [];
+function diagnosticOf({ value, text, onHost }: WrittenScript, printed: string): Diagnostic[] {
+  const [, dash, bash, detail] = shellMessage.exec(printed) ?? [];
   if (detail === undefined) return [];
   const lines = text.trimEnd().split('\n');
   // Its first line was `set -n`.
   const line = Math.min(Number(dash ?? bash) - 1, lines.length);
-  // Behind these may be what is no shell, such as an archive.
+  // What follows these may not be shell, such as an archive.
   if (lines.slice(0, line - 1).some((each) => /^(exit|exec)\b/.test(each))) return [];
   const file = fileOf(value);
   return [

@@ -12,7 +12,7 @@ import { serverLock } from './embedded_ec2.js';
 export interface ServedNote extends Pick<Served, 'endpoint' | 'metadata' | 'hosts'> {
   readonly region: string;
   readonly state: string;
-  /** What clients of AWS are told by the environment. */
+  /** Environment variables for AWS clients. */
   readonly env: Readonly<Record<string, string>>;
 }
 
@@ -22,8 +22,8 @@ export function newSecretKey(): string {
 }
 
 /**
- * The note of a server. The access key id names the account; any other will do, too.
- * @param listen where other machines may use it: they have no use for the metadata service, on the loopback interface.
+ * The note of a server. The access key id names the account; any other works too.
+ * @param listen set if other machines may use it: they cannot reach the metadata service, which listens on the loopback interface.
  */
 export function noteOf(
   { endpoint, metadata, hosts }: Omit<Served, 'close'>,
@@ -43,14 +43,15 @@ export function noteOf(
   return { endpoint, metadata, hosts, region, state, env };
 }
 
-/** Keeps the note of a server while that runs. @returns what removes it. */
+/** Writes the note of a running server. @returns a function that removes it. */
 export function keepNote(note: ServedNote): () => void {
   writeWhole(fileIn(note.state), `${JSON.stringify(note)}\n`);
   return () => removeFile(fileIn(note.state));
 }
 
 /**
- * How to speak to the EC2 at an endpoint, where it is served from a state folder, by whatever name it answers to. The access key id of the environment goes on choosing the account.
+ * The keys for the EC2 at an endpoint, if it is served from a state folder under this or another name. The access key id
+ * of the environment still selects the account.
  */
 export function servedAt(endpoint: string | undefined, state: string): ServedKeys | undefined {
   const note = endpoint === undefined ? undefined : liveNote(state);
@@ -66,7 +67,7 @@ function isAt(note: ServedNote, endpoint: string): boolean {
   return port === new URL(note.endpoint).port && note.hosts.includes(hostname.replace(/^\[(.*)\]$/, '$1'));
 }
 
-/** The note of the server that has a state folder now: one that was killed leaves its own. */
+/** The note of the running server of a state folder; a killed server leaves its note behind. */
 export function liveNote(state: string): ServedNote | undefined {
   const note = noteIn(state);
   return note !== undefined && isHeld(serverLock(state)) ? note : undefined;
@@ -76,7 +77,7 @@ function noteIn(state: string): ServedNote | undefined {
   try {
     return readJson(fileIn(state)) as ServedNote;
   } catch (error) {
-    // Somebody else's state is not ours to read.
+    // The state folder of another user.
     if (['ENOENT', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
     throw error;
   }

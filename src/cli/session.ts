@@ -24,7 +24,7 @@ import { writeInputs, writeOutputs } from './run_files.js';
 import { hasPerson } from './terminal/output.js';
 import type { Interruption } from './terminal/signals.js';
 
-/** Runs what was prepared, from its lock to its last line; gives the exit code. */
+/** Runs a prepared run, from its lock to its last line of output; returns the exit code. */
 export async function runSession(prepared: PreparedRun, options: RunOptions, interruption: Interruption): Promise<number> {
   const { plan, inputs, folder, kept, done } = prepared;
   const { signal } = interruption;
@@ -108,7 +108,7 @@ export async function runSession(prepared: PreparedRun, options: RunOptions, int
 
 type Finished = Extract<RunEvent, { type: 'run.finished' }>;
 
-/** Knows the values of the inputs that are secret. */
+/** A redactor with the values of all secret inputs. */
 function redactorFor({ loaded, inputs }: PreparedRun): Redactor {
   const redactor = new Redactor();
   for (const [name, declared] of loaded.module.recipe.inputs) if (declared.secret) redactor.add(inputs.get(name));
@@ -129,16 +129,16 @@ function newJournal({ loaded, folder }: PreparedRun, options: RunOptions, starte
 }
 
 /**
- * Writes down what is run. A kept run is one that goes on from here.
- * @throws ExitError when somebody undid the kept run, or went on with it, while this one waited.
+ * Writes the recipe, inputs and plan of the run. From here on, a kept run counts as running.
+ * @throws ExitError when the kept run was undone or resumed while this process waited for its lock.
  */
 async function begin(prepared: PreparedRun, journal: Journal, redactor: Redactor): Promise<void> {
   const { folder, kept } = prepared;
   if (kept !== undefined && (journal.ended !== undefined || readKept(folder) === undefined))
-    throw new ExitError(exits.invalid, `run ${folder.id} cannot be resumed: it is ${journal.ended ?? 'gone on with already'}`);
+    throw new ExitError(exits.invalid, `run ${folder.id} cannot be resumed: it was already ${journal.ended === undefined ? 'resumed' : 'undone'}`);
   writeInputs(prepared, redactor);
   if (kept === undefined) return;
-  // This process is where its mounts are, and holds them from here on.
+  // This process is in the namespace of its mounts, and keeps them from here on.
   forgetKept(folder);
   await letNamespaceGo(folder.keeper);
 }
@@ -156,7 +156,7 @@ function startedEvent({ loaded, plan, folder, done }: PreparedRun): RunEvent {
   };
 }
 
-/** A run that is kept leaves its mounts, and all it takes to go on. @returns whether that could be written down. */
+/** Keeps the mounts of a run and everything needed to resume it. @returns whether it could be saved. */
 function keep(
   { loaded, plan, inputs, folder }: PreparedRun,
   ended: ReadonlyMap<string, Ended>,
@@ -194,9 +194,9 @@ function warnOfDeadRuns(own: RunFolder, warn: (message: string) => void): void {
   for (const run of listRuns(own.state)) {
     if (run.id === own.id) continue;
     const { state, open, error, run: id } = run.summary();
-    const things = `${open} thing${open === 1 ? '' : 's'}`;
+    const changes = `${open} change${open === 1 ? '' : 's'} to undo`;
     if (state === 'unreadable') warn(`the journal of run ${id} is damaged (${error}): chrootfile undo ${id}`);
-    else if (open > 0 && state === 'paused') warn(`run ${id} is kept, with ${things}: chrootfile run --resume ${id}, or undo ${id}`);
-    else if (open > 0 && (state === 'interrupted' || state === 'left_behind')) warn(`run ${id} left ${things} behind: chrootfile undo ${id}`);
+    else if (open > 0 && state === 'paused') warn(`run ${id} is paused, with ${changes}: chrootfile run --resume ${id}, or undo ${id}`);
+    else if (open > 0 && (state === 'interrupted' || state === 'left_behind')) warn(`run ${id} left ${changes}: chrootfile undo ${id}`);
   }
 }

@@ -9,7 +9,7 @@ export function isRoot(): boolean {
 }
 
 /**
- * The folder that keeps runs and the embedded EC2: the one named, else the system's for root, else the user's.
+ * The folder of runs and the embedded EC2: the named one, else the system's for root, else the user's.
  * @throws FormatError when a newer version has written it.
  */
 export function stateFolder(folder: string | undefined): string {

@@ -4,27 +4,27 @@ import { danglingLinkFindings, type Finding, findingsIn } from '../local/check.j
 import type { LocalEc2 } from '../local/ec2.js';
 import { localFolder } from './embedded_ec2.js';
 
-/** What crashes and power cuts left of the embedded EC2, with what can be done about it. */
-export type Found = Omit<Finding, 'type'> & { readonly type: Finding['type'] | 'dead lock'; readonly help: string };
+/** Damage to the embedded EC2 by crashes and power cuts, with a help text. */
+export type Found = Omit<Finding, 'type'> & { readonly type: Finding['type'] | 'stale lock'; readonly help: string };
 
 const help: Readonly<Record<Found['type'], string>> = {
-  'unreadable record': '--repair rebuilds it where a run tells what it said; --delete-orphans ID deletes it',
+  'unreadable record': '--repair rebuilds it if the record of a run describes it; --delete-orphans ID deletes it',
   'disk without a record': '--delete-orphans ID deletes it',
   'record without a disk': '--repair sets it aside',
   unfinished:
-    '--repair finishes it where it can; else chrootfile undo --all; where another client asked for it: chrootfile local serve, then its delete-volume or delete-snapshot',
+    '--repair finishes it if possible; else chrootfile undo --all; if another client created it: chrootfile local serve, then its delete-volume or delete-snapshot',
   draft: '--repair removes it',
   'dangling link': '--repair removes it',
-  'dead lock': '--repair removes it',
+  'stale lock': '--repair removes it',
 };
 
-/** What is not as it should be in the store of a state folder. Records that cannot be read are set aside. */
+/** The damage in the store of a state folder. Unreadable records are set aside. */
 export async function storeFindings(ec2: LocalEc2, state: string): Promise<Found[]> {
   for (const region of ec2.regions) findingsIn(ec2.storeOf(region));
   await ec2.setUnreadableAside();
   const found = [...ec2.regions.flatMap((region) => findingsIn(ec2.storeOf(region))), ...danglingLinkFindings()];
   const locks = lockFolders(state).flatMap((folder) => deadLocksIn(folder));
-  return [...found, ...locks.map((path) => ({ type: 'dead lock' as const, region: '', path }))].map((each) => ({ ...each, help: help[each.type] }));
+  return [...found, ...locks.map((path) => ({ type: 'stale lock' as const, region: '', path }))].map((each) => ({ ...each, help: help[each.type] }));
 }
 
 /** Where locks of the embedded EC2 are. */

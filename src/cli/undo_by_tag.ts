@@ -8,7 +8,7 @@ import type { UndoOptions } from '../runtime/runs/undo.js';
 import { localFolder } from './embedded_ec2.js';
 
 /**
- * Finds what a damaged journal may have named by the run's tag, in the regions that are known of it, and removes it.
+ * Finds the resources that a damaged journal may have recorded, by the run's tag in its known regions, and deletes them.
  * @returns what is left.
  */
 export async function undoByTag(folder: RunFolder, { host, journal }: UndoOptions): Promise<Left[]> {

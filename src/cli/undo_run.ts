@@ -15,14 +15,14 @@ import { print, printError, styled } from './terminal/output.js';
 import type { Interruption } from './terminal/signals.js';
 import { undoByTag } from './undo_by_tag.js';
 
-/** What the command line says of an undo. */
+/** The options of an undo. */
 export interface UndoRunOptions {
   readonly json: boolean;
   /** Values of secret inputs, as `name=value`. */
   readonly input: readonly string[];
 }
 
-/** Undoes a run, from its lock to its last line. @throws ExitError for one that succeeded. */
+/** Undoes a run, from its lock to its last line of output. @throws ExitError for one that succeeded. */
 export async function undoRun(
   folder: RunFolder,
   options: UndoRunOptions,
@@ -35,7 +35,7 @@ export async function undoRun(
   let damage: Damage | undefined;
   const run = await openRun({
     folder,
-    // A run that goes on holds this lock: exit 4.
+    // A running run holds this lock: exit 4.
     purpose: 'undo',
     openJournal: async () => {
       damage = await salvage(folder);
@@ -44,7 +44,7 @@ export async function undoRun(
     },
     prepare: ({ ended }) => {
       if (ended === 'committed' || ended === 'destroyed')
-        throw new ExitError(exits.invalid, `run ${folder.id} ended well; what it made is yours to keep\n  help: chrootfile destroy ${folder.id} takes it away`);
+        throw new ExitError(exits.invalid, `run ${folder.id} succeeded, and keeps what it created\n  help: chrootfile destroy ${folder.id} deletes it`);
     },
     redactor,
     environment,
@@ -60,7 +60,7 @@ export async function undoRun(
   try {
     const { journal, undoers, emit } = run;
     const { sandbox } = journal.head;
-    // The mounts of a sandboxed run go with its last process, or here if it was kept, and with them what ran in its chroots.
+    // The mounts of a sandboxed run end with its last process, or here if it was kept; so do the processes in its chroots.
     await letNamespaceGo(folder.keeper);
     forgetKept(folder);
     if (sandbox) for (const note of [...journal.open]) if (note.kind === 'chroot') closeNotesIn(note.task, journal);
@@ -74,7 +74,7 @@ export async function undoRun(
     folder.tidy();
     if (!options.json) {
       if (all.length > 0) printLeft(all, folder.id);
-      else print(`${styled('green', '✔')} run ${folder.id}: ${before === 0 ? 'nothing was left' : 'everything was undone'}`);
+      else print(`${styled('green', '✔')} run ${folder.id}: ${before === 0 ? 'nothing was left to undo' : 'everything was undone'}`);
     }
     return { undone: before - left.length, left: all };
   } finally {

@@ -3,7 +3,7 @@ import { Command, Help, type Option } from 'commander';
 import { nearest } from '../dsl/diagnostics/suggest.js';
 import { ExitError, exits } from './exit_codes.js';
 
-/** A command of the program whose usage errors end it with exit code 2, in the words of all other errors. */
+/** A command of the program whose usage errors have exit code 2 and the form of all other errors. */
 export class ProgramCommand extends Command {
   /** Commander makes subcommands by this. */
   override createCommand(name?: string): ProgramCommand {
@@ -34,7 +34,7 @@ interface UsageError {
   readonly help: string;
 }
 
-/** What commander found, in our words. Source of its words: commander 14, lib/command.js. */
+/** A usage error that commander found, reworded. Source of its texts: commander 14, lib/command.js. */
 function reworded(command: Command, message: string, code: string): UsageError {
   const [first = '', second = ''] = Array.from(message.matchAll(/'([^']*)'/g), ([, text]) => text as string);
   const usage = `usage: ${pathOf(command)} ${command.usage()}`;
@@ -68,7 +68,7 @@ function pathOf(command: Command): string {
 /** Commands that delete or undo. They are proposed only for a word with the same letters, such as `destory`. */
 const destructive = ['destroy', 'gc', 'undo', 'reset', 'detach', 'rm'];
 
-/** Words of other tools, and the command here that does the same. */
+/** Commands of other tools, and the chrootfile command that does the same. */
 const foreign: Readonly<Record<string, string>> = {
   ...wordsFor('run', 'build', 'apply', 'up', 'bake', 'make', 'start', 'execute', 'exec', 'deploy', 'create', 'converge', 'playbook'),
   ...wordsFor('check', 'validate', 'lint', 'verify', 'test', 'syntax-check'),
@@ -104,7 +104,7 @@ function unknownCommand(command: Command, word: string): UsageError {
   const ours = Object.hasOwn(own, word) ? (own[word] as string) : undefined;
   if (ours !== undefined && (command.parent === null || names.includes(ours))) return { what, help: `write "${path} ${ours}"` };
   if (command.parent === null && ['fmt', 'format'].includes(word))
-    return { what, help: 'there is no formatter: any formatter of YAML will do; "chrootfile check" validates recipes' };
+    return { what, help: 'chrootfile has no formatter; any YAML formatter works. "chrootfile check" validates recipes' };
   if (command.parent === null && (/\.ya?ml$/.test(word) || statSync(word, { throwIfNoEntry: false })?.isFile()))
     return { what, help: `write "${path} run ${word}"` };
   const near = nearest(
@@ -112,14 +112,14 @@ function unknownCommand(command: Command, word: string): UsageError {
     names.filter((name) => !destructive.includes(name) || sorted(name) === sorted(word)),
   );
   if (near !== undefined) return { what, help: `did you mean "${near}"?` };
-  return { what, help: command.parent === null ? `"${path} --help" lists the commands; a task is run by "${path} run ${word}"` : `${path} --help` };
+  return { what, help: command.parent === null ? `"${path} --help" lists the commands; "${path} run ${word}" runs a task` : `${path} --help` };
 }
 
 function sorted(word: string): string {
   return [...word].sort().join('');
 }
 
-/** Options of other tools, and what does the same here. */
+/** Options of other tools, and the chrootfile option that does the same. */
 const foreignOptions: Readonly<Record<string, string>> = {
   ...wordsFor('-i NAME=VALUE', 'var', 'extra-vars', 'set', 'e'),
   ...wordsFor('--inputs FILE', 'var-file', 'vars-file', 'env-file'),
@@ -135,15 +135,15 @@ const foreignOptions: Readonly<Record<string, string>> = {
 
 /** Options of other tools for which one writes an argument, or nothing. */
 const withoutOption: Readonly<Record<string, string>> = {
-  ...wordsFor('name the recipe by itself, e.g. chrootfile run base.yml', 'file', 'taskfile', 'makefile', 'recipe', 'template'),
-  ...wordsFor('name the tasks after the recipe, e.g. chrootfile run base.yml image', 'only', 'target', 'tags', 'task'),
-  ...wordsFor('leave it out: nothing is asked', 'auto-approve', 'yes', 'y'),
+  ...wordsFor('write the recipe without an option, e.g. chrootfile run base.yml', 'file', 'taskfile', 'makefile', 'recipe', 'template'),
+  ...wordsFor('write the tasks after the recipe, e.g. chrootfile run base.yml image', 'only', 'target', 'tags', 'task'),
+  ...wordsFor('remove it; chrootfile does not ask', 'auto-approve', 'yes', 'y'),
 };
 
 function unknownOption(command: Command, flag: string): UsageError {
   let root = command;
   while (root.parent !== null) root = root.parent;
-  // Of `-var` commander takes away the `-v` that it knows.
+  // Of `-var`, commander strips the `-v` that it knows.
   const written = (root as Command & { rawArgs: string[] }).rawArgs.find((word) => word.startsWith('-') && word.endsWith(flag.slice(1))) ?? flag;
   const what = `unknown option "${written.replace(/=.*/, '')}"`;
   const name = written.replace(/^-+/, '').replace(/=.*/, '');

@@ -1,25 +1,25 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { durationMs } from '../dsl/syntax/duration.js';
 
-/** What a verb knows of the command line besides its own arguments and options. */
+/** The command line as a verb sees it, besides its own arguments and options. */
 export interface CommandLine {
-  /** This program's own words, from behind the verb on. */
+  /** The words for this program, after the verb. */
   readonly words: readonly string[];
-  /** The words behind `--`, which are the recipe's. */
+  /** The words after `--`, which are for the recipe. */
   readonly passed: readonly string[];
   /** Sets the exit code. */
   exit(code: number): void;
-  /** The program, with at least the verbs that words name. */
+  /** The program, with at least the verbs that the words name. */
   programFor(words: readonly string[]): Promise<Command>;
 }
 
 /** Declares a verb in the program or in a group: its arguments, options and help, and what it does. */
 export type Verb = (parent: Command, line: CommandLine) => void | Promise<void>;
 
-/** Verbs in the order in which help lists them, each in a module that is loaded when the verb is named. */
+/** Verbs in the order in which help lists them, each in a module that is loaded when the verb is used. */
 export type Verbs = Readonly<Record<string, () => Promise<{ readonly verb: Verb }>>>;
 
-/** Adds the verb that the first word names. Where it names none (help, a typo), all are added; loading them makes a start a quarter longer. */
+/** Adds the verb that the first word names. If it names none (help, a typo), all are added; loading all makes a start a quarter slower. */
 export async function addVerbs(parent: Command, verbs: Verbs, line: CommandLine): Promise<void> {
   const [named = '', ...words] = line.words;
   const load = Object.hasOwn(verbs, named) ? verbs[named] : undefined;
@@ -49,7 +49,7 @@ export function jsonOption(): Option {
   return new Option('--json', 'print JSON').default(false);
 }
 
-/** Milliseconds. @throws InvalidArgumentError for what is no duration. */
+/** Milliseconds. @throws InvalidArgumentError for anything else. */
 export function duration(text: string): number {
   const ms = durationMs(text);
   if (ms === undefined) throw new InvalidArgumentError('It must be a duration such as 90s, 20m or 1h30m.');
@@ -62,13 +62,13 @@ export function age(text: string): number {
   return days === undefined ? duration(text) : Number(days) * 86_400_000;
 }
 
-/** A whole number from 1 on. @throws InvalidArgumentError for anything else. */
+/** A positive whole number. @throws InvalidArgumentError for anything else. */
 export function count(text: string): number {
-  if (!/^[1-9][0-9]*$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 1 on.');
+  if (!/^[1-9][0-9]*$/.test(text)) throw new InvalidArgumentError('It must be a whole number of at least 1.');
   return Number(text);
 }
 
-/** @throws InvalidArgumentError for what is no size. */
+/** @throws InvalidArgumentError for anything else. */
 export function bytes(text: string): number {
   const [, number, unit = ''] = /^([1-9][0-9]*)([KMGT])$/.exec(text) ?? [];
   if (number === undefined) throw new InvalidArgumentError('It must be a size such as 10M, 50G or 1T.');

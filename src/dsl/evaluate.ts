@@ -7,7 +7,7 @@ import { limits, limitText } from './syntax/limits.js';
 import { parseTemplate, pathText, type Reference } from './syntax/template.js';
 import { onlyReferenceIn, referencesIn, render, type Value } from './syntax/values.js';
 
-/** What is known while a run goes on. */
+/** What is known during a run. */
 export interface Facts {
   readonly run: Readonly<Record<RunFact, string | readonly string[]>>;
   /** Inputs of the recipe that is run, by name. */
@@ -18,7 +18,7 @@ export interface Facts {
   commandOutput(module: Module, name: string): unknown;
   /** An output of a task that has ended; null where it was skipped. */
   output(task: string, name: string): unknown;
-  /** Is told of every rendered value that a secret went into. */
+  /** Receives every rendered value that contains a secret. */
   secret(value: unknown): void;
 }
 
@@ -30,7 +30,7 @@ export function evaluate(value: Value, module: Module, facts: Facts): unknown {
   return new Evaluation(facts, value).value(value, module);
 }
 
-/** The outputs of tasks that a value reads but that are null, as `task.output`. */
+/** The outputs of tasks that a value reads and that are null, as `task.output`. */
 export function nullOutputsIn(value: Value, module: Module, facts: Facts, seen = new Set<Value>()): string[] {
   if (seen.has(value)) return [];
   seen.add(value);
@@ -46,9 +46,9 @@ class Evaluation {
   private secret = false;
   /** How many values were read. */
   private reads = 0;
-  /** What values stand for, each rendered once, and whether a secret went into it. */
+  /** Rendered values, each rendered once, and whether a secret went into it. */
   private readonly made = new Map<Value, { readonly value: unknown; readonly secret: boolean }>();
-  /** Variables of the environment that meant the program's own, inside themselves. */
+  /** Variables of `env` that were read inside themselves, which means the program's own variable. */
   private readonly own = new Set<Value>();
   private readonly sizes = new Map<object, number>();
 
@@ -56,7 +56,7 @@ class Evaluation {
     private readonly facts: Facts,
     whole: Value,
   ) {
-    // Inside a variable of the recipe's env its name means the program's: PATH may be built from PATH.
+    // Inside a variable of `env`, its own name means the program's variable: PATH may be built from PATH.
     this.openEnv = new Set([whole]);
   }
 
@@ -87,7 +87,7 @@ class Evaluation {
     }
   }
 
-  /** A value that others stand for. */
+  /** The value behind a name. */
   private shared(value: Value, module: Module): unknown {
     const known = this.made.get(value);
     if (known !== undefined) {
@@ -99,12 +99,12 @@ class Evaluation {
     const made = { value: this.value(value, module), secret: this.secret };
     this.secret ||= outer;
     this.own.delete(value);
-    // Else it is another value elsewhere.
+    // Otherwise its value depends on where it is read.
     if (this.own.size === 0) this.made.set(value, made);
     return made.value;
   }
 
-  /** The characters of a value, about; one that stands in several places counts there each time. */
+  /** The approximate number of characters of a value; a value in several places counts in each. */
   private sizeOf(value: unknown): number {
     if (typeof value !== 'object' || value === null) return typeof value === 'string' ? value.length : 1;
     let size = this.sizes.get(value);
@@ -117,7 +117,7 @@ class Evaluation {
 
   private reference(reference: Reference, module: Module): unknown {
     this.reads += 1;
-    if (this.reads > limits.reads) throw new Error(`more than ${limitText(limits.reads)} values are read for it`);
+    if (this.reads > limits.reads) throw new Error(`rendering it reads more than ${limitText(limits.reads)} values`);
     const binding = bindingOf(reference, module);
     if (binding.type === 'unresolved') throw new Error(binding.message);
     const value = into(this.binding(binding, module), binding.rest, reference);
@@ -170,7 +170,7 @@ class Evaluation {
 
   private readonly openEnv: Set<Value>;
 
-  /** What an include gives for an input, checked against the library's declaration. */
+  /** What an include sets for an input, checked against the library's declaration. */
   private given(value: unknown, { input, module, value: { at } }: Extract<Binding, { type: 'expression' }>): unknown {
     const declared = input?.module.recipe.inputs.get(input.name);
     if (input === undefined || declared === undefined || value === null) return value;
@@ -184,14 +184,14 @@ class Evaluation {
   }
 
   private markSecret(value: unknown): void {
-    // What was not given hides nothing; neither does what stands in for it.
+    // A missing value hides nothing.
     if (value === null || value === undefined) return;
     this.secret = true;
     this.facts.secret(value);
   }
 }
 
-/** What an input of a library is when its include does not give it. */
+/** The value of a library's input that the include does not set. */
 function ownDefault(declared: InputDeclaration | undefined, module: Module): unknown {
   return declared?.default === undefined ? null : placed(declared.default, declared, folderOf(module));
 }
@@ -206,7 +206,7 @@ function into(value: unknown, rest: readonly string[], reference: Reference): un
     if (at === null || at === undefined) return at;
     if (typeof at !== 'object' || !Object.hasOwn(at, step)) {
       if (reference.optional) return undefined;
-      throw new Error(`"${pathText(reference.path)}": there is no "${step}" in it`);
+      throw new Error(`"${pathText(reference.path)}": unknown key "${step}"`);
     }
     at = (at as Record<string, unknown>)[step];
   }
@@ -214,8 +214,8 @@ function into(value: unknown, rest: readonly string[], reference: Reference): un
 }
 
 /**
- * A value whose references are answered, fit to be written to disk: secrets are not in it, only the names of
- * the inputs they come from. `lost` names what cannot be had again without the run.
+ * A value with its references resolved, ready to be written to disk: it contains no secrets, only the names of the
+ * inputs they come from. `lost` names values that cannot be restored after the run.
  */
 export interface Sealed {
   /** A template, or (`plain`) a text without any. */
@@ -247,7 +247,7 @@ export function seal(value: Value, module: Module, facts: Facts): Sealed {
 
 /**
  * The text of a sealed value.
- * @param secret gives the value of a secret input of the recipe that was run.
+ * @param secret returns the value of a secret input of the recipe that was run.
  * @throws Error when a secret is missing.
  */
 export function unseal(sealed: Sealed, secret: (input: string) => string | undefined): string | null {
@@ -259,13 +259,13 @@ export function unseal(sealed: Sealed, secret: (input: string) => string | undef
     const input = sealed.secrets[name];
     if (input === undefined) return sealed.values[name];
     const value = secret(input);
-    if (value === undefined) throw new Error(`it needs the secret input "${input}": give it with -i ${input}=…`);
+    if (value === undefined) throw new Error(`it needs the secret input "${input}": set it with -i ${input}=…`);
     return value;
   });
   return text === null || text === undefined ? null : String(text);
 }
 
-/** The secret input of the outermost recipe that a reference comes down to, by plain names alone. */
+/** The secret input of the outermost recipe that a reference leads to by plain names only. */
 function secretInput(reference: Reference, module: Module): string | undefined {
   const binding = bindingOf(reference, module);
   if (binding.type === 'unresolved' || binding.rest.length > 0) return undefined;

@@ -91,7 +91,7 @@ suite('matrix', (test) => {
   test('values come from inputs and variables, also through an include; what is not known yet is told', () => {
     const text = `inputs: {archs: {type: list, required: true}}\nvars: {oses: [a]}\n${matrix('{arch: "{{ inputs.archs }}", os: "{{ vars.oses }}"}')}`;
     assert.equal(tasksOf(text, { archs: ['x', 'y'] }), ['a[arch=x,os=a]', 'a[arch=y,os=a]']);
-    assert.equal(messages(text), ['matrix: the matrix needs the value of the input "archs": give it with -i archs=…']);
+    assert.equal(messages(text), ['matrix: the matrix needs the value of the input "archs": set it with -i archs=…']);
     const { tasks } = linkedText({
       'r.yml': 'includes: {lib: {recipe: lib.yml, with: {archs: [x, y]}}}\ntasks:\n  z: {needs: [lib.a], run: "echo {{ lib.all }}"}\n',
       'lib.yml': `inputs: {archs: {type: list}}\n${matrix('{arch: "{{ inputs.archs }}"}').replace('run: "true"', 'run: "true"\n    outputs: {id: {}}')}outputs: {all: "{{ json a.id }}"}\n`,

@@ -32,7 +32,7 @@ suite('a damaged store', (test) => {
         assert.equal(readdirSync(dirname(file)), [`${basename(file)}.broken`]);
         const again = await run(['run', 'base.yml'], { folder });
         assert.is(again.code, 0, again.stdout + again.stderr);
-        assert.is((await run(['local', 'reset', '--yes'], { folder })).stdout, 'removed 1 images, 2 snapshots, 0 volumes\n');
+        assert.is((await run(['local', 'reset', '--yes'], { folder })).stdout, 'deleted 1 image, 2 snapshots, 0 volumes\n');
       }));
   }
 
@@ -64,10 +64,10 @@ suite('a damaged store', (test) => {
       const types = (text: string) => (JSON.parse(text) as { type: string }[]).map(({ type }) => type).sort();
       assert.equal(types(found.stdout), [
         'dangling link',
-        'dead lock',
         'disk without a record',
         'disk without a record',
         'draft',
+        'stale lock',
         'unreadable record',
         'unreadable record',
       ]);
@@ -83,7 +83,7 @@ suite('a damaged store', (test) => {
       const refused = await run(['local', 'check', '--delete-orphans', String(good[1]?.['id'])], { folder });
       assert.is(refused.code, 2, refused.stdout);
       const deleted = await run(['local', 'check', '--delete-orphans', orphan], { folder });
-      assert.equal([deleted.code, deleted.stdout], [0, 'everything is as it should be\n'], deleted.stderr);
+      assert.equal([deleted.code, deleted.stdout], [0, 'no damage found\n'], deleted.stderr);
       rmSync('/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol0123456789abcdef0', { force: true });
     }));
 

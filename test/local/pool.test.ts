@@ -49,7 +49,7 @@ tasks:
             assert.ok(Number(shared) >= 2, ran.log('look'));
             assert.match(ran.log('export'), '1073741824');
             const twice = await run(['local', 'init'], { folder });
-            assert.equal([twice.code, twice.stderr.trim()], [2, `error: ${folder}/state/local is on a pool already`]);
+            assert.equal([twice.code, twice.stderr.trim()], [2, `error: ${folder}/state/local is already on a copy-on-write file system`]);
           });
           assert.equal(differences(before, await lookAtHost()), []);
           assert.equal(readdirSync(join(folder, 'state')).sort(), ['format', 'locks', 'reserve', 'runs']);
@@ -124,7 +124,7 @@ tasks:
         execFileSync('dd', ['if=/dev/urandom', `of=${disks}/filler.img`, 'bs=1M', 'count=1100', 'status=none']);
         const full = await run(['local', 'init', '--size', '1G'], { folder });
         assert.is(full.code, 3);
-        assert.match(full.stderr, /^error: the pool cannot be made here: unshare .*failed with exit code 1\n(.*\n)*.*No space left on device/);
+        assert.match(full.stderr, /^error: cannot create the file system: unshare .*failed with exit code 1\n(.*\n)*.*No space left on device/);
         assert.equal(readdirSync(disks).sort(), ['filler.img', ...kept].sort());
         assert.not.ok(existsSync(join(folder, 'state/local.img.new')) || existsSync(join(folder, 'state/local.img')));
         // Cut off while it copies, by a signal and by a kill: what it had made so far is gone, at the latest with the next use.
@@ -148,7 +148,7 @@ tasks:
           mkdirSync(join(small, 'local'));
           execFileSync('dd', ['if=/dev/urandom', `of=${small}/local/x`, 'bs=1M', 'count=40', 'status=none']);
           const tight = await run(['local', 'init', '--state', small], { folder });
-          assert.equal([tight.code, tight.stderr], [3, 'error: the pool cannot be made here: 40 MiB must be copied, but only 23 MiB are free\n']);
+          assert.equal([tight.code, tight.stderr], [3, 'error: cannot create the file system: 40 MiB must be copied, but only 23 MiB are free\n']);
           assert.equal(readdirSync(join(small, 'local')), ['x']);
         } finally {
           execFileSync('umount', [small]);
@@ -157,7 +157,7 @@ tasks:
         await busy.saw('here');
         const used = await run(['local', 'init'], { folder });
         assert.is(used.code, 4);
-        assert.match(used.stderr, /^error: run \S+ goes on\n$/);
+        assert.match(used.stderr, /^error: run \S+ is still running\n$/);
         busy.child.kill('SIGTERM');
         await busy.ended;
         assert.is((await run(['local', 'init', '--fs', 'zfs'], { folder })).code, 2);

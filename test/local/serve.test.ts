@@ -224,7 +224,7 @@ suite('local serve', (test) => {
         '--faults rules.json': /"fault":"gone".*: "fault" must be one of denied, throttled/,
         '--log none/log': /ENOENT.*none\/log/,
         '--port 70000': /write a port, 0 to 65535/,
-        '--region ../x': /a region is called e.g. local-1/,
+        '--region ../x': /a region has a name such as local-1/,
       };
       for (const [line, text] of Object.entries(refused)) {
         const { code, stderr } = await serve('--state', join(folder, 'other'), ...line.split(' '));
@@ -273,7 +273,7 @@ suite('local serve', (test) => {
     inFolder({ 'my state/.keep': '' }, async (folder) => {
       const state = join(folder, 'my state');
       const started = start(['local', 'serve', '--port', '0', '--metadata-port', '0', '--state', state], { folder });
-      await started.saw('Ctrl-C ends it.');
+      await started.saw('Ctrl-C stops the server.');
       started.child.kill('SIGINT');
       const { stdout } = await started.ended;
       assert.match(stdout, `local env --state '${state}')`);

@@ -230,7 +230,7 @@ suite('disks that take long to copy', (test) => {
         const good = await make('good');
         assert.equal(await look(good), ['pending', '']);
         const exported = await run(['local', 'export', good, 'good.img', '--state', folder], { folder });
-        assert.equal([exported.code, exported.stderr], [2, `error: image ${good} is not complete: its disks are being copied, or could not be\n`]);
+        assert.equal([exported.code, exported.stderr], [2, `error: image ${good} is not complete: its disks are still being copied, or the copy failed\n`]);
         await copied();
         assert.equal(await look(good), ['available', '']);
         hold();

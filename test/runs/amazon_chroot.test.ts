@@ -234,7 +234,7 @@ outputs: {images: "{{ ami.images }}", snapshots: "{{ ami.snapshots }}", id: "{{ 
         const id = String(ran.events.at(-1)?.['run']);
         const refused = await run(['destroy', id], { folder });
         assert.is(refused.code, 2);
-        assert.match(refused.stderr, /destroy asks on a terminal/);
+        assert.match(refused.stderr, /destroy asks for confirmation, and there is no terminal/);
         assert.is(heldBy(folder).length, before.length + 6);
         const destroyed = await run(['destroy', id, '--yes'], { folder });
         assert.is(destroyed.code, 0, destroyed.stdout + destroyed.stderr);

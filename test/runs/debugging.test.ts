@@ -149,7 +149,7 @@ suite('debugging', (test) => {
       inFolder({ 'chrootfile.yml': recipe }, async (folder) => {
         for (const args of [['--on-failure', 'ask'], ['--on-failure', 'shell'], ['--step']]) {
           const ended = await run(['run', ...args], { folder });
-          assert.equal([ended.code, ended.stderr.split('\n')[0]], [2, `error: ${args.join(' ')} asks on a terminal, and there is none`]);
+          assert.equal([ended.code, ended.stderr.split('\n')[0]], [2, `error: ${args.join(' ')} needs a terminal`]);
         }
         assert.not.ok(existsSync(join(folder, 'state')));
       }),
@@ -185,7 +185,7 @@ tasks:
         assert.ok(keepers());
         const resume = (...args: string[]) => run(['run', '--resume', id, ...args], { folder });
         assert.match((await resume()).stderr, 'input "token" needs a value');
-        assert.match((await resume('-i', 'size=8', '-i', 'token=hunter22')).stderr, 'it has its inputs: size\n  help: give only those that are secret');
+        assert.match((await resume('-i', 'size=8', '-i', 'token=hunter22')).stderr, 'these inputs are already set: size\n  help: set only secret inputs');
         writeFileSync(join(folder, 'chrootfile.yml'), text('true').replace('echo "{{ run.uuid }}', 'echo  "{{ run.uuid }}'));
         assert.match((await resume('-i', 'token=hunter22')).stderr, `task "first" succeeded, but it or a value it reads has changed since`);
         assert.match((await run(['run', '-q', '--dry-run'], { folder })).stderr, 'input "token" needs a value');
@@ -286,7 +286,7 @@ tasks: {task: {run: "echo {{ inputs.word }} {{ inputs.other }}"}}
         const third = await keep();
         assert.match(
           (await run(['run', 'chrootfile.yml', 'volume'], { folder })).stderr,
-          `run ${third} is kept, with 4 things: chrootfile run --resume ${third}, or undo ${third}`,
+          `run ${third} is paused, with 4 changes to undo: chrootfile run --resume ${third}, or undo ${third}`,
         );
         assert.is((await run(['undo', '--all'], { folder })).code, 0);
         assert.not.ok(keepers());
@@ -362,7 +362,7 @@ ${more}`;
       );
       for (const words of [['--dry-run'], ['--cloud', 'aws'], ['--help']]) {
         const ended = await run(['run', '--resume', id, ...words], { folder });
-        assert.match(ended.stdout + ended.stderr, words[0] === '--help' ? 'Usage: chrootfile run' : `--resume does not go with ${words[0]}`);
+        assert.match(ended.stdout + ended.stderr, words[0] === '--help' ? 'Usage: chrootfile run' : `--resume cannot be combined with ${words[0]}`);
       }
       assert.is((await run(['undo', id], { folder })).code, 0);
     }));

@@ -49,7 +49,7 @@ suite('a run', (test) => {
         assert.equal(JSON.parse(readFileSync(join(folder, 'state/runs', id, 'outputs.json'), 'utf8')), { image_id, snapshot_id });
         const undone = await run(['undo', id], { folder });
         assert.is(undone.code, 2);
-        assert.is(undone.stderr, `error: run ${id} ended well; what it made is yours to keep\n  help: chrootfile destroy ${id} takes it away\n`);
+        assert.is(undone.stderr, `error: run ${id} succeeded, and keeps what it created\n  help: chrootfile destroy ${id} deletes it\n`);
       }),
     minute,
   );

@@ -434,9 +434,9 @@ outputs: {size: "{{ inputs.size }}", list: "{{ inputs.list }}", folder: "{{ inpu
           return stderr.split('\n').filter((line) => / \[/.test(line));
         };
         assert.equal(await told('bad.env'), [
-          'bad.env:1:1: there is more on this line behind the closing quote [inputs-file]',
+          'bad.env:1:1: text follows the closing quote on this line [inputs-file]',
           'bad.env:3:1: this line is not NAME=value [inputs-file]',
-          'bad.env:5:1: this line gives the same input as one before [duplicate-key]',
+          'bad.env:5:1: this line sets the same input as an earlier line [duplicate-key]',
         ]);
         assert.equal(await told('unfit.env'), [
           'unfit.env:3:1: input "size" must be an integer [input]',
@@ -452,7 +452,7 @@ outputs: {size: "{{ inputs.size }}", list: "{{ inputs.list }}", folder: "{{ inpu
     assert.equal(
       read('A="x"\ry\nB=\u2028\n\rC=1\n').diagnostics.map(({ message, span }) => [message, span?.start]),
       [
-        ['there is more on this line behind the closing quote', 0],
+        ['text follows the closing quote on this line', 0],
         ['this line is not NAME=value', 12],
       ],
     );
@@ -477,7 +477,7 @@ outputs: {all: "{{ run.arguments }}"}
       const [id = ''] = readdirSync(join(folder, 'state/runs'));
       assert.match(readFileSync(join(folder, 'state/runs', id, 'journal.jsonl'), 'utf8').split('\n')[0] ?? '', '"sandbox":true');
       const more = await start(['run', '--resume', id, '--', 'x'], { folder }).ended;
-      assert.equal([more.code, more.stderr], [2, 'error: --resume takes no recipe, no tasks and no arguments: the run has its own\n']);
+      assert.equal([more.code, more.stderr], [2, 'error: --resume takes no recipe, tasks or arguments: they are those of the run\n']);
       writeFileSync(join(folder, 'fine'), '');
       const resumed = await start(['run', '--resume', id], { folder }).ended;
       assert.is(resumed.code, 0, resumed.stderr);

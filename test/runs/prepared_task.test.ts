@@ -84,7 +84,7 @@ tasks:
         assert.match(stdout, 'well | ran');
         assert.match(stdout, 'first | ran');
         assert.match(stdout, 'fresh up to date: ');
-        assert.not.match(stdout + stderr, 'there is no "b" in it');
+        assert.not.match(stdout + stderr, 'unknown key "b"');
       },
     ));
 });

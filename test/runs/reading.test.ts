@@ -139,7 +139,7 @@ fast    boolean  false
         ...['.vscode', '.vscode/extensions.json', '.vscode/settings.json', 'chrootfile.yml'],
       ]);
       assert.is(readFileSync(join(here, '.vscode/settings.json'), 'utf8'), '{"mine": true}\n');
-      assert.match(made.stdout, 'left new/.vscode/settings.json as it is; it could have: {"yaml.schemas":');
+      assert.match(made.stdout, 'kept new/.vscode/settings.json; consider adding: {"yaml.schemas":');
       assert.equal(JSON.parse(readFileSync(join(here, '.vscode/extensions.json'), 'utf8')), { recommendations: ['redhat.vscode-yaml'] });
       await withEditor(here, async (editor) => {
         const text = readFileSync(join(here, 'chrootfile.yml'), 'utf8');
@@ -151,7 +151,7 @@ fast    boolean  false
       assert.is(built.code, 0, built.stdout + built.stderr);
       assert.match(built.stdout, /^image_id = ami-/m);
       const again = await run(['init', 'new'], { folder });
-      assert.equal([again.code, again.stderr.split('\n')[0]], [2, 'error: there is a recipe already: new/chrootfile.yml']);
+      assert.equal([again.code, again.stderr.split('\n')[0]], [2, 'error: new/chrootfile.yml already exists']);
       // In an empty folder the settings are made as well.
       await run(['init', 'other'], { folder });
       assert.ok(existsSync(join(folder, 'other/.vscode/settings.json')));

@@ -426,7 +426,10 @@ tasks:
           (error, _, stderr) => resolve({ code: error?.code, stderr }),
         );
       });
-      assert.is(done.stderr, 'error: run needs root: it mounts, attaches and changes root\n  help: sudo chrootfile run recipes/base.yml\n');
+      assert.is(
+        done.stderr,
+        'error: run needs root: it mounts file systems, attaches volumes and enters chroots\n  help: sudo chrootfile run recipes/base.yml\n',
+      );
       assert.is(done.code, 3);
     }));
 
@@ -434,7 +437,7 @@ tasks:
     inFolder({}, async (folder) => {
       assert.equal(await said(['run'], folder), [
         2,
-        'error: cannot read chrootfile.yml: there is no such file [command-line]\n  help: name a recipe, e.g. chrootfile run base.yml, or create one by chrootfile init\n\n1 error',
+        'error: cannot read chrootfile.yml: there is no such file [command-line]\n  help: name a recipe, e.g. chrootfile run base.yml, or create one with chrootfile init\n\n1 error',
       ]);
     }));
 });

@@ -215,7 +215,7 @@ tasks:
         assert.not.match(readFileSync(join(folder, 'state/runs', id, 'journal.jsonl'), 'utf8'), 'hunter22');
         const without = await run(['undo', id], { folder });
         assert.is(without.code, 5);
-        assert.match(without.stderr, 'it needs the secret input "token": give it with -i token=…');
+        assert.match(without.stderr, 'it needs the secret input "token": set it with -i token=…');
         const undone = await run(['undo', id, '-i', 'token=hunter22'], { folder });
         assert.is(undone.code, 0, undone.stderr);
         assert.is(readFileSync(join(folder, 'undone'), 'utf8'), `hunter22 n ${id.toUpperCase()}\n`);
@@ -253,7 +253,7 @@ tasks:
       await started.ended;
       const next = await runRecipe(folder, 'tasks:\n  b: {run: "true"}\n');
       assert.is(next.code, 0);
-      assert.match(next.warnings[0] ?? '', /^run \S+-dies-\w+ left 2 things behind: chrootfile undo \S+$/);
+      assert.match(next.warnings[0] ?? '', /^run \S+-dies-\w+ left 2 changes to undo: chrootfile undo \S+$/);
       assert.is((await run(['undo', '--all'], { folder })).code, 0);
       // The chroot was lost with its namespace, and what ran in it is not undone; its files came back all the same.
       assert.not.ok(existsSync(join(root, 'undone')));

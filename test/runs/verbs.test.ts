@@ -77,7 +77,7 @@ suite('verbs', (test) => {
       assert.match(manual, '    from  string; required\n        File or folder of the host, relative to the recipe\n');
       assert.match(manual, 'uses: chroot.upload');
       const unknown = await run(['kinds', 'chroot.uplaod'], { folder });
-      assert.equal([unknown.code, unknown.stderr], [2, 'error: there is no kind "chroot.uplaod"\n  help: did you mean "chroot.upload"?\n']);
+      assert.equal([unknown.code, unknown.stderr], [2, 'error: unknown kind "chroot.uplaod"\n  help: did you mean "chroot.upload"?\n']);
       assert.equal(JSON.parse((await run(['schema'], { folder })).stdout), JSON.parse(readFileSync(join(repository, 'schemas/recipe.schema.json'), 'utf8')));
     }));
 
@@ -142,13 +142,13 @@ suite('verbs', (test) => {
         assert.is((await run(['local', 'export', image_id ?? '', 'out.img'], { folder })).code, 0);
         execFileSync('cmp', [join(folder, 'out.img'), join(folder, 'state/local/local-1/disks', `${snapshot_id}.img`)]);
         assert.is(statSync(join(folder, 'out.img')).size, 1024 ** 3);
-        assert.is((await run(['local', 'export', image_id ?? '', 'out.img'], { folder })).stderr, 'error: out.img exists already\n');
-        assert.match((await run(['local', 'export', 'ami-none', 'other.img'], { folder })).stderr, 'there is no image ami-none');
+        assert.is((await run(['local', 'export', image_id ?? '', 'out.img'], { folder })).stderr, 'error: out.img already exists\n');
+        assert.match((await run(['local', 'export', 'ami-none', 'other.img'], { folder })).stderr, 'unknown image "ami-none"');
         assert.match((await run(['logs'], { folder })).stdout, '==> work <==\nhello\n');
         const id = String(finished(built)['run']);
         assert.is((await run(['logs', id.slice(0, -2), 'work'], { folder })).stdout, 'hello\n');
         assert.is((await run(['logs', id, 'wrok'], { folder })).code, 2);
-        assert.match((await run(['local', 'reset'], { folder })).stderr, 'this removes 1 images, 1 snapshots, 0 volumes');
+        assert.match((await run(['local', 'reset'], { folder })).stderr, 'reset deletes 1 image, 1 snapshot, 0 volumes');
         assert.is((await run(['local', 'reset', '--yes'], { folder })).code, 0);
         assert.is((await run(['local', 'images'], { folder })).stdout, 'no images\n');
       }),

@@ -31,7 +31,7 @@ const files: Candidate = { value: ':files' };
 
 /**
  * Prints the words that fit in place of the last one, for the completion scripts: one line each, with a tab and a
- * description; `:files` stands for names of files. A recipe with errors offers nothing.
+ * description; `:files` means names of files. A recipe with errors offers nothing.
  */
 function complete(program: Command, words: readonly string[]): void {
   const found = candidates(program, words.slice(0, -1), words.at(-1) ?? '');

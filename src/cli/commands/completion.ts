@@ -18,7 +18,7 @@ const scripts = {
   local line=\${COMP_LINE:0:COMP_POINT} words value text
   read -ra words <<< "$line"
   [[ $line == *[[:space:]] ]] && words+=("")
-  # bash splits words at "=" too, and replaces only what stands behind the last one.
+  # bash splits words at "=" too, and replaces only what follows the last one.
   local current=\${words[-1]} cut=""
   [[ $current == *=* ]] && cut=\${current%"\${current##*=}"}
   COMPREPLY=()

@@ -22,7 +22,7 @@ export const verb: Verb = (program, { exit }) => {
     .command('destroy')
     .description('delete what a successful run created: its images and their snapshots, in all regions')
     .argument('<run>', 'id of the run, or a unique prefix of it')
-    .addOption(new Option('--yes', 'do not ask').default(false))
+    .addOption(new Option('--yes', 'do not ask for confirmation').default(false))
     .addOption(jsonOption())
     .addOption(stateOption())
     .addHelpText('after', '\nExamples:\n  sudo chrootfile destroy 20261122-0915\n  sudo chrootfile destroy 20261122-0915 --yes --json')
@@ -55,16 +55,16 @@ async function destroyArtifacts(folder: RunFolder, options: DestroyOptions, inte
     prepare: ({ ended }) => {
       if (ended === 'committed') return;
       const help = ended === 'destroyed' ? '' : `\n  help: chrootfile undo ${folder.id}`;
-      throw new ExitError(exits.invalid, `run ${folder.id} keeps nothing: it is ${ended ?? 'not ended well'}${help}`);
+      throw new ExitError(exits.invalid, `run ${folder.id} keeps nothing: ${ended === 'destroyed' ? 'it was destroyed' : 'it did not succeed'}${help}`);
     },
   });
   try {
     const artifacts = artifactsOf(journal.open, kinds);
     if (!options.json) print(...artifacts.map(({ type, region, id: thing }) => `${region}  ${type}  ${thing}`));
-    if (!options.yes && !(await agreed(folder.id, interruption.signal))) throw new ExitError(exits.invalid, 'nothing was destroyed');
+    if (!options.yes && !(await agreed(folder.id, interruption.signal))) throw new ExitError(exits.invalid, 'nothing was deleted');
     const warn = (message: string) => printError(`warning: ${message}`);
     const host = openHostContext({ cloud: journal.head.cloud, state: folder.state, signal: interruption.signal, warn });
-    // Not what would bring back images that gave way.
+    // Not the notes whose undo would restore images that this run replaced.
     const notes = journal.open.filter(({ kind, data }) => kind.startsWith('ec2.') && !('retired' in (data as object)));
     const undo = { journal, undoers: undoersOf(kinds), emit: () => {}, gates: 'resources', stop: interruption.signal } as const;
     const left = endUndo(
@@ -74,7 +74,7 @@ async function destroyArtifacts(folder: RunFolder, options: DestroyOptions, inte
     );
     if (options.json) printJson({ run: folder.id, destroyed: artifacts, left });
     else if (left.length > 0) printLeft(left, folder.id, 'destroy');
-    else print(`${styled('green', '✔')} run ${folder.id}: what it made is destroyed`);
+    else print(`${styled('green', '✔')} run ${folder.id}: everything it created was deleted`);
     return left.length > 0 ? exits.left : exits.done;
   } finally {
     journal.close();
@@ -82,9 +82,9 @@ async function destroyArtifacts(folder: RunFolder, options: DestroyOptions, inte
   }
 }
 
-/** @throws ExitError where there is nobody to ask. */
+/** @throws ExitError without a terminal to ask on. */
 async function agreed(run: string, signal: AbortSignal): Promise<boolean> {
   if (!process.stdin.isTTY || !process.stdout.isTTY)
-    throw new ExitError(exits.invalid, `destroy asks on a terminal, and there is none\n  help: chrootfile destroy ${run} --yes`);
-  return (await asked('Destroy these for good? [y/N] ', signal))?.toLowerCase() === 'y';
+    throw new ExitError(exits.invalid, `destroy asks for confirmation, and there is no terminal\n  help: chrootfile destroy ${run} --yes`);
+  return (await asked('Delete these permanently? [y/N] ', signal))?.toLowerCase() === 'y';
 }

@@ -5,6 +5,7 @@ import { isUnfinished, listRuns } from '../../runtime/runs/run_folder.js';
 import { kinds } from '../../tasks/index.js';
 import { localFolder, openLocalEc2 } from '../embedded_ec2.js';
 import { exits } from '../exit_codes.js';
+import { counted } from '../reports/lines.js';
 import { existing, freeFor, gib, leastFree, localTools, loopDevicesMissing, loopHelp, missingTools, privilegedHelp, runTools } from '../requirements.js';
 import { isRoot, stateFolder } from '../state.js';
 import { storeFindings } from '../store_findings.js';
@@ -29,7 +30,7 @@ interface Finding {
   readonly help?: string | undefined;
 }
 
-/** `chrootfile doctor`: whether this host can do the work, and what to install where it cannot. */
+/** `chrootfile doctor`: whether this host can run recipes, and what to install if it cannot. */
 async function doctor(folder: string | undefined, json: boolean): Promise<number> {
   const state = stateFolder(folder);
   const findings = [root(), node(), tools(), ...(await kernel()), stateIs(state), disk(state), copies(state), deadRuns(state), ...(await store(state))];
@@ -119,12 +120,12 @@ const sharing: Readonly<Record<number, string>> = { 1481003842: 'xfs', 243501676
 
 /** How the embedded EC2 copies disks. */
 function copies(state: string): Finding {
-  const shares = hasPool(localFolder(state)) ? 'a pool' : sharing[statfsSync(existing(state)).type];
-  if (shares !== undefined) return { name: 'copies of disks', ok: true, detail: `at once, sharing blocks on ${shares}` };
-  return { name: 'copies of disks', ok: true, detail: 'some seconds each', help: 'chrootfile local init makes them take no time' };
+  const shares = hasPool(localFolder(state)) ? 'the file system of "local init"' : sharing[statfsSync(existing(state)).type];
+  if (shares !== undefined) return { name: 'copies of disks', ok: true, detail: `instant, on ${shares}` };
+  return { name: 'copies of disks', ok: true, detail: 'some seconds each', help: 'chrootfile local init makes them instant' };
 }
 
-/** What crashes and power cuts left of the embedded EC2. */
+/** Damage to the embedded EC2 by crashes and power cuts. */
 async function store(state: string): Promise<Finding[]> {
   if (!isRoot() || !existsSync(localFolder(state))) return [];
   const found = await storeFindings(await openLocalEc2(state), state);
@@ -133,7 +134,7 @@ async function store(state: string): Promise<Finding[]> {
     {
       name: 'embedded EC2',
       ok: found.length === 0,
-      detail: found.length === 0 ? 'records and disks are whole' : kinds.join(', '),
+      detail: found.length === 0 ? 'records and disks are intact' : kinds.join(', '),
       help: found.length === 0 ? undefined : 'chrootfile local check',
     },
   ];
@@ -146,7 +147,7 @@ function deadRuns(state: string): Finding {
   return {
     name: 'earlier runs',
     ok: dead.length === 0,
-    detail: dead.length === 0 ? 'nothing left behind' : `${dead.length} left something behind`,
+    detail: dead.length === 0 ? 'nothing left behind' : `${counted(dead.length, 'run')} left something behind`,
     help: dead.length === 0 ? undefined : 'chrootfile undo --all',
   };
 }

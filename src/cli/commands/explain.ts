@@ -9,8 +9,8 @@ import type { Verb } from '../verbs.js';
 export const verb: Verb = (program) => {
   program
     .command('explain')
-    .description('explain an error by the code at the end of its message, with a recipe that has it and the fixed one')
-    .argument('[code]', 'the word in brackets, e.g. unknown-key (default: list all codes)')
+    .description('explain an error or a warning by its code, with a wrong and a corrected recipe')
+    .argument('[code]', 'code at the end of the message, e.g. unknown-key (default: list all codes)')
     .addHelpText('after', '\nExamples:\n  chrootfile explain unknown-key\n  chrootfile explain')
     .action(explain);
 };
@@ -20,10 +20,10 @@ const entries: Readonly<Record<string, CatalogueEntry>> = catalogue;
 /** The codes of all errors and warnings, sorted. */
 export const codes: readonly string[] = Object.keys(entries).sort();
 
-/** `chrootfile explain`: what an error means, or all errors in a line each. */
+/** `chrootfile explain`: what an error means, or all errors, one per line. */
 function explain(code: string | undefined): void {
   if (code === undefined) return print(...table([['CODE', 'MEANING'], ...codes.map((each) => [each, firstSentence(entries[each]?.means ?? '')])]));
-  // As it stands in a message: [unknown-key].
+  // As printed in a message: [unknown-key].
   const name = code.replace(/^\[|\]$/g, '');
   const entry = Object.hasOwn(entries, name) ? entries[name] : undefined;
   if (entry === undefined) {

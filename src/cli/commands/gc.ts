@@ -28,7 +28,7 @@ export const verb: Verb = (program, { exit }) => {
     .addOption(stateOption())
     .addHelpText(
       'after',
-      '\nOnly what is tagged chrootfile:state=building is looked at. A run is taken when this machine knows that it is dead, when its\ninstance was terminated, when --run names it, or when it is older than --older; never one that goes on or is kept here.\n\nExamples:\n  chrootfile gc --cloud aws --regions eu-west-1,us-east-1\n  chrootfile gc --cloud aws --regions all --older 2d --delete\n  chrootfile gc --cloud aws --run 20261122-0915-web-x1y2 --delete',
+      '\ngc finds resources with the tag chrootfile:state=building. It deletes those of a run if this machine knows that the run\nhas ended, if the instance of the run was terminated, if --run names the run, or if the run is older than --older. It\nnever deletes those of a run that is running or paused on this machine.\n\nExamples:\n  chrootfile gc --cloud aws --regions eu-west-1,us-east-1\n  chrootfile gc --cloud aws --regions all --older 2d --delete\n  chrootfile gc --cloud aws --run 20261122-0915-web-x1y2 --delete',
     )
     .action(async (options) => exit(await gc({ ...options, ...(options.regions === undefined ? {} : { regions: regionList(options.regions) }) })));
 };
@@ -43,7 +43,7 @@ interface GcOptions extends CloudOptions {
   readonly json: boolean;
 }
 
-/** A leftover with what is done about it: `taken` says whether its run is over, `why` how that is known. */
+/** A leftover and its fate: `taken` is true if its run is over; `why` is the reason. */
 interface Row extends Omit<Leftover, 'attachments'> {
   readonly taken: boolean;
   readonly why: string;
@@ -51,7 +51,7 @@ interface Row extends Omit<Leftover, 'attachments'> {
   readonly error?: string;
 }
 
-/** `chrootfile gc`: finds by tag what runs of lost machines left in an account, and deletes it with `--delete`; gives the exit code. */
+/** `chrootfile gc`: finds leftovers of runs on lost machines by their tags, and deletes them with `--delete`; returns the exit code. */
 async function gc(options: GcOptions): Promise<number> {
   const state = stateFolder(options.state);
   const cloud: Cloud = { provider: 'local', ...givenCloud(options) };
@@ -68,7 +68,7 @@ async function gc(options: GcOptions): Promise<number> {
       try {
         found.push(...(await findLeftovers(ec2, options.run)));
       } catch (error) {
-        // What is not seen whole is not touched.
+        // A region that cannot be listed completely is not touched.
         closed.push(`${ec2.region}: ${(error as Error).message}`);
       }
     }
@@ -99,7 +99,7 @@ async function regionsOf(own: Ec2, named: readonly string[] | undefined): Promis
   return found.flatMap(({ RegionName }) => RegionName ?? []);
 }
 
-/** Says of each thing whether its run is over. A run is taken whole or not at all. */
+/** Decides for each thing whether its run is over. All things of a run are deleted, or none. */
 async function judgeOf(
   found: readonly Leftover[],
   regions: readonly Ec2[],
@@ -112,7 +112,7 @@ async function judgeOf(
       try {
         if (await isTerminated(ec2, host)) terminated.add(host);
       } catch (error) {
-        printError(`warning: whether ${host} was terminated is not known: ${(error as Error).message}`);
+        printError(`warning: cannot find out whether ${host} was terminated: ${(error as Error).message}`);
       }
     }
   }
@@ -133,7 +133,7 @@ async function judgeOf(
 }
 
 async function removed(ec2: Ec2, thing: Leftover, signal: AbortSignal): Promise<Pick<Row, 'deleted' | 'error'>> {
-  if (signal.aborted) return { deleted: false, error: `not tried: ${(signal.reason as Error).message}` };
+  if (signal.aborted) return { deleted: false, error: `not deleted: ${(signal.reason as Error).message}` };
   try {
     await removeLeftover(ec2, thing, signal);
     return { deleted: true };
@@ -143,17 +143,17 @@ async function removed(ec2: Ec2, thing: Leftover, signal: AbortSignal): Promise<
 }
 
 function printRows(rows: readonly Row[], options: GcOptions): void {
-  if (rows.length === 0) return print('nothing is left of any run');
+  if (rows.length === 0) return print('no leftovers');
   const outcome = ({ taken, deleted, error }: Row) => (error !== undefined ? `failed: ${error}` : deleted ? 'deleted' : taken ? 'would be deleted' : 'kept');
   const titles = ['REGION', 'TYPE', 'ID', 'CREATED', 'RUN', 'HOST', 'OUTCOME', 'WHY'];
   print(...table([titles, ...rows.map((row) => [row.region, row.type, row.id, row.created, row.run, row.host, outcome(row), row.why])]));
-  if (!options.delete && rows.some(({ taken }) => taken)) print('', 'To delete what is marked so: the same command with --delete');
+  if (!options.delete && rows.some(({ taken }) => taken)) print('', 'To delete these leftovers, run the same command with --delete');
 }
 
-/** @throws ExitError for what is no list of regions. */
+/** @throws ExitError for anything that is not a list of regions. */
 function regionList(text: string): string[] {
   const names = text.split(',').map((name) => name.trim());
   if (names.some((name) => !/^[a-z0-9-]+$/.test(name)))
-    throw new ExitError(exits.invalid, `--regions ${text}: give names with commas, e.g. eu-west-1,us-east-1, or all`);
+    throw new ExitError(exits.invalid, `--regions ${text}: separate names with commas, e.g. eu-west-1,us-east-1, or all`);
   return names;
 }

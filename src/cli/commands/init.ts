@@ -47,7 +47,7 @@ tasks:
     run: echo hello > {{ quote root.path }}/hello.txt
 
   snapshot:
-    description: A snapshot of the volume, when no task uses it any more
+    description: A snapshot of the volume, taken when no other task uses it
     uses: ec2.snapshot
     with: {volume: "{{ volume.id }}"}
   image:
@@ -62,19 +62,19 @@ outputs: {image_id: "{{ image.id }}"}
 const settings = { 'yaml.schemas': { './.chrootfile/recipe.schema.json': ['chrootfile.yml', '*.chrootfile.yml', 'recipes/**/*.yml'] } };
 const extensions = { recommendations: ['redhat.vscode-yaml'] };
 
-/** `chrootfile init`: a recipe to start from, and what editors need, in a folder; what is there already stays. */
+/** `chrootfile init`: creates a starter recipe and editor settings in a folder; existing files are kept. */
 function init(folder: string): void {
   const recipe = join(folder, defaultFile);
   if (existsSync(recipe))
-    throw new ExitError(exits.invalid, `there is a recipe already: ${recipe}\n  help: its schema for editors: chrootfile schema --write ${recipe}`);
+    throw new ExitError(exits.invalid, `${recipe} already exists\n  help: to write its schema for editors: chrootfile schema --write ${recipe}`);
   write(recipe, `${editorLine(recipe)}\n${starter}`);
-  print(`made ${recipe}`, `made ${writeFor(recipe).written}`, `made ${writeGeneral(folder)}`);
+  print(`created ${recipe}`, `created ${writeFor(recipe).written}`, `created ${writeGeneral(folder)}`);
   for (const [name, value] of Object.entries({ 'settings.json': settings, 'extensions.json': extensions })) {
     const path = join(folder, '.vscode', name);
-    if (existsSync(path)) print(`left ${path} as it is; it could have: ${JSON.stringify(value)}`);
+    if (existsSync(path)) print(`kept ${path}; consider adding: ${JSON.stringify(value)}`);
     else {
       write(path, `${JSON.stringify(value, undefined, 2)}\n`);
-      print(`made ${path}`);
+      print(`created ${path}`);
     }
   }
   const where = folder === '.' ? '' : `cd ${folder} && `;

@@ -26,7 +26,7 @@ function kinds(name: string | undefined, json: boolean): void {
   const kind = all.find((k) => k.name === name);
   if (kind === undefined) {
     const names = all.map((k) => k.name);
-    throw new ExitError(exits.invalid, `there is no kind "${name}"\n  help: ${hintFor(name, names)}`);
+    throw new ExitError(exits.invalid, `unknown kind "${name}"\n  help: ${hintFor(name, names)}`);
   }
   if (json) return printJson(recordOf(kind));
   print(...manualPage(kind).join('\n\n').split('\n'));

@@ -17,7 +17,7 @@ export const verb: Verb = (program) => {
     .action((file: string | undefined, options) => list(file ?? defaultRecipe(), options));
 };
 
-/** `chrootfile list`: the tasks of a recipe, then those each library shows, its outputs and its inputs. */
+/** `chrootfile list`: the tasks of a recipe and of its libraries, its outputs and its inputs. */
 function list(file: string, options: GivenInputs & { readonly json: boolean }): void {
   const { module, tasks } = loadRecipe(file, options);
   const rows = [...tasks.values()]

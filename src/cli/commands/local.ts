@@ -17,5 +17,17 @@ const verbs: Verbs = {
 
 /** Declares `chrootfile local` and its verbs. */
 export const verb: Verb = async (program, line) => {
-  await addVerbs(program.command('local').description('manage the embedded EC2'), verbs, line);
+  const local = program
+    .command('local')
+    .description('manage the embedded EC2')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  sudo chrootfile local images                       list images
+  sudo chrootfile local export IMAGE disk.qcow2      write the disk of an image to a file
+  sudo chrootfile local serve                        serve it to other AWS clients
+  sudo chrootfile local check                        find damage after a crash`,
+    );
+  await addVerbs(local, verbs, line);
 };

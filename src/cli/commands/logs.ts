@@ -17,7 +17,7 @@ export const verb: Verb = (program) => {
     .action((run: string | undefined, task: string | undefined, options) => logs(options.state, run, task));
 };
 
-/** `chrootfile logs`: the output of one task, or of all tasks of a run; the last run unless one is named. */
+/** `chrootfile logs`: the output of one task, or of all tasks of a run; without a name, of the last run. */
 function logs(state: string | undefined, id: string | undefined, task: string | undefined): void {
   const folder = findRun(stateFolder(state), id);
   const names = folder.tasksLogged;

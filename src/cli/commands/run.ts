@@ -43,7 +43,7 @@ export const verb: Verb = (program, { passed, exit }) => {
     .addOption(new Option('--log-limit <size>', 'maximum size of the log of each task, e.g. 10M (default: 100M); the middle is cut').argParser(bytes))
     .addOption(new Option('--manifest <file>', 'write outputs, images and snapshots to a JSON file if the run succeeds'))
     .addOption(new Option('--format <format>', 'output format').choices(['auto', 'plain', 'json']).default('auto'))
-    .addOption(new Option('-v, --verbose', 'print the output of tasks also on a terminal').default(false))
+    .addOption(new Option('-v, --verbose', 'print the output of tasks even on a terminal').default(false))
     .addOption(new Option('-q, --quiet', 'print only errors and outputs').default(false))
     .addOption(new Option('--no-sandbox', 'mount in the mount namespace of the host'))
     .addOption(new Option('-n, --dry-run', 'show the plan and run nothing, as "chrootfile plan" does').default(false))
@@ -56,16 +56,16 @@ export const verb: Verb = (program, { passed, exit }) => {
       const launched = fromLauncher();
       const { file, tasks } = fileAndTasks(words);
       if (options.resume !== undefined && words.length + passed.length > 0)
-        throw new ExitError(exits.invalid, `--resume takes no recipe, no tasks and no arguments: the run has its own`);
+        throw new ExitError(exits.invalid, `--resume takes no recipe, tasks or arguments: they are those of the run`);
       const [other] = ['dryRun', 'cloud', 'region', 'profile', 'endpoint'].filter((name) => options[name]);
       if (options.resume !== undefined && other !== undefined)
-        throw new ExitError(exits.invalid, `--resume does not go with --${other === 'dryRun' ? 'dry-run' : other}`);
+        throw new ExitError(exits.invalid, `--resume cannot be combined with --${other === 'dryRun' ? 'dry-run' : other}`);
       if (options.dryRun) return plan(file, tasks, { ...options, arguments: passed, why: options.verbose, json: options.format === 'json' });
       exit(await run(file, tasks, { ...options, arguments: passed, ...launched }));
     });
 };
 
-/** What the launcher says: not for the tasks' environment. */
+/** Reads and removes the launcher's variables, so that tasks do not see them. */
 function fromLauncher(): Pick<RunOptions, 'sandbox' | 'sandboxRefused' | 'printKeeper'> {
   const { CHROOTFILE_SANDBOX, CHROOTFILE_PRINT_KEEPER } = process.env;
   delete process.env['CHROOTFILE_SANDBOX'];
@@ -74,7 +74,7 @@ function fromLauncher(): Pick<RunOptions, 'sandbox' | 'sandboxRefused' | 'printK
   return { sandbox: CHROOTFILE_SANDBOX === '1', sandboxRefused: CHROOTFILE_SANDBOX === 'refused', printKeeper: CHROOTFILE_PRINT_KEEPER === '1' };
 }
 
-/** `chrootfile run`: plans a recipe and runs it, or goes on with a kept run; gives the exit code. */
+/** `chrootfile run`: plans a recipe and runs it, or resumes a kept run; returns the exit code. */
 async function run(file: string, goals: readonly string[], options: RunOptions): Promise<number> {
   if (options.printKeeper) {
     print(String(keeperOf(findKept(options).folder.keeper)?.pid ?? ''));
@@ -94,7 +94,7 @@ async function run(file: string, goals: readonly string[], options: RunOptions):
   }
 }
 
-/** @throws ExitError where a manifest could not be written at the end. */
+/** @throws ExitError if the manifest could not be written at the end. */
 function mustBeWritable(manifest: string): void {
   const path = resolve(manifest);
   const why = !existsSync(dirname(path))
@@ -105,26 +105,24 @@ function mustBeWritable(manifest: string): void {
   if (why !== undefined) throw new ExitError(exits.invalid, `--manifest ${manifest}: ${why}`);
 }
 
-/** @throws ExitError where a person would be asked and there is none. */
+/** @throws ExitError for an option that asks questions if there is no terminal. */
 function mustHavePerson(what: string): void {
   if (hasPerson()) return;
-  throw new ExitError(
-    exits.invalid,
-    `${what} asks on a terminal, and there is none\n  help: --on-failure keep, then chrootfile run --resume RUN on a terminal`,
-  );
+  throw new ExitError(exits.invalid, `${what} needs a terminal\n  help: use --on-failure keep, then chrootfile run --resume RUN on a terminal`);
 }
 
 function checkHost(file: string, prepared: PreparedRun, options: RunOptions): void {
   const { plan, done } = prepared;
   const { sandbox } = options;
-  if (!isRoot()) throw new ExitError(exits.host, `run needs root: it mounts, attaches and changes root\n  help: sudo chrootfile run ${file}`);
+  if (!isRoot())
+    throw new ExitError(exits.host, `run needs root: it mounts file systems, attaches volumes and enters chroots\n  help: sudo chrootfile run ${file}`);
   mustBeAbleToMount(options.sandboxRefused);
   const holder = [...plan.tasks.values()].find((task) => task.lifetime === 'resource' && task.task.action.type === 'run' && task.in === undefined);
   if (!sandbox && holder !== undefined && !mounts().findLast(({ path }) => path === '/')?.shared) {
-    const help = 'leave out --no-sandbox, or mount --make-rshared / first';
+    const help = 'remove --no-sandbox, or run mount --make-rshared / first';
     throw new ExitError(exits.host, `without the sandbox "${holder.id}" cannot mount anything for the tasks that use it\n  help: ${help}`);
   }
-  // One that may turn out not to run, or may fail, is told when it comes to it.
+  // A task that may be skipped or may fail reports a missing terminal when it starts.
   const asks = [...plan.tasks.values()].find(
     ({ id, task }) => task.action.type === 'run' && task.action.interactive && !done.has(id) && !task.if && !task.freshness && !task.continueOnError,
   );

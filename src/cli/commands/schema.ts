@@ -32,11 +32,11 @@ const folderName = '.chrootfile';
 
 /**
  * `chrootfile schema`: the JSON Schema of recipes, for editors; with `--write`, one of this version for each recipe
- * beside it; with `--watch`, that again whenever a recipe or a library of it changes, until the program is ended.
+ * beside it; with `--watch`, it writes them again whenever a recipe or one of its libraries changes, until the program ends.
  */
 async function schema(files: readonly string[], { write, watch }: { readonly write: boolean; readonly watch: boolean }): Promise<void> {
   if (!write && !watch) return printJson(files[0] === undefined ? general : schemaOfRecipe(general, expanded(outlineOf(files[0]).module)));
-  // Only of this folder: what is written must not land in one above.
+  // Only in this folder: nothing must be written to one above.
   const wanted = files.length > 0 ? files : existsSync(defaultFile) ? [defaultFile] : [];
   if (wanted.length === 0) return print(writeGeneral('.'));
   const all = wanted.map((file) => {
@@ -64,7 +64,7 @@ function writeAndPrint(file: string): Written {
 /** Polling interval in milliseconds. Files are polled by path, since editors replace a file when they save it. */
 const lookEveryMs = 500;
 
-/** Writes the schema of a recipe again whenever a file that it was made from changes, until the program is ended. */
+/** Writes the schema of a recipe again whenever a file that it was made from changes, until the program ends. */
 async function writeWhenChanged(last: Written): Promise<never> {
   for (;;) {
     await sleep(lookEveryMs);

@@ -36,7 +36,7 @@ interface UndoOptions extends UndoRunOptions {
   readonly all: boolean;
 }
 
-/** What became of the undo of one run. `locked`: somebody else has it. */
+/** The result of undoing one run. `locked`: another process has it. */
 interface Result {
   readonly run: string;
   readonly undone: number;
@@ -50,11 +50,11 @@ async function undo(id: string | undefined, options: UndoOptions): Promise<numbe
   process.umask(usualUmask);
   const state = stateFolder(options.state);
   if (options.all && id !== undefined) throw new ExitError(exits.invalid, 'undo takes a run or --all, not both');
-  if (!options.all && id === undefined) throw new ExitError(exits.invalid, 'say which run, or --all\n  help: chrootfile runs');
+  if (!options.all && id === undefined) throw new ExitError(exits.invalid, 'undo needs a run or --all\n  help: chrootfile runs');
   if (existsSync(state)) await makeRoom(state);
   const folders = options.all ? listRuns(state).filter((run) => isUnfinished(run.summary())) : [findRun(state, id)];
   const interruption = watchSignals();
-  // As it is now: what the SDK is told by it is no business of scripts.
+  // A copy, since the SDK changes the environment, and scripts must not see that.
   const environment = { ...process.env };
   const results: Result[] = [];
   try {
@@ -70,7 +70,7 @@ async function undo(id: string | undefined, options: UndoOptions): Promise<numbe
   return interruption.exit() ?? exits.done;
 }
 
-/** Undoes one run. With `--all`, one that cannot be undone does not keep the others from it. */
+/** Undoes one run. With `--all`, a run that cannot be undone does not stop the others. */
 async function resultOf(folder: RunFolder, options: UndoOptions, environment: NodeJS.ProcessEnv, interruption: Interruption): Promise<Result> {
   try {
     return { run: folder.id, ...(await undoRun(folder, options, environment, interruption)) };
@@ -83,7 +83,7 @@ async function resultOf(folder: RunFolder, options: UndoOptions, environment: No
   }
 }
 
-/** Removes what killed processes left in a state folder besides what their journals tell of: afterwards it is as a run leaves it. */
+/** Removes what killed processes left in a state folder and their journals do not record, such as drafts and locks. */
 async function tidy(state: string): Promise<void> {
   removeDeadHostLocks();
   if (!existsSync(state)) return;

@@ -4,10 +4,10 @@ import { plainJson } from '../../linux/plain_text.js';
 import { print, printError, printJson, styled } from '../terminal/output.js';
 import { command } from './github_command.js';
 
-/** `event`: one line of NDJSON, in place of the events of a run that could not begin. */
+/** `event`: one line of NDJSON, in place of the events of a run that could not start. */
 export type DiagnosticFormat = 'text' | 'json' | 'github' | 'event';
 
-/** Prints what is wrong with recipes: as text on standard error; as JSON, or as annotations of GitHub Actions, on standard output. */
+/** Prints errors and warnings of recipes: text on standard error; JSON or GitHub Actions annotations on standard output. */
 export function printDiagnostics(diagnostics: readonly Diagnostic[], format: DiagnosticFormat): void {
   const sorted = sortDiagnostics(diagnostics);
   switch (format) {

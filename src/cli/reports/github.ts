@@ -45,13 +45,13 @@ export function githubReport(summaryFile: string | undefined): Report {
   return { sink, end: async () => {} };
 }
 
-/** What a task prints is no command: between a token and the same again none is obeyed. Source: GitHub Actions, "Workflow commands". */
+/** Output of a task must not act as a workflow command: GitHub ignores commands between two equal tokens. Source: GitHub Actions, "Workflow commands". */
 function printGroup(title: string, lines: readonly string[]): void {
   const token = randomUUID();
   print(command('group', {}, title), command('stop-commands', {}, token), ...lines, `::${token}::`, '::endgroup::');
 }
 
-/** At the place that the error begins with. */
+/** An annotation at the place that the error begins with. */
 function annotationOf({ task, error }: Failure): string {
   const [first = '', ...more] = error.split('\n');
   const [, file, line, col, how] = /^(.+?):(\d+):(\d+): (.*)$/.exec(first) ?? [];

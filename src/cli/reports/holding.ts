@@ -2,7 +2,7 @@ import type { RunEvent } from '../../runtime/engine/events.js';
 import { policy } from '../../runtime/engine/policy.js';
 import type { Report } from './report.js';
 
-/** A report that prints nothing while a task has the terminal, and afterwards what happened meanwhile. */
+/** A report that prints nothing while a task has the terminal, and then everything that happened meanwhile. */
 export function holding({ sink, end }: Report): Report {
   let held: RunEvent[] | undefined;
   let lines = 0;

@@ -10,7 +10,7 @@ export function duration(seconds: number): string {
   return clock(seconds);
 }
 
-/** A time that goes on, in whole seconds: `7s`, `1m 12s`, `2h 05m`. */
+/** A running time, in whole seconds: `7s`, `1m 12s`, `2h 05m`. */
 export function clock(seconds: number): string {
   const whole = Math.floor(seconds);
   if (whole < 60) return `${whole}s`;
@@ -31,7 +31,7 @@ export function names(all: readonly string[]): string {
 }
 const mostNames = 6;
 
-/** How a node ended, as a mark and words; undefined for what the end of the run sums up: cancelled tasks and those not run. */
+/** How a node ended, as a mark and words; undefined for tasks that the end of the run summarizes: cancelled ones and those not run. */
 export function endingOf({ outcome, cancelled, reason, error }: Event<'task.finished'>): { readonly mark: string; readonly text: string } | undefined {
   switch (outcome) {
     case 'succeeded':

@@ -12,7 +12,7 @@ type Wrapper = ListrTaskWrapper<any, any, any>;
 type Finished = Extract<RunEvent, { type: 'task.finished' }>;
 type Started = Extract<RunEvent, { type: 'run.started' }>;
 
-/** A node of the plan, and the task of Listr that stands for it. */
+/** A node of the plan, and its task in Listr. */
 interface Node {
   readonly title: string;
   readonly isRelease: boolean;
@@ -42,7 +42,7 @@ export function listrReport(): Report {
   let undo = { entries: 0, done: 0, reason: '' };
 
   const begin = (event: Started) => {
-    print(`run ${event.run}: ${event.recipe}${event.done === 0 ? '' : `, ${event.done} done before`}`);
+    print(`run ${event.run}: ${event.recipe}${event.done === 0 ? '' : `, ${event.done} already done`}`);
     for (const { id, type, description } of event.nodes) nodes.set(id, nodeOf(id, type, description));
     class OwnScreen extends Screen {
       constructor(...given: ConstructorParameters<typeof Screen>) {
@@ -158,7 +158,7 @@ function show(node: Node | undefined, text = ''): void {
   if (node?.wrapper !== undefined) node.wrapper.task.output$ = plainText(text);
 }
 
-/** The line with which a node scrolls off; empty where the end of the run sums it up. */
+/** The line with which a node scrolls off; empty if the end of the run summarizes it. */
 function lineOf(event: Finished, { title, isRelease }: Node): string {
   const ending = endingOf(event);
   if (ending === undefined || (isRelease && event.outcome === 'skipped')) return '';

@@ -23,7 +23,7 @@ export function plainReport({ quiet }: { readonly quiet: boolean }): Report {
 export function lineOf(event: RunEvent): string | undefined {
   switch (event.type) {
     case 'run.started':
-      return `run ${event.run}: ${event.recipe}${event.done === 0 ? '' : `, ${event.done} done before`}`;
+      return `run ${event.run}: ${event.recipe}${event.done === 0 ? '' : `, ${event.done} already done`}`;
     case 'task.started': {
       const more = event.attempt > 1 ? ` (attempt ${event.attempt})` : event.reason === undefined ? '' : `: ${event.reason}`;
       return `${styled('cyan', '>')} ${event.task}${more}`;

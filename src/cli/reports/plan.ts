@@ -15,7 +15,7 @@ export interface PlanText {
   readonly why: boolean;
 }
 
-/** Prints a plan for people: one line a task, and the total. */
+/** Prints a plan for people: one line per task, and the total. */
 export function printPlan(plan: Plan, { file, goals, known, why }: PlanText): void {
   const releases = plan.nodes.filter((node) => node.type === 'release').length;
   const reach = goals.length > 0 ? `, to reach ${goals.join(', ')}` : '';
@@ -36,7 +36,7 @@ export function printPlan(plan: Plan, { file, goals, known, why }: PlanText): vo
   if (plan.leftOut.length > 0) print(`left out: ${plan.leftOut.join(', ')}`);
 }
 
-/** A plan for programs. @param known what is known before the run; without it, no values are given. */
+/** A plan for programs. @param known what is known before the run; without it, no values are included. */
 export function planJson(plan: Plan, known?: KnownBefore): PlanJson {
   return {
     version: 1,

@@ -1,6 +1,6 @@
 import type { EventSink } from '../../runtime/engine/events.js';
 
-/** Shows a run while it goes on. */
+/** Shows a run as it progresses. */
 export interface Report {
   readonly sink: EventSink;
   /** Waits until everything is on the screen. */

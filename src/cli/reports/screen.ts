@@ -6,9 +6,9 @@ import { clock } from './lines.js';
 // biome-ignore lint/suspicious/noExplicitAny: the types differ by renderer, which is chosen at run time
 type ListrTask = ListrTaskObject<any, any, any>;
 
-/** What the screen shows besides the tasks; the report changes it while the run goes on. */
+/** What the screen shows besides the tasks; the report changes it during the run. */
 export interface ScreenState {
-  /** What to say instead of how Ctrl-C works, e.g. that tasks are being cancelled. */
+  /** Shown instead of the help for Ctrl-C, e.g. that tasks are being cancelled. */
   notice: string | undefined;
   failed: number;
 }
@@ -59,7 +59,7 @@ export class Screen {
     this.area.end();
   }
 
-  /** Shows the state of now, at once. */
+  /** Draws the current state at once. */
   update(): void {
     this.area.draw();
   }

@@ -41,7 +41,7 @@ export class Summary {
     printOutcome(event, this.reason);
   }
 
-  /** One that failed may be tried again, and one that was cancelled may run after all. */
+  /** A failed task may be retried, and a cancelled one may run later. */
   private seeEnd({ task, outcome, error = '', seconds, cancelled }: Extract<RunEvent, { type: 'task.finished' }>): void {
     this.running.delete(task);
     for (const list of [this.failures, this.cancelled, this.notRun]) list.delete(task);

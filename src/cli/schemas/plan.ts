@@ -11,7 +11,7 @@ export const planSchema = {
   required: ['version', 'goals', 'nodes', 'creates', 'keeps', 'left_out'],
   properties: {
     version: { const: 1 },
-    goals: { ...names, description: 'The tasks that were asked for' },
+    goals: { ...names, description: 'The requested tasks' },
     nodes: {
       type: 'array',
       description: 'Tasks and releases of resources, in an order that respects every edge',

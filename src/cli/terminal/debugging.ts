@@ -17,7 +17,7 @@ export function onFailureOf(
   return async (failed, interrupted) => {
     if (mode === 'undo' || mode === 'keep') return mode;
     if (interrupted) return 'undo';
-    // None where what failed is a release: then there is no place to look at.
+    // Undefined if a release failed: then there is no place to open a shell.
     const [first] = failed;
     print(
       ...failed.flatMap(({ task, error }) => [
@@ -58,11 +58,11 @@ function where({ in: chroot }: LinkedTask): string {
 }
 
 async function shellFor(task: LinkedTask, place: ShellPlace, signal: AbortSignal): Promise<void> {
-  print(`A shell where ${task.id} runs, ${where(task)}; exit ends it.`);
+  print(`Opening a shell for ${task.id} ${where(task)}; type "exit" to leave it.`);
   try {
     await openShell(place, task.in === undefined ? task.id : `${task.id} in ${task.in}`, signal);
   } catch (error) {
-    // E.g. the folder it would begin in is what is missing: the questions go on.
+    // For example, its working directory is missing. The questions continue.
     print((error as Error).message);
   }
 }

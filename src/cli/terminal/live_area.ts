@@ -13,7 +13,7 @@ export interface Size {
  * off above them. Its cost depends on the rows shown and on nothing else.
  */
 export class LiveArea {
-  /** As they are on the screen. */
+  /** The rows on the screen. */
   private rows: readonly string[] = [];
   /** What was printed since the last frame. */
   private printed: { readonly stream: NodeJS.WriteStream; text: string }[] = [];
@@ -34,14 +34,14 @@ export class LiveArea {
     printThrough(this.print);
   }
 
-  /** Draws a frame now: for what a person waits to see. */
+  /** Draws a frame now: for something the user is waiting to see. */
   draw(): void {
     if (this.timer === undefined) return;
     const { columns, rows } = sizeOf(process.stdout);
     this.show(this.contents({ columns, rows: rows - 1 }).map((row) => cut(harmless(row), columns)));
   }
 
-  /** Prints what is left and removes the rows, so that somebody else may have the terminal; {@link start} continues. */
+  /** Prints what is left and removes the rows, so that another program can use the terminal; {@link start} continues. */
   end(): void {
     if (this.timer === undefined) return;
     clearInterval(this.timer);
@@ -89,7 +89,7 @@ const wrapping = { hard: true, trim: false, wordWrap: false };
 function cut(row: string, columns: number): string {
   const line = row.replaceAll('\n', ' ').replaceAll('\t', ' ');
   if (line.length <= columns && isAscii.test(line)) return line;
-  // No character of a row needs more than a few units: a long line is not looked at whole.
+  // No character of a row needs more than a few units: so only the start of a long line is measured.
   return wrapAnsi(line.slice(0, 4 * columns + 100), columns, wrapping).split('\n')[0] ?? '';
 }
 // biome-ignore lint/suspicious/noControlCharactersInRegex: colours are escape sequences

@@ -31,7 +31,7 @@ export function isDrawable(): boolean {
 /** Writes text that is ready for a terminal. */
 export type Printer = (stream: NodeJS.WriteStream, text: string) => void;
 
-/** Passes everything that is printed to a printer, which makes room for it; undefined: it is written directly. */
+/** Passes everything that is printed to a printer, which makes room for it; undefined restores direct output. */
 export function printThrough(other: Printer | undefined): void {
   printer = other ?? direct;
 }

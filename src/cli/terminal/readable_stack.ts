@@ -4,7 +4,7 @@ import { basename, isAbsolute, join } from 'node:path';
 import { inspect } from 'node:util';
 
 /**
- * An error with where it was thrown, in the files that were written and not in the bundle they are built into. The
+ * An error with its stack, in source files instead of bundles. The
  * build puts source maps beside the bundles; they are read only here.
  */
 export function readableStack(error: unknown): string {
@@ -30,7 +30,7 @@ function mapOf(bundle: string): SourceMap | undefined {
   try {
     return new SourceMap(JSON.parse(readFileSync(`${file}.map`, 'utf8')));
   } catch {
-    // Without a map the places in the bundle are told.
+    // Without a map the stack shows places in the bundle.
     return undefined;
   }
 }

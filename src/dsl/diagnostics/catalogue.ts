@@ -21,11 +21,11 @@ export const catalogue = {
   },
   'does-nothing': {
     means: 'A task has neither `run` nor `uses`, and groups no other tasks with `needs`.',
-    wrong: 'tasks:\n  packages: {description: What is installed}',
-    right: 'tasks:\n  packages: {description: What is installed, run: apt-get install -y nginx}',
+    wrong: 'tasks:\n  packages: {description: The web server}',
+    right: 'tasks:\n  packages: {description: The web server, run: apt-get install -y nginx}',
   },
   'duplicate-key': {
-    means: 'A map has the same key twice. YAML does not define which one counts.',
+    means: 'A map has the same key twice, so it is undefined which value counts.',
     wrong: 'tasks:\n  a: {run: echo one}\n  a: {run: echo two}',
     right: 'tasks:\n  a: {run: echo one}\n  b: {run: echo two}',
   },
@@ -40,7 +40,7 @@ export const catalogue = {
     right: 'tasks:\n  v: {uses: ec2.volume, with: {size: 8, type: gp3}}',
   },
   exclusive: {
-    means: 'A key cannot be combined with the other keys of the task: a task has either `uses` or `run`, and many keys require one of them.',
+    means: 'A key cannot be combined with the other keys of the task: a task has either `uses` or `run`, and many other keys require one of the two.',
     wrong: 'tasks:\n  v: {uses: ec2.volume, with: {size: 8}, env: {LANG: C}}',
     right: 'tasks:\n  v: {uses: ec2.volume, with: {size: 8}}',
   },
@@ -73,7 +73,7 @@ export const catalogue = {
   },
   'inputs-file': {
     means:
-      'A file for `--inputs` whose name ends in `.env` has `NAME=value` lines, and one line has another form, such as `token: value`. The line is not printed because it may hold a secret.',
+      'A file for `--inputs` whose name ends in `.env` has `NAME=value` lines, but one line has another form, such as `token: value`. The line is not printed because it may hold a secret.',
     wrong: 'inputs: {token: {type: string, required: true, secret: true}}\ntasks:\n  a: {env: {TOKEN: "{{ inputs.token }}"}, run: ./fetch}',
     right: 'inputs: {token: {type: string, required: true, secret: true}}\ntasks:\n  a: {env: {TOKEN: "{{ inputs.token }}"}, run: ./fetch}',
     typed: ['--inputs wrong.env', '--inputs right.env'],
@@ -103,7 +103,7 @@ export const catalogue = {
     right: 'tasks:\n  a: {strategy: {matrix: {size: [8, 16]}}, run: "true"}',
   },
   'merge-key': {
-    means: 'Merge keys (`<<`) are not part of YAML 1.2, and recipes do not have them.',
+    means: 'Merge keys (`<<`) are not part of YAML 1.2, and recipes do not support them.',
     wrong: 'tasks:\n  a: &a {run: "true", timeout: 5m}\n  b:\n    <<: *a',
     right: 'defaults: {timeout: 5m}\ntasks:\n  a: {run: "true"}\n  b: {run: "true"}',
   },
@@ -164,7 +164,7 @@ export const catalogue = {
   },
   script: {
     means:
-      'The shell cannot read a script: something is not closed, or stands where it must not. In a script `in` a chroot this is a warning, since the shell of the image may be another one than that of this machine. Scripts for sh and bash are checked, each template read as one word.',
+      'A script has a syntax error, such as an unclosed quote or `if`. For a script `in` a chroot this is a warning, since the image may have another shell. chrootfile checks scripts for sh and bash, and reads each template as one word.',
     wrong: 'tasks:\n  a:\n    run: |\n      if test -e /etc/os-release; then\n        cat /etc/os-release',
     right: 'tasks:\n  a:\n    run: |\n      if test -e /etc/os-release; then\n        cat /etc/os-release\n      fi',
   },
@@ -252,7 +252,7 @@ export const catalogue = {
     right: 'version: 1\ntasks:\n  a: {run: "true"}',
   },
   yaml: {
-    means: 'The file is not valid YAML 1.2, or uses what recipes do not have: tags, several documents, aliases inside their own anchor.',
+    means: 'The file is not valid YAML 1.2, or uses a feature that recipes do not have: tags, several documents, or an alias inside its own anchor.',
     wrong: 'tasks:\n  a: {run: "true"',
     right: 'tasks:\n  a: {run: "true"}',
   },

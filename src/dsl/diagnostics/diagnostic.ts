@@ -37,7 +37,7 @@ export function sortDiagnostics(diagnostics: readonly Diagnostic[]): Diagnostic[
   return sorted.map((d) => ({ ...d, message: shortened(d.message), help: d.help && shortened(d.help) }));
 }
 
-/** A diagnostic as text: `file:line:column: message [code]`, the line with carets, other places, the include stack, and help. */
+/** A diagnostic as text: `file:line:column: message [code]`, the line with carets, notes, the include stack, and help. */
 export function formatDiagnostic(diagnostic: Diagnostic): string {
   const lines: string[] = [];
   const message = `${diagnostic.severity === undefined ? '' : `${diagnostic.severity}: `}${diagnostic.message} [${diagnostic.code}]`;

@@ -29,7 +29,7 @@ const words: Readonly<Record<string, string>> = {
   '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?Z$': 'a time in UTC, such as 2027-06-30T12:00:00Z',
 };
 
-/** What a value that does not fit a regular expression must be, in words; undefined where only its description tells. */
+/** What a value that does not fit a regular expression must be, in words; undefined if only its description says so. */
 export function patternWords(pattern: string): string | undefined {
   return Object.hasOwn(words, pattern) ? words[pattern] : undefined;
 }

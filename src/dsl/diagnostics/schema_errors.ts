@@ -20,7 +20,7 @@ export function messagesOf(errors: readonly SchemaError[]): string[] {
   return causesAmong(errors).map((error) => `${error.instancePath.slice(1).replaceAll('/', '.')}${error.instancePath === '' ? '' : ': '}${messageOf(error)}`);
 }
 
-/** Without errors that only follow from another one; more than anybody reads are left out. */
+/** Without errors that only follow from another one, and without those after the limit. */
 function causesAmong(all: readonly SchemaError[]): SchemaError[] {
   const errors = all.slice(0, limits.errors);
   const byPath = new Map<string, SchemaError[]>();
@@ -44,7 +44,7 @@ function isCause(error: SchemaError, byPath: ReadonlyMap<string, readonly Schema
     const missing = String(error.params['missingProperty']);
     // A key that is misspelt, or has the name that another tool gives it, is not missing.
     if (others.some((other) => isMeantAs(other, missing))) return false;
-    // Unknown keys beside "uses" are mostly the parameters.
+    // Unknown keys beside "uses" are usually the parameters.
     if (missing === 'with' && others.some(({ keyword }) => keyword === 'additionalProperties')) return false;
     // One of several keys is reported as such.
     if (others.some((other) => other.keyword === 'anyOf' && branchesOf(other).includes(error.parentSchema))) return false;

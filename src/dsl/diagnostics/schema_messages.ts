@@ -6,7 +6,7 @@ import { patternWords } from './pattern_words.js';
 /** A JSON Schema as ajv passes it on with an error. */
 export type Schema = Readonly<Record<string, unknown>>;
 
-/** What a schema found wrong, in the words of the language; its place is known from elsewhere. */
+/** The message for an error that a schema found, without its place. */
 export function messageOf(error: SchemaError): string {
   const { keyword, params } = error;
   const parent = error.parentSchema as Schema | undefined;
@@ -58,7 +58,7 @@ function patternMessage(error: SchemaError, parent: Schema | undefined): string 
   return words === undefined ? 'does not have the right form' : `must be ${words}`;
 }
 
-/** The last step of the path to a value: its key, or its number in a list. */
+/** The last step of the path to a value: its key, or its index in a list. */
 export function keyOf({ instancePath }: SchemaError): string {
   return (instancePath.split('/').at(-1) ?? '').replaceAll('~1', '/').replaceAll('~0', '~');
 }

@@ -7,14 +7,14 @@ export interface Misplaced {
   /** The steps to it in the recipe: keys, and numbers in lists. */
   readonly path: readonly string[];
   readonly written: unknown;
-  /** As it stands in the file: `1.10` is 1.1 to YAML. */
+  /** As written in the file: YAML reads `1.10` as 1.1. */
   readonly source: string;
   readonly schema: Schema | undefined;
   /** Names of the recipe's own tasks. */
   readonly tasks: readonly string[];
 }
 
-/** What to write instead of a value of the wrong type, ready to paste; undefined where nothing can be guessed. */
+/** What to write instead of a value of the wrong type, ready to paste; undefined if there is no guess. */
 export function shortFormHelp(at: Misplaced): string | undefined {
   const { written, schema, path } = at;
   const types = typesIn(schema);

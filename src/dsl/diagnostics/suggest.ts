@@ -10,14 +10,14 @@ export function hintFor(word: string, known: readonly string[]): string | undefi
   const near = likely(word, known);
   if (near !== undefined) return `did you mean "${near}"?`;
   if (known.length === 0) return undefined;
-  // A list that nobody reads to its end is of no help.
+  // A longer list does not help.
   const sorted = [...known].sort().slice(0, mostListed);
   return `known names: ${sorted.join(', ')}${known.length > mostListed ? ', …' : ''}`;
 }
 
 const mostListed = 60;
 
-/** The known word that an unknown one stands for: a near miss, or another tool's name for it. */
+/** The known word that an unknown one probably means: a near miss, or another tool's name for it. */
 export function meantBy(word: string, known: readonly string[]): string | undefined {
   return foreignWord(word, known)?.key ?? likely(word, known);
 }
@@ -35,9 +35,9 @@ function normal(word: string): string {
   return word.toLowerCase().replaceAll('-', '_');
 }
 
-/** What another tool's word is here: advice, and the key that stands for it where there is one. */
+/** The counterpart of another tool's word: advice, and the key with the same meaning if there is one. */
 function foreignWord(word: string, known: readonly string[]): { help: string; key?: string } | undefined {
-  // So many are names of a recipe, not words of the language.
+  // So many names come from a recipe, not from the language.
   if (known.length > mostWords) return undefined;
   for (const { place, words } of vocabularies) {
     if (!known.includes(place)) continue;

@@ -11,7 +11,7 @@ tasks:
 outputs: {image_id: "{{ image.id }}"}
 `;
 
-/** What is allowed and is probably a mistake, by the code at the end of the message. */
+/** Everything that is allowed but probably a mistake, by the code at the end of the message. */
 export const warnings = {
   'folded-script': {
     warning: true,
@@ -21,7 +21,7 @@ export const warnings = {
   },
   'foreign-syntax': {
     warning: true,
-    means: 'A text has an expression of Terraform, Jinja, make or another tool in it. chrootfile does not evaluate it, so it stays as it is written.',
+    means: 'A text contains an expression of Terraform, Jinja, make or another tool. chrootfile does not evaluate it, so it stays as it is written.',
     wrong: 'inputs: {name: {type: string, default: web}}\ntasks:\n  a: {run: "echo ${var.name}"}',
     right: 'inputs: {name: {type: string, default: web}}\ntasks:\n  a: {run: "echo {{ inputs.name }}"}',
   },
@@ -40,14 +40,14 @@ export const warnings = {
   },
   typography: {
     warning: true,
-    means: 'A script has typographic quotes or dashes, as word processors and web pages write them. The shell takes them for text.',
+    means: 'A script has typographic quotes or dashes, as word processors and web pages write them. The shell reads them as text.',
     wrong: 'tasks:\n  a: {run: apt-get install –y nginx}',
     right: 'tasks:\n  a: {run: apt-get install -y nginx}',
   },
   'no-image': {
     warning: true,
     means:
-      'Tasks change the chroot of a library, and no goal or output needs the image of the library: the run succeeds, and the changes are deleted with the volume. Add an output that uses the image; in a recipe with `goals`, add a goal.',
+      'Tasks change the chroot of a library, but no goal or output needs the image of the library. The run would succeed, but delete the changes together with the volume. Add an output that uses the image; in a recipe with `goals`, add a goal.',
     wrong: 'includes: {ami: {recipe: library.yml}}\ntasks:\n  packages: {in: ami.chroot, run: apt-get install -y nginx}',
     right:
       'includes: {ami: {recipe: library.yml}}\ntasks:\n  packages: {in: ami.chroot, run: apt-get install -y nginx}\noutputs: {image_id: "{{ ami.image_id }}"}',

@@ -7,7 +7,7 @@ import { activeText } from '../syntax/shell_text.js';
 import { pathText } from '../syntax/template.js';
 import type { Place, Value } from '../syntax/values.js';
 
-/** More warnings than this in one recipe are not read. */
+/** Maximum number of these warnings for one recipe. */
 const mostWarnings = 20;
 
 /** Warnings for texts in a recipe and its libraries that are allowed and probably mean something else. */
@@ -31,7 +31,7 @@ function scriptsOf({ action }: Task): Value[] {
   return action.undo === undefined ? [action.script] : [action.script, action.undo.script];
 }
 
-/** The text of a value as it is written; undefined for lists, maps and other values. */
+/** The text of a value as written; undefined for lists, maps and other values. */
 function textIn(value: Value): string | undefined {
   if (value.type === 'template') return value.template.text;
   return value.type === 'literal' && typeof value.value === 'string' ? value.value : undefined;
@@ -39,7 +39,7 @@ function textIn(value: Value): string | undefined {
 
 function inScript(script: Value, task: Task, module: Module): Diagnostic[] {
   const text = textIn(script);
-  // Of a script in a file only its path is in the recipe, and it is another language's text.
+  // Scripts in files are not checked: the recipe contains only their path.
   if (text === undefined || script.at.document.writtenAt(script.at.pointer) === undefined) return [];
   const active = activeText(text);
   const warn = (code: Diagnostic['code'], index: number, length: number, message: string, help: string) =>

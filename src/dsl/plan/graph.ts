@@ -3,7 +3,7 @@ export type Predecessors<Id> = ReadonlyMap<Id, readonly Id[]>;
 
 /**
  * A cycle of the graph, as the nodes on it, each before the one it must follow; undefined when there is none.
- * Runs in one pass and without recursion, so that long chains do no harm.
+ * Runs in one pass and without recursion, so that long chains cannot overflow the stack.
  */
 export function cycleIn<Id>(graph: Predecessors<Id>): Id[] | undefined {
   const done = new Set<Id>();
@@ -38,7 +38,7 @@ export function cycleIn<Id>(graph: Predecessors<Id>): Id[] | undefined {
   return undefined;
 }
 
-/** The nodes in an order that respects the graph; among those that may come next, the one of the least rank does. */
+/** The nodes in an order that respects the graph; among those that may come next, the one with the lowest rank comes first. */
 export function sorted<Id>(graph: Predecessors<Id>, rankOf: (id: Id) => number): Id[] {
   const waiting = new Map<Id, number>();
   const followers = new Map<Id, Id[]>();
@@ -65,7 +65,7 @@ export function sorted<Id>(graph: Predecessors<Id>, rankOf: (id: Id) => number):
   return order;
 }
 
-/** A queue that gives what has the least rank first. */
+/** A queue that returns the item with the lowest rank first. */
 export class Heap<Item> {
   private readonly items: Item[] = [];
 

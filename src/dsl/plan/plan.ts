@@ -17,9 +17,9 @@ export interface Plan {
   readonly goals: readonly string[];
   /** Why each task is there: it is a goal, another one needs it, or one freezes what it uses. */
   readonly reasons: ReadonlyMap<string, string>;
-  /** Tasks that are not run: the recipe's own, and those its libraries show. */
+  /** Tasks that are not run: the recipe's own, and the public ones of its libraries. */
   readonly leftOut: readonly string[];
-  /** What is allowed, and hardly meant. */
+  /** What is allowed but probably a mistake. */
   readonly warnings: readonly Diagnostic[];
 }
 
@@ -35,14 +35,14 @@ export interface PlanNode {
 export interface Edge {
   readonly from: string;
   readonly because: string;
-  /** Whether `from` must have ended well; else it must only have ended. */
+  /** Whether `from` must have succeeded; otherwise it must only have ended. */
   readonly requires: boolean;
   readonly span: Span;
 }
 
 /**
- * The plan to reach some goals.
- * @param goals ids of tasks; without any, those the recipe names, else all its tasks that are not internal.
+ * The plan for some goals.
+ * @param goals ids of tasks; if empty, those of the recipe, else all its tasks that are not internal.
  * @throws RecipeError for unknown goals and for tasks that wait for each other.
  */
 export function makePlan(module: Module, all: ReadonlyMap<string, LinkedTask>, goals: readonly string[]): Plan {
@@ -111,7 +111,7 @@ function closure(goals: readonly string[], all: ReadonlyMap<string, LinkedTask>)
     }
   };
   needed(goals, 'it is a goal');
-  // What a goal needs by itself was not pulled. The map grows while it is gone through: what is pulled may pull.
+  // Adds the users of frozen resources. The map grows during the loop, since an added task may freeze resources too.
   for (const id of reasons.keys()) {
     const task = all.get(id) as LinkedTask;
     for (const { resource } of task.freezes) {
@@ -176,7 +176,7 @@ function releaseEdges(resource: LinkedTask, users: Users, tasks: ReadonlyMap<str
   return edges;
 }
 
-/** Where the other edges leave it open, tasks in one chroot run in written order: each waits for the one before. */
+/** If no other edge orders them, tasks in one chroot run in written order: each waits for the one before. */
 function orderChroots(graph: ReadonlyMap<string, PlanNode & { after: Edge[] }>): void {
   const last = new Map<string, PlanNode>();
   for (const node of graph.values()) {

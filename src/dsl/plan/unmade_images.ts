@@ -3,16 +3,16 @@ import type { Module } from '../recipe/module.js';
 import type { LinkedTask } from '../resolve/link.js';
 import { tasksIn } from '../resolve/names.js';
 
-/** What is planned, as far as it matters here. */
+/** The part of a plan that matters for this warning. */
 interface Planned {
   readonly tasks: ReadonlyMap<string, LinkedTask>;
-  /** The goals that somebody named: on the command line, or in the recipe. */
+  /** The goals set on the command line or in the recipe. */
   readonly named?: { readonly by: 'command' | 'recipe'; readonly goals: readonly string[] } | undefined;
 }
 
 /**
- * A warning for each chroot of a library that tasks from outside it work in while no task that freezes its volume is
- * planned: what they do is thrown away with the volume, and the run succeeds.
+ * A warning for each chroot of a library in which tasks of other recipes run while no planned task freezes its volume:
+ * the run would succeed, but delete their changes together with the volume.
  */
 export function unmadeImages(module: Module, all: ReadonlyMap<string, LinkedTask>, { tasks, named }: Planned): Diagnostic[] {
   const workers = new Map<string, LinkedTask>();
@@ -44,7 +44,7 @@ function libraryOf({ module }: LinkedTask): string {
   return module.namespace.split('.')[0] ?? '';
 }
 
-/** What to write so that one of the freezers is planned; undefined where the library has no output that comes from one. */
+/** What to write so that one of the freezers is planned; undefined if no output of the library comes from one. */
 function helpFor(
   module: Module,
   library: string,

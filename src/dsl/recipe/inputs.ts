@@ -47,19 +47,19 @@ export function fromText(text: string, type: ValueType): unknown {
   }
 }
 
-/** A value as the type, where it is a text that says one; else as it is. */
+/** A text converted to the type if possible; any other value unchanged. */
 export function asType(value: unknown, type: ValueType): unknown {
   return typeof value === 'string' ? (fromText(value, type) ?? value) : value;
 }
 
-/** Whether a type is one; the schema says where it is not. */
+/** Whether a type exists; the schema reports the others. */
 export function isValueType(type: unknown): type is ValueType {
   return ['string', 'path', 'integer', 'number', 'boolean', 'list', 'map'].includes(type as ValueType);
 }
 
 /** What is wrong with a value for an input, in words that follow `input "size" `; undefined when nothing is. */
 export function errorOfInput(value: unknown, declared: InputDeclaration): string | undefined {
-  // A type that is none has its own error.
+  // An unknown type has its own error.
   if (!isValueType(declared.type)) return undefined;
   if (!isOfType(value, declared.type)) return `must be ${article(declared.type)}`;
   if (declared.enum !== undefined && !declared.enum.some((allowed) => JSON.stringify(allowed) === JSON.stringify(value))) {
@@ -77,7 +77,7 @@ export function errorOfInput(value: unknown, declared: InputDeclaration): string
 /** Shorter secrets would be found everywhere in logs, and hide nothing. */
 export const leastSecret = 4;
 
-/** The value of an input; a path is made absolute, given the folder of the file that says it. */
+/** The value of an input; a path is made absolute, relative to the folder of the file that sets it. */
 export function placed(value: unknown, declared: InputDeclaration, folder: string): unknown {
   return declared.type === 'path' && typeof value === 'string' ? resolve(folder, value) : value;
 }
@@ -105,26 +105,26 @@ function isOfType(value: unknown, type: ValueType): boolean {
 /** What `--inputs FILE` names. */
 export interface InputsFile {
   readonly document: ParsedDocument;
-  /** Whether its values are texts, as in a dotenv file; no word of it is shown then. */
+  /** Whether its values are texts, as in a dotenv file; none of it is shown then. */
   readonly texts: boolean;
 }
 
 /** Where the values of inputs come from, strongest first. */
 export interface InputSources {
-  /** Values that are fixed; null where there was none. */
+  /** Fixed values; null if there was none. */
   readonly kept: ReadonlyMap<string, unknown>;
   /** `-i name=value`. */
   readonly commandLine: ReadonlyMap<string, string>;
   /** What `--inputs FILE` named; a later one is stronger. */
   readonly files: readonly InputsFile[];
-  /** The folder of the recipe, from which its own relative paths go. */
+  /** The folder of the recipe, to which its own paths are relative. */
   readonly folder: string;
   /** The program's environment; asked for `CHROOTFILE_INPUT_NAME`. */
   readonly environment: (name: string) => string | undefined;
 }
 
 /**
- * The values of a recipe's inputs; one that was not given and need not be is null, one with an error is absent. Paths
+ * The values of a recipe's inputs; an optional input without a value is null, one with an error is absent. Paths
  * in a file are relative to it.
  */
 export function resolveInputs(
@@ -146,7 +146,7 @@ export function resolveInputs(
     } else {
       const error = errorOfInput(given.value, input);
       if (error === undefined) values.set(name, placed(given.value, input, given.folder));
-      // An unfit default is an error of the recipe, told with it.
+      // An invalid default is an error of the recipe, reported with it.
       else if (!given.preset)
         diagnostics.push({ code: 'input', message: `input "${name}" ${error}${given.origin ?? ''}`, span: given.span, help: input.description });
     }
@@ -179,11 +179,11 @@ interface Given {
   readonly folder: string;
   readonly origin?: string;
   readonly span?: Span;
-  /** Whether nobody gave it: it is the default. */
+  /** Whether it is the default. */
   readonly preset?: boolean;
 }
 
-/** The strongest value there is for an input, and where it comes from. */
+/** The value for an input from the strongest source, and where it comes from. */
 function givenFor(name: string, input: InputDeclaration, { kept, commandLine, files, environment, folder }: InputSources): Given | undefined {
   if (kept.has(name)) return kept.get(name) === null ? undefined : { value: kept.get(name), folder };
   const text = commandLine.get(name);

@@ -7,7 +7,7 @@ export type ObjectSchema = JSONSchema & {
   readonly required?: readonly string[];
 };
 
-/** The declarative half of a task kind: everything about a word of the language but what it does. */
+/** The declarative half of a kind: everything except what it does. */
 export interface KindDeclaration {
   /** As written after `uses`, e.g. `ec2.volume`. */
   readonly name: string;
@@ -15,37 +15,37 @@ export interface KindDeclaration {
   readonly summary: string;
   /** When to use it and what it leaves behind, in Markdown. */
   readonly docs: string;
-  /** A `resource` is released at the end of what uses it; a `step` is undone only when the run fails. */
+  /** A `resource` is released when nothing uses it any more; a `step` is undone only when the run fails. */
   readonly lifetime: 'step' | 'resource';
-  /** What its undo does, e.g. `delete the volume`; for `plan`. Absent where nothing is undone. */
+  /** What its undo does, e.g. `delete the volume`; for `plan`. Absent if nothing is undone. */
   readonly takesBack?: string;
-  /** Whether the task names a chroot in `in`, must, or must not. */
+  /** Whether the task must or must not have `in`. */
   readonly in: 'required' | 'none';
   /** Schema of `with`. Every property has a description with meaning and unit. */
   readonly params: ObjectSchema;
   /** Parameters of which at least one must be set. */
   readonly requiresOneOf?: readonly string[];
-  /** Schema of what `{{ task.output }}` gives. */
+  /** Schema of the outputs, as in `{{ task.output }}`. */
   readonly outputs: ObjectSchema;
-  /** Parameters that name a resource whose other users must have ended well, and be released, before this task. */
+  /** Parameters that name a resource: this task waits until its other users have succeeded and are released. */
   readonly freezes?: readonly string[];
   /** Host programs it runs, by the Debian package that has them. */
   readonly tools: Readonly<Record<string, string>>;
-  /** Host programs that certain values of `with` need besides, by the Debian package that has them. */
+  /** Host programs that certain values of `with` also need, by the Debian package that has them. */
   toolsFor?(params: Readonly<Record<string, unknown>>): Readonly<Record<string, string>>;
   /**
-   * The AWS actions it may call, e.g. `ec2:CreateVolume`: those it always may, and those that a parameter asks for, by its
-   * name. What its undo calls is among them.
+   * The AWS actions it may call, e.g. `ec2:CreateVolume`: those it always may call, and those for a parameter, by its
+   * name. They include the calls of its undo.
    */
   readonly permissions?: Readonly<Record<string, readonly string[]>>;
   /** A `with` that is valid; shown in the manual and in editors. */
   readonly example: Readonly<Record<string, unknown>>;
 }
 
-/** The TypeScript type of the values a schema describes; properties with a default are always there. */
+/** The TypeScript type of the values a schema describes; properties with a default are always set. */
 export type Described<S> = S extends JSONSchema ? FromSchema<S> : never;
 
-/** An error a compiled JSON Schema found, as ajv tells it (with `verbose`). */
+/** An error that a compiled JSON Schema found, as ajv reports it (with `verbose`). */
 export interface SchemaError {
   readonly instancePath: string;
   readonly keyword: string;
@@ -55,13 +55,13 @@ export interface SchemaError {
   readonly propertyName?: string;
 }
 
-/** A compiled JSON Schema: gives the errors of a value and, where it says so, fills in defaults. */
+/** A compiled JSON Schema: returns the errors of a value and, for some schemas, fills in defaults. */
 export type Validate = (value: unknown) => readonly SchemaError[];
 
-/** The words a recipe may use: given to the language, which knows none by itself. */
+/** The kinds that a recipe may use. The language itself knows none: the caller passes them in. */
 export interface Language {
   readonly kinds: ReadonlyMap<string, KindDeclaration>;
-  /** Checks a whole recipe, templates still unrendered. */
+  /** Checks a whole recipe, before templates are rendered. */
   readonly validateRecipe: Validate;
   /** Checks the rendered `with` of one kind and fills in defaults. */
   validateParams(kind: string, value: unknown): readonly SchemaError[];

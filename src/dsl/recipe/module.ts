@@ -13,7 +13,7 @@ import type { Include, Recipe } from './types.js';
 
 /** A recipe in its place among those that include it. One file may be several modules. */
 export interface Module {
-  /** What stands before the names of its tasks: empty for the recipe itself, else e.g. `ami`. */
+  /** The prefix of the names of its tasks: empty for the recipe itself, else e.g. `ami`. */
   readonly namespace: string;
   readonly recipe: Recipe;
   readonly parent?: { readonly module: Module; readonly include: Include };
@@ -24,37 +24,37 @@ export interface Module {
   readonly instance?: Instance;
 }
 
-/** One of the tasks that a matrix makes of one. */
+/** One of the tasks that a matrix creates from one. */
 export interface Instance {
-  /** What is added to the name of the task, e.g. `[arch=arm64]`. */
+  /** The suffix of the name of the task, e.g. `[arch=arm64]`. */
   readonly key: string;
-  /** What `{{ matrix.x }}` gives; null for what only other instances have. */
+  /** The values of `{{ matrix.x }}`; null for axes that only other instances have. */
   readonly values: Readonly<Record<string, unknown>>;
   /** The names that tell the instances apart. */
   readonly axes: readonly string[];
-  /** Whether it stands for instances that are not known, because of an error in the matrix. */
+  /** Whether it represents instances that are unknown because of an error in the matrix. */
   readonly unknown?: boolean;
 }
 
-/** What a library is looked up with. */
+/** Access to the files of libraries. */
 export interface Libraries {
-  /** The text of a file by its absolute path; `isTyped` tells the one that the user named from those that recipes name. Throws as `fs.readFileSync` does. */
+  /** The text of a file by its absolute path; `isTyped` is true for the one that the user named, and false for those that recipes name. Throws like `fs.readFileSync`. */
   read(path: string, isTyped?: boolean): string;
-  /** The folder of the libraries that come with the program. */
+  /** The folder of the built-in libraries. */
   readonly builtIn: string;
   /**
-   * The file that a file of an npm package is, as Node resolves it from a folder.
-   * @throws Error when there is no such package, or no such file in it.
+   * The path of a file in an npm package, as Node resolves it from a folder.
+   * @throws Error if the package or the file in it does not exist.
    */
   resolvePackage(name: string, folder: string): string;
-  /** A path as it is told to people. */
+  /** A path as it is shown in messages. */
   show(path: string): string;
 }
 
 /**
- * Loads a recipe and all it includes, each checked by itself; gives the errors of every file too.
- * @param file as it was named by the user; it is shown in messages.
- * @throws RecipeError when it is not even the outline of a recipe.
+ * Loads a recipe and all it includes, each checked by itself; also returns the errors of every file.
+ * @param file as named by the user; it is shown in messages.
+ * @throws RecipeError if the file does not have the outline of a recipe.
  * @throws what `libraries.read` throws for the file itself.
  */
 export function loadModule(file: string, language: Language, libraries: Libraries): { module: Module; diagnostics: Diagnostic[] } {
@@ -72,7 +72,7 @@ export function folderOf({ recipe }: Pick<Module, 'recipe'>): string {
   return dirname(recipe.document.source.path);
 }
 
-/** The id of a task, or of one of its instances, as seen from the recipe that is run. */
+/** The id of a task, or of one of its instances, as seen from the top-level recipe. */
 export function taskId(module: Module, name: string, instance?: Instance): string {
   return `${module.namespace === '' ? name : `${module.namespace}.${name}`}${instance?.key ?? ''}`;
 }
@@ -80,20 +80,20 @@ export function taskId(module: Module, name: string, instance?: Instance): strin
 /** The name of a package and a file in it. Source: npm, package.json, "name". */
 const packagePattern = /^((?:@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~-][a-z0-9._~-]*)\/.+\.ya?ml$/;
 
-/** The key of the instance with these values; axes it has no value on do not count. */
+/** The key of the instance with these values; axes without a value do not count. */
 export function instanceKey(axes: readonly string[], values: Readonly<Record<string, unknown>>): string {
   const known = axes.filter((axis) => values[axis] !== undefined && values[axis] !== null);
   return `[${known.map((axis) => `${axis}=${String(values[axis])}`).join(',')}]`;
 }
 
-/** Where a missing file has the name of a built-in library: how to include that. */
+/** How to include a built-in library, if a missing file has its name. */
 function shippedInstead(path: string): string {
   const name = basename(path).replace(/\.ya?ml$/, '');
   return Object.hasOwn(builtInLibraries, name) ? `; the built-in library is recipe: "${builtInReference(name)}"` : '';
 }
 
 class Loader {
-  /** Whether a library could not be read, so that names in it cannot be told from names that are wrong. */
+  /** Whether a library could not be read, so that references to its names cannot be checked. */
   unreadable = false;
   /** What may still be read: libraries, characters, values. */
   private readonly left = { modules: limits.modules + 1, characters: limits.fileBytes, values: limits.values };
@@ -170,7 +170,7 @@ class Loader {
       });
       return undefined;
     }
-    // Not parsed: nothing of a file that is no recipe may be shown, as in the message of an error in it.
+    // Not parsed: messages must not show anything of a file that is not a recipe.
     if (!hasKeys(text, 'version', 'tasks')) {
       const help = 'a library has the keys "version" and "tasks"';
       diagnostics.push({ code: 'include', message: `"${include.recipe}" is not a recipe`, span, help });
@@ -179,7 +179,7 @@ class Loader {
     if (this.left.modules === 0 || this.left.characters < text.length) {
       const most = this.left.modules === 0 ? `${limitText(limits.modules)} libraries` : `${limitText(limits.fileBytes)} of libraries and script files`;
       diagnostics.push({ code: 'limit', message: `a recipe includes at most ${most}, each counted as often as it is included`, span });
-      // One is told: all that follow are as many.
+      // Reported once: it holds for all includes that follow.
       this.left.modules = -1;
       return undefined;
     }
@@ -187,34 +187,34 @@ class Loader {
     return this.module({ file: libraries.show(path), path, text, includedAt: span }, namespace, [...trail, path], { module, include });
   }
 
-  /** The file of an include; undefined, and told, where it cannot be one. */
+  /** The file of an include; undefined, and reported, if it is invalid. */
   private pathOf({ recipe }: Include, folder: string, span: Span): string | undefined {
     const [, inPackage] = /^npm:(.*)$/s.exec(recipe) ?? [];
     const [, name] = packagePattern.exec(inPackage ?? '') ?? [];
-    const say = (message: string, help?: string) => this.diagnostics.push({ code: 'package', message, span, help });
+    const report = (message: string, help?: string) => this.diagnostics.push({ code: 'package', message, span, help });
     const [, builtIn] = /^chrootfile:(.*)$/s.exec(recipe) ?? [];
     if (builtIn !== undefined) {
       if (Object.hasOwn(builtInLibraries, builtIn)) return join(this.libraries.builtIn, `${builtIn}.yml`);
       const names = Object.keys(builtInLibraries);
-      say(`there is no built-in library "${builtIn}"`, hintFor(builtIn.replace(/\.ya?ml$/, ''), names));
+      report(`unknown built-in library "${builtIn}"`, hintFor(builtIn.replace(/\.ya?ml$/, ''), names));
     } else if (inPackage === undefined) {
       const [, scheme] = /^([a-z+]+):/.exec(recipe) ?? [];
       if (scheme === undefined) return resolve(folder, recipe);
-      say(`a library is a file, built in, or in an npm package, not "${scheme}:"`, 'install it with npm and write npm:PACKAGE/FILE');
+      report(`a library is a file, built in, or in an npm package, not "${scheme}:"`, 'install it with npm and write npm:PACKAGE/FILE');
     } else if (name === undefined || inPackage.split('/').includes('..')) {
-      say('this is not a file of an npm package', 'e.g. npm:@acme/images/base.yml');
+      report('this is not a file of an npm package', 'e.g. npm:@acme/images/base.yml');
     } else {
       try {
         return this.libraries.resolvePackage(inPackage, folder);
       } catch (error) {
         const why = (error as Error).message.split('\n')[0];
-        say(`cannot find "${inPackage}" from ${this.libraries.show(folder) || '.'}: ${why}`, `npm install ${name}`);
+        report(`cannot find "${inPackage}" from ${this.libraries.show(folder) || '.'}: ${why}`, `npm install ${name}`);
       }
     }
     return undefined;
   }
 
-  /** Checks what an include gives against the inputs its library declares. */
+  /** Checks the values that an include sets against the inputs that its library declares. */
   private checkInputs(library: Recipe, include: Include): void {
     const { document, pointer } = include.at;
     for (const [name, value] of include.with) {
@@ -238,9 +238,9 @@ class Loader {
       if (!declared.required || declared.default !== undefined || (given !== undefined && !(given.type === 'literal' && given.value === null))) continue;
       this.diagnostics.push({
         code: 'missing-input',
-        message: `the library needs the input "${name}"`,
+        message: `the library requires the input "${name}"`,
         span: document.keySpanOf(pointer),
-        help: declared.description ?? `give it in "with"`,
+        help: declared.description ?? `set it under "with"`,
         notes: [{ message: 'declared here', span: library.document.keySpanOf(`/inputs/${name}`) }],
       });
     }

@@ -12,11 +12,11 @@ import type { Language } from './kind.js';
 import { checkShell, type DefaultsText, type ReadText, TaskReader, type TaskText } from './read_task.js';
 import type { Cloud, Recipe, Variable } from './types.js';
 
-/** Checks a document against the language and gives the recipe in it; all errors are added to `diagnostics`. */
+/** Checks a document against the language and returns the recipe in it; all errors are added to `diagnostics`. */
 export function readRecipe(document: ParsedDocument, language: Language, read: ReadText, diagnostics: Diagnostic[]): Recipe | undefined {
   const errors = language.validateRecipe(document.value);
   diagnostics.push(...diagnosticsOf(errors, document, language.kinds));
-  // What is not a map of maps cannot be read further; other errors leave enough to look for more.
+  // If the outline is broken, reading stops; after other errors it continues, to find more.
   const broken = errors.some(({ keyword, instancePath }) => keyword === 'type' && outline.test(instancePath));
   if (broken || typeof document.value !== 'object' || document.value === null) return undefined;
   const reader = new Reader(document, language, read, diagnostics, document.value as RecipeText);
@@ -89,7 +89,7 @@ class Reader {
     for (const section of ['includes', 'tasks', 'outputs'] as const) {
       for (const name of Object.keys(this.text[section] ?? {})) {
         const span = this.document.keySpanOf(`/${section}${pointerStep(name)}`);
-        // Names that differ in - and _ alone are read as one by people.
+        // Readers confuse names that differ only in - and _.
         const read = name.replaceAll('-', '_');
         const other = seen.get(read);
         if (reservedNames.has(name) || helperNames.includes(name)) this.refuseName(span, `"${name}" is a reserved name`, 'rename it');

@@ -7,7 +7,7 @@ import type { ValueType } from './inputs.js';
 import type { KindDeclaration, Language } from './kind.js';
 import type { Action, Freshness, Retries, Strategy, Task } from './types.js';
 
-/** Reads a script by its absolute path, its lines ended by LF alone; throws as `fs.readFileSync` does. */
+/** Reads a script by its absolute path, its lines ended by LF alone; throws like `fs.readFileSync`. */
 export type ReadText = (path: string) => string;
 
 /** A script, or the file it is in. */
@@ -15,14 +15,14 @@ type ScriptText = string | { readonly file: string };
 
 type RetriesText = number | { readonly limit: number; readonly delay?: string; readonly backoff?: number };
 
-/** `defaults` as it is written. */
+/** `defaults` as written. */
 export interface DefaultsText {
   readonly shell?: readonly string[];
   readonly timeout?: string;
   readonly retries?: RetriesText;
 }
 
-/** A task as it is written. */
+/** A task as written. */
 export interface TaskText extends DefaultsText {
   readonly description?: string;
   readonly uses?: string;
@@ -48,10 +48,10 @@ export interface TaskText extends DefaultsText {
   readonly template?: boolean;
 }
 
-/** Keys that say how a task works, and so mean nothing for one that does no work of its own. */
+/** Keys about the work of a task. They mean nothing for a group, which does no work of its own. */
 const workingKeys = ['in', 'timeout', 'retries', 'strategy', 'preconditions', 'locks'];
 
-/** Reads the tasks of a recipe; the schema has been checked, and what it found does not stop this. */
+/** Reads the tasks of a recipe; the schema was checked before, and its errors do not stop this. */
 export class TaskReader {
   constructor(
     private readonly document: ParsedDocument,
@@ -97,10 +97,10 @@ export class TaskReader {
   }
 
   private duration(text: string | undefined, at: Place): number | undefined {
-    // What is no text was told with the schema.
+    // The schema reported anything that is not text.
     if (typeof text !== 'string') return undefined;
     const ms = durationMs(text);
-    // Texts that are no durations were told already.
+    // The schema reported texts that are not durations.
     if (ms === undefined && new RegExp(durationPattern).test(text)) {
       this.diagnostics.push({ code: 'range', message: 'a duration is at most 24 days', span: this.document.spanOf(at.pointer) });
     }
@@ -132,18 +132,18 @@ export class TaskReader {
     return { sources: values(sources, 'sources'), generates: values(generates, 'generates'), status: values(status, 'status') };
   }
 
-  /** What can never be skipped for being up to date is told, and what could be skipped wrongly. */
+  /** Reports a task that can never be up to date, or that could be skipped wrongly. */
   private checkFreshness({ action, at, freshness }: Task, text: TaskText): void {
     if (freshness === undefined || action.type !== 'run') return;
-    const say = (message: string, help: string) => {
+    const report = (message: string, help: string) => {
       const key = text.sources === undefined ? 'status' : 'sources';
       this.diagnostics.push({ code: 'up-to-date', message, span: this.document.keySpanOf(below(at, key).pointer), help });
     };
-    if (action.undo?.when === 'always') say('a resource is never up to date: it is released at the end of every run', 'remove this key, or "when: always"');
+    if (action.undo?.when === 'always') report('a resource is never up to date: it is released at the end of every run', 'remove this key, or "when: always"');
     else if ([...action.outputs.values()].some(({ secret }) => secret))
-      say('a task with a secret output is never up to date, because secrets are not kept', 'create the secret in a separate task');
+      report('a task with a secret output is never up to date, because secrets are not kept', 'create the secret in a separate task');
     else if (text.in !== undefined && text.status === undefined && text.generates === undefined)
-      say(
+      report(
         'files of the build host do not show whether the work in a chroot is done: the image may be another one',
         'add "generates" or "status", which are checked inside the chroot',
       );
@@ -194,11 +194,11 @@ export class TaskReader {
     return { type: 'group' };
   }
 
-  /** A script of a file is taken as it is: braces mean something else in most of them. */
+  /** A script from a file is not a template: braces mean something else in most scripts. */
   private script(plain: ScriptText, at: Place, template: boolean): Value {
     const literal = (text: string): Value => ({ type: 'literal', value: text, at });
     if (typeof plain === 'string') return template ? this.value(plain, at) : literal(plain);
-    // Told already: it is neither a text nor a file.
+    // The schema reported it: it is neither text nor a file.
     if (typeof plain?.file !== 'string') return literal('');
     const path = resolve(dirname(this.document.source.path), plain.file);
     try {
@@ -219,13 +219,13 @@ export class TaskReader {
   }
 }
 
-/** The interpreters whose option `-c` takes the script as a word. */
+/** The interpreters whose option `-c` takes the script as an argument. */
 const takesWord = /^(.*\/)?((ba|da|k|mk|z|fi|a)?sh|python[0-9.]*)$/;
 
-/** Among other letters too; long options of bash may have one dash, and behind -W and -X of Python stands a word. */
+/** Also among other letters. Long options of bash may have one dash, and -W and -X of Python take an argument. */
 const optionC = /^-(?!(norc|rcfile|restricted)$)[A-VYZa-z]*c[A-Za-z]*$/;
 
-/** Finds the option `-c` of an interpreter: the script comes as a file, whose path would be taken for the script. */
+/** Finds the option `-c` of an interpreter: the script is passed as a file, whose path the interpreter would run as the script. */
 export function checkShell(shell: readonly string[] | undefined, at: Place, diagnostics: Diagnostic[]): void {
   const words = (shell ?? []).map(String);
   const program = words.findLastIndex((word) => takesWord.test(word));

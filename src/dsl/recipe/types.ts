@@ -16,7 +16,7 @@ export interface Cloud {
   readonly max_attempts?: number;
 }
 
-/** A role that is taken on before anything is asked. Source: STS API reference, AssumeRole. */
+/** A role that is assumed before any other request. Source: STS API reference, AssumeRole. */
 export interface AssumedRole {
   readonly role_arn: string;
   readonly session_name?: string;
@@ -44,7 +44,7 @@ export interface Recipe {
   readonly outputs: ReadonlyMap<string, Value>;
 }
 
-/** How often a task that fails is tried again. */
+/** How often a failed task is retried. */
 export interface Retries {
   readonly limit: number;
   readonly delayMs: number;
@@ -64,7 +64,7 @@ export interface Include {
   readonly at: Place;
 }
 
-/** A name somebody wrote, with its place. */
+/** A name as written, with its place. */
 export interface Name {
   readonly name: string;
   readonly at: Place;
@@ -73,7 +73,7 @@ export interface Name {
 /** What a task that runs a script does. */
 export type RunAction = Extract<Action, { type: 'run' }>;
 
-/** What a task does: a built-in kind, a script, or nothing but to stand for others. */
+/** What a task does: a built-in kind, a script, or, for a group, nothing. */
 export type Action =
   | { readonly type: 'kind'; readonly kind: KindDeclaration; readonly with: ReadonlyMap<string, Value> }
   | {
@@ -81,23 +81,23 @@ export type Action =
       readonly script: Value;
       readonly shell?: readonly string[] | undefined;
       readonly dir?: Value | undefined;
-      /** Whether it gets the terminal of the person who runs the recipe. */
+      /** Whether it gets the user's terminal. */
       readonly interactive: boolean;
       readonly env: ReadonlyMap<string, Value>;
       readonly outputs: ReadonlyMap<string, OutputDeclaration>;
       readonly undo?: { readonly script: Value; readonly when: 'failure' | 'always' } | undefined;
     }
   | { readonly type: 'group' }
-  /** It has errors of its own; others may refer to it as they like. */
+  /** It has errors; references to it are not checked. */
   | { readonly type: 'unknown' };
 
-/** A value a shell task gives on. */
+/** A value that a script passes to later tasks. */
 export interface OutputDeclaration {
   readonly type: ValueType;
   readonly secret: boolean;
 }
 
-/** The axes of a matrix by name, and what is added to their combinations or taken out of them. */
+/** The axes of a matrix by name, and the entries that add or remove combinations. */
 export interface Strategy {
   readonly axes: ReadonlyMap<string, Value>;
   readonly include: readonly Value[];
@@ -106,17 +106,17 @@ export interface Strategy {
   readonly at: Place;
 }
 
-/** A command that must succeed before a task, and what is said when it does not. */
+/** A command that must succeed before a task, and the error message if it does not. */
 export interface Precondition {
   readonly sh: Value;
   readonly message?: Value | undefined;
 }
 
-/** What tells that a shell task need not run again. */
+/** How to find out that a script need not run again. */
 export interface Freshness {
   /** Patterns of the files it reads, on the host. */
   readonly sources: readonly Value[];
-  /** Patterns of the files it makes, where it runs. */
+  /** Patterns of the files it creates, where it runs. */
   readonly generates: readonly Value[];
   /** Commands that succeed when its work is done, where it runs. */
   readonly status: readonly Value[];
@@ -138,7 +138,7 @@ export interface Task {
   readonly strategy?: Strategy | undefined;
   readonly preconditions: readonly Precondition[];
   readonly freshness?: Freshness | undefined;
-  /** Names of locks of the host that it holds while it runs, sorted. */
+  /** Names of the host locks that it holds while it runs, sorted. */
   readonly locks: readonly string[];
   readonly internal: boolean;
 }

@@ -6,20 +6,20 @@ import { onlyReferenceIn, type Value } from '../syntax/values.js';
 import { type Binding, bindingOf, taskNamed, type Unresolved } from './names.js';
 import { shapeOf } from './scope_rules.js';
 
-/** The chroot that `in` means. */
+/** The chroot that `in` names. */
 export type NamedChroot =
   | { readonly type: 'chroot'; readonly id: string }
-  /** An input of a library that nobody includes. */
+  /** An input of a library that is not included. */
   | { readonly type: 'open' }
   | (Unresolved & { readonly span?: Span });
 
-/** Finds the chroot that a name in `in` means: a task, or (`inputs.NAME`) the one whose path an include gives for an input. */
+/** Finds the chroot that a name in `in` means: a task, or (`inputs.NAME`) the one whose path an include sets for an input. */
 export function chrootNamed(name: string, module: Module): NamedChroot {
   const path = name.split('.');
   if (path[0] === 'inputs') return chrootGiven(name, path, module);
   const found = taskNamed(name, module);
   if (found.type === 'unresolved') {
-    // An output of a library may stand for the chroot whose path it is.
+    // An output of a library may be the path of a chroot.
     const binding = bindingOf({ path, start: 0, end: 0, optional: false, inText: false }, module);
     return (binding.type === 'expression' && chrootMeant(binding, [])) || helpedWithPath(path, module, found);
   }
@@ -63,7 +63,7 @@ function isChrootPath(value: Value, module: Module): boolean {
   return chrootMeant({ type: 'expression', module, value, rest: [] }, [])?.type === 'chroot';
 }
 
-/** The chroot whose path a name means, and nothing else; through inputs and outputs of libraries too. */
+/** The chroot whose path is the value of a name, also through inputs and outputs of libraries. */
 function chrootMeant(binding: Binding | Unresolved, open: readonly Value[]): NamedChroot | undefined {
   if (binding.type === 'task' && isChroot(binding.task) && binding.output === 'path' && !binding.list) return { type: 'chroot', id: binding.ids[0] as string };
   if (binding.type === 'input' && binding.module.parent === undefined) return { type: 'open' };
@@ -74,7 +74,7 @@ function chrootMeant(binding: Binding | Unresolved, open: readonly Value[]): Nam
   return reference && chrootMeant(bindingOf(reference, binding.module), [...open, binding.value]);
 }
 
-/** Tasks with errors of their own may be anything. */
+/** Tasks with errors are not checked. */
 function isChroot({ action }: Task): boolean {
   return action.type === 'unknown' || (action.type === 'kind' && action.kind.name === 'chroot');
 }

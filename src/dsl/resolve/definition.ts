@@ -5,8 +5,8 @@ import type { LinkedTask } from './link.js';
 import { type Binding, bindingOf, type Unresolved } from './names.js';
 
 /**
- * A hash of all that makes a task what it is, as it is written: the task itself with its script files, what it has from
- * `defaults`, and what its templates read, directly or not, in `vars`, `env`, matrices and the `with` of includes.
+ * A hash of everything that defines a task, as written: the task itself with its script files, its values from
+ * `defaults`, and everything its templates read, directly or indirectly, in `vars`, `env`, matrices and the `with` of includes.
  */
 export function definitionOf(linked: LinkedTask): string {
   const { task, in: chroot } = linked;
@@ -54,7 +54,7 @@ function readBy(linked: LinkedTask): unknown[] {
       case 'expression':
         return visit(binding.value, binding.module);
       case 'input':
-        // What the recipe that is run was given is kept with the run.
+        // The inputs of the top-level recipe are saved with the run.
         if (binding.module.parent !== undefined) found.push(binding.module.recipe.inputs.get(binding.name)?.default);
         return;
       case 'matrix':

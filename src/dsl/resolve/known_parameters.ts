@@ -9,8 +9,8 @@ import { factsBefore, type KnownBefore } from './matrix.js';
 import { bindingOf } from './names.js';
 
 /**
- * What is wrong with parameters of kinds that come from inputs and variables, as far as their values are known before
- * the run. Each error is at the value that the user wrote, even if a library passes it on to the kind.
+ * The errors in parameters of kinds that come from inputs and variables, as far as the values are known before the run.
+ * Each error is at the value that the user wrote, even if a library passes it on to the kind.
  */
 export function unfitParameters(tasks: Iterable<LinkedTask>, known: KnownBefore, language: Language): Diagnostic[] {
   const facts = factsBefore(known);
@@ -59,11 +59,11 @@ function diagnosticOf(error: SchemaError, kind: string, value: Value, module: Mo
   };
 }
 
-/** Follows a value to what was written for it: through inputs of libraries, their outputs and variables. */
+/** Follows a value to the place where it was written, through inputs, outputs and variables of libraries. */
 function originOf(value: Value, module: Module, facts: Facts, input?: Origin['input']): Origin {
   const plain = valueIfKnown(value, module, facts);
   const references = referencesIn(value);
-  // Of several names, as in {{ default a b }}, the one whose value it is.
+  // With several names, as in {{ default a b }}, the one that provides the value.
   const reference = references.find((each) => valueIfKnown(valueOf(each, value), module, facts) === plain) ?? references[0];
   const binding = reference && bindingOf(reference, module);
   if (value.type !== 'template' || binding === undefined || binding.type === 'unresolved' || binding.rest.length > 0) return { value, input };

@@ -12,7 +12,7 @@ import { expandMatrices, type KnownBefore, seenBy, unfitValues } from './matrix.
 import { lifetimeOf, taskNamed, tasksIn } from './names.js';
 import { checkValue, type KnownTraits } from './scope_rules.js';
 
-/** A task among all tasks of a recipe and its libraries, every name in it found; one instance of it, where it has a matrix. */
+/** A task among all tasks of a recipe and its libraries, with its names resolved; one instance of it if it has a matrix. */
 export interface LinkedTask {
   readonly id: string;
   /** Where its names are looked up: its module, as this instance sees it. */
@@ -23,20 +23,20 @@ export interface LinkedTask {
   readonly in?: string | undefined;
   /** The tasks it names, in the order written. */
   readonly links: readonly Link[];
-  /** The resources it keeps from being released: those it names, and what they use. */
+  /** The resources that stay until it ends: those it names, and those that these use. */
   readonly uses: ReadonlySet<string>;
   /** Resources named in a parameter its kind freezes. */
   readonly freezes: readonly { readonly resource: string; readonly parameter: string; readonly span: Span }[];
   /** Place in the written order of all tasks: libraries first, each file from its top. */
   readonly rank: number;
-  /** The task it is one of several instances of, and how many of those may run at once. */
+  /** The task that it is an instance of, and how many of its instances may run at the same time. */
   readonly siblings?: { readonly of: string; readonly limit: number } | undefined;
 }
 
-/** How one task names another. */
+/** A reference from one task to another. */
 export interface Link {
   readonly to: string;
-  /** Whether it waits for the release of the other, and not for its end. */
+  /** Whether it waits for the release of the other task instead of its end. */
   readonly released: boolean;
   /** E.g. `needs root`, `refers to volume.id`. */
   readonly because: string;
@@ -44,10 +44,10 @@ export interface Link {
 }
 
 /**
- * Finds every name in a recipe and its libraries.
- * @param found the errors found in the recipe before: more are looked for all the same.
+ * Resolves every name in a recipe and its libraries.
+ * @param found the errors found before; the search for more continues.
  * @param known what the plan may know before the run.
- * @throws RecipeError with all errors, or with a cycle where there is one.
+ * @throws RecipeError with all errors, or with a cycle if there is one.
  */
 export function linkModule(root: Module, found: readonly Diagnostic[], known: KnownBefore): ReadonlyMap<string, LinkedTask> {
   const linker = new Linker(known, [...found]);
@@ -70,7 +70,7 @@ interface Draft {
 class Linker {
   private readonly drafts = new Map<string, Draft>();
   private readonly traits: KnownTraits = new Map();
-  /** How many names were looked up, tasks that they mean found, and resources that these use. */
+  /** The number of names looked up, of tasks they mean, and of resources these use. */
   private names = 0;
   private readonly reverse: { readonly id: string; readonly name: Name; readonly module: Module }[] = [];
 
@@ -181,7 +181,7 @@ class Linker {
       this.diagnostics.push({ ...found, span: found.span ?? span });
       return;
     }
-    // A library by itself: only a recipe that includes it can say which chroot is meant.
+    // A library that is not included: only an including recipe can set the chroot.
     if (found.type === 'open') return;
     draft.in = found.id;
     draft.links.push({ to: found.id, released: false, because: `runs in ${found.id}`, span });
@@ -209,24 +209,24 @@ class Linker {
   }
 
   tasks(): Map<string, LinkedTask> {
-    const stands = new Map<string, ReadonlySet<string>>();
+    const usedResources = new Map<string, ReadonlySet<string>>();
     const uses = (start: string): ReadonlySet<string> => {
       // Without recursion: a chain of resources may be long.
       const stack = [start];
       while (stack.length > 0) {
         const id = stack.at(-1) as string;
         const resources = this.resourcesNamedBy(id);
-        const open = resources.filter((resource) => !stands.has(resource));
+        const open = resources.filter((resource) => !usedResources.has(resource));
         if (open.length > 0) for (const resource of open) stack.push(resource);
         else {
           const all = new Set(resources);
-          for (const resource of resources) for (const under of stands.get(resource) ?? []) all.add(under);
+          for (const resource of resources) for (const under of usedResources.get(resource) ?? []) all.add(under);
           this.count(all.size, this.drafts.get(id)?.task as Task);
-          stands.set(id, all);
+          usedResources.set(id, all);
           stack.pop();
         }
       }
-      return stands.get(start) ?? new Set();
+      return usedResources.get(start) ?? new Set();
     };
     return new Map(
       [...this.drafts].map(([id, draft], rank) => [
@@ -264,7 +264,7 @@ class Linker {
     if (this.names > limits.names) this.stop(`the tasks have more than ${limitText(limits.names)} names in all, instances counted`, where);
   }
 
-  /** Ends the work on a recipe that would go on too long; with the errors found so far. */
+  /** Stops checking a recipe that exceeds a limit, with the errors found so far. */
   private stop(message: string, { at }: { readonly at: Place }): never {
     throw new RecipeError([...this.diagnostics, { code: 'limit', message, span: at.document.keySpanOf(at.pointer) }]);
   }
@@ -279,7 +279,7 @@ function siblingsOf({ module, task }: Draft): LinkedTask['siblings'] {
   return limit === undefined ? undefined : { of: taskId(module, task.name), limit };
 }
 
-/** What cannot be the name of a task was told when the schema was checked. */
+/** The schema reported anything that cannot be the name of a task. */
 function isTaskName({ name }: Name): boolean {
   return new RegExp(taskPattern).test(name);
 }

@@ -11,13 +11,13 @@ import { checkValue } from './scope_rules.js';
 
 /** What the plan may know before anything runs. */
 export interface KnownBefore {
-  /** Values of the inputs of the recipe that is run; those that are not known are absent. */
+  /** Values of the inputs of the recipe that is run; unknown ones are absent. */
   readonly inputs: ReadonlyMap<string, unknown>;
   /** A variable of the program's own environment. */
   environment(name: string): string | undefined;
 }
 
-/** What is known before anything runs, as facts: asking for more throws. */
+/** What is known before anything runs, as facts: reading anything else throws. */
 export function factsBefore({ inputs, environment }: KnownBefore): Facts {
   return {
     run: new Proxy({} as Facts['run'], { get: () => notYet('the facts of a run') }),
@@ -31,7 +31,7 @@ export function factsBefore({ inputs, environment }: KnownBefore): Facts {
   };
 }
 
-/** A value as far as it is known before anything runs; undefined where it is not, and where a secret went into it. */
+/** A value as far as it is known before anything runs; undefined if it is unknown or contains a secret. */
 export function valueBefore(value: Value, module: Module, known: KnownBefore): { readonly value: unknown } | undefined {
   let isSecret = false;
   try {
@@ -42,7 +42,7 @@ export function valueBefore(value: Value, module: Module, known: KnownBefore): {
   }
 }
 
-/** What is wrong with the values an include gives, as far as they are known before anything runs. */
+/** The errors in values that an include sets, as far as they are known before anything runs. */
 export function* unfitValues({ recipe, parent }: Module, known: KnownBefore): Generator<Diagnostic> {
   for (const [name, value] of parent?.include.with ?? []) {
     const declared = recipe.inputs.get(name);
@@ -95,7 +95,7 @@ class Expansion {
     const names = [...new Set([...strategy.axes.keys(), ...[...combined, ...include].flatMap(Object.keys)])];
     const keys = axes.length > 0 ? axes.map(([name]) => name) : Object.keys(include[0] ?? {}).slice(0, 1);
     if (!this.failed && combined.length === 0 && names.length === 0) this.failed = true;
-    if (!this.failed && combined.length === 0) this.say('this matrix has no instances: "exclude" removes them all', strategy.at);
+    if (!this.failed && combined.length === 0) this.report('this matrix has no instances: "exclude" removes them all', strategy.at);
     const found = this.failed ? [] : this.named(combined, keys, names, task);
     if (!this.failed) return found;
     return [{ key: '', values: Object.fromEntries(names.map((name) => [name, null])), axes: keys, unknown: true }];
@@ -104,13 +104,13 @@ class Expansion {
   private axis(name: string, value: Value): readonly unknown[] {
     const plain = this.evaluated(value);
     if (this.failed) return [];
-    // What is no list, and values that do not fit, were told with the schema where they stand as they are.
+    // The schema reported literals that are not lists, and invalid literal values.
     if (value.type === 'literal') {
       this.failed = true;
       return [];
     }
     if (!Array.isArray(plain) || plain.length === 0) {
-      this.say(`the axis "${name}" must be a list of values, not ${JSON.stringify(plain)}`, value.at);
+      this.report(`the axis "${name}" must be a list of values, not ${JSON.stringify(plain)}`, value.at);
       return [];
     }
     const seen = new Set<unknown>();
@@ -119,8 +119,8 @@ class Expansion {
       const written = value.type === 'list' ? value.items[i] : undefined;
       const at = written?.at ?? value.at;
       if (!fits && written?.type === 'literal') this.failed = true;
-      else if (!fits) this.say(`invalid value ${JSON.stringify(item)} on a matrix axis: it becomes part of task names`, at, axisValueHelp);
-      else if (seen.has(item)) this.say(`duplicate value ${JSON.stringify(item)} in matrix axis "${name}"`, at);
+      else if (!fits) this.report(`invalid value ${JSON.stringify(item)} on a matrix axis: it becomes part of task names`, at, axisValueHelp);
+      else if (seen.has(item)) this.report(`duplicate value ${JSON.stringify(item)} in matrix axis "${name}"`, at);
       seen.add(item);
     }
     return plain;
@@ -142,7 +142,7 @@ class Expansion {
     try {
       return evaluate(value, this.module, factsBefore(this.known));
     } catch (error) {
-      this.say((error as Error).message.replace(/^[^ ]+:\d+:\d+: /, ''), value.at);
+      this.report((error as Error).message.replace(/^[^ ]+:\d+:\d+: /, ''), value.at);
       return undefined;
     }
   }
@@ -153,15 +153,15 @@ class Expansion {
     return axes.reduce<Row[]>((rows, [name, values]) => rows.flatMap((row) => values.map((value) => ({ ...row, [name]: value }))), [{}]);
   }
 
-  /** Whether so many instances, each with all values, are not too many, nor too many to compare with all entries. */
+  /** Whether the number of instances, with all their values, is within the limits. */
   private countInstances(count: number): boolean {
     const { axes, include, exclude, at } = this.strategy;
     const entries = [...include, ...exclude].map((entry) => (entry.type === 'map' ? entry.entries.size : 1));
     const each = axes.size + entries.reduce((sum, size) => sum + size, 0);
     if (this.failed) return false;
-    if (count > limits.instances) this.say(`this matrix has ${count} instances; the limit is ${limits.instances}`, at);
+    if (count > limits.instances) this.report(`this matrix has ${count} instances; the limit is ${limits.instances}`, at);
     else if (count * each > limits.names || axes.size > limits.depth)
-      this.say(`this matrix has ${count} instances with ${each} values each; the limit is ${limitText(limits.names)} values`, at);
+      this.report(`this matrix has ${count} instances with ${each} values each; the limit is ${limitText(limits.names)} values`, at);
     return !this.failed;
   }
 
@@ -169,12 +169,12 @@ class Expansion {
     for (const [i, out] of exclude.entries()) {
       if (this.failed || rows.some((row) => agrees(row, out))) continue;
       const at = this.strategy.exclude[i]?.at ?? this.strategy.at;
-      this.say('this entry excludes nothing', at, `axes: ${[...this.strategy.axes.keys()].join(', ')}`);
+      this.report('this entry excludes nothing', at, `axes: ${[...this.strategy.axes.keys()].join(', ')}`);
     }
     return rows.filter((row) => !exclude.some((out) => agrees(row, out)));
   }
 
-  /** As GitHub Actions does it: an entry adds to the combinations whose axes it does not change, else it is one of its own. */
+  /** As in GitHub Actions: an entry adds to the combinations whose axes it does not change, otherwise it adds a combination. */
   private included(rows: readonly Row[], include: readonly Row[]): Row[] {
     const grown = rows.map((row) => ({ ...row }));
     const more: Row[] = [];
@@ -193,18 +193,18 @@ class Expansion {
       const key = instanceKey(axes, row);
       const nameable = axes.every((axis) => typeof row[axis] !== 'object' && (row[axis] === undefined || new RegExp(axisValuePattern).test(String(row[axis]))));
       if (key === '[]' || !nameable) {
-        this.say(
+        this.report(
           `an instance of "${task.name}" cannot be named: its values are ${JSON.stringify(row)}`,
           this.strategy.at,
           'begin each entry of "include" with a short string',
         );
-      } else if (seen.has(key)) this.say(`two instances have the name ${task.name}${key}`, this.strategy.at);
+      } else if (seen.has(key)) this.report(`two instances have the name ${task.name}${key}`, this.strategy.at);
       seen.add(key);
       return { key, axes, values: Object.fromEntries(names.map((name) => [name, row[name] ?? null])) };
     });
   }
 
-  private say(message: string, at: Value['at'], help?: string): void {
+  private report(message: string, at: Value['at'], help?: string): void {
     this.failed = true;
     const span: Span = at.document.spanOf(at.pointer);
     this.diagnostics.push({ code: 'matrix', message, span, help });
@@ -222,5 +222,5 @@ function notYet(what: string): never {
 }
 
 function notGiven(name: string): never {
-  throw new Error(`the matrix needs the value of the input "${name}": give it with -i ${name}=…`);
+  throw new Error(`the matrix needs the value of the input "${name}": set it with -i ${name}=…`);
 }

@@ -6,17 +6,17 @@ import type { Span } from '../syntax/source.js';
 import { pathText, type Reference } from '../syntax/template.js';
 import { type PlacedReference, referencesIn, type Value } from '../syntax/values.js';
 
-/** Facts of a run that templates may name: `{{ run.id }}`. */
+/** Facts of a run that templates may use: `{{ run.id }}`. */
 export const runFacts = ['id', 'timestamp', 'started', 'dir', 'isotime', 'uuid', 'arguments'] as const;
 export type RunFact = (typeof runFacts)[number];
 
-/** What a reference means in the module it stands in. `rest` is the way into the value, e.g. of a map. */
+/** What a reference means in its module. `rest` is the path inside the value, e.g. of a map. */
 export type Binding =
   | { readonly type: 'run'; readonly fact: RunFact; readonly rest: readonly string[] }
   | { readonly type: 'env'; readonly module: Module; readonly name: string; readonly rest: readonly string[] }
-  /** An input of the recipe that is run, or of a library that was left to its default. */
+  /** An input of the top-level recipe, or of a library that uses its default. */
   | { readonly type: 'input'; readonly module: Module; readonly name: string; readonly rest: readonly string[] }
-  /** An expression that stands elsewhere: what an include gives for an input, or an output a library declares. */
+  /** An expression in another place: the value that an include sets for an input, or an output of a library. */
   | {
       readonly type: 'expression';
       readonly module: Module;
@@ -25,9 +25,9 @@ export type Binding =
       readonly input?: { readonly module: Module; readonly name: string };
     }
   | { readonly type: 'var'; readonly module: Module; readonly name: string; readonly variable: Variable; readonly rest: readonly string[] }
-  /** A value of the instance of a matrix that the reference stands in. */
+  /** A value of the matrix instance that contains the reference. */
   | { readonly type: 'matrix'; readonly value: unknown; readonly rest: readonly string[] }
-  /** An output of a task; of all its instances (`list`) where it has a matrix and none of them is meant alone. */
+  /** An output of a task; of all its instances (`list`) if it has a matrix and the reference does not select one. */
   | {
       readonly type: 'task';
       readonly ids: readonly string[];
@@ -38,7 +38,7 @@ export type Binding =
       readonly rest: readonly string[];
     };
 
-/** Why a reference means nothing. */
+/** Why a reference cannot be resolved. */
 export interface Unresolved {
   readonly type: 'unresolved';
   readonly code: Diagnostic['code'];
@@ -89,7 +89,7 @@ function matrixBinding(name: string | undefined, rest: readonly string[], { inst
   return { type: 'matrix', value: instance.values[name] ?? null, rest };
 }
 
-/** A task somebody named, with those of its instances that are meant; or (`released`) their release. */
+/** A named task, with the selected instances; or (`released`) their release. */
 export interface NamedTask {
   readonly type: 'task';
   readonly module: Module;
@@ -98,7 +98,7 @@ export interface NamedTask {
   readonly released: boolean;
 }
 
-/** Finds the task a name in `needs`, `before`, `in` or `goals` means; an instance's key and `released` are cut off and told. */
+/** Finds the task that a name in `needs`, `before`, `in` or `goals` means; separates the key of an instance and `released`. */
 export function taskNamed(name: string, module: Module): NamedTask | Unresolved {
   const [, dotted = '', key, release] = /^(.*?)(\[[^[\]]*\])?(\.released)?$/.exec(name) ?? [];
   const path = dotted.split('.');
@@ -119,7 +119,7 @@ export function taskNamed(name: string, module: Module): NamedTask | Unresolved 
 }
 
 /**
- * Those instances of a task that its name means: the one whose key is given; the one with the same values, in a task
+ * The instances of a task that its name means: the one with the given key; the one with the same values, in a task
  * with the same axes; else all.
  */
 function instancesMeant(task: Task, module: Module, asker: Module, key: string | undefined): { ids: readonly string[]; list: boolean } | Unresolved {
@@ -140,7 +140,7 @@ function instancesMeant(task: Task, module: Module, asker: Module, key: string |
   return { ids: idsOf(all, (instance) => taskId(module, task.name, instance)), list: true };
 }
 
-/** The ids of all instances of a task: one list, however often it is asked for. */
+/** The ids of all instances of a task: always the same list. */
 function idsOf(instances: readonly Instance[], idOf: (instance: Instance) => string): readonly string[] {
   const ids = allIds.get(instances) ?? instances.map(idOf);
   allIds.set(instances, ids);
@@ -149,19 +149,19 @@ function idsOf(instances: readonly Instance[], idOf: (instance: Instance) => str
 
 const allIds = new WeakMap<readonly Instance[], readonly string[]>();
 
-/** Whether a task holds something until what uses it has ended. */
+/** Whether a task is a resource. */
 export function lifetimeOf(task: Task): 'step' | 'resource' {
   if (task.action.type === 'kind') return task.action.kind.lifetime;
   return task.action.type === 'run' && task.action.undo?.when === 'always' ? 'resource' : 'step';
 }
 
-/** The names of the outputs a task gives. */
+/** The names of the outputs of a task. */
 export function outputsOf(task: Task): string[] {
   if (task.action.type === 'kind') return Object.keys(task.action.kind.outputs.properties);
   return task.action.type === 'run' ? [...task.action.outputs.keys()] : [];
 }
 
-/** A task that a value refers to, with the place and the words of the reference. */
+/** A task that a value refers to, with the place and the text of the reference. */
 export interface TaskReference {
   readonly id: string;
   readonly task: Task;
@@ -170,10 +170,10 @@ export interface TaskReference {
   readonly text: string;
 }
 
-/** The tasks a value refers to, through inputs of libraries and their outputs too. */
+/** The tasks a value refers to, also through inputs and outputs of libraries. */
 export function tasksIn(value: Value, module: Module): TaskReference[] {
   const found: TaskReference[] = [];
-  // A value behind several names is looked at once, and many instances are named once.
+  // A value behind several names is visited once, and many instances are named once.
   const seen = new Set<Value>();
   const lists = new Set<readonly string[]>();
   const visit = (inner: Value, at: Module, outer?: PlacedReference): void => {

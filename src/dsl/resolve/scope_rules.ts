@@ -6,15 +6,15 @@ import type { ArgumentShape } from '../syntax/template_helpers.js';
 import { onlyReferenceIn, referencesIn, type Value } from '../syntax/values.js';
 import { type Binding, bindingOf } from './names.js';
 
-/** What may be used in a place of a recipe. */
+/** What a place in a recipe may use. */
 export interface Allowed {
   readonly tasks: boolean;
   readonly secrets: boolean;
-  /** What the place is called in messages, e.g. `"if"`. */
+  /** The name of the place in messages, e.g. `"if"`. */
   readonly place: string;
 }
 
-/** Checks every name in a value: that it means something, and something that may be used there. */
+/** Checks every name in a value: it must exist, and be allowed in this place. */
 export function checkValue(
   value: Value,
   module: Module,
@@ -25,23 +25,23 @@ export function checkValue(
 ): void {
   for (const reference of referencesIn(value)) {
     const binding = bindingOf(reference, module);
-    const say = (code: Diagnostic['code'], message: string, help?: string) => diagnostics.push({ code, message, span: reference.span, help });
-    if (binding.type === 'unresolved') say(binding.code, binding.message, binding.help);
+    const report = (code: Diagnostic['code'], message: string, help?: string) => diagnostics.push({ code, message, span: reference.span, help });
+    if (binding.type === 'unresolved') report(binding.code, binding.message, binding.help);
     else if (binding.type === 'env' && !reference.optional && !env(binding.name)) {
-      say('not-set', `"env.${binding.name}" is not set`, `set it, or write {{ default env.${binding.name} "…" }}`);
+      report('not-set', `"env.${binding.name}" is not set`, `set it, or write {{ default env.${binding.name} "…" }}`);
     } else {
       const outcome = traits(binding, known);
-      if (outcome.depth > limits.chain) say('limit', `at most ${limits.chain} names refer to each other in a row`);
-      else if (outcome.cycle) say('cycle', `"${pathText(reference.path)}" refers to itself`);
+      if (outcome.depth > limits.chain) report('limit', `at most ${limits.chain} names refer to each other in a row`);
+      else if (outcome.cycle) report('cycle', `"${pathText(reference.path)}" refers to itself`);
       else if (outcome.tasks && !allowed.tasks)
-        say(
+        report(
           'too-early',
           `${allowed.place} cannot use tasks: it must be known before the first one runs`,
           `write {{ ${pathText(reference.path)} }} in the task that needs it`,
         );
       else if (outcome.secret && !allowed.secrets)
-        say('secret', `a secret cannot be used in ${allowed.place}`, 'use it in "run", "env" or the "with" of an include');
-      else checkShape(binding, reference, say);
+        report('secret', `a secret cannot be used in ${allowed.place}`, 'use it in "run", "env" or the "with" of an include');
+      else checkShape(binding, reference, report);
     }
   }
 }
@@ -49,29 +49,29 @@ export function checkValue(
 function checkShape(
   binding: Binding,
   { path, inText, argument }: Reference,
-  say: (code: 'type' | 'unknown-name', message: string, help?: string) => void,
+  report: (code: 'type' | 'unknown-name', message: string, help?: string) => void,
 ): void {
   const shape = shapeOf(binding);
   const name = pathText(path);
   if (shape === 'text' && binding.rest.length > 0) {
     const whole = pathText(path.slice(0, -binding.rest.length));
-    say('unknown-name', `"${name}": there is no "${binding.rest[0]}" in "${whole}", which is text`, `write {{ ${whole} }}`);
+    report('unknown-name', `"${name}": there is no "${binding.rest[0]}" in "${whole}", which is text`, `write {{ ${whole} }}`);
   } else if ((shape === 'list' || shape === 'map') && binding.rest.length === 0 && inText) {
-    say(
+    report(
       'type',
       `"${name}" is a ${shape}, which cannot be inserted into text`,
       shape === 'list' ? `write {{ quote ${name} }} for words of a shell; or {{ join ${name} " " }}, {{ json ${name} }}` : `write {{ json ${name} }}`,
     );
   } else if (shape !== undefined && binding.rest.length === 0 && argument !== undefined && !fits[argument.takes].includes(shape)) {
     const { helper, takes } = argument;
-    say(
+    report(
       'type',
       `"${helper}" takes ${takes === 'list' ? 'a list or text' : takes === 'map' ? 'maps' : 'text'}, and "${name}" is ${shape === 'text' ? 'text' : `a ${shape}`}`,
     );
   }
 }
 
-/** What each sort of argument may be. */
+/** The types that each sort of argument allows. */
 const fits: Readonly<Record<ArgumentShape, readonly Shape[]>> = {
   any: ['text', 'list', 'map'],
   text: ['text'],
@@ -81,9 +81,9 @@ const fits: Readonly<Record<ArgumentShape, readonly Shape[]>> = {
 
 type Shape = 'text' | 'list' | 'map';
 
-/** What can be told of a value before it is known, without `rest`; undefined where nothing can. */
+/** The shape of a value before it is known, without `rest`; undefined if unknown. */
 export function shapeOf(binding: Binding, depth = 0): Shape | undefined {
-  // Variables that refer to each other without end have an error of their own.
+  // Variables that refer to each other endlessly have their own error.
   if (depth > 20) return undefined;
   const declared = (type: unknown) =>
     type === 'list' || type === 'array' ? 'list' : type === 'map' || type === 'object' ? 'map' : typeof type === 'string' ? 'text' : undefined;
@@ -121,14 +121,14 @@ export function isSecret(binding: Binding): boolean {
   return traits(binding).secret;
 }
 
-/** A `{sh: …}` variable, and the module it stands in. */
+/** A `{sh: …}` variable, and its module. */
 export interface CommandVariable {
   readonly module: Module;
   readonly name: string;
   readonly command: Value;
 }
 
-/** The `{sh: …}` variables a value reads, each after those that its command reads. */
+/** The `{sh: …}` variables a value reads, each after those its command reads. */
 export function commandVariablesIn(value: Value, module: Module, seen = new Set<Value>()): CommandVariable[] {
   if (seen.has(value)) return [];
   seen.add(value);
@@ -156,21 +156,21 @@ interface Traits {
   readonly tasks: boolean;
   readonly secret: boolean;
   cycle: boolean;
-  /** How many names refer to each other in a row; Infinity where they are too many to be followed. */
+  /** How many names refer to each other in a row; Infinity if there are too many to follow. */
   readonly depth: number;
 }
 
-/** What was found of values already: each is looked at once, however often it is named. */
+/** Results for visited values: each is visited once, however often it is named. */
 export type KnownTraits = Map<Value, Traits>;
 
-/** What a name means, with all that this refers to in turn. */
+/** The meaning of a name, with everything it refers to. */
 function traits(binding: Binding, known: KnownTraits = new Map()): Traits {
   return new Search(known).follow(binding, 0).traits;
 }
 
-/** Tarjan's search for circles among values. */
+/** Tarjan's search for cycles among values. */
 class Search {
-  /** The values that are being looked at, and those of circles that are not closed yet. */
+  /** The values being visited, and those of cycles that are not complete yet. */
   private readonly open: { readonly value: Value; readonly env: boolean }[] = [];
   private readonly places = new Map<Value, number>();
 
@@ -200,7 +200,7 @@ class Search {
     }
     if (low < self) return { traits: together(found, inside), low };
     const circle = this.open.splice(self);
-    // A variable of the environment that leads back to itself means the program's own.
+    // A variable of `env` inside itself means the program's own variable.
     if (low === self && circle.some(({ env }) => !env)) inside.cycle = true;
     for (const { value: member } of circle) {
       this.places.delete(member);
@@ -220,7 +220,7 @@ function isDeclaredSecret(binding: Binding): boolean {
   return input?.module.recipe.inputs.get(input.name)?.secret ?? false;
 }
 
-/** The value of a recipe that a name stands for, and where the names in it are looked up. */
+/** The value that a name means, and the module in which to look up the names in it. */
 function valueBehind(binding: Binding): { value: Value; module: Module } | undefined {
   if (binding.type !== 'var' && binding.type !== 'env' && binding.type !== 'expression') return undefined;
   const { module } = binding;

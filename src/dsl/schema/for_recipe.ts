@@ -156,15 +156,15 @@ function taskValues(namespace: string, module: Module, open: (task: Task) => boo
   });
 }
 
-/** Adds snippets with the values that fit, wherever a template is allowed. */
+/** Adds snippets with matching values wherever a template is allowed. */
 function offerValues(schema: GeneralSchema, offered: readonly OfferedValue[]): void {
   const offer = (target: Schema) => {
-    // A schema that allows text only as a template wants another type.
+    // A schema that allows text only as a template expects another type.
     const types = [target['type']].flat().filter((type) => type !== 'string' || target['pattern'] !== templatePattern);
     const fitting = offered.filter(
       ({ type }) => type === undefined || types.includes(undefined) || types.includes(type) || (type === 'integer' && types.includes('number')),
     );
-    // The caret makes editors insert the body as it is, with its quotes.
+    // The caret makes editors insert the body unchanged, with its quotes.
     const snippets = fitting.map(({ path, text }) => ({ label: `{{ ${path} }}`, description: text, body: `^"{{ ${path} }}"` }));
     target['defaultSnippets'] = [...((target['defaultSnippets'] as unknown[] | undefined) ?? []), ...snippets];
   };

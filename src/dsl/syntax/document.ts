@@ -38,7 +38,7 @@ interface Place {
 
 /**
  * Parses YAML 1.2 strictly: warnings are errors, there is one document, no merge keys, no tags.
- * @param most how many values it may have.
+ * @param most maximum number of values.
  */
 export function parseDocument(source: Source, most: number = limits.values): { document?: ParsedDocument; diagnostics: Diagnostic[] } {
   const diagnostics: Diagnostic[] = [];

@@ -9,9 +9,9 @@ const endOf = /(?:[ \t]+#[^\n]*|[ \t]*)(?:\n|$)/y;
 const nothing = /[ \t]*(?:#[^\n]*)?(?:\n|$)/y;
 
 /**
- * Reads a dotenv file: lines `NAME=value`, which give the input `name`. Single quotes hold text as it is; double ones know
- * `\n \r \t \" \\ \$`; both may hold several lines. Without quotes a value ends before a space and `#`. Nothing is
- * expanded. Values are texts. What it gives knows the lines, and shows none of them: they hold secrets.
+ * Reads a dotenv file: lines `NAME=value`, which set the input `name`. Single quotes contain literal text; double quotes allow
+ * `\n \r \t \" \\ \$`; both may span several lines. Without quotes a value ends before a space and `#`. Nothing is
+ * expanded. Values are texts. Diagnostics name lines but never show them, since they may contain secrets.
  */
 export function parseDotenv(source: Source): { document: ParsedDocument; diagnostics: Diagnostic[] } {
   const text = unixText(source.text);
@@ -29,14 +29,14 @@ export function parseDotenv(source: Source): { document: ParsedDocument; diagnos
   };
   while (at < text.length) {
     const span = { source: hidden, start: at, end: at };
-    const say = (message: string, help: string, code: Diagnostic['code'] = 'inputs-file') => diagnostics.push({ code, message, span, help });
+    const report = (message: string, help: string, code: Diagnostic['code'] = 'inputs-file') => diagnostics.push({ code, message, span, help });
     if (next(nothing) !== null) continue;
     const name = next(nameOf)?.[1]?.toLowerCase();
-    if (name === undefined) say('this line is not NAME=value', "a value of several lines is one in quotes: NAME='…'");
-    else if (values.has(name)) say('this line gives the same input as one before', 'take one of them out', 'duplicate-key');
+    if (name === undefined) report('this line is not NAME=value', "put a value of several lines into quotes: NAME='…'");
+    else if (values.has(name)) report('this line sets the same input as an earlier line', 'remove one of them', 'duplicate-key');
     const value = name === undefined ? undefined : next(valueOf);
     if (value === null) {
-      say('the quote that begins on this line is never closed', 'quote a value with a \' in it by ", and the other way round');
+      report('the quote that begins on this line is never closed', 'put a value that contains \' into ", and one that contains " into \'');
       break;
     }
     if (name !== undefined && value !== undefined) {
@@ -44,7 +44,7 @@ export function parseDotenv(source: Source): { document: ParsedDocument; diagnos
       values.set(name, raw ?? (escaped === undefined ? plain.replace(/[ \t]#[^\n]*$/, '').trim() : unescaped(escaped)));
       lines.set(pointerStep(name), span);
       if (next(endOf) !== null) continue;
-      say('there is more on this line behind the closing quote', 'put the whole value into quotes; write a space before a comment');
+      report('text follows the closing quote on this line', 'quote the whole value, or put a space before a comment');
     }
     next(/[^\n]*(?:\n|$)/y);
   }

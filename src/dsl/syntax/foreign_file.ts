@@ -1,7 +1,7 @@
 import type { Diagnostic } from '../diagnostics/diagnostic.js';
 import { firstCharacterOf, hasKeys, type Source } from './source.js';
 
-/** Files of other tools, by what only they have; the first that fits counts. */
+/** Files of other tools, by their unique keys; the first match counts. */
 const formats: readonly { readonly is: RegExp; readonly what: string; readonly help: string }[] = [
   {
     is: /^\s*(source|build|variable|locals|packer|terraform|resource|module|provider|data)(\s+"[^"\n]*")*\s*\{/m,
@@ -18,7 +18,7 @@ const formats: readonly { readonly is: RegExp; readonly what: string; readonly h
   { is: /^FROM \S+\s*$/m, what: 'a Dockerfile', help: 'each RUN becomes a task with "in"; "chrootfile init" creates a recipe' },
 ];
 
-/** Tells a file of another tool from a recipe with errors; undefined for anything that has the keys of a recipe. */
+/** Recognizes a file of another tool; undefined for anything that has the keys of a recipe. */
 export function foreignFile(source: Source): Diagnostic | undefined {
   const head = source.text.slice(0, 20_000);
   if (source.isPrivate || hasKeys(head, 'version') || hasKeys(head, 'tasks')) return undefined;

@@ -1,13 +1,13 @@
 /**
- * Regular expressions of JavaScript with the flag `u`, matched in time linear in the text: all states they can be in are
- * followed at once, none is tried and given up. Look-around and references back to groups cannot be matched so.
+ * Regular expressions of JavaScript with the flag `u`, matched in time linear in the text: all possible states
+ * are followed at the same time, without backtracking. This cannot match look-around and back-references.
  * Source: Russ Cox, "Regular Expression Matching Can Be Simple And Fast" (2007).
  */
 
-/** More states, longer patterns and texts, and more states in all of a text, are not for values of inputs. And how many patterns are kept. */
+/** Limits: states, lengths of patterns and texts, steps for one text, and cached patterns. Values of inputs need no more. */
 const [mostStates, longestPattern, longestText, mostSteps, mostKnown] = [1000, 1000, 65_536, 5_000_000, 100];
 
-/** What is wrong with a pattern, as the end of a sentence; undefined where nothing is. */
+/** What is wrong with a pattern, as the end of a sentence; undefined if it is valid. */
 export function errorOfPattern(pattern: string): string | undefined {
   try {
     compiled(pattern);
@@ -17,7 +17,7 @@ export function errorOfPattern(pattern: string): string | undefined {
   }
 }
 
-/** Why a text is not taken for a pattern, in words that follow `input "name" `; undefined where the pattern stands in it. */
+/** Why a text does not match a pattern, in words that follow `input "name" `; undefined if it matches. */
 export function errorOfMatch(pattern: string, text: string): string | undefined {
   try {
     return matchesPattern(pattern, text) ? undefined : `must match ${pattern}`;
@@ -27,7 +27,7 @@ export function errorOfMatch(pattern: string, text: string): string | undefined 
   }
 }
 
-/** Whether a pattern stands somewhere in a text. @throws PatternError where it has an error, and where the text is too long. */
+/** Whether a pattern matches anywhere in a text. @throws PatternError for an invalid pattern or a text that is too long. */
 export function matchesPattern(pattern: string, text: string): boolean {
   if (text.length > longestText) throw new PatternError(`has a pattern, and so at most ${longestText.toLocaleString('en-US')} characters`);
   const start = compiled(pattern);
@@ -49,7 +49,7 @@ export function matchesPattern(pattern: string, text: string): boolean {
   return false;
 }
 
-/** Whether programs that try and give up, as editors do, are done with it soon: groups are not repeated, and little else is. */
+/** Whether a backtracking matcher, as in editors, is fast with it: no repeated groups, and few other repetitions. */
 export function isSimplePattern(pattern: string): boolean {
   const plain = pattern.replace(/\\[\s\S]|\[(\\[\s\S]|[^\]\\])*\]/g, '_');
   return !/\)[*+{]/.test(plain) && (plain.match(/[*+{]/g) ?? []).length <= 3;
@@ -63,7 +63,7 @@ type State =
   | { readonly type: 'place'; readonly of: string; readonly next: State }
   | { readonly type: 'end' };
 
-/** Adds the states that a state leads to without a character; true where the end is one of them. */
+/** Adds the states reachable without a character; true if the end is one of them. */
 function reach(from: State, states: Set<State>, characters: readonly string[], at: number): boolean {
   const waiting = [from];
   for (let state = waiting.pop(); state !== undefined; state = waiting.pop()) {
@@ -83,13 +83,13 @@ function isPlace(of: string, characters: readonly string[], at: number): boolean
   return (isWord(at - 1) !== isWord(at)) === (of === '\\b');
 }
 
-/** What a pattern is made of. */
+/** The syntax tree of a pattern. */
 type Part =
   | { readonly type: 'character' | 'place'; readonly text: string }
   | { readonly type: 'all' | 'any'; readonly parts: readonly Part[] }
   | { readonly type: 'repeat'; readonly part: Part; readonly least: number; readonly most: number };
 
-/** A library that is included often brings its patterns as often. */
+/** A library that is included often repeats its patterns. */
 const known = new Map<string, State>();
 
 function compiled(pattern: string): State {
@@ -106,7 +106,7 @@ function compile(pattern: string): State {
   return new Builder().states(part, { type: 'end' });
 }
 
-/** Reads a pattern that JavaScript took. */
+/** Parses a pattern that JavaScript accepts. */
 class Parser {
   private at = 0;
 
@@ -128,7 +128,7 @@ class Parser {
   }
 
   private repeated(part: Part): Part {
-    // How eager it is changes what is found, not whether.
+    // Laziness changes which text matches, not whether one does.
     const [text, sign, least, more, most] = this.take(/(?:([*+?])|\{(\d+)(,?)(\d*)\})\??/uy) ?? [];
     if (text === undefined) return part;
     if (sign !== undefined) return { type: 'repeat', part, least: sign === '+' ? 1 : 0, most: sign === '?' ? 1 : Infinity };
@@ -159,7 +159,7 @@ class Parser {
   }
 }
 
-/** Makes the states of a pattern, from its end to its beginning. */
+/** Builds the states of a pattern, from its end to its start. */
 class Builder {
   private steps = 0;
 

@@ -1,7 +1,7 @@
 /**
  * A script with everything the shell does not interpret replaced by spaces: comments, text in single quotes, quoted
- * characters, and what follows a here-document. Words in double quotes are left, and the typographic characters in them
- * are replaced: there they are text. Every character keeps its place.
+ * characters, and what follows a here-document. Words in double quotes stay, but the typographic characters in them
+ * are replaced, since there they are text. Every character keeps its place.
  */
 export function activeText(script: string): string {
   const out = [...script.split('')];
@@ -27,7 +27,7 @@ export function activeText(script: string): string {
       blank(at, end < 0 ? script.length : end);
       at = (end < 0 ? script.length : end) - 1;
     } else if (char === '<' && script[at + 1] === '<') {
-      // Where it ends takes a parser; what follows it is left alone.
+      // Finding its end takes a parser, so what follows is not checked.
       blank(at, script.length);
       break;
     }

@@ -9,15 +9,15 @@ export interface Reference {
   /** Its place, in characters of the template's text. */
   readonly start: number;
   readonly end: number;
-  /** Whether a missing value is allowed, as the first argument of `default`. */
+  /** Whether a missing value is allowed, as for the first argument of `default`. */
   readonly optional: boolean;
   /** Whether its value becomes part of other text. */
   readonly inText: boolean;
-  /** The helper it is an argument of, and what that takes there. */
+  /** The helper that has it as an argument, and the type that the helper expects. */
   readonly argument?: { readonly helper: string; readonly takes: ArgumentShape } | undefined;
 }
 
-/** A path as it is written in a template, with brackets around what is not a plain name. */
+/** A path as written in a template, with brackets around anything that is not a plain name. */
 export function pathText(path: readonly string[]): string {
   return path.map((part) => (/^[A-Za-z_][\w-]*$/.test(part) ? part : `[${part}]`)).join('.');
 }
@@ -76,7 +76,7 @@ export function parseTemplate(text: string): { template?: Template; diagnostics:
   try {
     program = Handlebars.parse(text);
   } catch (error) {
-    // By the recursion of the parser.
+    // The parser is recursive.
     if (error instanceof RangeError) return { diagnostics: [{ code: 'limit', message: tooDeep, start: 0, end: text.length }] };
     return { diagnostics: [syntaxDiagnostic(text, error as Error)] };
   }
@@ -86,7 +86,7 @@ export function parseTemplate(text: string): { template?: Template; diagnostics:
   if (reader.diagnostics.length > 0) return { diagnostics: reader.diagnostics };
   const { references } = reader;
   const [only] = references;
-  // Most templates are one name. Compiling it would cost more than all else that is done with it.
+  // Most templates are one name. Compiling it would cost more than everything else.
   const plain = single && only !== undefined && isName(program.body[0] as hbs.AST.MustacheStatement) ? only : undefined;
   let compiled: ReturnType<typeof engine.compile> | undefined;
   const template: Template = {
@@ -257,7 +257,7 @@ function wrapped(program: hbs.AST.Program, helper: string, reader: Reader): hbs.
   return { ...program, body: statements } as hbs.AST.Program;
 }
 
-/** Finds the invalid expression by trying each one alone: the parser reports a place behind it, or none. */
+/** Finds the invalid expression by trying each one alone: the parser reports a place after it, or none. */
 function syntaxDiagnostic(text: string, error: Error): TemplateDiagnostic {
   const help = 'for literal braces write \\{{, or "template: false" on the task';
   const open = text.lastIndexOf('{{');
@@ -275,7 +275,7 @@ function syntaxDiagnostic(text: string, error: Error): TemplateDiagnostic {
   if (opened !== undefined) return { code: 'template', message: `{{#${opened}}} is closed by {{/${closed}}}`, start, end, help: `write {{/${opened}}}` };
   const [, block] = /^\{\{#\s*(\w+)/.exec(text.slice(start)) ?? [];
   if (block === undefined) return { code: 'template', message: 'this closes a block that was never opened', start, end, help: 'remove it' };
-  return { code: 'template', message: `this {{#${block}}} is never closed`, start, end, help: `add {{/${block}}} behind what depends on it` };
+  return { code: 'template', message: `this {{#${block}}} is never closed`, start, end, help: `add {{/${block}}} after the text that depends on it` };
 }
 
 function parses(text: string): boolean {

@@ -6,7 +6,7 @@ export type ArgumentShape = 'text' | 'list' | 'map' | 'any';
 /** A function of templates. */
 export interface Helper {
   readonly arity: readonly [number, number];
-  /** By argument; the last one also for those that follow. */
+  /** One per argument; the last one also applies to those that follow. */
   readonly takes: readonly ArgumentShape[];
   readonly call: (...args: never[]) => unknown;
 }
@@ -53,7 +53,7 @@ export const helperUse: Readonly<Record<string, string>> = {
   basename: 'basename inputs.file',
 };
 
-/** The names of the helpers; nothing in a recipe may have one of them. */
+/** The names of the helpers; tasks, includes and outputs may not use them. */
 export const helperNames: readonly string[] = Object.keys(helpers);
 
 function mapOf(value: unknown): object {

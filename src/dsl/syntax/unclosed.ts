@@ -1,4 +1,4 @@
-/** A quote or bracket without its other half. */
+/** A quote or bracket without its counterpart. */
 export interface Unclosed {
   readonly message: string;
   readonly start: number;
@@ -59,7 +59,7 @@ function textBehindQuote(text: string, start: number, end: number): Unclosed {
   return { message: `this ${char} ends the text, and more text follows`, start: end - 1, end, help };
 }
 
-/** Whether a value can begin at an offset: behind `key: `, `- `, or in a list or map on one line. */
+/** Whether a value can begin at an offset: after `key: `, `- `, or in a list or map on one line. */
 function beginsValue(text: string, at: number, isFlow: boolean): boolean {
   const before = text.slice(Math.max(0, at - 200), at).replace(/^.*\n/s, '');
   return /(^|: +|- +)$/.test(before) || /^\s*$/.test(before) || (isFlow && /[[{,]\s*$/.test(before));

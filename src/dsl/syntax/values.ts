@@ -16,7 +16,7 @@ export type Value =
   | { readonly type: 'list'; readonly items: readonly Value[]; readonly at: Place }
   | { readonly type: 'map'; readonly entries: ReadonlyMap<string, Value>; readonly at: Place };
 
-/** A reference with the place it stands at. */
+/** A reference with its place. */
 export interface PlacedReference extends Reference {
   readonly span: Span;
 }
@@ -46,7 +46,7 @@ export function readUntyped(plain: object | undefined | null, at: Place, diagnos
   return values;
 }
 
-/** Finds the numbers in a value, and the booleans, that YAML does not read as they are written. */
+/** Finds numbers and booleans in a value that YAML does not read as written. */
 export function checkTexts(value: Value, diagnostics: Diagnostic[]): void {
   if (value.type === 'list') for (const item of value.items) checkTexts(item, diagnostics);
   if (value.type === 'map') for (const entry of value.entries.values()) checkTexts(entry, diagnostics);
@@ -76,7 +76,7 @@ export function referencesIn(value: Value): PlacedReference[] {
   }
 }
 
-/** The reference that a value is, where it is nothing but one. */
+/** The reference in a value that consists of one reference. */
 export function onlyReferenceIn(value: Value): Reference | undefined {
   if (value.type !== 'template') return undefined;
   const [reference, ...more] = value.template.references;
@@ -87,8 +87,8 @@ export function onlyReferenceIn(value: Value): Reference | undefined {
 
 /**
  * The plain value, each template rendered.
- * @param valueOf gives the value of a reference.
- * @param evaluated is told the value of each `{{ }}`, with the references it read.
+ * @param valueOf returns the value of a reference.
+ * @param evaluated receives the value of each `{{ }}`, with the references it read.
  * @throws Error whose message names the place, when a template cannot be rendered.
  */
 export function render(
@@ -108,7 +108,7 @@ export function render(
   }
 }
 
-/** The place of something inside. */
+/** The place of a key inside a place. */
 export function below(at: Place, key: string | number): Place {
   return { document: at.document, pointer: at.pointer + pointerStep(key) };
 }

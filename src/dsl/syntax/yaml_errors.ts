@@ -3,7 +3,7 @@ import type { Diagnostic } from '../diagnostics/diagnostic.js';
 import { isShown, lineOf, positionOf, type Source } from './source.js';
 import { unclosedIn } from './unclosed.js';
 
-/** Where an error is, and what it says; offsets count from the start of the text. */
+/** The place and message of an error; offsets count from the start of the text. */
 interface Found {
   readonly message: string;
   readonly start: number;
@@ -11,18 +11,18 @@ interface Found {
   readonly help?: string | undefined;
 }
 
-/** A longer line is not looked at: patterns would take long, and the advice would be of no help. */
+/** A longer line is not examined: the patterns would be slow and the advice useless. */
 const longestLine = 1000;
 
 /**
- * The first YAML error of a text in this project's words, at the place that must be changed; the library often reports
- * where it noticed. Later errors are mostly consequences of the first one.
+ * The first YAML error of a text in this project's words, at the place to change; the library often reports
+ * a later place. Later errors are mostly consequences of the first one.
  */
 export function yamlDiagnostic(source: Source, errors: readonly YAMLError[]): Diagnostic | undefined {
   const [error] = [...errors].sort((a, b) => a.pos[0] - b.pos[0]);
   if (error === undefined) return undefined;
   const { message, start, end = start + 1, help } = described(source, error);
-  // What stands in a file that is no recipe is not shown, in no message either.
+  // Messages must not show anything of a file that is not a recipe.
   return { code: 'yaml', message, span: { source, start, end }, help: isShown(source) ? help : undefined };
 }
 
@@ -50,7 +50,7 @@ function described(source: Source, { code, pos, message }: YAMLError): Found {
 class Line {
   readonly text: string;
   readonly indent: number;
-  /** The key it begins with, and what stands behind the colon. */
+  /** The key it begins with, and the text after the colon. */
   readonly key: string | undefined;
   readonly value: string;
 
@@ -116,7 +116,7 @@ function inBlockScalar(line: Line): Found | undefined {
   for (let above = line.above(); above !== undefined; above = above.above()) {
     if (/[:-]\s+[|>][+-]?\d?\s*(#.*)?$/.test(above.text)) {
       const first = inside?.indent ?? above.indent + 2;
-      // The lines of a script that is whole are of no interest, nor is a key that follows one.
+      // Skips the lines of correct scripts, and a key that follows one.
       if (line.key !== undefined || line.indent >= first) return undefined;
       const message =
         inside === undefined
@@ -154,7 +154,7 @@ function besideKeys(line: Line): Found | undefined {
   return { message, start, end, help: `indent it by ${spaces(nearest[0])}, like "${nearest[1]}"` };
 }
 
-/** The keys that a line could stand beside, by their indentation, and that of the dashes above it. */
+/** The indentations of the keys, and of the dashes above, that a line could belong to. */
 function levelsAbove(line: Line): { keys: Map<number, string>; dash: number | undefined } {
   const keys = new Map<number, string>();
   let dash: number | undefined;
@@ -180,7 +180,7 @@ function reservedHelp(value: string): string {
   return command === undefined ? `quote it: ${quoted(value)}` : `write {sh: ${quoted(command)}} under "vars" for the output of a command`;
 }
 
-/** A text in the quotes that take fewest escapes. */
+/** A text in the quotes that need the fewest escapes. */
 function quoted(text: string): string {
   const cut = text.length > 100 ? `${text.slice(0, 100)}…` : text;
   return /["\\]/.test(cut) ? `'${cut.replaceAll("'", "''")}'` : `"${cut}"`;
@@ -190,7 +190,7 @@ function spaces(count: number): string {
   return `${count} space${count === 1 ? '' : 's'}`;
 }
 
-/** The library's own words for errors that are rare. */
+/** The library's own message, for rare errors. */
 function plain(message: string): string {
   const first = message.split('\n')[0] ?? message;
   return first.charAt(0).toLowerCase() + first.slice(1).replace(/\.$/, '');

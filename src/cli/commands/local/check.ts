@@ -43,14 +43,14 @@ interface CheckOptions {
   readonly json: boolean;
 }
 
-/** `chrootfile local check`: what crashes and power cuts left of the embedded EC2; gives the exit code. */
+/** `chrootfile local check`: finds damage by crashes and power cuts in the embedded EC2; returns the exit code. */
 async function checkLocal(options: CheckOptions): Promise<number> {
   const state = stateFolder(options.state);
   const changes = options.repair || options.deleteOrphans !== undefined;
   if (changes && !isRoot()) throw new ExitError(exits.host, 'this needs root\n  help: sudo chrootfile local check --repair');
   if (!existsSync(localFolder(state))) {
     if (options.json) printJson([]);
-    else print('nothing was made yet');
+    else print('the embedded EC2 is empty');
     return exits.done;
   }
   const ec2 = await openLocalEc2(state);
@@ -58,13 +58,13 @@ async function checkLocal(options: CheckOptions): Promise<number> {
   if (options.repair) await repair(ec2, state);
   const found = await storeFindings(ec2, state);
   if (options.json) printJson(found);
-  else if (found.length === 0) print('everything is as it should be');
+  else if (found.length === 0) print('no damage found');
   else print(...table([['WHAT', 'REGION', 'SIZE', 'WRITTEN', 'WHERE', 'HELP'], ...found.map(rowOf)]));
   return found.length === 0 ? exits.done : exits.failed;
 }
 
 async function repair(ec2: LocalEc2, state: string): Promise<void> {
-  // Drafts, dangling links, attachments and disks that were begun.
+  // Drafts, dangling links, attachments and unfinished disks.
   await ec2.recover();
   await ec2.settled();
   const remembered = listRuns(state).flatMap(rememberedBy);
@@ -85,7 +85,7 @@ async function repair(ec2: LocalEc2, state: string): Promise<void> {
 async function deleteOrphan(ec2: LocalEc2, id: string): Promise<void> {
   const store = ec2.regions.map((region) => ec2.storeOf(region)).find((each) => findingsIn(each).some((found) => found.id === id));
   if (store === undefined)
-    throw new ExitError(exits.invalid, `there is no disk without a record, nor an unreadable record, called ${id}\n  help: chrootfile local check`);
+    throw new ExitError(exits.invalid, `no disk without a record and no unreadable record has the id ${id}\n  help: chrootfile local check`);
   try {
     await store.exclusive(() => removeOrphan(store, id));
   } catch (error) {
@@ -93,7 +93,7 @@ async function deleteOrphan(ec2: LocalEc2, id: string): Promise<void> {
   }
 }
 
-/** What the folder of a run that succeeded tells of the images and snapshots it made. */
+/** What the folder of a successful run records about its images and snapshots. */
 function rememberedBy(run: RunFolder): Remembered[] {
   try {
     const { head, open, ended } = readJournal(run.journal);
@@ -116,7 +116,7 @@ function rememberedBy(run: RunFolder): Remembered[] {
       }),
     );
   } catch {
-    // A run whose journal cannot be read tells nothing; `chrootfile runs` says so.
+    // The journal is unreadable; `chrootfile runs` reports it.
     return [];
   }
 }

@@ -16,11 +16,11 @@ export const verb: Verb = (local, { exit }) => {
     .action(async (options) => exit(await detachLocal(options.state)));
 };
 
-/** `chrootfile local detach`: detaches what a server that has ended left attached for its clients; gives the exit code. */
+/** `chrootfile local detach`: detaches volumes that an ended server left attached for its clients; returns the exit code. */
 async function detachLocal(folder: string | undefined): Promise<number> {
   if (!isRoot()) throw new ExitError(exits.host, 'detach needs root\n  help: sudo chrootfile local detach');
   const state = stateFolder(folder);
-  // A server detaches what its clients ask for, and at its end the rest.
+  // A running server detaches volumes for its clients, and the rest when it ends.
   const release = await lock(serverLock(state), 'local detach');
   try {
     const left = existsSync(localFolder(state)) ? await (await openLocalEc2(state)).detachServed() : [];

@@ -15,12 +15,12 @@ export const verb: Verb = (local) => {
     .addOption(stateOption())
     .addHelpText(
       'after',
-      '\nExamples:\n  sudo chrootfile local du\n\nSIZE is the size of the disk. ON DISK is what its file takes; blocks that it shares with other disks count for each of them.',
+      '\nExamples:\n  sudo chrootfile local du\n\nSIZE is the size of the disk. ON DISK is the space its file takes; blocks that disks share count for each of them.',
     )
     .action(async (options) => diskUsage(options.state, options.json));
 };
 
-/** `chrootfile local du`: the size of each disk, and what its sparse file takes. */
+/** `chrootfile local du`: the size of each disk, and the space its sparse file takes. */
 async function diskUsage(folder: string | undefined, json: boolean): Promise<void> {
   const ec2 = await openLocalEc2(stateFolder(folder));
   const rows = ec2.regions.flatMap((region) => {

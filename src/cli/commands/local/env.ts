@@ -15,7 +15,7 @@ export const verb: Verb = (local) => {
     .action((options) => printServedEnvironment(options.state, options.json));
 };
 
-/** `chrootfile local env`: what a shell evaluates to have clients of AWS use the EC2 that is served here. */
+/** `chrootfile local env`: prints what a shell evaluates so that AWS clients use the served EC2. */
 function printServedEnvironment(folder: string | undefined, json: boolean): void {
   const state = stateFolder(folder);
   const note = liveNote(state);

@@ -16,7 +16,7 @@ export const verb: Verb = (local) => {
     .command('export')
     .description('write the disk of an image to a file')
     .argument('<image>', 'id or name of the image')
-    .argument('<file>', 'file to write; raw, or qcow2 if its name ends so')
+    .argument('<file>', 'file to write: qcow2 if its name ends in .qcow2, else raw')
     .addOption(stateOption())
     .addHelpText(
       'after',
@@ -25,13 +25,13 @@ export const verb: Verb = (local) => {
     .action(async (image: string, file: string, options) => exportImage(image, file, options.state));
 };
 
-/** `chrootfile local export`: writes the disk of an image to a file: raw, or qcow2 by its ending. */
+/** `chrootfile local export`: writes the disk of an image to a raw or qcow2 file. */
 async function exportImage(image: string, file: string, folder: string | undefined): Promise<void> {
   const state = stateFolder(folder);
   await openLocalEc2(state);
   const disk = diskOfImage(state, image);
   const target = resolve(file);
-  if (existsSync(target)) throw new ExitError(exits.invalid, `${file} exists already`);
+  if (existsSync(target)) throw new ExitError(exits.invalid, `${file} already exists`);
   try {
     if (target.endsWith('.qcow2')) await hostShell.run(['qemu-img', 'convert', '-f', 'raw', '-O', 'qcow2', disk, target]);
     else await hostShell.run(['cp', '--reflink=auto', '--sparse=always', '--', disk, target]);
@@ -48,8 +48,8 @@ function diskOfImage(state: string, image: string): string {
     const found = store.list('images').find((i) => i.id === image || i.name === image);
     const root = found?.mappings.find((mapping) => mapping.device === found.rootDevice);
     if (found !== undefined && !isFilled(found, store))
-      throw new ExitError(exits.invalid, `image ${image} is not complete: its disks are being copied, or could not be`);
+      throw new ExitError(exits.invalid, `image ${image} is not complete: its disks are still being copied, or the copy failed`);
     if (root !== undefined) return store.diskOf(root.snapshot ?? '');
   }
-  throw new ExitError(exits.invalid, `there is no image ${image}\n  help: chrootfile local images`);
+  throw new ExitError(exits.invalid, `unknown image "${image}"\n  help: chrootfile local images`);
 }

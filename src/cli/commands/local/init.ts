@@ -19,12 +19,12 @@ export const verb: Verb = (local) => {
     .addOption(stateOption())
     .addHelpText(
       'after',
-      '\nExamples:\n  sudo chrootfile local init --size 50G --fs xfs\n\nWhat is there moves along; `local reset` takes the file system away again.',
+      '\nExamples:\n  sudo chrootfile local init --size 50G --fs xfs\n\nExisting images, volumes and snapshots move to it. "chrootfile local reset" deletes it.',
     )
     .action(async (options) => initLocal(options.state, options));
 };
 
-/** `chrootfile local init`: keeps the embedded EC2 on a file system that shares blocks, in a sparse file. */
+/** `chrootfile local init`: stores the embedded EC2 on a copy-on-write file system in a sparse file. */
 async function initLocal(folder: string | undefined, { size, fs }: { readonly size: number; readonly fs: PoolType }): Promise<void> {
   if (!isRoot()) throw new ExitError(exits.host, `init needs root\n  help: sudo chrootfile local init --fs ${fs}`);
   mustHave([{ program: `mkfs.${fs}`, package: poolPackages[fs] }]);
@@ -36,14 +36,14 @@ async function initLocal(folder: string | undefined, { size, fs }: { readonly si
     claimState(state);
     await whilePoolStays(state, async () => {
       await openPool(runCommand, root);
-      if (hasPool(root)) throw new ExitError(exits.invalid, `${root} is on a pool already`);
+      if (hasPool(root)) throw new ExitError(exits.invalid, `${root} is already on a copy-on-write file system`);
       mustBeIdle(state);
       await draftPool((command, options) => runCommand(command, { ...options, signal }), root, fs, size);
       await takePool(runCommand, root);
     });
   } catch (error) {
     if (error instanceof ExitError || ['LockedError', 'FormatError'].includes((error as Error).name)) throw error;
-    throw new ExitError(interruption.exit() ?? exits.host, `the pool cannot be made here: ${(error as Error).message}`);
+    throw new ExitError(interruption.exit() ?? exits.host, `cannot create the file system: ${(error as Error).message}`);
   } finally {
     interruption.stop();
   }

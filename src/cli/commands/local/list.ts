@@ -23,7 +23,7 @@ export function listing(what: Listed): { readonly verb: Verb } {
   };
 }
 
-/** `chrootfile local images|volumes|snapshots`: what the embedded EC2 holds. */
+/** `chrootfile local images|volumes|snapshots`: lists the contents of the embedded EC2. */
 async function listLocal(what: Listed, folder: string | undefined, json: boolean): Promise<void> {
   const state = stateFolder(folder);
   const ec2 = await openLocalEc2(state);

@@ -4,6 +4,7 @@ import { openPool, removePool } from '../../../local/pool.js';
 import { regionsIn } from '../../../local/store.js';
 import { localEc2, localFolder, makeRoom, mustBeIdle, runCommand, whilePoolStays } from '../../embedded_ec2.js';
 import { ExitError, exits } from '../../exit_codes.js';
+import { counted } from '../../reports/lines.js';
 import { stateFolder } from '../../state.js';
 import { print } from '../../terminal/output.js';
 import { stateOption, type Verb } from '../../verbs.js';
@@ -12,14 +13,14 @@ import { stateOption, type Verb } from '../../verbs.js';
 export const verb: Verb = (local) => {
   local
     .command('reset')
-    .description('delete all images, snapshots and volumes, and the file system of init')
+    .description('delete all images, snapshots and volumes, and the file system of "local init"')
     .addOption(new Option('--yes', 'confirm the deletion').default(false))
     .addOption(stateOption())
     .addHelpText('after', '\nExamples:\n  sudo chrootfile local reset --yes')
     .action(async (options) => resetLocal(options.state, options.yes));
 };
 
-/** `chrootfile local reset`: removes all images, snapshots and volumes of the embedded EC2, and its pool. */
+/** `chrootfile local reset`: deletes all images, snapshots and volumes of the embedded EC2, and its pool. */
 async function resetLocal(folder: string | undefined, yes: boolean): Promise<void> {
   const state = stateFolder(folder);
   const root = localFolder(state);
@@ -28,10 +29,10 @@ async function resetLocal(folder: string | undefined, yes: boolean): Promise<voi
     await openPool(runCommand, root);
     mustBeIdle(state);
     const stores = regionsIn(root).map((region) => localEc2(state, region).store);
-    const count = (what: 'images' | 'snapshots' | 'volumes') => stores.reduce((sum, store) => sum + store.list(what).length, 0);
-    const counts = (['images', 'snapshots', 'volumes'] as const).map((what) => `${count(what)} ${what}`).join(', ');
-    if (!yes) throw new ExitError(exits.invalid, `this removes ${counts}\n  help: chrootfile local reset --yes`);
+    const count = (what: 'image' | 'snapshot' | 'volume') => stores.reduce((sum, store) => sum + store.list(`${what}s`).length, 0);
+    const counts = (['image', 'snapshot', 'volume'] as const).map((what) => counted(count(what), what)).join(', ');
+    if (!yes) throw new ExitError(exits.invalid, `reset deletes ${counts}\n  help: chrootfile local reset --yes`);
     await removePool(runCommand, root);
-    print(`removed ${counts}`);
+    print(`deleted ${counts}`);
   });
 }

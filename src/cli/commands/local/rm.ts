@@ -16,14 +16,14 @@ export const verb: Verb = (local, { exit }) => {
     .addOption(stateOption())
     .addHelpText(
       'after',
-      '\nExamples:\n  sudo chrootfile local rm ami-0123456789abcdef0 snap-0123456789abcdef0\n\nWhat is in use is not deleted: the reason is printed, and the exit code is 1.',
+      '\nExamples:\n  sudo chrootfile local rm ami-0123456789abcdef0 snap-0123456789abcdef0\n\nAn image, snapshot or volume in use is not deleted: the reason is printed, and the exit code is 1.',
     )
     .action(async (ids: string[], options) => exit(await removeLocal(ids, options.state)));
 };
 
 const kinds = ['images', 'volumes', 'snapshots'] as const;
 
-/** `chrootfile local rm`: deletes by the calls of EC2's API, so that what is in use is refused; gives the exit code. */
+/** `chrootfile local rm`: deletes through the EC2 API, which refuses to delete what is in use; returns the exit code. */
 async function removeLocal(ids: readonly string[], folder: string | undefined): Promise<number> {
   if (!isRoot()) throw new ExitError(exits.host, `rm needs root\n  help: sudo chrootfile local rm ${ids.join(' ')}`);
   const state = stateFolder(folder);

@@ -50,7 +50,7 @@ interface ServeOptions extends Ports {
   readonly json: boolean;
 }
 
-/** `chrootfile local serve`: serves the embedded EC2 to other programs until a signal ends it; gives the exit code. */
+/** `chrootfile local serve`: serves the embedded EC2 to other programs until a signal arrives; returns the exit code. */
 async function serveLocal({ json, ...options }: ServeOptions): Promise<number> {
   if (!isRoot()) throw new ExitError(exits.host, `serve needs root: it attaches block devices\n  help: sudo chrootfile local serve`);
   mustHave(localTools);
@@ -60,7 +60,7 @@ async function serveLocal({ json, ...options }: ServeOptions): Promise<number> {
   const { env } = process;
   const injection = injectionOf(options.latency ?? env['CHROOTFILE_LOCAL_LATENCY'], options.faults ?? env['CHROOTFILE_LOCAL_FAULTS']);
   const { region, auth } = options;
-  if (!isRegion(region)) throw new ExitError(exits.invalid, `--region ${region}: a region is called e.g. local-1 or eu-west-1`);
+  if (!isRegion(region)) throw new ExitError(exits.invalid, `--region ${region}: a region has a name such as local-1 or eu-west-1`);
   checkPlace(options);
   const secretKey = auth ? newSecretKey() : undefined;
   const interruption = watchSignals();
@@ -70,11 +70,11 @@ async function serveLocal({ json, ...options }: ServeOptions): Promise<number> {
     const log = logTo(options.log ?? env['CHROOTFILE_LOCAL_LOG']);
     const ec2 = await openLocalEc2(state, region, { injection, aliases: true, secretKey, ...(log === undefined ? {} : { log }) });
     const served = await serve(ec2, options).catch((error: NodeJS.ErrnoException) => {
-      throw error.code === 'EADDRINUSE' ? new ExitError(exits.host, `${error.message}\n  help: --port 0 --metadata-port 0 takes ports that are free`) : error;
+      throw error.code === 'EADDRINUSE' ? new ExitError(exits.host, `${error.message}\n  help: --port 0 --metadata-port 0 selects free ports`) : error;
     });
     const note = noteOf(served, region, state, secretKey, options.listen);
     forget = keepNote(note);
-    // On one line: whoever starts it reads until that has come.
+    // On one line, so that a program that starts the server knows when it has read everything.
     if (json) print(plainJson(note));
     else print(...greeting(note, options));
     const { signal } = interruption;
@@ -89,32 +89,32 @@ async function serveLocal({ json, ...options }: ServeOptions): Promise<number> {
   }
 }
 
-/** @throws ExitError where it would be served to other machines without a key, or by no name of its own. */
+/** @throws ExitError when other machines could use it without a key, or without a host name. */
 function checkPlace({ listen, hosts = [], auth }: Omit<ServeOptions, 'json'>): void {
-  const say = (text: string) => new ExitError(exits.invalid, text);
+  const refused = (text: string) => new ExitError(exits.invalid, text);
   const [odd] = hosts.filter((host) => !/^[A-Za-z0-9.:-]+$/.test(host));
-  if (odd !== undefined) throw say(`--host ${odd}: a host is a name or an address, without a port`);
+  if (odd !== undefined) throw refused(`--host ${odd}: write a host name or an address, without a port`);
   if (listen === undefined) return;
-  if (isIP(listen) === 0) throw say(`--listen ${listen}: an address is needed, e.g. 10.0.0.5 or 0.0.0.0`);
-  if (!auth) throw say('--listen and --no-auth exclude each other: other machines need the secret access key');
-  if (hosts.length === 0) throw say(`--listen needs the names that clients call this machine by\n  help: --listen ${listen} --host NAME`);
+  if (isIP(listen) === 0) throw refused(`--listen ${listen}: write an IP address, e.g. 10.0.0.5 or 0.0.0.0`);
+  if (!auth) throw refused('--listen and --no-auth exclude each other: other machines need the secret access key');
+  if (hosts.length === 0) throw refused(`--listen requires the host names that clients use for this machine\n  help: --listen ${listen} --host NAME`);
 }
 
 function greeting({ endpoint, metadata, region, state }: ServedNote, { listen, auth, state: folder }: Omit<ServeOptions, 'json'>): string[] {
   const where = folder === undefined ? '' : ` --state ${shellWord(state)}`;
   return [
     `EC2 and STS        ${endpoint}   (region ${region})`,
-    `instance metadata  ${metadata}${listen === undefined ? '   (and under /latest of the other)' : ''}`,
-    `kept in            ${join(state, 'local')}`,
+    `instance metadata  ${metadata}${listen === undefined ? '   (also under /latest of the EC2 endpoint)' : ''}`,
+    `stored in          ${join(state, 'local')}`,
     '',
     ...(auth
-      ? ['Requests must be signed with the secret access key of this start. To set it, and the rest that clients need:']
-      : ['Signatures are not verified. To set what clients need:']),
+      ? ['Requests must be signed with the secret access key of this server. To set the environment of clients:']
+      : ['Signatures are not verified. To set the environment of clients:']),
     `  eval "$(sudo chrootfile local env${where})"`,
     `  aws --endpoint-url ${endpoint} ec2 describe-images`,
     `  chrootfile run --cloud aws --endpoint ${endpoint}${where} RECIPE`,
     '',
-    'Ctrl-C ends it.',
+    'Ctrl-C stops the server.',
   ];
 }
 

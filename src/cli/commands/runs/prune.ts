@@ -24,7 +24,7 @@ export function addPrune(runs: Command): void {
 }
 
 const notes = `With both options, a run is deleted when it is older and not among the newest n. A run is never deleted while it is
-running or paused, or while anything of it has to be undone.
+running or paused, or while it has something to undo.
 Images and snapshots stay. Afterwards "chrootfile destroy" no longer knows the run, and "chrootfile local check --repair"
 can no longer rebuild records from it.`;
 
@@ -37,7 +37,7 @@ interface PruneOptions {
   readonly json: boolean;
 }
 
-/** `chrootfile runs prune`: deletes the folders of old runs of which nothing is open. */
+/** `chrootfile runs prune`: deletes the folders of old runs that have nothing to undo. */
 async function prune({ older, keep, ...options }: PruneOptions): Promise<void> {
   if (older === undefined && keep === undefined)
     throw new ExitError(exits.invalid, 'prune needs --older or --keep\n  help: chrootfile runs prune --older 30d --keep 20');
@@ -62,9 +62,9 @@ function prunable(run: RunFolder): RunState | undefined {
   return ['succeeded', 'destroyed', 'failed'].includes(state) && open === 0 ? state : undefined;
 }
 
-/** Deletes a run under its lock. @returns the state it had; undefined where it stays. */
+/** Deletes a run under its lock. @returns the state it had; undefined if it is not deleted. */
 async function remove(run: RunFolder): Promise<RunState | undefined> {
-  // None of these states ends in one that may not be deleted, so it is enough to look before the lock.
+  // A run in one of these states stays deletable, so the check before the lock is enough.
   const state = prunable(run);
   if (state === undefined) return undefined;
   let release: () => Promise<void>;
