@@ -98,7 +98,7 @@ export async function instant(folder: string, rounds: number): Promise<Row[]> {
     for (const [i, one] of all.entries()) figures[i] = await withCosts(figures[i] as Figure, one, server);
     const [we, peer] = figures as [Figure, Figure];
     const plan =
-      "chrootfile spends a fifth of its time on the start of Node, a fifth on reading the recipe and its two libraries, a tenth on loading the AWS SDK and a tenth on checking permissions, all in code that V8 runs for the first time. A V8 snapshot would save most of that, but works with one version of Node only.";
+      'chrootfile spends a fifth of its time on the start of Node, a fifth on reading the recipe and its two libraries, a tenth on loading the AWS SDK and a tenth on checking permissions, all in code that V8 runs for the first time. A V8 snapshot would save most of that, but works with one version of Node only.';
     return [{ work: 'amazon-chroot on an EC2 without delays', figures, bound: '≤ Packer', held: we.seconds <= peer.seconds, plan }];
   } finally {
     await server.stop();

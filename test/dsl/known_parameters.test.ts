@@ -35,9 +35,7 @@ suite('values that reach a kind', (test) => {
 
   test('an input of a library must fit the kind that gets it, at every depth', async () => {
     const files = { 'lib.yml': library };
-    assert.equal(await errorsOf(including('{type: gp5}'), files), [
-      'r.yml:5:18: input "type" must be one of gp2, gp3, io1, io2, st1, sc1, standard [input]',
-    ]);
+    assert.equal(await errorsOf(including('{type: gp5}'), files), ['r.yml:5:18: input "type" must be one of gp2, gp3, io1, io2, st1, sc1, standard [input]']);
     assert.equal(await errorsOf(including('{size: 0}'), files), ['r.yml:5:18: input "size" must be at least 1 [input]']);
     assert.equal(await errorsOf(including('{mounts: [{source: /srv, traget: /srv}]}'), files), [
       'r.yml:5:21: input "mounts": "0": unknown key "traget" [input]',
