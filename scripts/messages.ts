@@ -18,7 +18,7 @@ export function messages(): string {
 The errors and warnings that chrootfile prints for recipes and command lines, by the code in brackets at the end of each
 message. \`chrootfile explain CODE\` prints an entry. \`chrootfile check\` reports all errors of a recipe and its libraries at once;
 \`--format json\` is for programs, \`--format github\` for annotations in GitHub Actions. Each recipe begins with \`version: 1\`,
-which is left out here. \`npm run generate\` makes this page from the catalogue of the program and tries every example.
+which the page omits. \`npm run generate\` creates this page from the catalogue of the program and tests every example.
 
 ${entries.map(([code, entry]) => entryText(code, entry)).join('\n')}`;
 }

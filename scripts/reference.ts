@@ -12,8 +12,8 @@ export function reference(): string {
   const inputs = (properties['inputs'] as Schema)['additionalProperties'] as Schema;
   return `# Reference
 
-Every key and every kind, as this version knows them; made from the program itself by \`npm run generate\`.
-[The language](language.md) explains how they work together, [the messages](messages.md) what can be wrong.
+This page lists every key and every kind of this version. \`npm run generate\` creates it from the program.
+[The recipe language](language.md) explains how they work together, and [error messages](messages.md) explains the errors.
 
 ## Keys of a recipe
 

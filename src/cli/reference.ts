@@ -28,8 +28,8 @@ export function exampleOf(kind: AnyKind): string {
 export function undoOf(kind: AnyKind): string {
   if (kind.takesBack === undefined) return 'Nothing is undone.';
   return kind.lifetime === 'resource'
-    ? `At its release, once nothing uses it, and when the run fails: ${kind.takesBack}.`
-    : `When the run fails: ${kind.takesBack}. When the run succeeds, what it created stays.`;
+    ? `When no task uses it any more, and when the run fails: ${kind.takesBack}.`
+    : `When the run fails: ${kind.takesBack}. When the run succeeds, the result is kept.`;
 }
 
 function rows(schema: Schema): ManualRow[] {

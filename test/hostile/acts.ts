@@ -25,7 +25,7 @@ export const actCases: readonly Case[] = [
     ],
     ['a bind mount at a file that is uploaded', { act: 'touch /opt/file.txt; mount --bind /etc/passwd /opt/file.txt', ends: 'well' }],
     ['shared mounts', { act: 'mount --make-rshared /; mkdir -p /a; mount -t tmpfs a /a', ends: 'well' }],
-    ['/dev made anew', { act: 'mount -t tmpfs new /dev; mknod /dev/null c 1 3 || true', ends: 'well' }],
+    ['/dev replaced', { act: 'mount -t tmpfs new /dev; mknod /dev/null c 1 3 || true', ends: 'well' }],
   ]),
   ...of('folders', [
     ['/etc swapped for a link to the host', { act: 'mv /etc /other; ln -s $CANARY/etc /etc' }],

@@ -33,7 +33,7 @@ export const debianCases: readonly Case[] = [
     ],
     ['systemd-resolved', `${install('systemd-resolved')}; ls -l /etc/resolv.conf`, { image: { '/etc/resolv.conf': /^->/ } }],
     [
-      'ischroot and systemd-detect-virt --chroot, whatever they say',
+      'ischroot and systemd-detect-virt --chroot, whatever they print',
       `${install('systemd')}; ischroot || echo "ischroot: $?"; systemd-detect-virt --chroot || echo "detect-virt: $?"`,
     ],
     ['udev', `${install('udev')}; udevadm --version; udevadm control --reload || true`],

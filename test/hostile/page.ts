@@ -68,7 +68,7 @@ const sections: readonly { readonly part: Part; readonly title: string; readonly
     title: 'Hostile images',
     about: 'A small file system of busybox, ext4 by default, with one hostile change. Links point to files of the build host.\n',
   },
-  { part: 'acts', title: 'Acts of a script', about: 'A script in the chroot of a small image does one thing that later tasks must survive.\n' },
+  { part: 'acts', title: 'Actions of a script', about: 'A script in the chroot of a small image does one thing that later tasks must survive.\n' },
   {
     part: 'debian',
     title: 'Debian packages',
