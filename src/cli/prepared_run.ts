@@ -1,7 +1,7 @@
 import { makePlan, type Plan } from '../dsl/plan/plan.js';
 import { isWith, keeperOf } from '../linux/namespace_holder.js';
 import { type Ended, isOfOtherVersion, type KeptRun, nodesDone, readKept } from '../runtime/runs/resume_state.js';
-import { newRunId, RunFolder } from '../runtime/runs/run_folder.js';
+import { isUnfinished, newRunId, RunFolder } from '../runtime/runs/run_folder.js';
 import type { CloudOptions } from './cloud.js';
 import { ExitError, exits } from './exit_codes.js';
 import { findRun } from './find_run.js';
@@ -82,12 +82,9 @@ export function findKept({ state, resume }: Pick<RunOptions, 'state' | 'resume'>
   const folder = findRun(stateFolder(state), resume);
   const kept = readKept(folder);
   if (kept === undefined) {
-    const { state } = folder.summary();
-    const help =
-      state === 'interrupted' || state === 'left_behind'
-        ? `chrootfile undo ${folder.id}`
-        : 'only a run that failed with --on-failure keep can be resumed; see chrootfile runs';
-    throw new ExitError(exits.invalid, `run ${folder.id} is not paused, so it cannot be resumed: its state is "${stateText(state)}"\n  help: ${help}`);
+    const summary = folder.summary();
+    const help = isUnfinished(summary) ? `chrootfile undo ${folder.id}` : 'only a run that failed with --on-failure keep can be resumed; see chrootfile runs';
+    throw new ExitError(exits.invalid, `run ${folder.id} is not paused, so it cannot be resumed: its state is "${stateText(summary.state)}"\n  help: ${help}`);
   }
   if (isOfOtherVersion(kept)) throw refusal(folder, 'another version of chrootfile kept it', `chrootfile undo ${folder.id}, and run the recipe again`);
   if (kept.sandbox && keeperOf(folder.keeper) === undefined)

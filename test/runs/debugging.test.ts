@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
+import type { RunsJson } from '../../src/cli/schemas/runs.js';
 import { inFolder } from '../support/folder.js';
 import { processes } from '../support/host.js';
 import { repository, run, start } from '../support/program.js';
@@ -29,6 +30,12 @@ const startedIn = (folder: string) =>
 /** Waits until no run of a folder goes on. */
 async function hasNoneRunning(folder: string): Promise<void> {
   while ((await run(['runs'], { folder })).stdout.includes('running')) await sleep(50);
+}
+
+/** Fails where something of a run in a folder is still to be undone. */
+async function hasNoneOpen(folder: string): Promise<void> {
+  const { runs } = JSON.parse((await run(['runs', '--json'], { folder })).stdout) as RunsJson;
+  for (const { state, open } of runs) assert.ok(open === 0 && ['succeeded', 'failed', 'interrupted'].includes(state), `${state}, ${open}`);
 }
 
 const keepers = () => [...processes()].some((line) => line.includes('chrootfile-keeps'));
@@ -112,7 +119,7 @@ suite('debugging', (test) => {
         closed.hangUp();
         await closed.ended;
         await hasNoneRunning(folder);
-        assert.not.match((await run(['runs'], { folder })).stdout, /paused|interrupted|left behind|running/);
+        await hasNoneOpen(folder);
       }),
     60_000,
   );
@@ -446,7 +453,7 @@ tasks:
       closed.hangUp();
       await closed.ended;
       await hasNoneRunning(folder);
-      assert.not.match((await run(['runs'], { folder })).stdout, /paused|interrupted|left behind|running/);
+      await hasNoneOpen(folder);
       assert.not.ok(existsSync(join(folder, 'made')));
     }));
 

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import type { RunsJson } from '../../src/cli/schemas/runs.js';
@@ -45,6 +45,12 @@ suite('runs', (test) => {
               .replace(/\d+\.\ds/, 'TIME')
               .split(/ {2,}/),
           );
+      const stopped = start(['run', 'r.yml', '-i', 'end=echo ready; sleep 60'], { folder });
+      await stopped.saw('b | ready');
+      stopped.child.kill('SIGINT');
+      await stopped.ended;
+      const late = await run(['run', 'r.yml', '-i', 'end=sleep 60', '--timeout', '1s'], { folder });
+      assert.is(late.code, 124);
       const all = await rows();
       const dead = all[4]?.[0] ?? '';
       assert.equal(all, [
@@ -53,23 +59,42 @@ suite('runs', (test) => {
         [bad, 'WHEN', 'TIME', 'failed', '0', 'b', 'r.yml'],
         [paused, 'WHEN', 'TIME', 'paused', '1', 'b', 'r.yml'],
         [dead, 'WHEN', '-', 'interrupted', '1', '-', 'r.yml'],
+        [all[5]?.[0], 'WHEN', 'TIME', 'interrupted', '0', 'b', 'r.yml'],
+        [all[6]?.[0], 'WHEN', 'TIME', 'interrupted', '0', all[6]?.[5], 'r.yml'],
       ]);
       assert.equal(
         (await rows('--failed')).map(([id]) => id),
-        ['RUN', bad, paused, dead],
+        ['RUN', bad, paused, dead, all[5]?.[0], all[6]?.[0]],
       );
       assert.equal(
         (await rows('--failed', '--limit', '1')).map(([id]) => id),
-        ['RUN', dead],
+        ['RUN', all[6]?.[0]],
       );
-      const { version, runs } = JSON.parse((await run(['runs', '--json', '--limit', '3'], { folder })).stdout) as RunsJson;
-      assert.equal([version, ...runs.map(({ run: id, failed_tasks }) => [id, ...failed_tasks])], [1, [bad, 'b'], [paused, 'b'], [dead]]);
+      const { version, runs } = JSON.parse((await run(['runs', '--json', '--limit', '5'], { folder })).stdout) as RunsJson;
+      // Of the last one, it is not known which task ran when its time was over.
+      assert.equal(
+        [version, ...runs.slice(0, -1).map(({ run: id, failed_tasks }) => [id, ...failed_tasks])],
+        [1, [bad, 'b'], [paused, 'b'], [dead], [all[5]?.[0], 'b']],
+      );
       assert.is((await run(['undo', '--all'], { folder })).code, 0);
       assert.equal(
         (await rows()).slice(1).map(([, , , state]) => state),
-        ['succeeded', 'failed', 'failed', 'failed'],
+        ['succeeded', 'failed', 'failed', 'interrupted', 'interrupted', 'interrupted'],
       );
     }));
+
+  test('a run that could not undo everything is listed as such, until undo has', () =>
+    inFolder(
+      { 'r.yml': 'version: 1\nname: r\ntasks:\n  a: {run: "true", undo: {run: "test -e fixed"}}\n  b: {needs: [a], run: "false"}\n' },
+      async (folder) => {
+        assert.is((await run(['run', 'r.yml'], { folder })).code, 5);
+        const states = async () => (JSON.parse((await run(['runs', '--json'], { folder })).stdout) as RunsJson).runs.map(({ state, open }) => [state, open]);
+        assert.equal(await states(), [['left_behind', 1]]);
+        writeFileSync(join(folder, 'fixed'), '');
+        assert.is((await run(['undo', '--all'], { folder })).code, 0);
+        assert.equal(await states(), [['failed', 0]]);
+      },
+    ));
 
   test('prune deletes old runs of which nothing is open, and no other', () =>
     inFolder({ 'r.yml': recipe }, async (folder) => {

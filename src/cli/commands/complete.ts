@@ -1,6 +1,6 @@
 import type { Command, Option } from 'commander';
 import type { InputDeclaration } from '../../dsl/recipe/inputs.js';
-import { listRuns } from '../../runtime/runs/run_folder.js';
+import { isUnfinished, listRuns, type RunSummary } from '../../runtime/runs/run_folder.js';
 import { kinds } from '../../tasks/index.js';
 import { fileAndTasks, loadRecipe, outlineOf } from '../recipe_file.js';
 import { stateFolder } from '../state.js';
@@ -80,7 +80,7 @@ function ofOption(option: Option, current: string, positional: readonly string[]
     case 'input':
       return inputsOf(fileAndTasks(positional).file, current);
     case 'resume':
-      return runs(options, ['paused']);
+      return runs(options, ({ state }) => state === 'paused');
     case 'inputs':
     case 'state':
       return [files];
@@ -102,9 +102,9 @@ function ofArgument(verb: string, positional: readonly string[], options: Readon
     case 'init':
       return positional.length === 0 ? [files] : [];
     case 'undo':
-      return positional.length === 0 ? runs(options, ['interrupted', 'left_behind', 'paused']) : [];
+      return positional.length === 0 ? runs(options, isUnfinished) : [];
     case 'destroy':
-      return positional.length === 0 ? runs(options, ['succeeded']) : [];
+      return positional.length === 0 ? runs(options, ({ state }) => state === 'succeeded') : [];
     case 'logs':
       return positional.length === 0 ? runs(options) : logged(options, positional[0] ?? '');
     case 'kinds':
@@ -145,10 +145,12 @@ function inputsOf(file: string, current: string): Candidate[] {
   return values.map((value) => ({ value: `${name}=${typeof value === 'object' ? JSON.stringify(value) : String(value)}` }));
 }
 
-function runs(options: ReadonlyMap<string, string>, states?: readonly string[]): Candidate[] {
+function runs(options: ReadonlyMap<string, string>, isWanted: (run: RunSummary) => boolean = () => true): Candidate[] {
   const all = listRuns(stateFolder(options.get('state'))).map((run) => run.summary());
-  const wanted = all.filter(({ state }) => states === undefined || states.includes(state)).reverse();
-  return wanted.map(({ run, state, recipe }) => ({ value: run, text: `${state}, ${recipe}` }));
+  return all
+    .filter(isWanted)
+    .reverse()
+    .map(({ run, state, recipe }) => ({ value: run, text: `${state}, ${recipe}` }));
 }
 
 function logged(options: ReadonlyMap<string, string>, id: string): Candidate[] {

@@ -53,7 +53,7 @@ function runs({ state: named, failed, limit, json }: RunsOptions): void {
 
 type Shown = RunSummary & RunResult;
 
-function recordOf({ failedTasks, ...run }: Shown): RunsJson['runs'][number] {
+function recordOf({ failedTasks, isInterrupted: _, isOver: __, ...run }: Shown): RunsJson['runs'][number] {
   return { ...run, failed_tasks: [...failedTasks] };
 }
 

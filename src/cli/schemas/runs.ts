@@ -26,7 +26,7 @@ export const runsSchema = {
           state: {
             enum: runStates,
             description:
-              'succeeded; destroyed: succeeded, and "destroy" deleted its images; failed: everything was rolled back; left_behind: failed, and something could not be undone; paused: failed, and kept for --resume; interrupted: its process died; unreadable: its journal is damaged',
+              'succeeded; destroyed: succeeded, and "destroy" deleted its images; failed: everything was rolled back; left_behind: failed or interrupted, and something could not be undone; paused: failed, and kept for --resume; interrupted: a signal or --timeout ended it and everything was rolled back, or its process was killed: then "open" may be above 0 and "undo" rolls it back; unreadable: its journal is damaged',
           },
           open: { type: 'integer', description: 'Number of changes that still have to be undone' },
           failed_tasks: { type: 'array', items: { type: 'string' }, description: 'Tasks that failed, in the order in which they failed' },

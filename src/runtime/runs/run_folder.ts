@@ -7,14 +7,16 @@ import { readJson } from '../../linux/read_json.js';
 import { shortName } from '../../linux/short_name.js';
 import { FormatError } from './format.js';
 import { Journal, type JournalContent, JournalError, type JournalHead, readJournal } from './journal.js';
+import { resultOf } from './run_result.js';
 
 /** All states of a run, as printed by `chrootfile runs` and used in its JSON. */
 export const runStates = ['running', 'succeeded', 'destroyed', 'failed', 'left_behind', 'paused', 'interrupted', 'unreadable'] as const;
 
 /**
  * The state of a run. `destroyed`: it succeeded, and `destroy` deleted its images; `failed`: everything was rolled back;
- * `left_behind`: it failed and something could not be undone; `paused`: it failed and is kept for `--resume`;
- * `interrupted`: its process died before it could undo anything; `unreadable`: its journal is damaged.
+ * `left_behind`: it failed or was interrupted, and something could not be undone; `paused`: it failed and is kept for
+ * `--resume`; `interrupted`: a signal or `--timeout` ended it and everything was rolled back, or its process was killed;
+ * `unreadable`: its journal is damaged.
  */
 export type RunState = (typeof runStates)[number];
 
@@ -26,13 +28,15 @@ export interface RunSummary {
   readonly state: RunState;
   /** The number of changes that are not undone. */
   readonly open: number;
+  /** Whether nothing remains to be undone, and its journal says so. */
+  readonly isOver: boolean;
   /** Why its journal cannot be read. */
   readonly error?: string;
 }
 
-/** Whether something of the run still needs to be undone. */
-export function isUnfinished({ state }: RunSummary): boolean {
-  return ['interrupted', 'left_behind', 'paused', 'unreadable'].includes(state);
+/** Whether a run has ended and its undo has not. */
+export function isUnfinished({ state, isOver }: RunSummary): boolean {
+  return !isOver && state !== 'running';
 }
 
 /** The folder of one run. Everything in it is readable after a crash. */
@@ -121,13 +125,15 @@ export class RunFolder {
     try {
       const journal = readJournal(this.journal);
       const { run, recipe, started } = journal.head;
-      return { run, recipe, started, state: this.stateOf(journal), open: ['committed', 'destroyed'].includes(journal.ended ?? '') ? 0 : journal.open.length };
+      const hasSucceeded = journal.ended === 'committed' || journal.ended === 'destroyed';
+      const open = hasSucceeded ? 0 : journal.open.length;
+      return { run, recipe, started, state: this.stateOf(journal), open, isOver: !this.busy && journal.ended !== undefined && open === 0 };
     } catch (error) {
       if (error instanceof FormatError) throw error;
       const salvaged = error instanceof JournalError ? error.salvaged : undefined;
       const { recipe = '?', started = '?' } = this.headOf(salvaged) ?? {};
       const state = this.busy ? 'running' : 'unreadable';
-      return { run: this.id, recipe, started, state, open: salvaged?.open.length ?? 0, error: (error as Error).message };
+      return { run: this.id, recipe, started, state, open: salvaged?.open.length ?? 0, isOver: false, error: (error as Error).message };
     }
   }
 
@@ -178,8 +184,11 @@ export class RunFolder {
     if (this.busy) return 'running';
     if (journal.ended === 'committed') return 'succeeded';
     if (journal.ended === 'destroyed') return 'destroyed';
-    if (journal.ended === 'undone') return journal.open.length === 0 ? 'failed' : 'left_behind';
-    return existsSync(this.kept) ? 'paused' : 'interrupted';
+    if (journal.ended === undefined && existsSync(this.kept)) return 'paused';
+    const { finished, isInterrupted } = resultOf(this);
+    if (finished === undefined) return 'interrupted';
+    if (journal.ended === undefined || journal.open.length > 0) return 'left_behind';
+    return isInterrupted ? 'interrupted' : 'failed';
   }
 }
 

@@ -58,8 +58,8 @@ async function prune({ older, keep, ...options }: PruneOptions): Promise<void> {
 
 /** The state of a run that may be deleted; undefined for any other. */
 function prunable(run: RunFolder): RunState | undefined {
-  const { state, open } = run.summary();
-  return ['succeeded', 'destroyed', 'failed'].includes(state) && open === 0 ? state : undefined;
+  const { state, isOver } = run.summary();
+  return isOver ? state : undefined;
 }
 
 /** Deletes a run under its lock. @returns the state it had; undefined if it is not deleted. */
