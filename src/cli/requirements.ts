@@ -14,7 +14,7 @@ import { printError } from './terminal/output.js';
 export interface Tool {
   readonly program: string;
   readonly package: string;
-  /** Whether scripts look for it in the caller's PATH too. */
+  /** Whether scripts of the host run it: they look in PATH. */
   readonly onPath?: boolean;
 }
 
@@ -150,7 +150,7 @@ export function mustHave(tools: readonly Tool[]): void {
 /** Those of the tools that this host lacks. */
 export function missingTools(tools: readonly Tool[]): Tool[] {
   const unique = new Map(tools.map((tool) => [tool.program, tool]));
-  return [...unique.values()].filter((tool) => systemProgram(tool.program) === undefined && !(tool.onPath && isOnPath(tool.program)));
+  return [...unique.values()].filter(({ program, onPath }) => (onPath ? !isOnPath(program) : systemProgram(program) === undefined));
 }
 
 function isOnPath(program: string): boolean {

@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { inFolder } from '../support/folder.js';
-import { program } from '../support/program.js';
+import { program, run } from '../support/program.js';
+import { withServer } from '../support/served.js';
 import { suite } from '../support/suite.js';
 
 const volume = 'version: 1\nname: r\ntasks:\n  first: {run: "touch first"}\n  volume: {needs: [first], uses: ec2.volume, with: {size: 1}}\n';
@@ -52,6 +53,32 @@ suite('requirements', (test) => {
         runIn(folder, 'mount -t tmpfs none d; cp -a /dev/null d/; mkdir d/shm; mount --bind d /dev', 'doctor').stdout,
         '✖ loop devices: no /dev/loop-control\n',
       );
+    }));
+
+  test('programs in /usr/sbin are found by scripts and doctor where PATH lacks it', () =>
+    inFolder({ 'r.yml': 'version: 1\nname: r\ntasks:\n  a: {run: "blockdev --version && echo $PATH"}\n' }, (folder) => {
+      const path = `${dirname(process.execPath)}:/usr/bin:/bin`;
+      const env = { ...process.env, PATH: path, CHROOTFILE_STATE: join(folder, 'state'), NO_COLOR: '1' };
+      const ran = spawnSync(program, ['run', 'r.yml'], { cwd: folder, encoding: 'utf8', env });
+      assert.is(ran.status, 0, ran.stderr);
+      assert.match(ran.stdout, `${path}:/usr/sbin:/sbin\n`);
+      assert.match(spawnSync(program, ['doctor'], { cwd: folder, encoding: 'utf8', env }).stdout, /^✔ programs: all /m);
+    }));
+
+  test('doctor names the AWS identity, and says as information that there is none or that the mirror does not answer', () =>
+    withServer(async ({ env: served, folder }) => {
+      const doctor = async (env: Readonly<Record<string, string>>) => {
+        const { code, stdout } = await run(['doctor', '--json'], { folder, env });
+        const { findings } = JSON.parse(stdout) as { findings: { name: string; ok: boolean; detail: string }[] };
+        return [code, ...findings.filter(({ name }) => /AWS|mirror/.test(name)).map(({ ok, detail }) => [ok, detail])];
+      };
+      const unreachable = { http_proxy: 'http://127.0.0.1:9' };
+      const mirror = [true, 'http://deb.debian.org/debian does not answer'];
+      assert.equal(await doctor({ ...served, ...unreachable }), [0, mirror, [true, 'arn:aws:iam::000000000000:user/local']]);
+      const none = { HOME: folder, AWS_EC2_METADATA_DISABLED: 'true', ...unreachable };
+      assert.equal(await doctor(none), [0, mirror, [true, 'none configured; only builds on AWS need them']]);
+      const [, , refused] = await doctor({ ...none, AWS_PROFILE: 'missing' });
+      assert.equal(refused, [true, 'profile "missing" cannot be used: Could not load credentials from any providers']);
     }));
 
   test('with less than 256 MiB free a run with volumes does not start; where volumes may not fit it warns', () =>

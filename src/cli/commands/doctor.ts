@@ -5,6 +5,8 @@ import { isUnfinished, listRuns } from '../../runtime/runs/run_folder.js';
 import { kinds } from '../../tasks/index.js';
 import { localFolder, openLocalEc2 } from '../embedded_ec2.js';
 import { exits } from '../exit_codes.js';
+import type { Finding } from '../finding.js';
+import { awsIdentity, debianMirror } from '../network_findings.js';
 import { counted } from '../reports/lines.js';
 import { existing, freeFor, gib, leastFree, localTools, loopDevicesMissing, loopHelp, missingTools, privilegedHelp, runTools } from '../requirements.js';
 import { isRoot, stateFolder } from '../state.js';
@@ -23,17 +25,21 @@ export const verb: Verb = (program, { exit }) => {
     .action(async (options) => exit(await doctor(options.state, options.json)));
 };
 
-interface Finding {
-  readonly name: string;
-  readonly ok: boolean;
-  readonly detail: string;
-  readonly help?: string | undefined;
-}
-
 /** `chrootfile doctor`: whether this host can run recipes, and what to install if it cannot. */
 async function doctor(folder: string | undefined, json: boolean): Promise<number> {
   const state = stateFolder(folder);
-  const findings = [root(), node(), tools(), ...(await kernel()), stateIs(state), disk(state), copies(state), deadRuns(state), ...(await store(state))];
+  const findings = [
+    root(),
+    node(),
+    tools(),
+    ...(await kernel()),
+    stateIs(state),
+    disk(state),
+    copies(state),
+    deadRuns(state),
+    ...(await store(state)),
+    ...(await Promise.all([debianMirror(), awsIdentity(state)])),
+  ];
   const ok = findings.every((finding) => finding.ok);
   if (json) printJson({ ok, findings });
   else {
