@@ -18,7 +18,7 @@ export async function createOnce(
   { send, search, progress }: { readonly send: () => Promise<string | undefined>; readonly search: Search; readonly progress: Progress },
 ): Promise<string> {
   let lost = false;
-  for (let attempt = 1, delay: number = ec2Policy.pollFirstMs; ; attempt += 1, delay = Math.min(delay * 2, ec2Policy.throttledMostMs)) {
+  for (let attempt = 1, delay: number = ec2Policy.pollFirstMs; ; attempt += 1, delay = Math.min(delay * 2, ec2Policy.throttledMaxMs)) {
     try {
       return (await onceAllowed(signal, progress, () => onceKnown(signal, send))) ?? '';
     } catch (error) {

@@ -76,7 +76,7 @@ export function inCall(call: string, error: unknown): Error {
     code === 'UnauthorizedOperation'
       ? `\n  help: the permission ec2:${call} is missing`
       : isExpiry(error) || hasNoKeys(error)
-        ? '\n  help: there are no credentials that are good: renew them, and try again'
+        ? '\n  help: no valid credentials: renew them and try again'
         : '';
   return new Error(`${call}: ${code === undefined || message.startsWith(code) ? '' : `${code}: `}${message}${help}`, { cause: error });
 }

@@ -49,6 +49,6 @@ async function request(path: string, { profile }: Cloud): Promise<string> {
     return (await service.request(path, {})).trim();
   } catch (error) {
     const hints = 'this machine is not on EC2, the service is disabled, or its hop limit is 1 and this is a container';
-    throw new Error(`the instance metadata service does not answer (${(error as Error).message}); this machine is ${hints}`, { cause: error });
+    throw new Error(`the instance metadata service does not answer (${(error as Error).message}): ${hints}`, { cause: error });
   }
 }

@@ -26,7 +26,7 @@ export const ec2Policy = {
   copiesAtOnce: 20,
   /** How often to send a call without a client token, and the longest pause when EC2 throttles. */
   sendAttempts: 8,
-  throttledMostMs: 20_000,
+  throttledMaxMs: 20_000,
   /** Delay before the first retry when EC2 has reached a temporary limit; it grows up to the cap. */
   limitFirstMs: 5_000,
   limitMostMs: 60_000,

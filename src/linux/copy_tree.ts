@@ -51,7 +51,7 @@ export interface CopyTarget {
 export async function copyTree(from: CopySource, to: CopyTarget, options: CopyOptions): Promise<void> {
   options.signal.throwIfAborted();
   const source = lstatSync(join(from.folder, from.name));
-  const refuse = (path: string) => new Error(`${path} is neither a file, a link nor a folder`);
+  const refuse = (path: string) => new Error(`${path} is not a file, link or folder`);
   if (!source.isFile() && !source.isSymbolicLink() && !source.isDirectory()) throw refuse(from.shown);
   const target = join(to.within, to.folder, to.name);
   if (!source.isDirectory() && lstatSync(target, { throwIfNoEntry: false })?.isDirectory()) throw new Error(`${target} is a folder, but ${from.shown} is not`);
@@ -148,7 +148,7 @@ function start(
   const stop = cancelOn(signal, child.pid);
   let stderr = '';
   child.stderr?.on('data', (text) => {
-    stderr = `${stderr}${text}`.slice(-mostStderrChars);
+    stderr = `${stderr}${text}`.slice(-maxStderrChars);
   });
   const ended = once(child, 'close').then(
     ([code]: (number | null)[]) => ({ code: code ?? -1, stderr }),
@@ -157,4 +157,4 @@ function start(
   return { pipe: child[end], ended: ended.finally(stop) };
 }
 
-const mostStderrChars = 65_536;
+const maxStderrChars = 65_536;

@@ -47,9 +47,9 @@ export function partitionFor({ source }: FstabEntry, partitions: readonly Probed
   const wanted = value.replaceAll('"', '');
   const same = (found = '') => (tag.endsWith('UUID') ? found.toLowerCase() === wanted.toLowerCase() : found === wanted);
   const [only, ...more] = wanted === '' ? [] : partitions.filter((each) => same(each[fact]));
-  if (only === undefined) throw new Error(`nothing on the disk has that ${tag}`);
+  if (only === undefined) throw new Error(`no partition of the disk has that ${tag}`);
   if (more.length > 0) throw new Error(`${[only, ...more].map(({ DEVNAME }) => DEVNAME).join(' and ')} have the same ${tag}`);
-  if (!mountable.includes(only['TYPE'] ?? '')) throw new Error(`${only['DEVNAME']} holds ${only['TYPE'] ?? 'no file system'}`);
+  if (!mountable.includes(only['TYPE'] ?? '')) throw new Error(`${only['DEVNAME']} contains ${only['TYPE'] ?? 'no file system'}`);
   return only;
 }
 

@@ -10,7 +10,7 @@ const givenByShell = /^\/(dev\/(stdin|fd\/[0-9]+)|proc\/self\/fd\/[0-9]+)$/;
  * @throws Error like `fs.readFileSync`; with the code EINVAL when it is not a regular file, EFBIG when it is too
  * large.
  */
-export function readRegularFile(path: string, mostBytes: number, isTyped = false): Buffer {
+export function readRegularFile(path: string, maxBytes: number, isTyped = false): Buffer {
   const given = isTyped && givenByShell.test(path);
   // Check before opening: opening some devices has effects.
   if (!given) mustBeRegular(statSync(path));
@@ -20,14 +20,14 @@ export function readRegularFile(path: string, mostBytes: number, isTyped = false
     if (!given) mustBeRegular(stats);
     const chunks: Buffer[] = [];
     // Files in /proc have the size 0.
-    for (let room = mostBytes + 1; room > 0; ) {
+    for (let room = maxBytes + 1; room > 0; ) {
       const chunk = Buffer.allocUnsafe(Math.min(room, Math.max(stats.size + 1, 65_536)));
       const length = readSync(file, chunk);
       if (length === 0) return Buffer.concat(chunks);
       chunks.push(chunk.subarray(0, length));
       room -= length;
     }
-    throw withCode('EFBIG', `it is larger than ${mostBytes / 2 ** 20} MiB`);
+    throw withCode('EFBIG', `it is larger than ${maxBytes / 2 ** 20} MiB`);
   } finally {
     closeSync(file);
   }

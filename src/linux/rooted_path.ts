@@ -3,10 +3,10 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 
 // The kernel's limit. Source: path_resolution(7).
-const mostLinks = 40;
+const maxLinks = 40;
 
 /** Maximum size in bytes of a text file read from an image. A password file of 10,000 users is smaller. */
-const mostText = 1 << 20;
+const maxTextBytes = 1 << 20;
 
 /** O_PATH, which Node does not define: opens only the name, so that pipes do not block and devices are not touched. Source: open(2). */
 const nameOnly = 0o10000000;
@@ -59,7 +59,7 @@ export function openInside(root: string, path: string, { last = 'follow', make =
       const target = isLast && last === 'keep' ? undefined : linkAt(at);
       if (target !== undefined) {
         links += 1;
-        if (links > mostLinks) throw new Error(`${path}: too many levels of links`);
+        if (links > maxLinks) throw new Error(`${path}: too many levels of links`);
         if (target.startsWith('/')) leave(folders, names, names.length);
         waiting.unshift(...partsOf(target));
         continue;
@@ -96,7 +96,7 @@ export function makeInside(root: string, path: string): string {
  * @param limit maximum size in bytes.
  * @throws Error when it is not a regular file, is too large, or cannot be read.
  */
-export async function readInside(root: string, path: string, limit = mostText): Promise<string | undefined> {
+export async function readInside(root: string, path: string, limit = maxTextBytes): Promise<string | undefined> {
   const found = nameAt(root, path);
   if (found === undefined) return undefined;
   try {

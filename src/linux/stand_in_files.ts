@@ -116,14 +116,14 @@ export function sumOfFile(path: string): string {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
     const { size } = fstatSync(fd);
-    return size > mostBytes ? `${size}:not read` : sumOf(readFileSync(fd));
+    return size > maxBytes ? `${size}:not read` : sumOf(readFileSync(fd));
   } finally {
     closeSync(fd);
   }
 }
 
 /** A limit, because a script may write into a stand-in without end. */
-const mostBytes = 2 ** 24;
+const maxBytes = 2 ** 24;
 
 export function rewrite(path: string, bytes: Buffer): void {
   const fd = openSync(path, constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);

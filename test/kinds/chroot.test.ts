@@ -292,7 +292,7 @@ outputs: {tree_path: "{{ tree.path }}", one_path: "{{ one.path }}"}
         ]?.replace(/^.*?: /, '');
       assert.is(await error('from: missing, to: /x'), `${folder}/missing does not exist`);
       assert.is(await error('from: r.yml, to: /x, owner: nobody'), 'the image has no user "nobody"');
-      assert.is(await error('from: /dev/null, to: /x'), '/dev/null is neither a file, a link nor a folder');
+      assert.is(await error('from: /dev/null, to: /x'), '/dev/null is not a file, link or folder');
       assert.is(await error('from: /missing, to: x', 'download'), 'the image has no /missing');
     }));
 });

@@ -113,10 +113,10 @@ server:/x /nfs nfs defaults 0 0
           const said = (target: string, why: string, line: number, text: string) =>
             `fstab: ${target} of the image was not mounted: ${why} (/etc/fstab, line ${line}: ${text})`;
           assert.equal(warningsOf(ran), [
-            said('/data', 'nothing on the disk has that UUID', 9, `UUID=${uuid(9)} /data ext4 nofail 0 2`),
+            said('/data', 'no partition of the disk has that UUID', 9, `UUID=${uuid(9)} /data ext4 nofail 0 2`),
             said('/old', '/dev/xvda2 may be another disk on this machine; use UUID= in the image', 10, '/dev/xvda2 /old ext4 defaults 0 2'),
             said('/boot2', 'invalid option discard="a', 11, 'LABEL=BOOT /boot2 ext4 discard="a 0 2'),
-            said('/boot/nothing', 'DISKp6 holds swap', 6, 'PARTLABEL=swap /boot/nothing ext4 defaults 0 2'),
+            said('/boot/nothing', 'DISKp6 contains swap', 6, 'PARTLABEL=swap /boot/nothing ext4 defaults 0 2'),
             said('/boot/dos', "unknown filesystem type 'vfat'", 7, 'UUID=abcd-1234 /boot/dos vfat umask=0077 0 2'),
             said('/boot/twin', 'DISKp1 and DISKp5 have the same LABEL', 8, 'LABEL=twin /boot/twin ext4 defaults 0 2'),
           ]);
@@ -154,7 +154,7 @@ PARTLABEL=twin /esc\u001b[2J ext4 bind=x 0 2
           assert.equal(
             warningsOf(ran).map((text) => text.replace(/^fstab: (.*) of the image was not mounted: /, '$1: ').replace(/ \(\/etc.*/, '')),
             [
-              '/gone: nothing on the disk has that LABEL',
+              '/gone: no partition of the disk has that LABEL',
               '/bin/busybox: /bin/busybox: /bin/busybox is not a folder in the image',
               '/circle/x: /circle/x: too many levels of links',
               '/gone/below: /gone is not mounted',

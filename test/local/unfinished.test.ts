@@ -61,7 +61,7 @@ suite('what could not be finished', (test) => {
       const wanted = new sdk.CreateVolumeCommand({ AvailabilityZone, SnapshotId: good.SnapshotId, ClientToken: 'token' });
       assert.match(String(await client.send(wanted).catch((error: Error) => error)), 'EROFS');
       // Asked again with the same token it says why; whoever only sees the volume is not kept waiting.
-      assert.match(String(await client.send(wanted).catch((error: Error) => error)), /VolumeCreationFailed: Volume '.*' could not be made: .*EROFS/);
+      assert.match(String(await client.send(wanted).catch((error: Error) => error)), /VolumeCreationFailed: Volume '.*' could not be created: .*EROFS/);
       const { Volumes = [] } = await client.send(new sdk.DescribeVolumesCommand({}));
       const volume = Volumes.find(({ State }) => State === 'error');
       assert.match(String(await waitForVolume(ec2, volume ?? {}, signal).catch((error: Error) => error.message)), `volume ${volume?.VolumeId} is "error"`);

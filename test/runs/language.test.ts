@@ -252,7 +252,7 @@ tasks:
         ended.map(({ stderr }) => stderr).join(''),
       );
       assert.is(readFileSync(join(folder, 'order'), 'utf8'), 'begin\nend\n'.repeat(4));
-      assert.match(ended.map(({ stdout }) => stdout).join(''), /waits for a lock that run \S+ holds/);
+      assert.match(ended.map(({ stdout }) => stdout).join(''), /waiting for a lock held by run \S+/);
       assert.equal(
         readdirSync('/run').filter((name) => name.startsWith(`chrootfile-lock-${lock}`)),
         [],

@@ -315,7 +315,7 @@ tasks: {a: {outputs: {o: }, run: "echo '${'x'.repeat(69)} {{ inputs.token }} and
 `;
       const ran = await runRecipe(folder, text, ['-i', 'token=hunter2-hunter3-hunter4']);
       assert.is(ran.code, 1);
-      assert.match(ran.errors['a'] ?? '', `takes lines name=value, not "${'x'.repeat(69)} *** and on"`);
+      assert.match(ran.errors['a'] ?? '', `expects name=value lines, not "${'x'.repeat(69)} *** and on"`);
       assert.not.match(ran.ended.stdout + ran.ended.stderr, 'hunter');
     }));
 

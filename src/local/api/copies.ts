@@ -121,7 +121,7 @@ function knownRegion(region: string): string {
 /** SDKs sign a request to the other region, and send it together with that region's name. */
 function checkDestination(region: string | undefined, url: string | undefined, here: Here): void {
   if (region !== undefined && region !== here.region) {
-    throw new Ec2Error('InvalidParameterValue', `Value (${region}) for parameter destinationRegion is invalid: the request is one to ${here.region}.`);
+    throw new Ec2Error('InvalidParameterValue', `Value (${region}) for parameter destinationRegion is invalid: the request was sent to ${here.region}.`);
   }
   if (url !== undefined && !URL.canParse(url)) throw new Ec2Error('InvalidParameterValue', 'Value for parameter presignedUrl is invalid: it is not a URL.');
 }

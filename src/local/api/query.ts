@@ -78,7 +78,8 @@ function parseOne(tree: Tree, type: string, name: string): unknown {
 
 /** Some clients send an empty list, which counts as absent, or an empty structure, as an empty value. */
 function structureAt(tree: Tree, name: string): Tree {
-  if (tree.value !== undefined && tree.value !== '') throw new Ec2Error('InvalidParameterValue', `Invalid value '${tree.value}' for ${name}: it has parts`);
+  if (tree.value !== undefined && tree.value !== '')
+    throw new Ec2Error('InvalidParameterValue', `Invalid value '${tree.value}' for ${name}: it must be a structure or list`);
   return tree;
 }
 

@@ -25,7 +25,7 @@ const modifyVolume = action(
       const before = own(here, 'volumes', id);
       const target = targetOf(before, wanted, here);
       const modification: Modification = { since: new Date().toISOString(), original: performanceOf(before), target: performanceOf(target) };
-      // Enlarge the disk first: a disk that is larger than its record is harmless and is noticed later.
+      // Enlarge the disk first. If this is interrupted, the disk is larger than its record, which is noticed later.
       await growDisk(here.run, here.store.diskOf(id), target.size);
       await here.store.exclusive(() => here.store.put('volumes', { ...own(here, 'volumes', id), ...target, modification }));
       return { volumeModification: modificationBody({ ...before, modification }, here) };

@@ -52,7 +52,7 @@ const createVolume = action(
       if (before !== undefined) {
         if (before.token?.request !== here.asked) throw new Ec2Error('IdempotentParameterMismatch', 'The client token has been used with other parameters.');
         const failure = failureOf(before, here);
-        if (failure !== undefined) throw new Ec2Error('VolumeCreationFailed', `Volume '${before.id}' could not be made: ${failure}`);
+        if (failure !== undefined) throw new Ec2Error('VolumeCreationFailed', `Volume '${before.id}' could not be created: ${failure}`);
         return { volume: before, fresh: false };
       }
       const made: Volume = {

@@ -11,9 +11,9 @@ import { verifySignature } from './signature.js';
 type Headers = Readonly<Record<string, string>>;
 
 /** Larger than any request to EC2. */
-const mostBytes = 2 ** 20;
+const maxBytes = 2 ** 20;
 /** Requests up to this size are read completely and then refused. Beyond it, the connection is cut. */
-const mostRead = 64 * mostBytes;
+const maxReadBytes = 64 * maxBytes;
 
 /** Answers requests to EC2 and STS, and to the metadata service if it is given. */
 export function answerApi(ec2: LocalEc2, hosts: readonly string[], metadata: Metadata | undefined): RequestListener {
@@ -118,9 +118,9 @@ async function bodyOf(request: IncomingMessage): Promise<Buffer> {
   let bytes = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes <= mostBytes) chunks.push(chunk);
-    else if (bytes > mostRead) throw new Error('the request is too large');
+    if (bytes <= maxBytes) chunks.push(chunk);
+    else if (bytes > maxReadBytes) throw new Error('the request is too large');
   }
-  if (bytes > mostBytes) throw new Ec2Error('RequestEntityTooLarge', `The request has more than ${mostBytes} bytes.`, 413);
+  if (bytes > maxBytes) throw new Ec2Error('RequestEntityTooLarge', `The request has more than ${maxBytes} bytes.`, 413);
   return Buffer.concat(chunks);
 }

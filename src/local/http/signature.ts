@@ -22,9 +22,9 @@ interface Signature {
 }
 
 /** Source: EC2 API reference, "Error codes for the Amazon EC2 API", RequestExpired. */
-const mostSkewMs = 15 * 60_000;
+const maxSkewMs = 15 * 60_000;
 /** Limit on query parameters. Signing the request again takes quadratic time: this many take about 20 ms. Clients send more with POST. */
-const mostInQuery = 300;
+const maxQueryParameters = 300;
 
 /**
  * Checks that a request is signed with a secret access key, or with that of a role derived from it, whatever access
@@ -47,7 +47,7 @@ export async function verifySignature(request: HttpRequest, service: 'ec2' | 'st
   const bodyHash = createHash('sha256').update(body).digest('hex');
   // The signer trusts this header.
   const hasOtherHash = (headers['x-amz-content-sha256'] ?? bodyHash) !== bodyHash;
-  if (query.size > mostInQuery || hasOtherHash || isUnsigned('x-amz-security-token')) throw mismatch(service);
+  if (query.size > maxQueryParameters || hasOtherHash || isUnsigned('x-amz-security-token')) throw mismatch(service);
   const signer = new SignatureV4({
     credentials: { accessKeyId, secretAccessKey: secretFor(claim, secret), ...(inHeader || sessionToken === undefined ? {} : { sessionToken }) },
     region,
@@ -92,8 +92,8 @@ function dateOf({ date, expires }: Signature): Date {
   if (iso === date || Number.isNaN(at)) throw incomplete();
   // Source: the same guide, "Authentication methods": valid for a week at most.
   if (expires !== undefined && !(/^[1-9][0-9]{0,5}$/.test(expires) && Number(expires) <= 604_800)) throw incomplete();
-  const until = expires === undefined ? at + mostSkewMs : at + Number(expires) * 1000;
-  if (at > Date.now() + mostSkewMs || until < Date.now()) throw new Ec2Error('RequestExpired', `Request has expired: it was signed at ${iso}`);
+  const until = expires === undefined ? at + maxSkewMs : at + Number(expires) * 1000;
+  if (at > Date.now() + maxSkewMs || until < Date.now()) throw new Ec2Error('RequestExpired', `Request has expired: it was signed at ${iso}`);
   return new Date(at);
 }
 

@@ -17,8 +17,8 @@ export const policy = {
   /** Lines of messages are cut after this many characters. */
   longestMessageLine: 1_000,
   /** Limits on the values, and their characters, that one script may hide. Each value costs time on every line; each character costs time and memory. */
-  mostMasks: 1_000,
-  mostMaskChars: 2 ** 18,
+  maxMasks: 1_000,
+  maxMaskChars: 2 ** 18,
   /** Default limit on the size of a task's log, and how many characters of its end are kept after that limit. */
   logBytes: 100 * 2 ** 20,
   logTailChars: 65_536,

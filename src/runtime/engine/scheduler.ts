@@ -134,7 +134,7 @@ class Scheduler {
     return (this.runningOf.get(name) ?? 0) < most;
   }
 
-  /** Queues a job until a limit has room. It keeps no room under other limits meanwhile, so the next job there can use it. */
+  /** Queues a job until a limit has room. Other jobs can use the room that it would have taken under its other limits. */
   private hold(job: Job, limit: string): void {
     const heap = this.held.get(limit) ?? new Heap<string>([], (id) => this.rank.get(id) ?? 0);
     this.held.set(limit, heap);

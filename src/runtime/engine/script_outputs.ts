@@ -14,7 +14,7 @@ export function outputsIn(text: string, action: RunAction): Record<string, unkno
     // hidden.
     const shown = guarded ? `line ${i + 1} of it` : `"${line}"`;
     const [, name, value] = outputLine.exec(line) ?? [];
-    if (name === undefined || value === undefined) throw new Error(`$CHROOTFILE_OUTPUT takes lines name=value, not ${shown}`);
+    if (name === undefined || value === undefined) throw new Error(`$CHROOTFILE_OUTPUT expects name=value lines, not ${shown}`);
     const declared = action.outputs.get(name);
     if (declared === undefined) throw new Error(`the script wrote the output "${name}", which the task does not declare in "outputs"`);
     const typed = fromText(value, declared.type);

@@ -95,7 +95,7 @@ export class TaskRunner {
   private withLocks<T>(task: PreparedTask, action: () => Promise<T>): Promise<T> {
     const { emit, folder } = this.execution;
     const onWait = (owner: LockOwner | undefined) =>
-      emit({ type: 'task.progress', task: task.id, text: `waits for a lock that ${owner?.purpose ?? 'another run'} holds` });
+      emit({ type: 'task.progress', task: task.id, text: `waiting for a lock held by ${owner?.purpose ?? 'another run'}` });
     return withHostLocks(task.linked.task.locks, `run ${folder.id}`, { signal: this.cancelled, onWait }, action);
   }
 

@@ -68,7 +68,7 @@ export class FormTree {
         const start = way === '' ? at : begin;
         if (text.startsWith(way, start)) longest = Math.max(longest, tree.endIn(text, start + way.length, ends, depth + 1));
       }
-    if (ends.size >= mostEnds) ends.clear();
+    if (ends.size >= maxEnds) ends.clear();
     ends.set(key, longest);
     return longest;
   }
@@ -80,4 +80,4 @@ export class FormTree {
 }
 
 /** The cache is cleared when it is larger. Only entries for nearby positions are needed again. */
-const mostEnds = 65_536;
+const maxEnds = 65_536;

@@ -7,7 +7,7 @@ import { longestForm } from './secret_forms.js';
 
 /** A line that starts with this registers a secret. Source: GitHub Actions, "Workflow commands", "Masking a value in a log". */
 const maskCommand = '::add-mask::';
-const tooManyMasks = `chrootfile: a script can mask at most ${policy.mostMasks} secrets with ${policy.mostMaskChars} characters in total; further secrets are not hidden`;
+const tooManyMasks = `chrootfile: a script can mask at most ${policy.maxMasks} secrets with ${policy.maxMaskChars} characters in total; further secrets are not hidden`;
 
 /** Lets pipes produce lines that are safe to show. */
 export const redactedOutput =
@@ -115,7 +115,7 @@ export class TaskOutput {
         const value = line.trim().slice(maskCommand.length).trim();
         const { count, chars, areTooMany } = this.masks;
         if (areTooMany) return [];
-        this.masks = { count: count + 1, chars: chars + value.length, areTooMany: count >= policy.mostMasks || chars + value.length > policy.mostMaskChars };
+        this.masks = { count: count + 1, chars: chars + value.length, areTooMany: count >= policy.maxMasks || chars + value.length > policy.maxMaskChars };
         if (this.masks.areTooMany) return [tooManyMasks];
         this.redactor.add(value);
         this.redactor.add(value.replace(/%(0A|0D|25)/g, decodeURIComponent));
