@@ -270,10 +270,10 @@ function requiresHelp(name: string): string {
 function nameHelp(name: string, pattern: string): string {
   const [allowed, rule] =
     pattern === taskNamePattern
-      ? [/[^A-Za-z0-9-]+/g, 'a name has lower-case letters, digits, - and _, a letter first']
+      ? [/[^A-Za-z0-9-]+/g, 'a name consists of lower-case letters, digits, - and _, and begins with a letter']
       : pattern === namePattern
-        ? [/[^A-Za-z0-9]+/g, 'a name has lower-case letters, digits and _, a letter first']
-        : [/[^A-Za-z0-9]+/g, 'a name has letters, digits and _, no digit first'];
+        ? [/[^A-Za-z0-9]+/g, 'a name consists of lower-case letters, digits and _, and begins with a letter']
+        : [/[^A-Za-z0-9]+/g, 'a name consists of letters, digits and _, and does not begin with a digit'];
   const snake = name
     .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
     .replaceAll(allowed, '_')

@@ -206,7 +206,7 @@ export class TaskReader {
     } catch (error) {
       const reason = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : (error as Error).message;
       const span = this.document.spanOf(below(at, 'file').pointer);
-      this.diagnostics.push({ code: 'script-file', message: `cannot read "${plain.file}": ${reason}`, span, help: 'it is relative to this file' });
+      this.diagnostics.push({ code: 'script-file', message: `cannot read "${plain.file}": ${reason}`, span, help: 'the path is relative to this file' });
       return literal('');
     }
   }

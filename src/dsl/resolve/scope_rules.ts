@@ -60,7 +60,7 @@ function checkShape(
     report(
       'type',
       `"${name}" is a ${shape}, which cannot be inserted into text`,
-      shape === 'list' ? `write {{ quote ${name} }} for words of a shell; or {{ join ${name} " " }}, {{ json ${name} }}` : `write {{ json ${name} }}`,
+      shape === 'list' ? `write {{ quote ${name} }} for shell words; or {{ join ${name} " " }}, {{ json ${name} }}` : `write {{ json ${name} }}`,
     );
   } else if (shape !== undefined && binding.rest.length === 0 && argument !== undefined && !fits[argument.takes].includes(shape)) {
     const { helper, takes } = argument;

@@ -167,7 +167,7 @@ class Reader {
         const block = node as hbs.AST.BlockStatement;
         const name = block.path.original;
         if (name !== 'if' && name !== 'unless') {
-          const help = name === 'each' ? '{{ quote LIST }} gives the items as words of a shell, {{ join LIST "," }} as text; or loop in the script' : undefined;
+          const help = name === 'each' ? '{{ quote LIST }} prints the items as shell words, {{ join LIST "," }} as text; or loop in the script' : undefined;
           return this.refuse(node, `unknown block "#${name}"; the blocks are #if and #unless`, help);
         }
         if (block.params.length !== 1 || block.hash?.pairs.length) return this.refuse(node, `"#${name}" takes one value`, 'e.g. {{#if (and a b)}}', 'helper');
