@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { inFolder } from '../support/folder.js';
-import { program, run } from '../support/program.js';
+import { noAccount, program, run } from '../support/program.js';
 import { withServer } from '../support/served.js';
 import { suite } from '../support/suite.js';
 
@@ -15,7 +15,7 @@ function runIn(folder: string, prepare: string, ...args: string[]) {
   return spawnSync('unshare', ['--mount', '--', 'sh', '-c', script, 'sh', program, ...args], {
     cwd: folder,
     encoding: 'utf8',
-    env: { ...process.env, CHROOTFILE_STATE: join(folder, 'state'), NO_COLOR: '1' },
+    env: { ...process.env, ...noAccount, CHROOTFILE_STATE: join(folder, 'state'), NO_COLOR: '1' },
   });
 }
 
@@ -58,7 +58,7 @@ suite('requirements', (test) => {
   test('programs in /usr/sbin are found by scripts and doctor where PATH lacks it', () =>
     inFolder({ 'r.yml': 'version: 1\nname: r\ntasks:\n  a: {run: "blockdev --version && echo $PATH"}\n' }, (folder) => {
       const path = `${dirname(process.execPath)}:/usr/bin:/bin`;
-      const env = { ...process.env, PATH: path, CHROOTFILE_STATE: join(folder, 'state'), NO_COLOR: '1' };
+      const env = { ...process.env, ...noAccount, PATH: path, CHROOTFILE_STATE: join(folder, 'state'), NO_COLOR: '1' };
       const ran = spawnSync(program, ['run', 'r.yml'], { cwd: folder, encoding: 'utf8', env });
       assert.is(ran.status, 0, ran.stderr);
       assert.match(ran.stdout, `${path}:/usr/sbin:/sbin\n`);
@@ -75,7 +75,7 @@ suite('requirements', (test) => {
       const unreachable = { http_proxy: 'http://127.0.0.1:9' };
       const mirror = [true, 'http://deb.debian.org/debian does not answer'];
       assert.equal(await doctor({ ...served, ...unreachable }), [0, mirror, [true, 'arn:aws:iam::000000000000:user/local']]);
-      const none = { HOME: folder, AWS_EC2_METADATA_DISABLED: 'true', ...unreachable };
+      const none = { ...noAccount, ...unreachable };
       assert.equal(await doctor(none), [0, mirror, [true, 'none configured; only builds on AWS need them']]);
       const [, , refused] = await doctor({ ...none, AWS_PROFILE: 'missing' });
       assert.equal(refused, [true, 'profile "missing" cannot be used: Could not load credentials from any providers']);

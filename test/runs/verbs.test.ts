@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import type { PlanJson } from '../../src/cli/schemas/plan.js';
 import type { RunsJson } from '../../src/cli/schemas/runs.js';
 import { inFolder } from '../support/folder.js';
-import { finished, program, repository, run } from '../support/program.js';
+import { finished, noAccount, program, repository, run } from '../support/program.js';
 import { suite } from '../support/suite.js';
 
 const base = join(repository, 'recipes/base.yml');
@@ -121,11 +121,11 @@ suite('verbs', (test) => {
 
   test('doctor finds this host able, and says what is wrong where something is', () =>
     inFolder({}, async (folder) => {
-      const well = await run(['doctor', '--json'], { folder });
+      const well = await run(['doctor', '--json'], { folder, env: noAccount });
       assert.is(well.code, 0, well.stdout);
       const { ok, findings } = JSON.parse(well.stdout) as { ok: boolean; findings: { name: string; ok: boolean }[] };
       assert.ok(ok && findings.every((finding) => finding.ok) && findings.length >= 7);
-      const ill = await run(['doctor', '--state', '/dev/null/state'], { folder });
+      const ill = await run(['doctor', '--state', '/dev/null/state'], { folder, env: noAccount });
       assert.is(ill.code, 3);
       assert.match(ill.stdout, '✖ state: /dev/null/state cannot be written');
     }));

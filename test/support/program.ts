@@ -6,6 +6,9 @@ import type { Readable } from 'node:stream';
 export const program = resolve(import.meta.dirname, '../../bin/chrootfile');
 export const repository = resolve(import.meta.dirname, '../..');
 
+/** For `doctor`, which looks for an account: whoever runs the tests may have one. */
+export const noAccount = { AWS_EC2_METADATA_DISABLED: 'true', AWS_CONFIG_FILE: '/nonexistent', AWS_SHARED_CREDENTIALS_FILE: '/nonexistent' };
+
 export interface Ended {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
