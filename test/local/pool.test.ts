@@ -48,6 +48,11 @@ tasks:
             assert.is(kind, type);
             assert.ok(Number(shared) >= 2, ran.log('look'));
             assert.match(ran.log('export'), '1073741824');
+            const { disks: used } = JSON.parse((await run(['local', 'du', '--json'], { folder })).stdout) as {
+              disks: { id: string; bytes_on_disk: number; bytes_shared: number }[];
+            };
+            const source = used.find(({ id }) => id === base['snapshot_id']);
+            assert.ok(source !== undefined && source.bytes_shared > 0 && source.bytes_shared <= source.bytes_on_disk, JSON.stringify(used));
             const twice = await run(['local', 'init'], { folder });
             assert.equal([twice.code, twice.stderr.trim()], [2, `error: ${folder}/state/local is already on a copy-on-write file system`]);
           });

@@ -173,7 +173,10 @@ suite('verbs', (test) => {
       const built = await run(['run', join(repository, 'test/fixtures/tiny.yml'), '-i', 'script=true', '--format', 'json'], { folder });
       const { image_id: image = '', snapshot_id: snapshot = '' } = finished(built)['outputs'] as Record<string, string>;
       const du = (await run(['local', 'du'], { folder })).stdout;
-      assert.match(du, new RegExp(`^ID +REGION +SIZE +ON DISK\n${snapshot} +local-1 +1 GiB +[\\d.]+ (MiB|GiB)\ntotal +1 GiB +[\\d.]+ (MiB|GiB)\n$`));
+      assert.match(
+        du,
+        new RegExp(`^ID +REGION +SIZE +ON DISK +SHARED\n${snapshot} +local-1 +1 GiB +[\\d.]+ (MiB|GiB) +([\\d.]+ MiB|\\?)\ntotal +1 GiB +[\\d.]+ (MiB|GiB)\n$`),
+      );
       const refused = await run(['local', 'rm', snapshot, 'vol-none'], { folder });
       assert.is(refused.code, 1);
       assert.match(refused.stderr, `error: ${snapshot}: `);
