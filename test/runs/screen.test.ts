@@ -136,6 +136,15 @@ run RUN failed after TIME; everything it created was rolled back
       assert.match(late.text, /\nrun RUN failed after TIME: timed out after 1 s \(--timeout\); everything it created was rolled back\n$/);
     }));
 
+  test('leaves no row behind where the terminal echoes ^C after a full row', () =>
+    inFolder({ 'r.yml': sleepers(60, 'echo hello; sleep 60') }, async (folder) => {
+      const screen = new Screen('chrootfile run r.yml -j 2', folder, { columns: 40, rows: 10 });
+      await screen.shows(/hello[\s\S]*hello/);
+      screen.type('\u0003');
+      assert.is(await screen.ended, 130);
+      assert.not.match(screen.text, /^\*/m);
+    }));
+
   test('is lines and no colour on a terminal that cannot be drawn on; colours as NO_COLOR and FORCE_COLOR say', () =>
     inFolder({ 'r.yml': recipe, go: '' }, async (folder) => {
       const colour = '\u001b[32m✔';

@@ -63,8 +63,9 @@ export class LiveArea {
     if (this.printed.length === 0 && columns === this.drawnColumns && rows.join('\n') === this.rows.join('\n')) return;
     const height = this.heightAt(columns);
     const toTop = height > 1 ? `${escape}[${height - 1}A\r` : '\r';
-    const drawn = rows.map((row) => `${row}${escape}[K`).join('\n');
-    if (this.printed.length === 0 && rows.length > 0) process.stdout.write(`${toTop}${drawn}${escape}[J`);
+    // The cursor waits at the left: where it stands, the terminal echoes ^C, and behind a full row that would take another row.
+    const drawn = rows.length === 0 ? '' : `${rows.map((row) => `${row}${escape}[K`).join('\n')}${escape}[J\r`;
+    if (this.printed.length === 0 && rows.length > 0) process.stdout.write(`${toTop}${drawn}`);
     else {
       process.stdout.write(`${toTop}${escape}[J`);
       for (const { stream, text } of this.printed) stream.write(text);

@@ -8,7 +8,7 @@ export interface RunResult {
   readonly seconds?: number;
   /** Whether a signal or `--timeout` ended it. */
   readonly isInterrupted: boolean;
-  /** The tasks that failed and did not succeed later, in the order in which they failed. */
+  /** The tasks that failed, except cancelled ones, and did not succeed later, in the order in which they failed. */
   readonly failedTasks: readonly string[];
 }
 
@@ -22,7 +22,7 @@ export function resultOf({ events }: { readonly events: string }): RunResult {
     if (event.type === 'run.interrupted') isInterrupted = true;
     if (event.type === 'run.finished') end = { finished: event.time, seconds: event.seconds };
     if (event.type !== 'task.finished') continue;
-    if (event.outcome === 'failed') failed.add(event.task);
+    if (event.outcome === 'failed' && !event.cancelled) failed.add(event.task);
     else failed.delete(event.task);
   }
   return { ...end, isInterrupted, failedTasks: [...failed] };
