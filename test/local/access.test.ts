@@ -234,9 +234,9 @@ suite('who may use a served EC2', (test) => {
         inFolder({}, async (folder) => {
           const serve = (...args: string[]) => run(['local', 'serve', '--port', '0', '--metadata-port', '0', ...args], { folder });
           const refused: Readonly<Record<string, RegExp>> = {
-            [`--listen ${address}`]: /--listen needs the names.*\n {2}help: --listen 198\.51\.100\.1 --host NAME/,
+            [`--listen ${address}`]: /--listen requires the host names.*\n {2}help: --listen 198\.51\.100\.1 --host NAME/,
             [`--listen ${address} --host build1 --no-auth`]: /--listen and --no-auth exclude each other/,
-            '--listen build1 --host build1': /--listen build1: an address is needed/,
+            '--listen build1 --host build1': /--listen build1: write an IP address/,
             '--host http://build1': /--host http:\/\/build1: a host is a name/,
           };
           for (const [line, text] of Object.entries(refused)) {

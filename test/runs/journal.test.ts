@@ -93,7 +93,7 @@ suite('a journal', (test) => {
       assert.is(undone.code, 0, undone.stdout + undone.stderr);
       assert.equal(heldBy(folder), []);
       for (const line of readFileSync(journal, 'utf8').trimEnd().split('\n')) JSON.parse(line);
-      assert.match((await run(['runs'], { folder })).stdout, / {2}failed {2,}0 {2}/);
+      assert.match((await run(['runs'], { folder })).stdout, / {2}interrupted {2,}0 {2}/);
     }));
 
   test('that takes no more notes ends the run: what goes on is cancelled and awaited, then all is undone', () =>
