@@ -237,7 +237,7 @@ suite('who may use a served EC2', (test) => {
             [`--listen ${address}`]: /--listen requires the host names.*\n {2}help: --listen 198\.51\.100\.1 --host NAME/,
             [`--listen ${address} --host build1 --no-auth`]: /--listen and --no-auth exclude each other/,
             '--listen build1 --host build1': /--listen build1: write an IP address/,
-            '--host http://build1': /--host http:\/\/build1: a host is a name/,
+            '--host http://build1': /--host http:\/\/build1: write a host name or an address, without a port/,
           };
           for (const [line, text] of Object.entries(refused)) {
             const { code, stderr } = await serve(...line.split(' '));
