@@ -50,7 +50,13 @@ suite('the package', (test) => {
       const check = () =>
         execFileSync(join(prefix, 'bin/chrootfile'), ['check', recipe], { env: { ...environment, CHROOTFILE_STATE: state }, encoding: 'utf8' });
       assert.match(check(), /ok, \d+ tasks/);
+      assert.not.ok(existsSync(state), 'no STATE is created for a cache');
+      mkdirSync(state);
+      check();
       assert.equal(readdirSync(state), ['cache']);
+      const version = (env: Readonly<Record<string, string>>) =>
+        execFileSync(process.execPath, [join(home, 'dist/main.js'), '--version'], { env: { PATH: process.env['PATH'], ...env }, encoding: 'utf8', cwd: '/' });
+      for (const CHROOTFILE_STATE of ['/dev/null/x', '/proc/none', 'relative']) assert.match(version({ CHROOTFILE_STATE }), /^\d+\.\d+\.\d+\n$/);
       const cached = () =>
         execFileSync('stat', ['-c', '%y', ...readdirSync(join(state, 'cache')).map((file) => join(state, 'cache', file))], { encoding: 'utf8' });
       const first = cached();

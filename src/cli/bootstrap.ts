@@ -1,7 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, isAbsolute, join } from 'node:path';
 import { Script } from 'node:vm';
 import { crc32 } from 'node:zlib';
 
@@ -24,7 +23,7 @@ function load(name: string): unknown {
   const cache = cacheFile(name);
   const bundle = readFileSync(file);
   const source = `(function (exports, require, module, __filename, __dirname) {${bundle.toString('latin1')}\n})`;
-  const cachedData = readCache(bundle, cache);
+  const cachedData = cache === undefined ? undefined : readCache(bundle, cache);
   // V8 keeps this name in the cache: it must not be a folder of the machine that made it.
   const script = new Script(source, { filename: `dist/${name}`, ...(cachedData === undefined ? {} : { cachedData }) });
   const made = { exports: {} };
@@ -32,7 +31,7 @@ function load(name: string): unknown {
   script.runInThisContext()(made.exports, (wanted: string) => (wanted.startsWith('./') ? load(wanted.slice(2)) : ofNode(wanted)), made, file, folder);
   const isMissing = !isBuilt && !isMeasured && (cachedData === undefined || script.cachedDataRejected === true);
   // At the end, when the cache includes every function that was needed.
-  if (isBuild || isMissing) process.on('exit', () => writeCache(cache, bundle, script));
+  if (cache !== undefined && (isBuild || isMissing)) process.on('exit', () => writeCache(cache, bundle, script));
   return made.exports;
 }
 
@@ -40,16 +39,20 @@ function load(name: string): unknown {
 const isMeasured = process.env['NODE_V8_COVERAGE'] !== undefined;
 
 /**
- * The cache of a bundle: beside it in a checkout; else below STATE for root, or in the user's cache folder. A run needs
- * other functions than the rest, so it has a cache of its own there.
+ * The cache of a bundle: beside it in a checkout; else below STATE for root, or in the user's cache folder, if there is
+ * one. A run needs other functions than the rest, so it has a cache of its own there.
  */
-function cacheFile(name: string): string {
+function cacheFile(name: string): string | undefined {
   if (isBuilt) return join(folder, `${name}.cache`);
-  const own =
+  const { CHROOTFILE_STATE, XDG_CACHE_HOME, HOME } = process.env;
+  const [parent, own] =
     process.geteuid?.() === 0
-      ? join(process.env['CHROOTFILE_STATE'] || '/var/lib/chrootfile', 'cache')
-      : join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'chrootfile');
-  return join(own, `${name}.${process.argv.includes('run') ? 'run' : 'other'}.cache`);
+      ? [CHROOTFILE_STATE || '/var/lib/chrootfile', 'cache']
+      : XDG_CACHE_HOME
+        ? [XDG_CACHE_HOME, 'chrootfile']
+        : [HOME ?? '', '.cache/chrootfile'];
+  // A STATE or a home that is not there yet is not created for a cache.
+  return isAbsolute(parent) && existsSync(parent) ? join(parent, own, `${name}.${process.argv.includes('run') ? 'run' : 'other'}.cache`) : undefined;
 }
 
 /** The cache of a bundle, if there is a complete one for this source that this user wrote. */
@@ -75,7 +78,11 @@ function writeCache(file: string, bundle: Buffer, script: Script): void {
   } catch (error) {
     // On a read-only or full disk, starts stay slower and nothing else changes.
     if (isBuild) throw error;
-    rmSync(draft, { force: true });
+    try {
+      rmSync(draft, { force: true });
+    } catch {
+      // A folder that cannot be entered has no draft in it.
+    }
   }
 }
 

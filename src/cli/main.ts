@@ -23,6 +23,7 @@ function wordsOf(argv: readonly string[]): { own: string[]; passed: string[] } {
   const split = ['run', 'plan'].includes(words[0] ?? '') ? words.indexOf('--') : -1;
   const [own, passed] = split < 0 ? [words, []] : [words.slice(0, split), words.slice(split + 1)];
   // `help run` and `local help reset` are `run --help` and `local reset --help`.
+  if (own[0] === 'help' && own[1] !== undefined && !(own[1] in verbs)) return { own: own.slice(1), passed };
   const help = own[0] === 'help' ? 0 : own[0] === 'local' && own[1] === 'help' ? 1 : -1;
   return { own: help < 0 ? own : [...own.toSpliced(help, 1), '--help'], passed };
 }

@@ -43,7 +43,8 @@ export function toolsFor(plan: Plan, known: KnownBefore): Tool[] {
 }
 
 function toolsOf(linked: LinkedTask, known: KnownBefore): Tool[] {
-  const { action, if: condition, freshness, continueOnError } = linked.task;
+  const { action, freshness, continueOnError } = linked.task;
+  if (!isSureToRun(linked, known)) return [];
   if (action.type === 'kind') {
     const tools = { ...action.kind.tools, ...action.kind.toolsFor?.(knownWith(linked, known)) };
     return Object.entries(tools).map(([program, from]) => ({ program, package: from }));
@@ -52,10 +53,19 @@ function toolsOf(linked: LinkedTask, known: KnownBefore): Tool[] {
   const asks = action.interactive ? [{ program: 'script', package: 'bsdutils' }] : [];
   // A script that may not run, may fail, or installs what it needs reports a missing program itself.
   const text = action.script.type === 'template' ? action.script.template.text : action.script.type === 'literal' ? String(action.script.value) : '';
-  if (linked.in !== undefined || condition !== undefined || freshness !== undefined || continueOnError || /\binstall\b/.test(withoutMessages(text)))
-    return asks;
-  const called = Object.entries(scriptPrograms).filter(([program]) => new RegExp(`^[ \\t]*(?:exec )?${program}\\s`, 'm').test(text));
+  const code = withoutMessages(text);
+  const looksItself = /\binstall\b|\bPATH=|<</.test(code) || action.env.has('PATH') || linked.module.recipe.env.has('PATH');
+  if (linked.in !== undefined || freshness !== undefined || continueOnError || looksItself) return asks;
+  // Indented, it may be in a function or a branch that is not taken.
+  const called = Object.entries(scriptPrograms).filter(
+    ([program]) => new RegExp(`^(?:exec )?${program}\\s`, 'm').test(text) && !new RegExp(`(?:command -v|which|type|hash) +${program}\\b`).test(code),
+  );
   return [...asks, ...called.map(([program, from]) => ({ program, package: from, onPath: true }))];
+}
+
+/** Whether the condition of a task is known to be true before the run, or it has none. */
+function isSureToRun({ task, module }: LinkedTask, known: KnownBefore): boolean {
+  return task.if === undefined || String(valueBefore(task.if, module, known)?.value) === 'true';
 }
 
 /** A script without the quoted texts in it. */
@@ -113,7 +123,10 @@ export function freeFor(state: string): number {
  * @throws ExitError where the embedded EC2 cannot attach volumes here, or there is hardly any room for them.
  */
 export function mustHostVolumes({ plan, loaded, folder: { state } }: Pick<PreparedRun, 'plan' | 'loaded' | 'folder'>): void {
-  const volumes = [...plan.tasks.values()].filter(({ task: { action } }) => action.type === 'kind' && action.kind.name === 'ec2.volume');
+  const known = knownTo(loaded);
+  const volumes = [...plan.tasks.values()].filter(
+    (task) => task.task.action.type === 'kind' && task.task.action.kind.name === 'ec2.volume' && isSureToRun(task, known),
+  );
   if (volumes.length === 0) return;
   mustHave(localTools);
   const missing = loopDevicesMissing();
@@ -124,7 +137,7 @@ export function mustHostVolumes({ plan, loaded, folder: { state } }: Pick<Prepar
       exits.host,
       `disk: ${Math.floor(free / mib)} MiB free in ${state}; volumes need at least ${leastFree / mib} MiB\n  help: free some space, or choose another folder with --state`,
     );
-  const planned = volumes.reduce((sum, task) => sum + (Number(knownWith(task, knownTo(loaded))['size']) || 0), 0) * 1024 * mib;
+  const planned = volumes.reduce((sum, task) => sum + (Number(knownWith(task, known)['size']) || 0), 0) * 1024 * mib;
   if (planned > free)
     printError(`warning: volumes of ${gib(planned)} are planned and ${gib(free)} are free in ${state}; volumes are sparse, so this may be enough`);
 }

@@ -29,12 +29,13 @@ export function writeOutputs({ folder, loaded }: PreparedRun, manifest: string |
     outputs,
     artifacts: [...artifacts],
   };
-  for (const [file, content] of [
-    [join(folder.path, 'outputs.json'), outputs],
-    ...(manifest === undefined ? [] : [[resolve(manifest), made] as const]),
+  for (const [file, content, mode] of [
+    [join(folder.path, 'outputs.json'), outputs, 0o600],
+    // For later steps of a build, which may not be root.
+    ...(manifest === undefined ? [] : [[resolve(manifest), made, 0o666] as const]),
   ] as const) {
     try {
-      writeWhole(file, `${JSON.stringify(content, undefined, 2)}\n`);
+      writeWhole(file, `${JSON.stringify(content, undefined, 2)}\n`, mode);
     } catch (error) {
       printError(`warning: ${file} cannot be written: ${(error as Error).message}`);
     }

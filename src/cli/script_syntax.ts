@@ -13,8 +13,8 @@ interface WrittenScript {
   /** Its text, with each template replaced by a word. */
   readonly text: string;
   readonly shell: Shell;
-  /** Whether it runs on the build host; an image may have other shells. */
-  readonly onHost: boolean;
+  /** Whether the shell that reads it is known, and its text too: an image may have other shells, and a template other texts. */
+  readonly isCertain: boolean;
 }
 
 type Shell = 'sh' | 'bash';
@@ -23,7 +23,7 @@ type Shell = 'sh' | 'bash';
 const mostScripts = 1000;
 
 /**
- * The syntax errors of a recipe's scripts for sh and bash: errors on the host, warnings in a chroot. One process of each
+ * The syntax errors of a recipe's scripts for sh and bash: errors where the text and the shell are known, warnings in a chroot and beside templates. One process of each
  * shell reads all its scripts; none of them is run. Without that shell on the host nothing is found.
  * @param known diagnostics of the recipe: a script that has one is left out, since a template in it cannot be replaced.
  */
@@ -52,15 +52,19 @@ function* scriptsOf(module: Module): Generator<WrittenScript> {
 }
 
 function* scriptsOfTask({ action, in: chroot, preconditions, freshness }: Task): Generator<WrittenScript> {
-  const onHost = chroot === undefined;
   const commands = [...preconditions.map(({ sh }) => sh), ...(freshness?.status ?? [])];
   const scripts = action.type === 'run' ? [action.script, action.undo?.script] : [];
   for (const value of [...commands, ...scripts]) {
     const text = value && readableText(value);
     if (value === undefined || text === undefined) continue;
     const shell = commands.includes(value) ? 'sh' : shellNamed(shellFor(action.type === 'run' ? action.shell : undefined, text));
-    if (shell !== undefined) yield { value, text, shell, onHost };
+    if (shell !== undefined) yield { value, text, shell, isCertain: chroot === undefined && !opensText(value) };
   }
+}
+
+/** Whether a template of a script may be anything in the shell's grammar: `quote` alone always gives one word. */
+function opensText(value: Value): boolean {
+  return value.type === 'template' && /(?<!\\)\{\{~?(?!\s*quote\b)/.test(value.template.text);
 }
 
 /** The text of a script as the shell will read it; undefined if that depends on the run. */
@@ -70,10 +74,15 @@ function readableText(value: Value): string | undefined {
   if (/\b(alias|extglob)\b/.test(text)) return undefined;
   if (value.type !== 'template') return text;
   // Which branch of a block counts is not known.
-  return /\{\{~?\s*([#^/]|else\b)/.test(text) ? undefined : text.replace(/\\?\{\{[\s\S]*?\}\}/g, (found) => (found.startsWith('\\') ? found.slice(1) : 'x'));
+  return /\{\{~?\s*([#^/]|else\b)/.test(text) ? undefined : text.replace(template, (found) => (found.startsWith('\\') ? found.slice(1) : 'x'));
 }
 
-function shellNamed([program = '', argument = '']: readonly string[]): Shell | undefined {
+/** A template, whose texts in quotes may contain braces. */
+const template = /\\?\{\{(?:"[^"]*"|'[^']*'|(?!\}\})[\s\S])*\}\}/g;
+
+/** The shell whose grammar a script has; undefined for another one, and where `-O` changes the grammar. */
+function shellNamed([program = '', argument = '', ...more]: readonly string[]): Shell | undefined {
+  if ([argument, ...more].some((word) => /^[-+]O/.test(word))) return undefined;
   const name = basename(basename(program) === 'env' ? argument : program);
   return name === 'sh' || name === 'bash' ? name : undefined;
 }
@@ -94,7 +103,7 @@ function errorsOf(shell: Shell, texts: readonly string[]): string[] {
 /** As printed by dash and busybox, and by bash: `sh: 4: /dev/stdin: Syntax error: …`, `/dev/stdin: line 4: syntax error …`. */
 const shellMessage = /(?:(\d+): \/dev\/stdin|\/dev\/stdin: line (\d+)): (?:syntax error:? (?:near )?)?(.*)$/im;
 
-function diagnosticOf({ value, text, onHost }: WrittenScript, printed: string): Diagnostic[] {
+function diagnosticOf({ value, text, isCertain }: WrittenScript, printed: string): Diagnostic[] {
   const [, dash, bash, detail] = shellMessage.exec(printed) ?? [];
   if (detail === undefined) return [];
   const lines = text.trimEnd().split('\n');
@@ -107,7 +116,7 @@ function diagnosticOf({ value, text, onHost }: WrittenScript, printed: string): 
     {
       code: 'script',
       message: `syntax error in ${file === undefined ? 'the script' : `line ${line} of ${file}`}: ${detail}`,
-      ...(onHost ? {} : { severity: 'warning' as const }),
+      ...(isCertain ? {} : { severity: 'warning' as const }),
       span: file === undefined ? spanOfLine(value, line) : value.at.document.spanOf(`${value.at.pointer}/file`),
     },
   ];

@@ -53,6 +53,8 @@ export async function runSession(prepared: PreparedRun, options: RunOptions, int
   interruption.onInterrupted = (reason, again) => emit({ type: 'run.interrupted', reason, again });
   try {
     emit(startedEvent(prepared));
+    // Interrupted while the run was opened.
+    if (signal.aborted) emit({ type: 'run.interrupted', reason: (signal.reason as Error).message, again: false });
     // The event says already what it is.
     for (const { severity: _, ...warning } of [...prepared.loaded.warnings, ...plan.warnings]) warn(formatDiagnostic(warning).trimEnd());
     warnOfDeadRuns(folder, warn);

@@ -52,14 +52,16 @@ export function jsonOption(): Option {
 /** Milliseconds. @throws InvalidArgumentError for anything else. */
 export function duration(text: string): number {
   const ms = durationMs(text);
-  if (ms === undefined) throw new InvalidArgumentError('It must be a duration such as 90s, 20m or 1h30m.');
+  if (ms === undefined) throw new InvalidArgumentError('It must be a duration of at most 24 days, such as 90s, 20m or 1h30m.');
   return ms;
 }
 
 /** Milliseconds of a duration that may be in days, such as 7d. @throws InvalidArgumentError for anything else. */
 export function age(text: string): number {
   const [, days] = /^([0-9]+)d$/.exec(text) ?? [];
-  return days === undefined ? duration(text) : Number(days) * 86_400_000;
+  const ms = days === undefined ? durationMs(text) : Number(days) * 86_400_000;
+  if (ms === undefined) throw new InvalidArgumentError('It must be an age such as 12h or 30d.');
+  return ms;
 }
 
 /** A positive whole number. @throws InvalidArgumentError for anything else. */

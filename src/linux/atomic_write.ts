@@ -19,10 +19,10 @@ export function writeAll(fd: number, text: string, position?: number): void {
 }
 
 /** Writes a file so that it is complete or absent, also after a power cut. Syncs the file first, then its folder. */
-export function writeWhole(file: string, text: string): void {
+export function writeWhole(file: string, text: string, mode = 0o600): void {
   const draft = `${file}.${process.pid}-${startTimeOf(process.pid)}${draftEnding}`;
   try {
-    const fd = openSync(draft, 'w', 0o600);
+    const fd = openSync(draft, 'w', mode);
     try {
       writeAll(fd, text);
       fsyncSync(fd);

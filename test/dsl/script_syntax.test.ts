@@ -19,6 +19,9 @@ suite('the syntax of scripts', (test) => {
     const script = '\n      touch ran\n      if true; then\n        echo x\n';
     const message = 'syntax error in the script: end of file unexpected (expecting "fi") [script]';
     assert.equal(await checked(`  a:\n    run: |${script}`), [2, `r.yml:7:9: ${message}`]);
+    // What a template gives may be anything, but for "quote".
+    assert.equal(await checked(`  a:\n    run: |${script.replace('echo x', 'echo {{ run.id }}')}`), [0, `r.yml:7:9: warning: ${message}`]);
+    assert.equal(await checked(`  a:\n    run: |${script.replace('echo x', 'echo {{ quote run.id }}')}`), [2, `r.yml:7:9: ${message}`]);
     assert.equal(await checked(`  sys: {uses: chroot, with: {root: /srv}}\n  a:\n    in: sys\n    run: |${script}`), [0, `r.yml:9:9: warning: ${message}`]);
   });
 
@@ -47,6 +50,7 @@ suite('the syntax of scripts', (test) => {
       '{{#if run.id}}if true; then{{else}}if false; then{{/if}}\necho\nfi',
       'shopt -s extglob\nrm -f !(a|b)',
       "alias begin='{'\nbegin echo; }",
+      `echo "{{ default env.UNSET 'a}}b' }}"`,
       'cat <<EOF\nnot ( closed\n',
       'exit 0\n(((( an archive',
       "#!/usr/bin/python3\nprint('(')",

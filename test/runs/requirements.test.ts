@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { inFolder } from '../support/folder.js';
@@ -45,7 +45,11 @@ suite('requirements', (test) => {
 
   test('without loop devices a run with volumes of the embedded EC2 does not start', () =>
     inFolder({ 'r.yml': volume }, (folder) => {
-      const prepare = 'mkdir d; mount -t tmpfs none d; cp -a /dev/null /dev/zero /dev/urandom /dev/random /dev/tty d/; mkdir d/shm; mount --bind d /dev';
+      const prepare = 'mkdir -p d; mount -t tmpfs none d; cp -a /dev/null /dev/zero /dev/urandom /dev/random /dev/tty d/; mkdir d/shm; mount --bind d /dev';
+      writeFileSync(join(folder, 'off.yml'), volume.replace('uses: ec2.volume', 'if: "{{ eq 1 2 }}", uses: ec2.volume'));
+      const off = runIn(folder, prepare, 'run', 'off.yml');
+      assert.is(off.status, 0, off.stderr);
+      rmSync(join(folder, 'first'));
       const ended = runIn(folder, prepare, 'run', 'r.yml');
       assert.is(ended.stderr, 'error: loop devices: no /dev/loop-control\n  help: modprobe loop; a container also needs --privileged -v /dev:/dev\n');
       assert.equal([ended.status, existsSync(join(folder, 'first'))], [3, false]);
@@ -117,5 +121,16 @@ suite('requirements', (test) => {
           lacks(`{run: "command -v x || true\\n${name} --version"}`, `/usr/bin/${name}`),
           `error: this host lacks ${name}\n  help: apt-get install ${from}\n`,
         );
+      // These do without it, or find it elsewhere.
+      for (const task of [
+        '{run: "if command -v mmdebstrap; then\\nmmdebstrap --version\\nfi"}',
+        '{run: "cat <<X\\nmmdebstrap is a program\\nX"}',
+        '{env: {PATH: "/opt/tools:/usr/bin:/bin"}, run: "mmdebstrap --version || true"}',
+        '{if: "{{ eq 1 2 }}", uses: disk.filesystem, with: {device: /dev/none, type: ext4}}',
+      ]) {
+        const text = `version: 1\nname: r\ntasks:\n  a: ${task}\n`;
+        const ended = runIn(folder, `cat > r.yml <<'END'\n${text}END\n${without('/usr/bin/mmdebstrap')}\n${without('/usr/sbin/mkfs.ext4')}`, 'run', 'r.yml');
+        assert.is(ended.status, 0, `${task}: ${ended.stderr}`);
+      }
     }));
 });

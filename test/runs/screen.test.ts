@@ -175,17 +175,19 @@ suite('the screen of a check', (test) => {
 
 suite('a run in GitHub Actions', (test) => {
   test('prints the output of each task as a group that obeys no command, annotates failures and writes a job summary', () =>
-    inFolder({ 'r.yml': `version: 1\nname: r\ntasks:\n  a: {run: "echo ::error::no"}\n  "b": {needs: [a], run: "echo 50%; exit 3"}\n` }, async (folder) => {
-      const ran = await run(['run', 'r.yml'], { folder, env: { GITHUB_ACTIONS: 'true', GITHUB_STEP_SUMMARY: join(folder, 'summary.md') } });
-      assert.is(ran.code, 1);
-      const plain = (text: string) =>
-        text
-          .replace(/\d{8}-\d{6}-\w+-\w{4}/g, 'RUN')
-          .replace(/[0-9a-f]{8}-[-0-9a-f]{27}/g, 'TOKEN')
-          .replace(/\d+\.\ds/g, 'TIME');
-      assert.is(
-        plain(ran.stdout),
-        `run RUN: r.yml
+    inFolder(
+      { 'r.yml': `version: 1\nname: r\ntasks:\n  a: {run: "echo ::error::no", undo: {run: "echo gone"}}\n  "b": {needs: [a], run: "echo 50%; exit 3"}\n` },
+      async (folder) => {
+        const ran = await run(['run', 'r.yml'], { folder, env: { GITHUB_ACTIONS: 'true', GITHUB_STEP_SUMMARY: join(folder, 'summary.md') } });
+        assert.is(ran.code, 1);
+        const plain = (text: string) =>
+          text
+            .replace(/\d{8}-\d{6}-\w+-\w{4}/g, 'RUN')
+            .replace(/[0-9a-f]{8}-[-0-9a-f]{27}/g, 'TOKEN')
+            .replace(/\d+\.\ds/g, 'TIME');
+        assert.is(
+          plain(ran.stdout),
+          `run RUN: r.yml
 > a
 ::group::✔ a TIME
 ::stop-commands::TOKEN
@@ -198,12 +200,20 @@ suite('a run in GitHub Actions', (test) => {
 50%
 ::TOKEN::
 ::endgroup::
+< rolling back 1 change (a task failed)
+::group::< undo a (script)
+::stop-commands::TOKEN
+gone
+::TOKEN::
+::endgroup::
+::stop-commands::TOKEN
+::TOKEN::
 ::error file=r.yml,line=5,col=21,title=b failed::exit code 3%0A  $ echo 50%25; exit 3%0A  | 50%25
 `,
-      );
-      assert.is(
-        plain(readFileSync(join(folder, 'summary.md'), 'utf8')),
-        `### ✖ run RUN failed in TIME
+        );
+        assert.is(
+          plain(readFileSync(join(folder, 'summary.md'), 'utf8')),
+          `### ✖ run RUN failed in TIME
 
 | task | outcome | time |
 | --- | --- | --- |
@@ -211,6 +221,17 @@ suite('a run in GitHub Actions', (test) => {
 | b | failed | TIME |
 
 `,
-      );
-    }));
+        );
+        assert.match(
+          plain(ran.stderr),
+          /^\n✖ b failed after TIME\nr\.yml:5:21: exit code 3\n {2}\$ echo 50%; exit 3\n {2}\| 50%\n {2}log: chrootfile logs RUN b\n\nrun RUN failed/,
+        );
+        writeFileSync(
+          join(folder, 'o.yml'),
+          'version: 1\nname: o\nvars: {v: "one\\n::error::pwned"}\ntasks: {a: {run: "true"}}\noutputs: {v: "{{ vars.v }}"}\n',
+        );
+        const named = plain((await run(['run', 'o.yml'], { folder, env: { GITHUB_ACTIONS: 'true' } })).stdout);
+        assert.match(named, /::stop-commands::TOKEN\nrun RUN succeeded in TIME\nv = one\n::error::pwned\n(.*\n)*::TOKEN::\n$/);
+      },
+    ));
 });

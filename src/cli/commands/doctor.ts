@@ -85,7 +85,7 @@ async function kernel(): Promise<Finding[]> {
       name: 'namespaces',
       ok: namespaces === undefined,
       detail: namespaces ?? 'mount and pid namespaces work',
-      help: namespaces === undefined ? undefined : privilegedHelp,
+      help: namespaces === undefined || !isRoot() ? undefined : privilegedHelp,
     },
     {
       name: 'loop devices',

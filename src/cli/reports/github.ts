@@ -4,7 +4,7 @@ import type { RunEvent } from '../../runtime/engine/events.js';
 import { policy } from '../../runtime/engine/policy.js';
 import { print, printError } from '../terminal/output.js';
 import { command } from './github_command.js';
-import { duration } from './lines.js';
+import { cancelText, duration } from './lines.js';
 import { lineOf, plainReport } from './plain.js';
 import type { Report } from './report.js';
 import type { Failure } from './summary.js';
@@ -31,14 +31,27 @@ export function githubReport(summaryFile: string | undefined): Report {
   const sink = (event: RunEvent) => {
     summary.see(event);
     if (event.type === 'task.output') return keep(event.task, event.lines);
-    if (event.type === 'task.finished') {
-      ended.push(event);
-      const lines = outputs.get(event.task);
-      outputs.delete(event.task);
-      if (lines !== undefined) return printGroup(lineOf(event) ?? event.task, lines);
-    }
+    if (event.type === 'run.interrupted') return printError(`! ${event.reason}: ${cancelText(event, summary.running.size)}`);
+    if (event.type === 'run.finished') return finish(event);
+    if (event.type === 'task.finished') ended.push(event);
+    const lines = event.type === 'task.finished' || event.type === 'undo.entry' ? taken(event.task) : undefined;
+    if (lines !== undefined && 'task' in event) return printGroup(lineOf(event) ?? event.task, lines);
     plain.sink(event);
-    if (event.type !== 'run.finished') return;
+  };
+  /** The lines kept of a task. What the undo of a resource prints at its release is kept under the resource. */
+  const taken = (task: string) => {
+    const name = outputs.has(task) ? task : task.replace(/\.released$/, '');
+    const lines = outputs.get(name);
+    outputs.delete(name);
+    return lines;
+  };
+  const finish = (event: Extract<RunEvent, { type: 'run.finished' }>) => {
+    for (const [task, lines] of outputs) printGroup(task, lines);
+    // Values of outputs may look like commands.
+    const token = randomUUID();
+    print(command('stop-commands', {}, token));
+    summary.print(event);
+    print(`::${token}::`);
     for (const failure of summary.failures.values()) print(annotationOf(failure));
     if (summaryFile !== undefined) writeSummary(summaryFile, event, ended);
   };

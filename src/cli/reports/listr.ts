@@ -142,7 +142,7 @@ function taskOf(id: string, node: Node) {
 }
 
 function nodeOf(id: string, type: 'task' | 'release', description: string | undefined): Node {
-  const about = description === undefined ? '' : `  ${styled('dim', plainText(description))}`;
+  const about = description === undefined ? '' : `  ${styled('dim', plainText(description.split('\n')[0] ?? ''))}`;
   return { title: `${styled('bold', plainText(id))}${about}`, isRelease: type === 'release', ended: deferred(), isStarted: false };
 }
 

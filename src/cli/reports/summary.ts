@@ -17,6 +17,8 @@ export class Summary {
   /** Tasks that failed by themselves, in the order they did. */
   readonly failures = new Map<string, Failure>();
   private readonly cancelled = new Set<string>();
+  /** Tasks that have a log. */
+  private readonly printed = new Set<string>();
   private readonly notRun = new Set<string>();
   private releases: ReadonlySet<string> = new Set();
   /** Why the run was cancelled from outside. */
@@ -24,6 +26,7 @@ export class Summary {
 
   see(event: RunEvent): void {
     if (event.type === 'run.started') this.releases = new Set(event.nodes.flatMap(({ id, type }) => (type === 'release' ? [id] : [])));
+    else if (event.type === 'task.output') this.printed.add(event.task);
     else if (event.type === 'task.started') this.running.add(event.task);
     else if (event.type === 'run.interrupted') this.reason ??= event.reason;
     else if (event.type === 'task.finished') this.seeEnd(event);
@@ -35,7 +38,8 @@ export class Summary {
     if (!quiet) for (const line of this.cancelLines()) printError(line);
     for (const { task, error, seconds } of this.failures.values()) {
       printError('', `${styled('red', '✖', process.stderr)} ${styled('bold', task, process.stderr)} failed after ${duration(seconds)}`, error);
-      printError(`  log: chrootfile logs ${event.run} ${task}`);
+      const logged = this.printed.has(task) ? task : task.replace(/\.released$/, '');
+      if (this.printed.has(logged)) printError(`  log: chrootfile logs ${event.run} ${logged}`);
     }
     printError('');
     printOutcome(event, this.reason);

@@ -84,7 +84,8 @@ export class LiveArea {
 }
 
 const escape = '\u001b';
-const wrapping = { hard: true, trim: false, wordWrap: false };
+// Not `hard`: it would move a long word to the next row instead of filling this one.
+const wrapping = { hard: false, trim: false, wordWrap: false };
 
 /** A row cut right at the edge of the terminal: wide characters take two columns, colours none. */
 function cut(row: string, columns: number): string {

@@ -285,6 +285,7 @@ function nameHelp(name: string, pattern: string): string {
 function durationHelp(text: string): string {
   const [, number, unit = 's'] = /^\s*(\d+)\s*(ms|s|m|h|d|days?)?[a-z]*\s*$/.exec(text.toLowerCase()) ?? [];
   if (number === undefined) return 'write whole numbers with units, the largest unit first: 500ms, 90s, 20m, 1h30m';
+  if (unit.startsWith('d') && Number(number) > 24) return 'a duration is at most 24 days: 576h';
   return unit.startsWith('d') ? `write ${Number(number) * 24}h` : `write ${number}${unit}`;
 }
 

@@ -72,7 +72,7 @@ function mapHelp(at: Misplaced): string | undefined {
   const [required] = (schema?.['required'] as string[] | undefined) ?? [];
   const [, variable, value] = /^([A-Za-z_]\w*)=(.*)$/.exec(text ?? '') ?? [];
   if (variable !== undefined) return `write {${variable}: ${flowText(value ?? '')}}`;
-  return required !== undefined && text !== undefined && path.length > 0 ? `write {${required}: ${flowText(text)}}` : undefined;
+  return required !== undefined && text !== undefined && path.length > 0 ? `write {${required}: ${flowText(text.trimEnd())}}` : undefined;
 }
 
 function mapFromList(path: readonly string[], list: readonly unknown[]): string {

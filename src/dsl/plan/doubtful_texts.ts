@@ -40,7 +40,7 @@ function textIn(value: Value): string | undefined {
 function inScript(script: Value, task: Task, module: Module): Diagnostic[] {
   const text = textIn(script);
   // Scripts in files are not checked: the recipe contains only their path.
-  if (text === undefined || script.at.document.writtenAt(script.at.pointer) === undefined) return [];
+  if (text === undefined || script.at.document.writtenAt(script.at.pointer) === undefined || !isForShell(text, task)) return [];
   const active = activeText(text);
   const warn = (code: Diagnostic['code'], index: number, length: number, message: string, help: string) =>
     warning(code, script.at, message, help, [index, index + length]);
@@ -49,12 +49,19 @@ function inScript(script: Value, task: Task, module: Module): Diagnostic[] {
   if (quote !== null) found.push(warn('typography', quote.index + quote[0].length - 1, 1, 'the shell does not know typographic quotes', 'write " or \''));
   const dash = /\s([\u2013\u2014])[A-Za-z]/.exec(active);
   if (dash !== null) found.push(warn('typography', dash.index + 1, 1, 'this dash does not begin an option', `write ${dash[1] === '\u2014' ? '--' : '-'}`));
-  const silent = /^[ \t]*@[a-z]/m.exec(active);
+  const silent = /(?<!\\[ \t]*\n)^[ \t]*@[a-z]/m.exec(active) && /(?<!\\\n)^[ \t]*@[a-z]/m.exec(text);
   if (silent !== null)
     found.push(warn('foreign-syntax', silent.index + silent[0].length - 2, 1, '"@" is part of the command: it silences commands in make only', 'remove "@"'));
   const variable = recipeVariable(active, task, module);
   if (variable !== undefined) found.push(warn('shell-variable', ...variable));
   return found;
+}
+
+/** Whether a shell reads the script, and not Python or Perl. */
+function isForShell(text: string, { action }: Task): boolean {
+  const [, named] = /^#![ \t]*(.*)/.exec(text) ?? [];
+  const words = (action.type === 'run' ? action.shell : undefined) ?? named?.split(/\s+/) ?? ['sh'];
+  return words.slice(0, 2).some((word) => /(?:^|\/)(?:sh|bash|dash|ksh|zsh|ash)$/.test(word));
 }
 
 /** A script after `>`: YAML joins its lines, so that several commands become one. */
@@ -67,7 +74,7 @@ function folded({ at }: Value, text: string): Diagnostic[] {
   const command = first?.split(/\s/)[0];
   const isCommand = (line: string) =>
     line.split(/\s/)[0] === command || /^(set|cd|echo|mkdir|cp|mv|rm|chmod|chown|ln|touch|export|systemctl|apt-get|if|for|while) /.test(line);
-  const continues = (line: string | undefined) => /(\\|&&|\|\|?|;)$/.test(line ?? '');
+  const continues = (line: string | undefined) => /(\\|&&|\|\|?|;|[{(]|\b(?:do|then|else|exec|run|env|sudo|chroot)(?: \S+)?)$/.test(line ?? '');
   if (!rest.some((line, i) => isCommand(line) && !continues(lines[i]?.trim()))) return [];
   const message = 'YAML joins the lines of a text after ">", so these commands become one';
   return [{ code: 'folded-script', severity: 'warning', message, span: { ...span, end: span.start + indicator.length }, help: 'write "|"' }];
@@ -97,18 +104,22 @@ const foreignExpressions: readonly (readonly [RegExp, (match: RegExpExecArray) =
 function recipeVariable(active: string, { action }: Task, { recipe }: Module): [number, number, string, string] | undefined {
   const set = action.type === 'run' ? new Set([...action.env.keys(), ...recipe.env.keys()]) : new Set();
   // A script that reads another file may get variables from it.
-  if (/(^|[;&|\s])(\.|source|eval|read|getopts|mapfile) /.test(active)) return undefined;
+  if (/(^|[;&|\s(])(\.|source|eval|read|getopts|mapfile) |\bexport "?\$\(/.test(active)) return undefined;
   for (const match of active.matchAll(/\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*)|\(([a-z]\w*)\))/g)) {
     const name = match[1] ?? match[2] ?? match[3] ?? '';
     const lower = name.toLowerCase();
     const owner = recipe.vars.has(lower) ? 'vars' : recipe.inputs.has(lower) ? 'inputs' : undefined;
-    if (owner === undefined || set.has(name) || usual.has(name) || new RegExp(`(?<![$\\w{(])${name}\\b`).test(active)) continue;
+    if (owner === undefined || set.has(name) || usual.has(name) || new RegExp(`(?<![$\\w{(])${name}\\b|\\{${name}:?=`).test(active)) continue;
+    if (match[3] !== undefined && commands.has(name)) continue;
     const message =
       match[3] === undefined ? `the shell has no variable "${name}"; the recipe has "${owner}.${lower}"` : `the shell runs "${name}" as a command`;
     return [match.index, match[0].length, message, `write {{ quote ${owner}.${lower} }}, or set it: env: {${name}: "{{ ${owner}.${lower} }}"}`];
   }
   return undefined;
 }
+
+/** Programs whose output is used by `$(name)`, and whose names recipes give to inputs. */
+const commands = new Set('arch hostname date uname nproc id whoami pwd tty env ls mktemp users groups domainname'.split(' '));
 
 /** Variables that a login, the shell or the program sets. */
 const usual = new Set('HOME PATH PWD OLDPWD USER LOGNAME SHELL TERM LANG HOSTNAME RANDOM SECONDS UID EUID IFS TMPDIR EDITOR DISPLAY'.split(' '));

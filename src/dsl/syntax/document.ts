@@ -155,6 +155,7 @@ class Walker {
     // If two anchors have one name, an alias means the last one before it. What an alias repeats was visited before.
     if (node.anchor !== undefined && !this.anchored.has(node)) this.anchor(node.anchor, node);
     this.anchored.add(node);
+    if (node.tag !== undefined && !coreTags.test(node.tag)) return this.tagged(node);
     if (isScalar(node)) return this.scalar(node);
     if (this.open.has(node)) {
       this.report('an alias cannot be inside its own anchor', node);
@@ -207,6 +208,17 @@ class Walker {
     this.anchors.set(name, node);
     if (/^[\w-]+$/.test(name)) return;
     this.report(`"&" begins an anchor, and "${name}" cannot be the name of one`, node, 'quote a text that begins with "&"');
+  }
+
+  /** YAML would drop the `!` of `run: ! grep …`, which then does the opposite. */
+  private tagged(node: Node): null {
+    const [start, end] = node.range ?? [0, 1];
+    const tag = this.source.text.lastIndexOf('!', start - 1);
+    const text = this.source.text.slice(node.tag === '!' ? tag : start, end).trim();
+    const span = { source: this.source, start: tag, end };
+    const help = isScalar(node) ? `quote the text: ${JSON.stringify(text)}` : 'remove the tag';
+    this.diagnostics.push({ code: 'yaml', message: '"!" begins a tag, and recipes have no tags', span, help });
+    return null;
   }
 
   private scalar(node: Scalar): unknown {
@@ -281,6 +293,9 @@ class Walker {
     this.diagnostics.push({ code, message, span: { source: this.source, start, end }, help });
   }
 }
+
+/** Tags that only repeat what a value is anyway. */
+const coreTags = /^tag:yaml\.org,2002:(?:str|int|float|bool|null|map|seq)$/;
 
 const tooDeep = `lists and maps are nested at most ${limits.depth} deep`;
 
