@@ -167,6 +167,18 @@ const ofTheSchema = /^(unknown-key|type|unknown-kind|duration|version|mode): |^(
 const beyondTheSchema = /must have a value$|a duration is at most 24 days$|is not a regular expression$|requires "run" or "uses"$/;
 
 suite('the schema and the checker', (test) => {
+  test('agree on the chroot of a library that gives its path as an output', () => {
+    const include = 'includes: {ami: {recipe: lib.yml}}';
+    const { module } = linkedText({
+      'r.yml': `${include}\ntasks: {a: {in: ami.chroot, run: "true"}}\n`,
+      'lib.yml': 'tasks: {sys: {uses: chroot, with: {root: /srv}}}\noutputs: {chroot: "{{ sys.path }}", root: "/srv"}\n',
+    });
+    const general = JSON.parse(readFileSync(join(repository, 'schemas/recipe.schema.json'), 'utf8')) as Record<string, unknown>;
+    const validate = ajvOf(schemaOfRecipe(general, module));
+    const recipeWith = (task: string) => ({ version: 1, ...parse(include), tasks: { a: { in: task, run: 'true' } } });
+    assert.equal([validate(recipeWith('ami.chroot')), validate(recipeWith('ami.chrot'))], [true, false]);
+  });
+
   test('never disagree, over 1,500 recipes that were changed at random', () => {
     const schema = ajvOf(JSON.parse(readFileSync(join(repository, 'schemas/recipe.schema.json'), 'utf8')) as object);
     assert.ok(schema(parse(good)), JSON.stringify(schema.errors));

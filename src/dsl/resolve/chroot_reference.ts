@@ -59,7 +59,8 @@ function chrootPaths(module: Module): string[] {
   return [...ofTasks(module, ''), ...ofIncludes];
 }
 
-function isChrootPath(value: Value, module: Module): boolean {
+/** Whether a value is the path of a chroot, so that `in` may name it. */
+export function isChrootPath(value: Value, module: Module): boolean {
   return chrootMeant({ type: 'expression', module, value, rest: [] }, [])?.type === 'chroot';
 }
 

@@ -1,6 +1,7 @@
 import type { InputDeclaration, ValueType } from '../recipe/inputs.js';
 import type { Module } from '../recipe/module.js';
 import type { Task } from '../recipe/types.js';
+import { isChrootPath } from '../resolve/chroot_reference.js';
 import { lifetimeOf, outputsOf } from '../resolve/names.js';
 import { templatePattern } from '../syntax/lexical.js';
 import { isSimplePattern } from '../syntax/linear_pattern.js';
@@ -23,7 +24,7 @@ export function schemaOfRecipe(general: Schema, module: Module): Schema {
   task.needs.items = names(tasks);
   task.before.items = names(tasks.filter(({ name }) => !name.endsWith('.released')));
   schema.properties.goals.items = names(tasks.filter(({ name }) => !name.endsWith('.released')));
-  const chroots = tasks.filter(({ chroot }) => chroot);
+  const chroots = [...tasks.filter(({ chroot }) => chroot), ...[...module.children].flatMap(([name, child]) => chrootOutputs(name, child))];
   const given = module.parent === undefined ? [...module.recipe.inputs].filter(([, { type }]) => type === 'string' || type === 'path') : [];
   const places = names([...chroots, ...given.map(([name, { description = '' }]) => ({ name: `inputs.${name}`, text: description, chroot: true }))]);
   // An empty enum would forbid every name, without a useful message.
@@ -34,6 +35,12 @@ export function schemaOfRecipe(general: Schema, module: Module): Schema {
   }
   offerValues(schema, values(module));
   return JSON.parse(JSON.stringify(schema)) as Schema;
+}
+
+/** The outputs of a library that are paths of its chroots, such as `ami.chroot` of amazon_chroot. */
+function chrootOutputs(namespace: string, module: Module): Offered[] {
+  const outputs = [...module.recipe.outputs].filter(([, value]) => isChrootPath(value, module));
+  return outputs.map(([name]) => ({ name: `${namespace}.${name}`, text: `The chroot of the library ${module.recipe.name}`, chroot: true }));
 }
 
 interface GeneralSchema {
