@@ -20,7 +20,7 @@ suite('other people’s programs', (test) => {
         }).stdout.trim();
       assert.is(offers('run p'), 'packages\tWhat is installed\npages');
       assert.is(offers('run -i s'), 'size=\tSize in GiB');
-      assert.is(offers('run --keep'), '--keep-going\tafter a failure, go on with what does not depend on it');
+      assert.is(offers('run --keep'), '--keep-going\tkeep running tasks that do not depend on a failed one');
       assert.match(offers('check c'), 'chrootfile.yml');
     }));
 
