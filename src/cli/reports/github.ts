@@ -4,11 +4,10 @@ import type { RunEvent } from '../../runtime/engine/events.js';
 import { policy } from '../../runtime/engine/policy.js';
 import { print, printError } from '../terminal/output.js';
 import { command } from './github_command.js';
-import { cancelText, duration } from './lines.js';
-import { lineOf, plainReport } from './plain.js';
+import { duration } from './lines.js';
+import { lineOf, show } from './plain.js';
 import type { Report } from './report.js';
-import type { Failure } from './summary.js';
-import { Summary } from './summary.js';
+import { type Failure, Summary } from './summary.js';
 
 type Finished = Extract<RunEvent, { type: 'task.finished' }>;
 
@@ -18,7 +17,6 @@ type Finished = Extract<RunEvent, { type: 'task.finished' }>;
  * @param summaryFile `$GITHUB_STEP_SUMMARY`.
  */
 export function githubReport(summaryFile: string | undefined): Report {
-  const plain = plainReport({ quiet: false });
   const summary = new Summary();
   const outputs = new Map<string, string[]>();
   const ended: Finished[] = [];
@@ -31,12 +29,11 @@ export function githubReport(summaryFile: string | undefined): Report {
   const sink = (event: RunEvent) => {
     summary.see(event);
     if (event.type === 'task.output') return keep(event.task, event.lines);
-    if (event.type === 'run.interrupted') return printError(`! ${event.reason}: ${cancelText(event, summary.running.size)}`);
     if (event.type === 'run.finished') return finish(event);
     if (event.type === 'task.finished') ended.push(event);
     const lines = event.type === 'task.finished' || event.type === 'undo.entry' ? taken(event.task) : undefined;
     if (lines !== undefined && 'task' in event) return printGroup(lineOf(event) ?? event.task, lines);
-    plain.sink(event);
+    show(event, summary);
   };
   /** The lines kept of a task. What the undo of a resource prints at its release is kept under the resource. */
   const taken = (task: string) => {
@@ -48,20 +45,25 @@ export function githubReport(summaryFile: string | undefined): Report {
   const finish = (event: Extract<RunEvent, { type: 'run.finished' }>) => {
     for (const [task, lines] of outputs) printGroup(task, lines);
     // Values of outputs may look like commands.
-    const token = randomUUID();
-    print(command('stop-commands', {}, token));
-    summary.print(event);
-    print(`::${token}::`);
+    withoutCommands(() => show(event, summary));
     for (const failure of summary.failures.values()) print(annotationOf(failure));
     if (summaryFile !== undefined) writeSummary(summaryFile, event, ended);
   };
   return { sink, end: async () => {} };
 }
 
-/** Output of a task must not act as a workflow command: GitHub ignores commands between two equal tokens. Source: GitHub Actions, "Workflow commands". */
 function printGroup(title: string, lines: readonly string[]): void {
+  print(command('group', {}, title));
+  withoutCommands(() => print(...lines));
+  print('::endgroup::');
+}
+
+/** Nothing that is printed meanwhile acts as a workflow command: GitHub ignores commands between two equal tokens. Source: GitHub Actions, "Workflow commands". */
+function withoutCommands(printing: () => void): void {
   const token = randomUUID();
-  print(command('group', {}, title), command('stop-commands', {}, token), ...lines, `::${token}::`, '::endgroup::');
+  print(command('stop-commands', {}, token));
+  printing();
+  print(`::${token}::`);
 }
 
 /** An annotation at the place that the error begins with. */

@@ -9,14 +9,19 @@ export function plainReport({ quiet }: { readonly quiet: boolean }): Report {
   const summary = new Summary();
   const sink = (event: RunEvent) => {
     summary.see(event);
-    if (event.type === 'warning') return printError(`warning: ${event.message}`);
-    if (event.type === 'run.interrupted') return printError(`! ${event.reason}: ${cancelText(event, summary.running.size)}`);
-    if (event.type === 'undo.interrupted') return printError(`! ${interruptedText(event)}`);
-    if (event.type === 'run.finished') return summary.print(event, quiet);
-    const line = quiet ? undefined : lineOf(event);
-    if (line !== undefined) print(line);
+    show(event, summary, quiet);
   };
   return { sink, end: async () => {} };
+}
+
+/** Prints an event that the summary has seen. */
+export function show(event: RunEvent, summary: Summary, quiet = false): void {
+  if (event.type === 'warning') return printError(`warning: ${event.message}`);
+  if (event.type === 'run.interrupted') return printError(`! ${event.reason}: ${cancelText(event, summary.running.size)}`);
+  if (event.type === 'undo.interrupted') return printError(`! ${interruptedText(event)}`);
+  if (event.type === 'run.finished') return summary.print(event, quiet);
+  const line = quiet ? undefined : lineOf(event);
+  if (line !== undefined) print(line);
 }
 
 /** The line of an event; undefined for what is not printed, or only at the end. */

@@ -49,8 +49,9 @@ function inScript(script: Value, task: Task, module: Module): Diagnostic[] {
   if (quote !== null) found.push(warn('typography', quote.index + quote[0].length - 1, 1, 'the shell does not know typographic quotes', 'write " or \''));
   const dash = /\s([\u2013\u2014])[A-Za-z]/.exec(active);
   if (dash !== null) found.push(warn('typography', dash.index + 1, 1, 'this dash does not begin an option', `write ${dash[1] === '\u2014' ? '--' : '-'}`));
-  const silent = /(?<!\\[ \t]*\n)^[ \t]*@[a-z]/m.exec(active) && /(?<!\\\n)^[ \t]*@[a-z]/m.exec(text);
-  if (silent !== null)
+  // After a backslash, a line goes on: `dnf install \` and `@development`.
+  const silent = [...active.matchAll(/^[ \t]*@[a-z]/gm)].find(({ index }) => text[index - 2] !== '\\');
+  if (silent !== undefined)
     found.push(warn('foreign-syntax', silent.index + silent[0].length - 2, 1, '"@" is part of the command: it silences commands in make only', 'remove "@"'));
   const variable = recipeVariable(active, task, module);
   if (variable !== undefined) found.push(warn('shell-variable', ...variable));
