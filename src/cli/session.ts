@@ -20,6 +20,7 @@ import { ExitError, exits } from './exit_codes.js';
 import { openRun } from './open_run.js';
 import type { PreparedRun, RunOptions } from './prepared_run.js';
 import { openReport } from './reports/index.js';
+import { counted } from './reports/lines.js';
 import { writeInputs, writeOutputs } from './run_files.js';
 import { hasPerson } from './terminal/output.js';
 import type { Interruption } from './terminal/signals.js';
@@ -196,7 +197,7 @@ function warnOfDeadRuns(own: RunFolder, warn: (message: string) => void): void {
   for (const run of listRuns(own.state)) {
     if (run.id === own.id) continue;
     const { state, open, error, run: id } = run.summary();
-    const changes = `${open} change${open === 1 ? '' : 's'} to undo`;
+    const changes = `${counted(open, 'change')} to undo`;
     if (state === 'unreadable') warn(`the journal of run ${id} is damaged (${error}): chrootfile undo ${id}`);
     else if (open > 0 && state === 'paused') warn(`run ${id} is paused, with ${changes}: chrootfile run --resume ${id}, or undo ${id}`);
     else if (open > 0 && (state === 'interrupted' || state === 'left_behind')) warn(`run ${id} left ${changes}: chrootfile undo ${id}`);

@@ -5,6 +5,7 @@ import { defaultRecipe } from '../default_recipe.js';
 import { exits } from '../exit_codes.js';
 import { type GivenInputs, loadRecipe } from '../recipe_file.js';
 import { type DiagnosticFormat, printDiagnostics } from '../reports/diagnostics.js';
+import { counted } from '../reports/lines.js';
 import { print } from '../terminal/output.js';
 import { inputOption, inputsOption, type Verb } from '../verbs.js';
 
@@ -33,7 +34,7 @@ function check(files: readonly string[], { format, ...given }: GivenInputs & { r
       const { nodes, warnings } = makePlan(module, tasks, []);
       found.push(...ofScripts, ...warnings);
       const count = nodes.filter((node) => node.type === 'task').length;
-      if (format === 'text') print(`${file}: ok, ${count} task${count === 1 ? '' : 's'}`);
+      if (format === 'text') print(`${file}: ok, ${counted(count, 'task')}`);
     } catch (error) {
       if (!(error instanceof RecipeError)) throw error;
       found.push(...error.diagnostics);

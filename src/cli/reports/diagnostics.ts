@@ -3,6 +3,7 @@ import { positionOf } from '../../dsl/syntax/source.js';
 import { plainJson } from '../../linux/plain_text.js';
 import { print, printError, printJson, styled } from '../terminal/output.js';
 import { command } from './github_command.js';
+import { counted } from './lines.js';
 
 /** `event`: one line of NDJSON, in place of the events of a run that could not start. */
 export type DiagnosticFormat = 'text' | 'json' | 'github' | 'event';
@@ -25,7 +26,7 @@ export function printDiagnostics(diagnostics: readonly Diagnostic[], format: Dia
 
 function countsOf(diagnostics: readonly Diagnostic[]): string {
   const warnings = diagnostics.filter(({ severity }) => severity === 'warning').length;
-  const count = (number: number, word: string) => (number === 0 ? [] : [`${number} ${word}${number === 1 ? '' : 's'}`]);
+  const count = (number: number, word: string) => (number === 0 ? [] : [counted(number, word)]);
   return [...count(diagnostics.length - warnings, 'error'), ...count(warnings, 'warning')].join(', ');
 }
 

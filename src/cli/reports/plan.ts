@@ -5,6 +5,7 @@ import { reducedLinks } from '../reduced_links.js';
 import { knownWith } from '../requirements.js';
 import type { PlanJson } from '../schemas/plan.js';
 import { print, styled, table } from '../terminal/output.js';
+import { counted } from './lines.js';
 
 /** How a plan is printed. */
 export interface PlanText {
@@ -19,7 +20,7 @@ export interface PlanText {
 export function printPlan(plan: Plan, { file, goals, known, why }: PlanText): void {
   const releases = plan.nodes.filter((node) => node.type === 'release').length;
   const reach = goals.length > 0 ? `, to reach ${goals.join(', ')}` : '';
-  print(`${file}: ${plural(plan.nodes.length - releases, 'task')}, ${plural(releases, 'release')}${reach}`, '');
+  print(`${file}: ${counted(plan.nodes.length - releases, 'task')}, ${counted(releases, 'release')}${reach}`, '');
   const shown = plan.nodes.filter((node) => why || node.type === 'task');
   const [, ...lines] = table([['', '', '', ''], ...shown.map((node, i) => [String(i + 1).padStart(3), node.id, whatOf(node), valuesOf(node, known)])]);
   const links = reducedLinks(plan);
@@ -66,10 +67,6 @@ function totalOf(plan: Plan): { creates: string[]; keeps: string[] } {
   );
   const keeps = creates.filter(({ task: { action } }) => action.type === 'kind' && artifacts.has(action.kind.name));
   return { creates: creates.map(({ id }) => id), keeps: keeps.map(({ id }) => id) };
-}
-
-function plural(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
 function whatOf(node: PlanNode): string {

@@ -3,6 +3,7 @@ import { LockedError } from '../../../linux/lock.js';
 import { mountsUnder } from '../../../linux/mounts.js';
 import { listRuns, type RunFolder, type RunState } from '../../../runtime/runs/run_folder.js';
 import { ExitError, exits } from '../../exit_codes.js';
+import { counted } from '../../reports/lines.js';
 import { stateText } from '../../run_state.js';
 import { stateFolder } from '../../state.js';
 import { print, printError, printJson } from '../../terminal/output.js';
@@ -51,7 +52,7 @@ async function prune({ older, keep, ...options }: PruneOptions): Promise<void> {
   }
   if (options.json) return printJson({ version: 1, dry_run: options.dryRun, pruned });
   print(...pruned.map(({ run, state }) => `${run}  ${stateText(state)}`));
-  print(`${options.dryRun ? 'would delete' : 'deleted'} ${pruned.length} of ${all.length} run${all.length === 1 ? '' : 's'}`);
+  print(`${options.dryRun ? 'would delete' : 'deleted'} ${pruned.length} of ${counted(all.length, 'run')}`);
   if (!options.dryRun && pruned.some(({ state }) => state === 'succeeded'))
     print('Their images and snapshots stay; delete those with "chrootfile local rm", or in EC2: "chrootfile destroy" no longer knows these runs.');
 }
