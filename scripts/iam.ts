@@ -16,21 +16,22 @@ export function iam(): string {
   );
   return `# IAM permissions
 
-These are the EC2 permissions that a run and its undo need. \`npm run generate\` creates this page from what each kind
-declares, and a test compares the permissions with the calls that runs make.
+A run on AWS and its undo need these EC2 permissions. Give them to the instance profile of the build host, or to the user or role whose
+credentials you set. \`npm run generate\` creates this page from what each kind declares, and a test compares the permissions with the
+calls that runs make.
 
 ## An image from an image
 
-The library \`recipes/lib/image_from_image.yml\` needs:
+The library \`chrootfile:image_from_image\` needs:
 
 \`\`\`json
 ${JSON.stringify({ Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: permissionsOf(base), Resource: '*' }] }, undefined, 2)}
 \`\`\`
 
-EC2 checks \`ec2:CreateTags\` when a run creates a resource with tags, and once more at the end of a run, which changes the tag
-\`chrootfile:state\` of everything it keeps from \`building\` to \`kept\`. A run creates every resource with the tags \`chrootfile:run\`,
-\`chrootfile:task\`, \`chrootfile:host\` and \`chrootfile:state\`. So a condition can limit the other actions, and \`ec2:CreateTags\`
-without \`ec2:CreateAction\`, to resources that have these tags.
+A run creates every resource with the tags \`chrootfile:run\`, \`chrootfile:task\`, \`chrootfile:host\` and \`chrootfile:state\`. EC2
+checks \`ec2:CreateTags\` when a run creates a resource, and again at the end of a run. The run then changes the tag \`chrootfile:state\`
+of everything it keeps from \`building\` to \`kept\`. A policy can therefore limit actions that change or delete volumes, snapshots and
+images to resources with these tags.
 
 ## Additional permissions by parameter
 
@@ -40,7 +41,7 @@ ${features.join('\n')}
 
 ## Cleaning up after lost machines
 
-\`chrootfile gc\` needs these permissions in each region it searches; only \`--delete\` needs the second line:
+\`chrootfile gc\` needs the permissions of the first line in each region it searches, and with \`--delete\` also those of the second line:
 
 - \`ec2:DescribeImages\`, \`ec2:DescribeSnapshots\`, \`ec2:DescribeVolumes\`, \`ec2:DescribeInstances\`; with \`--regions all\` \`ec2:DescribeRegions\`
 - \`ec2:DeregisterImage\`, \`ec2:DeleteSnapshot\`, \`ec2:DetachVolume\`, \`ec2:DeleteVolume\`

@@ -25,7 +25,7 @@ export const catalogue = {
     right: 'tasks:\n  packages: {description: The web server, run: apt-get install -y nginx}',
   },
   'duplicate-key': {
-    means: 'A map has the same key twice, so it is undefined which value counts.',
+    means: 'A map has the same key twice. YAML does not define which value counts.',
     wrong: 'tasks:\n  a: {run: echo one}\n  a: {run: echo two}',
     right: 'tasks:\n  a: {run: echo one}\n  b: {run: echo two}',
   },
@@ -67,13 +67,13 @@ export const catalogue = {
   },
   input: {
     means:
-      'The value of an input does not match its declaration: it has the wrong type, is not one of the allowed values, is too small or too large, or is too short for a secret.',
+      'The value of an input does not match its declaration: for example, it has the wrong type, or is not one of the allowed values. A secret must also have a minimum length.',
     wrong: 'inputs: {size: {type: integer, minimum: 1, default: 0}}\ntasks:\n  v: {uses: ec2.volume, with: {size: "{{ inputs.size }}"}}',
     right: 'inputs: {size: {type: integer, minimum: 1, default: 8}}\ntasks:\n  v: {uses: ec2.volume, with: {size: "{{ inputs.size }}"}}',
   },
   'inputs-file': {
     means:
-      'A file for `--inputs` whose name ends in `.env` has `NAME=value` lines, but one line has another form, such as `token: value`. The line is not printed because it may hold a secret.',
+      'A file for `--inputs` whose name ends in `.env` must consist of `NAME=value` lines, but one line has another form, such as `token: value`. chrootfile does not print the line, because it may contain a secret.',
     wrong: 'inputs: {token: {type: string, required: true, secret: true}}\ntasks:\n  a: {env: {TOKEN: "{{ inputs.token }}"}, run: ./fetch}',
     right: 'inputs: {token: {type: string, required: true, secret: true}}\ntasks:\n  a: {env: {TOKEN: "{{ inputs.token }}"}, run: ./fetch}',
     typed: ['--inputs wrong.env', '--inputs right.env'],
@@ -92,13 +92,13 @@ export const catalogue = {
     files: { 'library.yml': library },
   },
   limit: {
-    means: `The recipe exceeds a limit. A file has at most ${limitText(limits.fileBytes)}, and a recipe and its libraries have as many characters together. A recipe includes at most ${limitText(limits.modules)} libraries, nested ${limits.includeDepth} deep. It has at most ${limitText(limits.values)} values, nested ${limits.depth} deep; keys of ${limitText(limits.key)} characters; ${limitText(limits.tasks)} tasks, and ${limitText(limits.names)} names in all of them, counting instances; ${limits.chain} names in a row that refer to each other; and rendered values of ${limitText(limits.rendered)}.`,
+    means: `The recipe exceeds a limit. A file has at most ${limitText(limits.fileBytes)}, and a recipe and its libraries have as many characters together. A recipe includes at most ${limitText(limits.modules)} libraries, nested ${limits.includeDepth} deep. It has at most ${limitText(limits.values)} values, nested ${limits.depth} deep, and ${limitText(limits.tasks)} tasks with ${limitText(limits.names)} names in all, counting instances. A key has at most ${limitText(limits.key)} characters, and a rendered value at most ${limitText(limits.rendered)}. At most ${limits.chain} names refer to each other in a chain.`,
     wrong:
       'vars:\n  a: &a [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]\n  b: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a, *a]\n  c: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b, *b]\n  d: &d [*c, *c, *c, *c, *c, *c, *c, *c, *c, *c]\n  e: [*d, *d, *d, *d, *d, *d, *d, *d, *d, *d]\n  f: [*d, *d, *d, *d, *d, *d, *d, *d, *d, *d]\ntasks:\n  a: {run: "true"}',
     right: 'vars:\n  a: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]\ntasks:\n  a: {run: "true"}',
   },
   matrix: {
-    means: 'The matrix cannot be expanded: every axis is a list of short texts, numbers or booleans that are known before the run.',
+    means: 'The matrix cannot be expanded. An axis is a list of short strings, numbers or booleans, without duplicates, that are known before the run.',
     wrong: 'tasks:\n  a: {strategy: {matrix: {size: [8, 8]}}, run: "true"}',
     right: 'tasks:\n  a: {strategy: {matrix: {size: [8, 16]}}, run: "true"}',
   },
@@ -136,7 +136,7 @@ export const catalogue = {
   },
   number: {
     means:
-      'YAML reads `1.10` as the number 1.1, `0755` as 755 and `True` as true. Quote values of `env`, `vars`, a matrix and `outputs` that are meant as text.',
+      'YAML reads `1.10` as the number 1.1, `0755` as 755 and `True` as true. Quote such values in `env`, `vars`, a matrix and `outputs` if they are strings.',
     wrong: 'env: {GO_VERSION: 1.10}\ntasks:\n  a: {run: echo "$GO_VERSION"}',
     right: 'env: {GO_VERSION: "1.10"}\ntasks:\n  a: {run: echo "$GO_VERSION"}',
   },
@@ -148,17 +148,17 @@ export const catalogue = {
     files: { 'node_modules/@acme/images/package.json': '{"name": "@acme/images", "version": "1.0.0"}\n', 'node_modules/@acme/images/disk.yml': library },
   },
   pattern: {
-    means: 'A text does not have the required form, or a regular expression is invalid.',
+    means: 'A string does not have the required form, or a regular expression is invalid.',
     wrong: 'tasks:\n  disk: {uses: ec2.attachment, with: {volume: my-volume}}',
     right: 'tasks:\n  disk: {uses: ec2.attachment, with: {volume: vol-0123456789abcdef0}}',
   },
   range: {
-    means: 'A number is too small or too large, or a text or list is too short or too long.',
+    means: 'A number is too small or too large, or a string or list is too short or too long.',
     wrong: 'tasks:\n  v: {uses: ec2.volume, with: {size: 0}}',
     right: 'tasks:\n  v: {uses: ec2.volume, with: {size: 1}}',
   },
   release: {
-    means: 'Only resources are released, and only `needs` can name a release.',
+    means: '`NAME.released` requires a resource, and only `needs` can name a release.',
     wrong: 'tasks:\n  a: {run: "true"}\n  b: {needs: [a.released], run: "true"}',
     right: 'tasks:\n  a: {run: "true"}\n  b: {needs: [a], run: "true"}',
   },
@@ -169,13 +169,13 @@ export const catalogue = {
     right: 'tasks:\n  a:\n    run: |\n      if test -e /etc/os-release; then\n        cat /etc/os-release\n      fi',
   },
   'script-file': {
-    means: 'The file of a script cannot be read.',
+    means: 'The script in `run: {file: …}` or `undo` cannot be read.',
     wrong: 'tasks:\n  a: {run: {file: setpu.sh}}',
     right: 'tasks:\n  a: {run: {file: setup.sh}}',
     files: { 'setup.sh': 'true\n' },
   },
   secret: {
-    means: 'A secret would become visible: in a name, a tag, a condition, or an output that is printed.',
+    means: 'A secret would become visible, in a name, a tag, a condition, or a printed output.',
     wrong: 'inputs: {token: {type: string, secret: true}}\ntasks:\n  v: {uses: ec2.volume, with: {size: 8, tags: {token: "{{ inputs.token }}"}}}',
     right: 'inputs: {token: {type: string, secret: true}}\ntasks:\n  a: {env: {TOKEN: "{{ inputs.token }}"}, run: ./register.sh}',
   },
@@ -186,12 +186,12 @@ export const catalogue = {
     right: 'tasks:\n  a: {shell: [bash, -e], run: apt-get update}',
   },
   template: {
-    means: 'A text with `{{` is not a valid template. For literal braces, write `\\{{`, or set `template: false` in the task.',
+    means: 'A string with `{{` is not a valid template. For literal braces, write `\\{{`, or set `template: false` in the task.',
     wrong: 'tasks:\n  a: {run: "docker inspect -f {{.Id}} app"}',
     right: 'tasks:\n  a: {template: false, run: "docker inspect -f {{.Id}} app"}',
   },
   'template-word': {
-    means: 'A template uses a feature of Handlebars that recipes do not have. Templates have names, helpers, `#if`, `#unless` and `else`.',
+    means: 'A template uses a feature of Handlebars that recipes do not support. Templates consist of names, helpers, `#if`, `#unless` and `else`.',
     wrong: 'inputs: {names: {type: list, default: [nginx]}}\ntasks:\n  a: {run: "apt-get install {{#each inputs.names}}{{ this }} {{/each}}"}',
     right: 'inputs: {names: {type: list, default: [nginx]}}\ntasks:\n  a: {run: "apt-get install {{ quote inputs.names }}"}',
   },
@@ -201,7 +201,7 @@ export const catalogue = {
     right: 'tasks:\n  volume: {uses: ec2.volume, with: {size: 8}}\n  a: {run: "echo from {{ volume.id }}"}',
   },
   type: {
-    means: 'The value has the wrong type: for example, text instead of a list, or a number instead of text.',
+    means: 'The value has the wrong type: for example, a string instead of a list, or a number instead of a string.',
     wrong: 'tasks:\n  a: {run: "true"}\n  b: {needs: a, run: "true"}',
     right: 'tasks:\n  a: {run: "true"}\n  b: {needs: [a], run: "true"}',
   },
@@ -212,12 +212,12 @@ export const catalogue = {
     files: { 'library.yml': library },
   },
   'unknown-key': {
-    means: 'A key is not part of the recipe language at this place. The message names the right key if another tool has this one.',
+    means: 'The key does not exist at this place. If it is a key of another tool, the message names the key of chrootfile.',
     wrong: 'tasks:\n  a: {run: "true"}\n  b: {deps: [a], run: "true"}',
     right: 'tasks:\n  a: {run: "true"}\n  b: {needs: [a], run: "true"}',
   },
   'unknown-kind': {
-    means: '`uses` names a kind that does not exist; `chrootfile kinds` lists the kinds.',
+    means: '`uses` names a kind that does not exist. `chrootfile kinds` lists the kinds.',
     wrong: 'tasks:\n  v: {uses: ebs.volume, with: {size: 8}}',
     right: 'tasks:\n  v: {uses: ec2.volume, with: {size: 8}}',
   },
@@ -242,7 +242,7 @@ export const catalogue = {
     right: 'tasks:\n  volume: {uses: ec2.volume, with: {size: 8}}\n  disk:\n    uses: ec2.attachment\n    with:\n      volume: "{{ volume.id }}"',
   },
   'up-to-date': {
-    means: 'chrootfile could skip the task wrongly, or could never skip it.',
+    means: 'The task could be skipped although its work is not done, or could never be skipped.',
     wrong: 'tasks:\n  sys: {uses: chroot, with: {root: /srv/image}}\n  a: {in: sys, sources: [packages.txt], run: "true"}',
     right: 'tasks:\n  sys: {uses: chroot, with: {root: /srv/image}}\n  a: {in: sys, sources: [packages.txt], status: [test -x /usr/sbin/nginx], run: "true"}',
   },

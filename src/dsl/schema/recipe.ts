@@ -55,7 +55,7 @@ function topLevel(): Record<string, Schema> {
           endpoint: word('URL of the EC2 endpoint. Defaults to that of AWS.', 'endpoint: http://127.0.0.1:4566', { type: 'string' }),
           sts_endpoint: word('URL of the STS endpoint. Defaults to that of AWS.', 'sts_endpoint: http://127.0.0.1:4566', { type: 'string' }),
           tls_verify: word('Whether to verify the certificates of endpoints. Defaults to true.', 'tls_verify: false', { type: 'boolean' }),
-          max_attempts: word('Maximum number of attempts for a request that may be retried. Defaults to 10.', 'max_attempts: 20', {
+          max_attempts: word('Maximum number of attempts for a request that can be retried. Defaults to 10 on AWS.', 'max_attempts: 20', {
             type: 'integer',
             minimum: 1,
           }),
@@ -68,7 +68,7 @@ function topLevel(): Record<string, Schema> {
       additionalProperties: inputSchema(),
     }),
     vars: word(
-      'Variables: values that are used in several places. `{sh: …}` is the output of a command that runs once on the build host, before the first task.',
+      'Variables: named values to use in several places. `{sh: …}` is the output of a command that runs once on the build host, before the first task.',
       'vars: {image_name: "web-{{ run.timestamp }}"}',
       {
         type: 'object',
@@ -89,7 +89,7 @@ function topLevel(): Record<string, Schema> {
             recipe: word(
               `A built-in library (${Object.keys(builtInLibraries)
                 .map((name) => `\`${builtInReference(name)}\``)
-                .join(', ')}), the path of a library relative to this file, or \`npm:\` and a file of an npm package.`,
+                .join(', ')}), the path of a library relative to this file, or \`npm:PACKAGE/FILE\` for a file of an npm package.`,
               'recipe: "chrootfile:amazon_chroot"',
               { type: 'string', examples: Object.keys(builtInLibraries).map(builtInReference) },
             ),
@@ -109,7 +109,10 @@ function topLevel(): Record<string, Schema> {
       propertyNames: { pattern: taskNamePattern },
       additionalProperties: { $ref: '#/$defs/task' },
     }),
-    goals: tasksSchema('Tasks to run if the command line names none. Defaults to all tasks that are not `internal`.', 'goals: [image]'),
+    goals: tasksSchema(
+      'Tasks to run if the command line names none. Defaults to all tasks that are not `internal`, and those that `outputs` refer to.',
+      'goals: [image]',
+    ),
     outputs: word('Values that are printed at the end and stored in the folder of the run.', 'outputs: {image_id: "{{ image.id }}"}', {
       type: 'object',
       propertyNames: { pattern: namePattern },
@@ -129,10 +132,10 @@ function inputSchema(): Schema {
       description: word('What the value means, with its unit.', 'description: Root volume size in GiB', { type: 'string' }),
       default: word('Value if none is set.', 'default: 8', {}),
       required: word('Whether a value must be set.', 'required: true', { type: 'boolean' }),
-      enum: word('The values allowed.', 'enum: [bookworm, trixie]', { type: 'array', minItems: 1 }),
+      enum: word('Allowed values.', 'enum: [bookworm, trixie]', { type: 'array', minItems: 1 }),
       pattern: word('Regular expression that a string must match.', 'pattern: "^ami-"', { type: 'string' }),
-      minimum: word('Smallest number allowed.', 'minimum: 1', { type: 'number' }),
-      maximum: word('Largest number allowed.', 'maximum: 64', { type: 'number' }),
+      minimum: word('Smallest allowed number.', 'minimum: 1', { type: 'number' }),
+      maximum: word('Largest allowed number.', 'maximum: 64', { type: 'number' }),
       secret: word('If true, the value never appears in logs, reports, names or files.', 'secret: true', { type: 'boolean' }),
     },
   };
@@ -153,17 +156,20 @@ function assumeRoleSchema(): Schema {
         minimum: 900,
         maximum: 43_200,
       }),
-      policy: text('Policy, as JSON, that restricts what the role allows.', 'policy: "{…}"'),
+      policy: text('Policy in JSON that restricts what the role allows.', 'policy: "{…}"'),
       policy_arns: word('Managed policies that restrict what the role allows.', 'policy_arns: ["arn:aws:iam::aws:policy/AmazonEC2FullAccess"]', {
         type: 'array',
         items: { type: 'string' },
       }),
       tags: word('Tags of the session.', 'tags: {team: images}', { type: 'object', additionalProperties: { type: 'string' } }),
-      transitive_tag_keys: word('Keys of the tags that are passed on to roles assumed from this one.', 'transitive_tag_keys: [team]', {
+      transitive_tag_keys: word('Keys of the tags that roles assumed from this one inherit.', 'transitive_tag_keys: [team]', {
         type: 'array',
         items: { type: 'string' },
       }),
-      mfa_serial: text('Serial number or ARN of the MFA device. `CHROOTFILE_MFA_CODE` has the code.', 'mfa_serial: "arn:aws:iam::123456789012:mfa/me"'),
+      mfa_serial: text(
+        'Serial number or ARN of the MFA device. The environment variable `CHROOTFILE_MFA_CODE` provides the code.',
+        'mfa_serial: "arn:aws:iam::123456789012:mfa/me"',
+      ),
     },
   });
 }

@@ -98,14 +98,14 @@ export function taskSchema(kinds: readonly KindDeclaration[]): Schema {
         },
       ),
       undo: word(
-        'How to undo what the script did. It runs where the script ran: if the run fails, or (`when: always`) as soon as no remaining task needs it.',
+        'How to undo what the script did. It runs where the script ran: if the run fails, or (`when: always`) as soon as no remaining task uses it.',
         'undo: {run: vgchange -an build, when: always}',
         {
           type: 'object',
           required: ['run'],
           additionalProperties: false,
           properties: {
-            run: scriptSchema('Script that undoes the change. It must succeed when it runs twice.', 'run: vgchange -an build'),
+            run: scriptSchema('Script that undoes the change. It must be safe to run twice.', 'run: vgchange -an build'),
             when: word('When to undo: `failure` (the default) or `always`, which makes the task a resource.', 'when: always', {
               enum: ['failure', 'always'],
               default: 'failure',
@@ -113,11 +113,15 @@ export function taskSchema(kinds: readonly KindDeclaration[]): Schema {
           },
         },
       ),
-      interactive: word('If true, the script gets the terminal, which shows nothing else meanwhile. Without a terminal the task fails.', 'interactive: true', {
-        type: 'boolean',
-      }),
-      internal: word('If true, lists and recipes that include this one do not show the task.', 'internal: true', { type: 'boolean' }),
-      template: word('If false, `{{ }}` in `run` is not a template.', 'template: false', { type: 'boolean' }),
+      interactive: word(
+        'If true, the script gets the terminal, which shows nothing else until it ends. Without a terminal the task fails.',
+        'interactive: true',
+        {
+          type: 'boolean',
+        },
+      ),
+      internal: word('If true, lists do not show the task, and recipes that include this one cannot use it.', 'internal: true', { type: 'boolean' }),
+      template: word('If false, `{{ }}` in `run` stays as it is written.', 'template: false', { type: 'boolean' }),
     },
     dependentRequired: {
       with: ['uses'],
@@ -157,7 +161,7 @@ export function shellSchema(): Schema {
 
 /** The schema of a time limit. */
 export function timeoutSchema(): Schema {
-  return word('Maximum duration of the task. When it expires, the task fails.', 'timeout: 20m', durationSchema());
+  return word('Maximum duration of one attempt. When it expires, the attempt fails.', 'timeout: 20m', durationSchema());
 }
 
 /** The schema of attempts. */
@@ -177,37 +181,41 @@ export function retriesSchema(): Schema {
 
 function strategySchema(): Schema {
   const combinations = (text: string, example: string) => word(text, example, { type: 'array', items: { type: 'object', minProperties: 1 } });
-  return word('Runs the task once for each combination of the values of a matrix.', 'strategy: {matrix: {arch: [amd64, arm64]}}', {
-    type: 'object',
-    required: ['matrix'],
-    additionalProperties: false,
-    properties: {
-      matrix: word(
-        'Axes, each with a list of values or a template that gives one. `{{ matrix.AXIS }}` is the value of an instance.',
-        'matrix: {arch: [amd64, arm64]}',
-        {
-          type: 'object',
-          minProperties: 1,
-          propertyNames: { pattern: namePattern },
-          properties: {
-            include: combinations('Values to add to matching combinations, or combinations to add.', 'include: [{arch: arm64, grub: grub-efi-arm64}]'),
-            exclude: combinations('Combinations to leave out.', 'exclude: [{arch: arm64, release: bookworm}]'),
-          },
-          additionalProperties: {
-            type: ['array', 'string'],
-            pattern: templatePattern,
-            minItems: 1,
-            items: {
-              type: ['string', 'number', 'boolean'],
-              if: { type: 'string', not: { pattern: templatePattern } },
-              then: { pattern: axisValuePattern, patternErrorMessage: 'letters, digits, spaces and . _ + : @ / -' },
+  return word(
+    'How to run the task more than once: one instance for each combination of the values of a matrix.',
+    'strategy: {matrix: {arch: [amd64, arm64]}}',
+    {
+      type: 'object',
+      required: ['matrix'],
+      additionalProperties: false,
+      properties: {
+        matrix: word(
+          'Axes, each with a list of values or a template that gives one. `{{ matrix.AXIS }}` is the value of an instance.',
+          'matrix: {arch: [amd64, arm64]}',
+          {
+            type: 'object',
+            minProperties: 1,
+            propertyNames: { pattern: namePattern },
+            properties: {
+              include: combinations('Values to add to matching combinations, or combinations to add.', 'include: [{arch: arm64, grub: grub-efi-arm64}]'),
+              exclude: combinations('Combinations to leave out.', 'exclude: [{arch: arm64, release: bookworm}]'),
+            },
+            additionalProperties: {
+              type: ['array', 'string'],
+              pattern: templatePattern,
+              minItems: 1,
+              items: {
+                type: ['string', 'number', 'boolean'],
+                if: { type: 'string', not: { pattern: templatePattern } },
+                then: { pattern: axisValuePattern, patternErrorMessage: 'letters, digits, spaces and . _ + : @ / -' },
+              },
             },
           },
-        },
-      ),
-      max_parallel: word('Maximum number of instances that run at the same time.', 'max_parallel: 2', { type: 'integer', minimum: 1 }),
+        ),
+        max_parallel: word('Maximum number of instances that run at the same time.', 'max_parallel: 2', { type: 'integer', minimum: 1 }),
+      },
     },
-  });
+  );
 }
 
 function patternsSchema(text: string, example: string): Schema {

@@ -9,7 +9,7 @@ import { defineKind } from '../../runtime/engine/kind.js';
 export const grow = defineKind({
   name: 'disk.grow',
   summary: 'Grows a partition to the end of its disk, and the file system in it',
-  docs: 'Use it on a volume that is larger than its snapshot. It supports ext4, xfs and btrfs, mounted or not. If there is no free space behind the partition, nothing changes. Nothing is undone.',
+  docs: 'Use it on a volume that is larger than its snapshot. It supports ext4, xfs and btrfs, mounted or not. If there is no free space after the partition, nothing changes. Nothing is undone.',
   lifetime: 'step',
   in: 'none',
   tools: { sfdisk: 'fdisk', partx: 'util-linux', blkid: 'util-linux' },

@@ -7,7 +7,7 @@ import { defineKind } from '../../runtime/engine/kind.js';
 export const root = defineKind({
   name: 'disk.root',
   summary: 'Finds the root file system on a disk',
-  docs: 'Takes the only file system in a partition whose GPT type is "root". Otherwise takes the only file system that contains `/etc/os-release` or `/usr/lib/os-release`; links to these folders do not count. The task is a resource because its output `device` is valid only while the disk is attached. Nothing is undone. If the root file system is on LVM or in LUKS, open it with tasks of your own.',
+  docs: 'Takes the only file system in a partition whose GPT type is "root". Otherwise takes the only file system that contains `/etc/os-release` or `/usr/lib/os-release`; a /etc or /usr that is a link does not count. If the root file system is on LVM or in LUKS, open it with tasks of your own. The task is a resource because its output `device` is valid only while the disk is attached. Nothing is undone.',
   lifetime: 'resource',
   in: 'none',
   tools: { blkid: 'util-linux', unshare: 'util-linux', mount: 'mount' },

@@ -11,7 +11,7 @@ import { defineKind, type TaskContext } from '../../runtime/engine/kind.js';
 export const attachment = defineKind({
   name: 'ec2.attachment',
   summary: 'Attaches a volume to this machine; detaches it at the end',
-  docs: 'Runs on the same host take turns choosing a free device name. The task succeeds once the device node of the volume has appeared; the output `device` is its path.',
+  docs: 'Only one run at a time chooses a free device name on a host. The task succeeds once the device node of the volume has appeared; the output `device` is its path.',
   lifetime: 'resource',
   takesBack: 'detach the volume',
   in: 'none',

@@ -13,7 +13,7 @@ import { defineKind, type TaskContext } from '../../runtime/engine/kind.js';
 export const copy = defineKind({
   name: 'ec2.copy',
   summary: 'Copies an image to other regions in parallel',
-  docs: "Up to 20 copies run at a time. The image's own region is skipped, and so are duplicates. When one copy fails, the others are cancelled, and all copied images and their snapshots are deleted.",
+  docs: 'Up to 20 copies run at the same time. The region of the image and duplicates are skipped. When one copy fails, the others are cancelled, and all copied images and their snapshots are deleted.',
   lifetime: 'step',
   takesBack: 'deregister the copies and delete their snapshots',
   in: 'none',

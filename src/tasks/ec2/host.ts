@@ -12,7 +12,7 @@ export const host = defineKind({
   params: {
     type: 'object',
     additionalProperties: false,
-    properties: { instance_id: { type: 'string', pattern: '^i-[0-9a-f]+$', description: 'The instance, if the metadata service is not available' } },
+    properties: { instance_id: { type: 'string', pattern: '^i-[0-9a-f]+$', description: 'Id of the instance, for a machine without metadata service' } },
   },
   outputs: {
     type: 'object',

@@ -12,7 +12,7 @@ import { defineKind } from '../../runtime/engine/kind.js';
 export const image = defineKind({
   name: 'ec2.image',
   summary: 'Registers an image from a snapshot',
-  docs: 'One RegisterImage call sets all properties. Properties that are not set are copied from `source`, if it is set: architecture, virtualization, boot mode, ENA and SR-IOV support, TPM, metadata version, UEFI variables, and the other volumes. The image is deregistered when the run fails.',
+  docs: 'One RegisterImage call sets all properties. If `source` is set, it provides the properties that are not set: architecture, virtualization, boot mode, ENA and SR-IOV support, TPM, metadata version, UEFI variables, and the other volumes. The image is deregistered when the run fails.',
   lifetime: 'step',
   takesBack: 'deregister the image',
   in: 'none',

@@ -16,7 +16,7 @@ interface ProtectedNote {
 export const imageAttributes = defineKind({
   name: 'ec2.image_attributes',
   summary: 'Shares images and their snapshots; sets deprecation and protection',
-  docs: 'The settings apply to the images of all regions. Deregistration protection is set last, so that a failure before it can still be undone. Undo ends the protection; the other settings disappear with the images.',
+  docs: 'The settings apply to the images of all regions. Deregistration protection is set last, so that a failure before it can still be undone. Undo ends the protection; the other settings are deleted with the images.',
   lifetime: 'step',
   takesBack: 'end the protection',
   in: 'none',
@@ -52,7 +52,7 @@ export const imageAttributes = defineKind({
       organizational_units: { type: 'array', items: { type: 'string' }, description: 'ARNs of organizational units that may launch the images' },
       product_codes: { type: 'array', items: { type: 'string' }, description: 'Product codes' },
       snapshot_users: { type: 'array', items: { type: 'string', pattern: '^[0-9]{12}$' }, description: 'Accounts that may create volumes from the snapshots' },
-      snapshot_groups: { type: 'array', items: { enum: ['all'] }, description: '`all` makes the images public' },
+      snapshot_groups: { type: 'array', items: { enum: ['all'] }, description: '`all` makes the snapshots public' },
       deprecate_at: {
         type: 'string',
         pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?Z$',
@@ -66,7 +66,7 @@ export const imageAttributes = defineKind({
       force_delete_snapshot: { type: 'boolean', default: false, description: 'Whether `old_snapshots` are deleted once the run has succeeded' },
       deregistration_protection: {
         enum: ['enabled', 'enabled-with-cooldown'],
-        description: 'Deregistration protection; with a cooldown, it lasts 24 hours longer after it is disabled',
+        description: 'Deregistration protection; with a cooldown, it lasts until 24 hours after it is disabled',
       },
     },
   },

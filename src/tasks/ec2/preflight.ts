@@ -48,8 +48,8 @@ const params = {
 
 export const preflight = defineKind({
   name: 'ec2.preflight',
-  summary: 'Checks, before anything is created, whether the build could fail later',
-  docs: 'Checks the image name in every region, the source image and its snapshot, marketplace codes, sharing and encryption, block devices, and the location of this machine. Asks EC2, with DryRun calls, whether each call of the run is allowed. Reports all problems at once. The task changes nothing.',
+  summary: 'Checks for problems that would fail the build later, before anything is created',
+  docs: 'Checks the image name in every region, the source image and its snapshot, marketplace codes, sharing and encryption, block devices, and the location of this machine. Asks EC2 with DryRun calls whether each call of the run is allowed. Reports all problems at once. The task changes nothing.',
   lifetime: 'step',
   in: 'none',
   tools: {},

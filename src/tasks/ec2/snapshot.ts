@@ -8,8 +8,8 @@ import { defineKind } from '../../runtime/engine/kind.js';
 
 export const snapshot = defineKind({
   name: 'ec2.snapshot',
-  summary: 'Creates a snapshot of a volume, once everything that used it is released',
-  docs: 'Freezes `volume`: all tasks that use the attachment, mounts and chroots of the volume are planned, must succeed, and are released before the snapshot. The snapshot is deleted when the run fails.',
+  summary: 'Creates a snapshot of a volume, once everything that uses it is released',
+  docs: 'Freezes `volume`: adds all tasks that use the volume to the plan, and waits until they have succeeded and its chroots, mounts and attachment are released. The snapshot is deleted when the run fails.',
   lifetime: 'step',
   takesBack: 'delete the snapshot',
   in: 'none',

@@ -19,7 +19,7 @@ const limits = { bytes: 64 * 1024, entries: 64 };
 export const fstab = defineKind({
   name: 'mount.fstab',
   summary: "Mounts the other file systems of an image, as listed in the image's /etc/fstab",
-  docs: 'Mounts each entry that names a file system on the same disk by UUID, LABEL, PARTUUID or PARTLABEL, e.g. /boot and /boot/efi. It uses only the mount options that change what is visible, e.g. `ro` and `subvol`. A missing mount point is created, as systemd does at boot. An entry that cannot be mounted causes a warning with its line of the table, e.g. /dev/xvda2, which is another disk on this machine. Never mounted are `noauto` entries, swap, bind mounts, network file systems, other disks, and mount points outside the image.',
+  docs: 'Mounts each entry that names a file system on the same disk by UUID, LABEL, PARTUUID or PARTLABEL, e.g. /boot and /boot/efi. Uses only the mount options that change what is visible, e.g. `ro` and `subvol`. Creates missing mount points, as systemd does at boot. Warns about an entry that it cannot mount, with the line of the table; for example, /dev/xvda2 is another disk on this machine. Ignores `noauto` entries, swap, bind mounts, network file systems, other disks, and mount points outside the image.',
   lifetime: 'resource',
   takesBack: 'unmount them and everything below them',
   in: 'none',
@@ -40,12 +40,16 @@ export const fstab = defineKind({
     properties: {
       mounts: {
         type: 'array',
-        description: 'The mounts: `path` on the host, `device`, `type`',
+        description: 'The mounts',
         items: {
           type: 'object',
           additionalProperties: false,
           required: ['path', 'device', 'type'],
-          properties: { path: { type: 'string' }, device: { type: 'string' }, type: { type: 'string' } },
+          properties: {
+            path: { type: 'string', description: 'Mount point on the host' },
+            device: { type: 'string', description: 'The mounted device' },
+            type: { type: 'string', description: 'Type of the file system' },
+          },
         },
       },
     },
