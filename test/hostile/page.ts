@@ -22,14 +22,14 @@ const introduction = (date: string) => `# Hostile images and real provisioning
 This page shows how chrootfile behaves with hostile images, with hostile scripts, and with real packages.
 \`npm run test:hostile\` runs the cases, and \`npm run test:hostile -- --write\` writes this page. Last run: ${date}.
 
-Each case is one run that builds an image from an image of the embedded EC2 with \`recipes/lib/image_from_image.yml\`: two
-scripts in the chroot, an upload, a download, a snapshot and an image. A case passes when
+Each case is one run that builds an image from an image of the embedded EC2 with the library \`chrootfile:image_from_image\`. The run
+has two scripts in the chroot, an upload, a download, a snapshot and an image. A case passes when
 
 - the run succeeds, or fails with a message and exit code 1. Many cases must succeed, or must fail with a specific message;
 - the run ends. A case that takes longer than 60 seconds (10 minutes for packages) counts as hanging;
 - it prints no stack trace and no internal error;
 - nothing is left behind on the host, even without \`undo\`: no mount, process, loop device, device link, memory file,
-  lock or volume; and \`chrootfile undo --all\` finds nothing to undo;
+  lock or volume. \`chrootfile undo --all\` then finds nothing to undo;
 - the host is unchanged: \`/etc\`, a tree of files that links in the images point to, the host name, kernel
   settings, network devices, \`/dev\`;
 - the image of a successful run has a clean file system, contains what the case asks for, and contains nothing of

@@ -19,7 +19,7 @@ import { jsonOption, stateOption, type Verb } from '../../verbs.js';
 export const verb: Verb = (local, { exit }) => {
   local
     .command('check')
-    .description('find damage by crashes and power cuts: unreadable records, disks without a record, stale locks, dangling links')
+    .description('find damage from crashes and power cuts: unreadable records, disks without a record, stale locks, dangling links')
     .addOption(
       new Option(
         '--repair',
@@ -43,7 +43,7 @@ interface CheckOptions {
   readonly json: boolean;
 }
 
-/** `chrootfile local check`: finds damage by crashes and power cuts in the embedded EC2; returns the exit code. */
+/** `chrootfile local check`: finds damage from crashes and power cuts in the embedded EC2; returns the exit code. */
 async function checkLocal(options: CheckOptions): Promise<number> {
   const state = stateFolder(options.state);
   const changes = options.repair || options.deleteOrphans !== undefined;
