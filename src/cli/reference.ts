@@ -28,8 +28,8 @@ export function exampleOf(kind: AnyKind): string {
 export function undoOf(kind: AnyKind): string {
   if (kind.takesBack === undefined) return 'Nothing is undone.';
   return kind.lifetime === 'resource'
-    ? `When no task uses it any more, and when the run fails: ${kind.takesBack}.`
-    : `When the run fails: ${kind.takesBack}. When the run succeeds, the result is kept.`;
+    ? `As soon as no remaining task uses it, whether the run succeeds or fails: ${kind.takesBack}.`
+    : `If the run fails: ${kind.takesBack}. If it succeeds, the result is kept.`;
 }
 
 function rows(schema: Schema): ManualRow[] {

@@ -137,7 +137,8 @@ const lateFailures: readonly [title: string, rules: FaultRule[]][] = [
 
 suite('amazon_chroot', (test) => {
   test('every option of the builder is an input with its default, or stands in the table with what to do instead', () => {
-    const rows = [...readFileSync(join(repository, 'docs/coming-from-packer.md'), 'utf8').matchAll(/^\| `(\w+)` \| (yes|no) \| (.*?) ?\|$/gm)];
+    const page = readFileSync(join(repository, 'docs/coming-from-packer.md'), 'utf8');
+    const rows = [...page.matchAll(/^\| `(\w+)` \| (yes|no) \| (.*?) ?\|$/gm)];
     const table = new Map(rows.map(([, name = '', input = '', instead = '']) => [name, { input: input === 'yes', instead }]));
     assert.equal([...table.keys()].sort(), [...options].sort());
     const { inputs } = parse(readFileSync(library, 'utf8')) as { inputs: Record<string, { default?: unknown; required?: boolean }> };
@@ -149,6 +150,9 @@ suite('amazon_chroot', (test) => {
       if (defaults[name] === undefined) assert.ok(nothing, `${name} has a default that the builder has not: ${JSON.stringify(preset)}`);
       else assert.equal(preset, defaults[name], name);
     }
+    const [, further = ''] = /The library has further inputs: ([^.]*)\./.exec(page) ?? [];
+    const own = Object.keys(inputs).filter((name) => !table.has(name));
+    assert.equal([...further.matchAll(/`(\w+)`/g)].map(([, name = '']) => name).sort(), own.sort());
   });
 
   test(

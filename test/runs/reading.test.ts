@@ -126,7 +126,7 @@ fast    boolean  false
       assert.match(page, '    from  string; required\n        File or folder of the host, relative to the recipe\n');
       assert.ok(page.split('\n').every((line) => line.length <= 100));
       const volume = (await run(['kinds', 'ec2.volume'], { folder })).stdout;
-      assert.match(volume, /UNDO\n {4}When no task uses it any more, and when the run fails: delete the volume\.\n/);
+      assert.match(volume, /UNDO\n {4}As soon as no remaining task uses it, whether the run succeeds or fails: delete the volume\.\n/);
     }));
 
   test('init makes a recipe that is free of faults and runs as it is, for editors too; what is there stays', () =>
