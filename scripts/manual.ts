@@ -34,7 +34,7 @@ async function manual(): Promise<string> {
     '.B chrootfile\n.I command\n.RI [ options ]\n.RI [ arguments ]',
     '.SH DESCRIPTION',
     text(
-      'Runs the tasks of a recipe, a YAML file, in the order of their dependencies: creates a volume, attaches and mounts it, runs scripts in a chroot on it, and makes a snapshot and an image of it. Before it changes anything, it records on disk how to undo the change, so a failure, signal or crash leaves nothing behind.',
+      'Runs the tasks of a recipe, a YAML file, in the order of their dependencies: creates a volume, attaches and mounts it, runs scripts in a chroot on it, and creates a snapshot and an image from it. Before it changes anything, it records on disk how to undo the change, so a failure, signal or crash leaves nothing behind.',
     ),
     '.PP',
     text('Without an AWS account it works on an embedded EC2 on this machine. Most commands that change something need root.'),

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { messagesOf } from '../src/dsl/diagnostics/schema_errors.js';
 import { builtInLibraries } from '../src/dsl/recipe/built_in.js';
+import { helperNames } from '../src/dsl/syntax/template_helpers.js';
 import { fileSystemOn } from '../src/linux/block_devices.js';
 import { hostShell } from '../src/linux/command.js';
 import type { AnyKind, TaskContext } from '../src/runtime/engine/kind.js';
@@ -215,6 +216,12 @@ outputs: {image: "{{ ami.image_id }}"}
     const verbs = [...readme.matchAll(/chrootfile ([a-z]+)/g)].map(([, verb = '']) => verb);
     const help = execFileSync(join(repository, 'bin/chrootfile'), ['--help'], { encoding: 'utf8' });
     for (const verb of new Set(verbs)) assert.match(help, new RegExp(`^ {2}${verb}\\b`, 'm'), verb);
+  });
+
+  test('docs/language.md explains every helper of templates', () => {
+    const page = readFileSync(join(repository, 'docs/language.md'), 'utf8');
+    const explained = page.split('\n').flatMap((row) => (row.startsWith('| `{{ ') ? [...row.matchAll(/`\{\{ (\w+) [^`]*`/g)].map(([, name]) => name) : []));
+    assert.equal(explained.sort(), [...helperNames].sort());
   });
 
   test('the kind of CONTRIBUTING.md works as it stands there', () =>
