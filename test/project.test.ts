@@ -101,8 +101,8 @@ suite('the project', (test) => {
       for (const [name, property] of [...Object.entries(kind.params.properties), ...Object.entries(kind.outputs.properties)]) {
         assert.ok((property as { description?: string }).description, `${kind.name}.${name}`);
       }
-      assert.ok(kind.lifetime === 'resource' || kind.takesBack !== undefined || kind.undo === undefined);
-      assert.is(kind.undo === undefined, kind.takesBack === undefined, 'what is undone is told in the plan');
+      assert.ok(kind.lifetime === 'resource' || kind.undoes !== undefined || kind.undo === undefined);
+      assert.is(kind.undo === undefined, kind.undoes === undefined, 'what is undone is told in the plan');
     });
   }
 

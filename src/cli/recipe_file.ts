@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { join, relative, resolve } from 'node:path';
 import { type Diagnostic, RecipeError } from '../dsl/diagnostics/diagnostic.js';
 import type { Plan } from '../dsl/plan/plan.js';
+import { builtInLibraries, builtInReference } from '../dsl/recipe/built_in.js';
 import { type InputsFile, resolveInputs } from '../dsl/recipe/inputs.js';
 import { folderOf, loadModule, type Module } from '../dsl/recipe/module.js';
 import { unfitParameters } from '../dsl/resolve/known_parameters.js';
@@ -69,12 +70,21 @@ export function knownTo({ inputs }: Pick<LoadedRecipe, 'inputs'>): KnownBefore {
 /** Loads a recipe and its libraries without resolving names. */
 export function outlineOf(file: string): { module: Module; diagnostics: Diagnostic[] } {
   try {
-    return loadModule(file, language, { read, builtIn, resolvePackage, show: shown });
+    return loadModule(builtInFile(file) ?? file, language, { read, builtIn, resolvePackage, show: shown });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+    if (file.startsWith('chrootfile:')) throw new RecipeError([{ code: 'command-line', message: `there is no built-in library "${file}"`, help: builtInHelp }]);
     const help = 'name a recipe, e.g. chrootfile run base.yml, or create one with chrootfile init';
     throw new RecipeError([{ code: 'command-line', message: `cannot read ${file}: ${reasonOf(error)}`, help: file === defaultFile ? help : undefined }]);
   }
+}
+
+const builtInHelp = `the built-in libraries are ${Object.keys(builtInLibraries).map(builtInReference).join(', ')}`;
+
+/** The file of a built-in library: `chrootfile:cleanup`. */
+function builtInFile(file: string): string | undefined {
+  const name = Object.keys(builtInLibraries).find((each) => builtInReference(each) === file);
+  return name === undefined ? undefined : join(builtIn, `${name}.yml`);
 }
 
 function read(file: string, isTyped?: boolean): string {
@@ -91,7 +101,7 @@ function resolvePackage(name: string, folder: string): string {
  */
 export function fileAndTasks(words: readonly string[]): { file: string; tasks: string[] } {
   const [first, ...rest] = words;
-  if (first !== undefined && (/\.ya?ml$/.test(first) || first.includes('/') || statSync(first, { throwIfNoEntry: false })?.isFile()))
+  if (first !== undefined && (/\.ya?ml$|^chrootfile:/.test(first) || first.includes('/') || statSync(first, { throwIfNoEntry: false })?.isFile()))
     return { file: first, tasks: rest };
   return { file: defaultRecipe(), tasks: [...words] };
 }

@@ -26,10 +26,10 @@ export function exampleOf(kind: AnyKind): string {
 
 /** What happens to the things that a kind creates. */
 export function undoOf(kind: AnyKind): string {
-  if (kind.takesBack === undefined) return 'Nothing is undone.';
+  if (kind.undoes === undefined) return 'Nothing is undone.';
   return kind.lifetime === 'resource'
-    ? `As soon as no remaining task uses it, whether the run succeeds or fails: ${kind.takesBack}.`
-    : `If the run fails: ${kind.takesBack}. If it succeeds, the result is kept.`;
+    ? `As soon as no remaining task uses it, whether the run succeeds or fails: ${kind.undoes}.`
+    : `If the run fails: ${kind.undoes}. If it succeeds, the result is kept.`;
 }
 
 function rows(schema: Schema): ManualRow[] {

@@ -87,6 +87,19 @@ sys.released  <- whole
       );
     }));
 
+  test('list and check take a built-in library by its name', () =>
+    inFolder({}, async (folder) => {
+      const { stdout } = await run(['list', 'chrootfile:cleanup'], { folder });
+      assert.match(stdout, /^Removes host keys[\s\S]*\nchroot +string +required/);
+      assert.is((await run(['check', 'chrootfile:cleanup'], { folder })).stdout, 'chrootfile:cleanup: ok, 1 task\n');
+      const { code, stderr } = await run(['list', 'chrootfile:clean'], { folder });
+      assert.is(code, 2);
+      assert.match(
+        stderr,
+        /^error: there is no built-in library "chrootfile:clean" \[command-line\]\n {2}help: the built-in libraries are chrootfile:amazon_chroot, /,
+      );
+    }));
+
   test('list groups tasks by library, with descriptions, and names groups, outputs and inputs', () =>
     inFolder({ 'r.yml': recipe, 'lib.yml': library }, async (folder) => {
       assert.is(

@@ -75,6 +75,6 @@ function wrapped(text: string, indent: string): string[] {
 }
 
 function recordOf(kind: AnyKind) {
-  const { name, summary, docs, lifetime, params, outputs, freezes, takesBack, example, tools } = kind;
-  return { name, summary, docs, lifetime, in: kind.in, takes_back: takesBack, freezes, with: params, outputs, tools, example };
+  const { name, summary, docs, lifetime, params, outputs, freezes, undoes, example, tools } = kind;
+  return { name, summary, docs, lifetime, in: kind.in, undo: undoes, freezes, with: params, outputs, tools, example };
 }

@@ -13,7 +13,7 @@ export const verb: Verb = (program) => {
     .addOption(inputOption())
     .addOption(inputsOption())
     .addOption(jsonOption())
-    .addHelpText('after', '\nExamples:\n  chrootfile list recipes/base.yml')
+    .addHelpText('after', '\nExamples:\n  chrootfile list recipes/base.yml\n  chrootfile list chrootfile:cleanup')
     .action((file: string | undefined, options) => list(file ?? defaultRecipe(), options));
 };
 

@@ -63,7 +63,7 @@ function totalOf(plan: Plan): { creates: string[]; keeps: string[] } {
   const artifacts = new Set(kinds.filter((kind) => kind.artifacts !== undefined).map(({ name }) => name));
   const tasks = [...plan.tasks.values()];
   const creates = tasks.filter(({ task: { action } }) =>
-    action.type === 'kind' ? action.kind.takesBack !== undefined : action.type === 'run' && action.undo !== undefined,
+    action.type === 'kind' ? action.kind.undoes !== undefined : action.type === 'run' && action.undo !== undefined,
   );
   const keeps = creates.filter(({ task: { action } }) => action.type === 'kind' && artifacts.has(action.kind.name));
   return { creates: creates.map(({ id }) => id), keeps: keeps.map(({ id }) => id) };
@@ -91,7 +91,7 @@ function valuesOf(node: PlanNode, known: KnownBefore): string {
 
 function undoOf(node: PlanNode): string {
   const { action } = node.task.task;
-  if (action.type === 'kind') return action.kind.takesBack ?? 'nothing';
+  if (action.type === 'kind') return action.kind.undoes ?? 'nothing';
   if (action.type !== 'run' || action.undo === undefined) return 'nothing';
   const { script } = action.undo;
   const text = script.type === 'template' ? script.template.text : script.type === 'literal' ? String(script.value) : '';

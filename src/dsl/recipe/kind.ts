@@ -18,7 +18,7 @@ export interface KindDeclaration {
   /** A `resource` is released when nothing uses it any more; a `step` is undone only when the run fails. */
   readonly lifetime: 'step' | 'resource';
   /** What its undo does, e.g. `delete the volume`; for `plan`. Absent if nothing is undone. */
-  readonly takesBack?: string;
+  readonly undoes?: string;
   /** Whether the task must or must not have `in`. */
   readonly in: 'required' | 'none';
   /** Schema of `with`. Every property has a description with meaning and unit. */

@@ -32,7 +32,7 @@ export const chroot = defineKind({
   summary: 'Prepares a folder for commands that run in it; restores the folder at the end',
   docs: "The image gets a /dev of its own (it never sees the host's), a read-only /sys and an empty /run. Each task in the chroot has its own /proc, sees only its own processes, and has the image's hostname (`localhost` if it has none). It cannot change settings of the build host's kernel unless `privileged` is true. While the chroot exists, the files in `copy_files` replace the image's own files, which are restored at the end. They are copied again before each task. If a task writes to one of them, the change is dropped with a warning. If a task removes one, or replaces it with another file, link or folder, the image keeps that change, also with a warning. If the image has a link into /run at such a path, the file is placed at the link's target. Packages start no services unless `services` is true: a `/usr/sbin/policy-rc.d` that forbids it is placed in the same way. A root can have only one chroot with such files at a time.",
   lifetime: 'resource',
-  takesBack: "unmount everything below the root and restore the image's own files",
+  undoes: "unmount everything below the root and restore the image's own files",
   in: 'none',
   tools: { unshare: 'util-linux', setpriv: 'util-linux', mount: 'mount', blkid: 'util-linux' },
   params: {

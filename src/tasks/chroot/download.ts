@@ -19,7 +19,7 @@ export const download = defineKind({
   summary: 'Copies a file or a folder out of a chroot to the host',
   docs: 'Links in the path are resolved inside the image only, even while a process changes them. The copy keeps times, links, hard links between the copied files, holes and user extended attributes (`user.*`). It drops what would grant rights on the host: the files belong to the user who runs chrootfile. They have no file capabilities, no access control lists, and no set-user-ID or set-group-ID bits unless `mode` sets them. An existing target is replaced, and stays replaced when the run fails. A new target is deleted when the run fails.',
   lifetime: 'step',
-  takesBack: 'delete the copy',
+  undoes: 'delete the copy',
   in: 'required',
   tools: copyTools,
   params: {

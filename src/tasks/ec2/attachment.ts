@@ -13,7 +13,7 @@ export const attachment = defineKind({
   summary: 'Attaches a volume to this machine; detaches it at the end',
   docs: 'Only one run at a time chooses a free device name on a host. The task succeeds once the device node of the volume has appeared; the output `device` is its path.',
   lifetime: 'resource',
-  takesBack: 'detach the volume',
+  undoes: 'detach the volume',
   in: 'none',
   permissions: { always: ['ec2:AttachVolume', 'ec2:DescribeInstances', 'ec2:DescribeVolumes', 'ec2:DetachVolume'] },
   tools: { blkid: 'util-linux', losetup: 'mount', partx: 'util-linux' },

@@ -15,7 +15,7 @@ export const copy = defineKind({
   summary: 'Copies an image to other regions in parallel',
   docs: 'Up to 20 copies run at the same time. The region of the image and duplicates are skipped. When one copy fails, the others are cancelled, and all copied images and their snapshots are deleted.',
   lifetime: 'step',
-  takesBack: 'deregister the copies and delete their snapshots',
+  undoes: 'deregister the copies and delete their snapshots',
   in: 'none',
   tools: {},
   permissions: {

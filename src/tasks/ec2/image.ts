@@ -14,7 +14,7 @@ export const image = defineKind({
   summary: 'Registers an image from a snapshot',
   docs: 'One RegisterImage call sets all properties. If `source` is set, it provides the properties that are not set: architecture, virtualization, boot mode, ENA and SR-IOV support, TPM, metadata version, UEFI variables, and the other volumes. The image is deregistered when the run fails.',
   lifetime: 'step',
-  takesBack: 'deregister the image',
+  undoes: 'deregister the image',
   in: 'none',
   tools: {},
   permissions: {

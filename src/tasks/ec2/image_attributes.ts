@@ -18,7 +18,7 @@ export const imageAttributes = defineKind({
   summary: 'Shares images and their snapshots; sets deprecation and protection',
   docs: 'The settings apply to the images of all regions. Deregistration protection is set last, so that a failure before it can still be undone. Undo ends the protection; the other settings are deleted with the images.',
   lifetime: 'step',
-  takesBack: 'end the protection',
+  undoes: 'end the protection',
   in: 'none',
   tools: {},
   permissions: {

@@ -11,7 +11,7 @@ export const snapshot = defineKind({
   summary: 'Creates a snapshot of a volume, once everything that uses it is released',
   docs: 'Freezes `volume`: adds all tasks that use the volume to the plan, and waits until they have succeeded and its chroots, mounts and attachment are released. The snapshot is deleted when the run fails.',
   lifetime: 'step',
-  takesBack: 'delete the snapshot',
+  undoes: 'delete the snapshot',
   in: 'none',
   freezes: ['volume'],
   tools: {},

@@ -12,7 +12,7 @@ export const volume = defineKind({
   summary: 'Creates an EBS volume, empty or from a snapshot; deletes it at the end',
   docs: 'The volume is deleted as soon as no remaining task uses it, whether the run succeeds or fails.',
   lifetime: 'resource',
-  takesBack: 'delete the volume',
+  undoes: 'delete the volume',
   deletesDisk: true,
   in: 'none',
   tools: {},

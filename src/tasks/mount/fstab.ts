@@ -21,7 +21,7 @@ export const fstab = defineKind({
   summary: "Mounts the other file systems of an image, as listed in the image's /etc/fstab",
   docs: 'Mounts each entry that names a file system on the same disk by UUID, LABEL, PARTUUID or PARTLABEL, e.g. /boot and /boot/efi. Uses only the mount options that change what is visible, e.g. `ro` and `subvol`. Creates missing mount points, as systemd does at boot. Warns about an entry that it cannot mount, with the line of the table; for example, /dev/xvda2 is another disk on this machine. Ignores `noauto` entries, swap, bind mounts, network file systems, other disks, and mount points outside the image.',
   lifetime: 'resource',
-  takesBack: 'unmount them and everything below them',
+  undoes: 'unmount them and everything below them',
   in: 'none',
   tools: { mount: 'mount', umount: 'mount', blkid: 'util-linux' },
   params: {

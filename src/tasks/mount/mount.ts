@@ -20,7 +20,7 @@ export const mount = defineKind({
   summary: 'Mounts a file system; unmounts it, and everything below it, at the end',
   docs: 'If `path` is inside another mount of the run, its links are resolved inside that mount, so no link in an image leads to a folder of the host. Device nodes do not work on the mount (`nodev`). Programs that need them, such as debootstrap, require `options: [dev]`. An error in an ext2, ext3 or ext4 file system makes the mount read-only, whatever the image specifies.',
   lifetime: 'resource',
-  takesBack: 'unmount it and everything below it',
+  undoes: 'unmount it and everything below it',
   in: 'none',
   tools: { mount: 'mount', umount: 'mount', blkid: 'util-linux' },
   params: {
