@@ -1,41 +1,14 @@
-import { accessSync, constants, existsSync, readFileSync, statfsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, readFileSync, statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Plan } from '../dsl/plan/plan.js';
 import type { LinkedTask } from '../dsl/resolve/link.js';
 import { type KnownBefore, valueBefore } from '../dsl/resolve/matrix.js';
-import { systemProgram } from '../linux/command.js';
 import { localFolder } from './embedded_ec2.js';
 import { ExitError, exits } from './exit_codes.js';
 import type { PreparedRun } from './prepared_run.js';
 import { knownTo } from './recipe_file.js';
 import { printError } from './terminal/output.js';
-
-/** A program of the host, and the Debian package that has it. */
-export interface Tool {
-  readonly program: string;
-  readonly package: string;
-  /** Whether scripts of the host run it: they look in PATH. */
-  readonly onPath?: boolean;
-}
-
-/** What every run needs. */
-export const runTools: readonly Tool[] = [
-  { program: 'setpriv', package: 'util-linux' },
-  { program: 'unshare', package: 'util-linux' },
-  { program: 'mkfifo', package: 'coreutils' },
-];
-
-/** What the embedded EC2 needs. */
-export const localTools: readonly Tool[] = [
-  { program: 'setpriv', package: 'util-linux' },
-  { program: 'losetup', package: 'mount' },
-  { program: 'partx', package: 'util-linux' },
-  { program: 'blockdev', package: 'util-linux' },
-  { program: 'cp', package: 'coreutils' },
-];
-
-/** Programs that scripts of the host often run, and the package that has each. */
-const scriptPrograms: Readonly<Record<string, string>> = { mmdebstrap: 'mmdebstrap', debootstrap: 'debootstrap', 'ansible-playbook': 'ansible' };
+import { interactiveTool, localTools, mustHave, runTools, scriptTools, type Tool, toolList } from './tools.js';
 
 /** The tools that the tasks of a plan need, as far as the values of `with` are known. */
 export function toolsFor(plan: Plan, known: KnownBefore): Tool[] {
@@ -46,21 +19,20 @@ function toolsOf(linked: LinkedTask, known: KnownBefore): Tool[] {
   const { action, freshness, continueOnError } = linked.task;
   if (!isSureToRun(linked, known)) return [];
   if (action.type === 'kind') {
-    const tools = { ...action.kind.tools, ...action.kind.toolsFor?.(knownWith(linked, known)) };
-    return Object.entries(tools).map(([program, from]) => ({ program, package: from }));
+    return toolList({ ...action.kind.tools, ...action.kind.toolsFor?.(knownWith(linked, known)) });
   }
   if (action.type !== 'run') return [];
-  const asks = action.interactive ? [{ program: 'script', package: 'bsdutils' }] : [];
+  const asks = action.interactive ? [interactiveTool] : [];
   // A script that may not run, may fail, or installs what it needs reports a missing program itself.
   const text = action.script.type === 'template' ? action.script.template.text : action.script.type === 'literal' ? String(action.script.value) : '';
   const code = withoutMessages(text);
   const looksItself = /\binstall\b|\bPATH=|<</.test(code) || action.env.has('PATH') || linked.module.recipe.env.has('PATH');
   if (linked.in !== undefined || freshness !== undefined || continueOnError || looksItself) return asks;
   // Indented, it may be in a function or a branch that is not taken.
-  const called = Object.entries(scriptPrograms).filter(
-    ([program]) => new RegExp(`^(?:exec )?${program}\\s`, 'm').test(text) && !new RegExp(`(?:command -v|which|type|hash) +${program}\\b`).test(code),
+  const called = scriptTools.filter(
+    ({ program }) => new RegExp(`^(?:exec )?${program}\\s`, 'm').test(text) && !new RegExp(`(?:command -v|which|type|hash) +${program}\\b`).test(code),
   );
-  return [...asks, ...called.map(([program, from]) => ({ program, package: from, onPath: true }))];
+  return [...asks, ...called];
 }
 
 /** Whether the condition of a task is known to be true before the run, or it has none. */
@@ -150,29 +122,4 @@ export function gib(bytes: number): string {
 /** The folder, or the nearest one above it that exists. */
 export function existing(folder: string): string {
   return existsSync(folder) ? folder : existing(dirname(folder));
-}
-
-/** @throws ExitError with what to install, when this host lacks any of the tools. */
-export function mustHave(tools: readonly Tool[]): void {
-  const missing = missingTools(tools);
-  if (missing.length === 0) return;
-  const packages = [...new Set(missing.map((tool) => tool.package))].join(' ');
-  throw new ExitError(exits.host, `this host lacks ${missing.map((tool) => tool.program).join(', ')}\n  help: apt-get install ${packages}`);
-}
-
-/** Those of the tools that this host lacks. */
-export function missingTools(tools: readonly Tool[]): Tool[] {
-  const unique = new Map(tools.map((tool) => [tool.program, tool]));
-  return [...unique.values()].filter(({ program, onPath }) => (onPath ? !isOnPath(program) : systemProgram(program) === undefined));
-}
-
-function isOnPath(program: string): boolean {
-  return (process.env['PATH'] ?? '').split(':').some((folder) => {
-    try {
-      accessSync(join(folder, program), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
 }

@@ -69,6 +69,43 @@ suite('requirements', (test) => {
       assert.match(spawnSync(program, ['doctor'], { cwd: folder, encoding: 'utf8', env }).stdout, /^✔ programs: all /m);
     }));
 
+  test('doctor fails without a program that disk recipes need, and lists optional ones with their use and package', () =>
+    inFolder({}, (folder) => {
+      const doctor = (...missing: string[]) => {
+        const { status, stdout } = runIn(folder, missing.map(without).join('\n') || 'true', 'doctor', '--json');
+        const { findings } = JSON.parse(stdout) as { findings: { name: string; ok: boolean; detail: string; help?: string }[] };
+        const [required, optional] = ['programs', 'optional programs'].map((name) => findings.find((each) => each.name === name));
+        return { status, required, optional };
+      };
+      for (const program of ['mkfs.ext4', 'e2fsck', 'resize2fs', 'sfdisk', 'losetup']) {
+        const { status, required } = doctor(`$(readlink -f /usr/sbin/${program})`);
+        assert.is(status, 3, program);
+        assert.match(`${required?.ok} ${required?.detail}`, new RegExp(`^false missing: .*\\b${program}`));
+        assert.match(required?.help ?? '', /^apt-get install (e2fsprogs|fdisk|mount)$/);
+      }
+      const optional = [
+        ['mkfs.xfs', 'disk.filesystem with type xfs', 'xfsprogs'],
+        ['mkfs.btrfs', 'disk.filesystem with type btrfs', 'btrfs-progs'],
+        ['mkfs.vfat', 'disk.filesystem with type vfat', 'dosfstools'],
+        ['mmdebstrap', 'scripts that run it', 'mmdebstrap'],
+        ['debootstrap', 'scripts that run it', 'debootstrap'],
+        ['ansible-playbook', 'scripts that run it', 'ansible'],
+        ['script', 'tasks with "interactive"', 'bsdutils'],
+        ['qemu-img', '"local export" to qcow2', 'qemu-utils'],
+      ];
+      const none = doctor(...optional.flatMap(([program]) => [`/usr/sbin/${program}`, `/usr/bin/${program}`]));
+      assert.equal(none.optional, {
+        name: 'optional programs',
+        ok: true,
+        detail: 'none found',
+        help: optional.map(([program, use, from]) => `${program}, for ${use}: apt-get install ${from}`).join('\n    '),
+      });
+      assert.is(none.required?.ok, true);
+      const two = doctor('/usr/bin/debootstrap', '/usr/sbin/debootstrap', '/usr/bin/mmdebstrap');
+      assert.match(two.optional?.detail ?? '', /^mkfs\.xfs, .*found$/);
+      assert.match(two.optional?.help ?? '', /^mmdebstrap, for scripts that run it: apt-get install mmdebstrap$/m);
+    }));
+
   test('doctor names the AWS identity, and says as information that there is none or that the mirror does not answer', () =>
     withServer(async ({ env: served, folder }) => {
       const doctor = async (env: Readonly<Record<string, string>>) => {

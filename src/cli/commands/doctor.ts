@@ -2,16 +2,16 @@ import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs
 import { hostShell } from '../../linux/command.js';
 import { hasPool } from '../../local/pool.js';
 import { isUnfinished, listRuns } from '../../runtime/runs/run_folder.js';
-import { kinds } from '../../tasks/index.js';
 import { localFolder, openLocalEc2 } from '../embedded_ec2.js';
 import { exits } from '../exit_codes.js';
 import type { Finding } from '../finding.js';
 import { awsIdentity, debianMirror } from '../network_findings.js';
 import { counted } from '../reports/lines.js';
-import { existing, freeFor, gib, leastFree, localTools, loopDevicesMissing, loopHelp, missingTools, privilegedHelp, runTools } from '../requirements.js';
+import { existing, freeFor, gib, leastFree, loopDevicesMissing, loopHelp, privilegedHelp } from '../requirements.js';
 import { isRoot, stateFolder } from '../state.js';
 import { storeFindings } from '../store_findings.js';
 import { print, printJson, styled } from '../terminal/output.js';
+import { installing, missingTools, optionalTools, requiredTools, type Tool } from '../tools.js';
 import { jsonOption, stateOption, type Verb } from '../verbs.js';
 
 /** Declares `chrootfile doctor`. */
@@ -31,7 +31,7 @@ async function doctor(folder: string | undefined, json: boolean): Promise<number
   const findings = [
     root(),
     node(),
-    tools(),
+    ...tools(),
     ...(await kernel()),
     stateIs(state),
     disk(state),
@@ -61,20 +61,25 @@ function node(): Finding {
   return { name: 'node', ok, detail: process.versions.node, help: ok ? undefined : 'Node 20.19 or newer is needed' };
 }
 
-function tools(): Finding {
-  const all = [
-    ...runTools,
-    ...localTools,
-    ...kinds.flatMap((kind) => Object.entries(kind.tools as Record<string, string>).map(([program, from]) => ({ program, package: from }))),
+function tools(): Finding[] {
+  const missing = missingTools(requiredTools);
+  const names = (some: readonly Tool[]) => some.map((tool) => tool.program).join(', ');
+  const lacking = missingTools(optionalTools);
+  const found = optionalTools.filter((tool) => !lacking.includes(tool));
+  return [
+    {
+      name: 'programs',
+      ok: missing.length === 0,
+      detail: missing.length === 0 ? `all ${new Set(requiredTools.map((tool) => tool.program)).size} found` : `missing: ${names(missing)}`,
+      help: missing.length === 0 ? undefined : installing(missing),
+    },
+    {
+      name: 'optional programs',
+      ok: true,
+      detail: `${names(found) || 'none'} found`,
+      help: lacking.length === 0 ? undefined : lacking.map((tool) => `${tool.program}, for ${tool.use}: ${installing([tool])}`).join('\n    '),
+    },
   ];
-  const missing = missingTools(all);
-  const packages = [...new Set(missing.map((tool) => tool.package))].join(' ');
-  return {
-    name: 'programs',
-    ok: missing.length === 0,
-    detail: missing.length === 0 ? `all ${new Set(all.map((tool) => tool.program)).size} found` : `missing: ${missing.map((tool) => tool.program).join(', ')}`,
-    help: missing.length === 0 ? undefined : `apt-get install ${packages}`,
-  };
 }
 
 async function kernel(): Promise<Finding[]> {

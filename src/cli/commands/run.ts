@@ -8,11 +8,12 @@ import { cloudOf } from '../cloud.js';
 import { ExitError, exits } from '../exit_codes.js';
 import { findKept, type PreparedRun, prepareResume, prepareRun, type RunOptions } from '../prepared_run.js';
 import { fileAndTasks, knownTo } from '../recipe_file.js';
-import { mustBeAbleToMount, mustHave, mustHostVolumes, toolsFor } from '../requirements.js';
+import { mustBeAbleToMount, mustHostVolumes, toolsFor } from '../requirements.js';
 import { runSession } from '../session.js';
 import { isRoot, usualUmask } from '../state.js';
 import { hasPerson, print } from '../terminal/output.js';
 import { watchSignals } from '../terminal/signals.js';
+import { mustHave } from '../tools.js';
 import { bytes, count, duration, inputOption, inputsOption, stateOption, type Verb } from '../verbs.js';
 import { plan } from './plan.js';
 

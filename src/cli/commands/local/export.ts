@@ -8,6 +8,7 @@ import { localEc2, localFolder, openLocalEc2 } from '../../embedded_ec2.js';
 import { ExitError, exits } from '../../exit_codes.js';
 import { stateFolder } from '../../state.js';
 import { print } from '../../terminal/output.js';
+import { mustHave, qcow2Tool } from '../../tools.js';
 import { stateOption, type Verb } from '../../verbs.js';
 
 /** Declares `chrootfile local export`. */
@@ -27,6 +28,7 @@ export const verb: Verb = (local) => {
 
 /** `chrootfile local export`: writes the disk of an image to a raw or qcow2 file. */
 async function exportImage(image: string, file: string, folder: string | undefined): Promise<void> {
+  if (file.endsWith('.qcow2')) mustHave([qcow2Tool]);
   const state = stateFolder(folder);
   await openLocalEc2(state);
   const disk = diskOfImage(state, image);

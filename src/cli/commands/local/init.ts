@@ -3,10 +3,10 @@ import { draftPool, hasPool, openPool, type PoolType, takePool } from '../../../
 import { claimState } from '../../../runtime/runs/format.js';
 import { localFolder, mustBeIdle, runCommand, whilePoolStays } from '../../embedded_ec2.js';
 import { ExitError, exits } from '../../exit_codes.js';
-import { mustHave } from '../../requirements.js';
 import { isRoot, stateFolder } from '../../state.js';
 import { print } from '../../terminal/output.js';
 import { watchSignals } from '../../terminal/signals.js';
+import { mustHave } from '../../tools.js';
 import { bytes, stateOption, type Verb } from '../../verbs.js';
 
 /** Declares `chrootfile local init`. */

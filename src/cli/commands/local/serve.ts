@@ -10,11 +10,11 @@ import { isRegion } from '../../../local/request_identity.js';
 import { claimState } from '../../../runtime/runs/format.js';
 import { injectionOf, inUse, logTo, makeRoom, openLocalEc2, serverLock } from '../../embedded_ec2.js';
 import { ExitError, exits } from '../../exit_codes.js';
-import { localTools, mustHave } from '../../requirements.js';
 import { keepNote, newSecretKey, noteOf, type ServedNote } from '../../served_ec2.js';
 import { isRoot, stateFolder } from '../../state.js';
 import { print, printError } from '../../terminal/output.js';
 import { watchSignals } from '../../terminal/signals.js';
+import { localTools, mustHave } from '../../tools.js';
 import { jsonOption, stateOption, type Verb } from '../../verbs.js';
 
 /** Declares `chrootfile local serve`. */
