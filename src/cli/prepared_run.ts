@@ -8,7 +8,7 @@ import { findRun } from './find_run.js';
 import { inputsOf, type LoadedRecipe, loadRecipe, mustBePlaced, pair } from './recipe_file.js';
 import type { ReportFormat } from './reports/index.js';
 import { stateText } from './run_state.js';
-import { stateFolder } from './state.js';
+import { stateFolder, statePath } from './state.js';
 import type { FailureMode } from './terminal/debugging.js';
 
 /** The arguments and options of `chrootfile run`. */
@@ -54,7 +54,7 @@ export function prepareRun(file: string, goals: readonly string[], options: RunO
   const plan = makePlan(loaded.module, loaded.tasks, goals);
   mustBePlaced(plan);
   const inputs = inputsOf(loaded);
-  const folder = new RunFolder(stateFolder(options.state), newRunId(loaded.module.recipe.name, new Date()));
+  const folder = new RunFolder(statePath(options.state), newRunId(loaded.module.recipe.name, new Date()));
   return { loaded, plan, inputs, folder, done: new Map() };
 }
 

@@ -1,10 +1,10 @@
-import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import type { RunsJson } from '../../src/cli/schemas/runs.js';
 import { inFolder } from '../support/folder.js';
-import { finished, program, run, start } from '../support/program.js';
+import { finished, run, start } from '../support/program.js';
 import { suite } from '../support/suite.js';
 
 const recipe = `version: 1
@@ -114,16 +114,5 @@ suite('runs', (test) => {
       assert.equal(JSON.parse((await prune('--older', '0s', '--json')).stdout), { version: 1, dry_run: false, pruned: [{ run: bad, state: 'failed' }] });
       assert.equal(left(), [paused]);
       assert.is((await run(['undo', paused], { folder })).code, 0);
-    }));
-
-  test('as another user says where the runs of root are', () =>
-    inFolder({}, (folder) => {
-      const asNobody = spawnSync('setpriv', ['--reuid', '65534', '--regid', '65534', '--clear-groups', '--', program, 'runs'], {
-        cwd: '/',
-        encoding: 'utf8',
-        env: { PATH: process.env['PATH'], HOME: folder, XDG_STATE_HOME: folder },
-      });
-      const help = existsSync('/var/lib/chrootfile') ? '  help: runs of root are in /var/lib/chrootfile: sudo chrootfile runs\n' : '';
-      assert.is(asNobody.stdout, `no runs in ${folder}/chrootfile\n${help}`, asNobody.stderr);
     }));
 });

@@ -1,9 +1,9 @@
 import type { Command, Option } from 'commander';
 import type { InputDeclaration } from '../../dsl/recipe/inputs.js';
-import { isUnfinished, listRuns, type RunSummary } from '../../runtime/runs/run_folder.js';
+import { isUnfinished, listRuns, type RunFolder, type RunSummary } from '../../runtime/runs/run_folder.js';
 import { kinds } from '../../tasks/index.js';
 import { fileAndTasks, loadRecipe, outlineOf } from '../recipe_file.js';
-import { stateFolder } from '../state.js';
+import { closedIn, statePath } from '../state.js';
 import { print } from '../terminal/output.js';
 import type { Verb } from '../verbs.js';
 import { enterFolders } from '../working_folder.js';
@@ -146,16 +146,22 @@ function inputsOf(file: string, current: string): Candidate[] {
 }
 
 function runs(options: ReadonlyMap<string, string>, isWanted: (run: RunSummary) => boolean = () => true): Candidate[] {
-  const all = listRuns(stateFolder(options.get('state'))).map((run) => run.summary());
-  return all
+  return runsIn(options)
+    .map((run) => run.summary())
     .filter(isWanted)
     .reverse()
     .map(({ run, state, recipe }) => ({ value: run, text: `${state}, ${recipe}` }));
 }
 
 function logged(options: ReadonlyMap<string, string>, id: string): Candidate[] {
-  const run = listRuns(stateFolder(options.get('state'))).find((each) => each.id.startsWith(id));
+  const run = runsIn(options).find((each) => each.id.startsWith(id));
   return (run?.tasksLogged ?? []).map((value) => ({ value }));
+}
+
+/** The runs of the state folder, as far as this user may read it. */
+function runsIn(options: ReadonlyMap<string, string>): RunFolder[] {
+  const state = statePath(options.get('state'));
+  return closedIn(state, 'read') === undefined ? listRuns(state) : [];
 }
 
 function isShown(command: Command): boolean {

@@ -37,7 +37,7 @@ interface DestroyOptions {
 
 /** `chrootfile destroy`: deletes the images and snapshots that a successful run created, in every region. */
 async function destroy(id: string, options: DestroyOptions): Promise<number> {
-  const folder = findRun(stateFolder(options.state), id);
+  const folder = findRun(stateFolder(options.state, 'change'), id);
   await makeRoom(folder.state);
   const interruption = watchSignals();
   try {

@@ -1,6 +1,7 @@
 import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs';
 import { hostShell } from '../../linux/command.js';
 import { hasPool } from '../../local/pool.js';
+import { checkState } from '../../runtime/runs/format.js';
 import { isUnfinished, listRuns } from '../../runtime/runs/run_folder.js';
 import { localFolder, openLocalEc2 } from '../embedded_ec2.js';
 import { exits } from '../exit_codes.js';
@@ -8,7 +9,7 @@ import type { Finding } from '../finding.js';
 import { awsIdentity, debianMirror } from '../network_findings.js';
 import { counted } from '../reports/lines.js';
 import { existing, freeFor, gib, leastFree, loopDevicesMissing, loopHelp, privilegedHelp } from '../requirements.js';
-import { isRoot, stateFolder } from '../state.js';
+import { closedIn, isRoot, ownerOf, statePath, withSudo } from '../state.js';
 import { storeFindings } from '../store_findings.js';
 import { print, printJson, styled } from '../terminal/output.js';
 import { installing, missingTools, optionalTools, requiredTools, type Tool } from '../tools.js';
@@ -27,7 +28,8 @@ export const verb: Verb = (program, { exit }) => {
 
 /** `chrootfile doctor`: whether this host can run recipes, and what to install if it cannot. */
 async function doctor(folder: string | undefined, json: boolean): Promise<number> {
-  const state = stateFolder(folder);
+  const state = statePath(folder);
+  if (closedIn(state, 'read') === undefined) checkState(state);
   const findings = [
     root(),
     node(),
@@ -110,6 +112,8 @@ async function works(command: readonly string[]): Promise<string | undefined> {
 }
 
 function stateIs(state: string): Finding {
+  const closed = closedIn(state, 'change');
+  if (closed !== undefined) return { name: 'state', ok: false, detail: `${closed} belongs to ${ownerOf(closed)}`, help: withSudo(state) };
   const folder = existing(state);
   try {
     if (!statSync(folder).isDirectory()) throw new Error('not a folder');
@@ -152,6 +156,7 @@ async function store(state: string): Promise<Finding[]> {
 }
 
 function deadRuns(state: string): Finding {
+  if (closedIn(state, 'read') !== undefined) return { name: 'earlier runs', ok: true, detail: 'not checked: the state cannot be read' };
   const dead = listRuns(state)
     .map((run) => run.summary())
     .filter((run) => isUnfinished(run) && (run.open > 0 || run.state === 'unreadable'));

@@ -53,8 +53,9 @@ interface Row extends Omit<Leftover, 'attachments'> {
 
 /** `chrootfile gc`: finds leftovers of runs on lost machines by their tags, and deletes them with `--delete`; returns the exit code. */
 async function gc(options: GcOptions): Promise<number> {
-  const state = stateFolder(options.state);
   const cloud: Cloud = { provider: 'local', ...givenCloud(options) };
+  // It must know which runs are running here, wherever their resources are.
+  const state = stateFolder(options.state, cloud.provider === 'local' ? 'change' : 'read');
   const interruption = watchSignals();
   const { signal } = interruption;
   try {

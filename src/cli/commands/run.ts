@@ -85,6 +85,7 @@ async function run(file: string, goals: readonly string[], options: RunOptions):
   if (options.onFailure === 'ask' || options.onFailure === 'shell') mustHavePerson(`--on-failure ${options.onFailure}`);
   if (options.step) mustHavePerson('--step');
   if (options.manifest !== undefined) mustBeWritable(options.manifest);
+  if (options.resume !== undefined) mustBeRoot(`--resume ${options.resume}`);
   const prepared = options.resume === undefined ? prepareRun(file, goals, options) : prepareResume(options);
   checkHost(file, prepared, options);
   const interruption = watchSignals(options.timeout);
@@ -112,11 +113,16 @@ function mustHavePerson(what: string): void {
   throw new ExitError(exits.invalid, `${what} needs a terminal\n  help: use --on-failure keep, then chrootfile run --resume RUN on a terminal`);
 }
 
+/** @throws ExitError for any other user. @param what what is to be run. */
+function mustBeRoot(what: string): void {
+  if (!isRoot())
+    throw new ExitError(exits.host, `run needs root: it mounts file systems, attaches volumes and enters chroots\n  help: sudo chrootfile run ${what}`);
+}
+
 function checkHost(file: string, prepared: PreparedRun, options: RunOptions): void {
   const { plan, done } = prepared;
   const { sandbox } = options;
-  if (!isRoot())
-    throw new ExitError(exits.host, `run needs root: it mounts file systems, attaches volumes and enters chroots\n  help: sudo chrootfile run ${file}`);
+  mustBeRoot(file);
   mustBeAbleToMount(options.sandboxRefused);
   const holder = [...plan.tasks.values()].find((task) => task.lifetime === 'resource' && task.task.action.type === 'run' && task.in === undefined);
   if (!sandbox && holder !== undefined && !mounts().findLast(({ path }) => path === '/')?.shared) {

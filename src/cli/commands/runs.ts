@@ -1,11 +1,10 @@
-import { existsSync } from 'node:fs';
 import { Option } from 'commander';
 import { listRuns, type RunSummary } from '../../runtime/runs/run_folder.js';
 import { type RunResult, resultOf } from '../../runtime/runs/run_result.js';
 import { duration } from '../reports/lines.js';
 import { stateText } from '../run_state.js';
 import type { RunsJson } from '../schemas/runs.js';
-import { isRoot, stateFolder, systemState } from '../state.js';
+import { stateFolder } from '../state.js';
 import { print, printError, printJson, table } from '../terminal/output.js';
 import { count, jsonOption, stateOption, type Verb } from '../verbs.js';
 import { addPrune } from './runs/prune.js';
@@ -41,11 +40,7 @@ function runs({ state: named, failed, limit, json }: RunsOptions): void {
   const wanted = failed ? all.filter(({ run }) => !['running', 'succeeded', 'destroyed'].includes(run.state)) : all;
   const shown = wanted.slice(-(limit ?? wanted.length)).map(({ folder, run }) => ({ ...run, ...resultOf(folder) }));
   if (json) return printJson({ version: 1, runs: shown.map(recordOf) } satisfies RunsJson);
-  if (all.length === 0)
-    return print(
-      `no runs in ${state}`,
-      ...(isRoot() || named !== undefined || !existsSync(systemState) ? [] : [`  help: runs of root are in ${systemState}: sudo chrootfile runs`]),
-    );
+  if (all.length === 0) return print(`no runs in ${state}`);
   if (shown.length === 0) return print('no failed runs');
   print(...table([['RUN', 'STARTED (UTC)', 'TIME', 'STATE', 'OPEN', 'FAILED TASK', 'RECIPE'], ...shown.map(rowOf)]));
   for (const { error } of shown) if (error !== undefined) printError(`error: ${error}`);

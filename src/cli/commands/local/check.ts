@@ -45,7 +45,7 @@ interface CheckOptions {
 
 /** `chrootfile local check`: finds damage from crashes and power cuts in the embedded EC2; returns the exit code. */
 async function checkLocal(options: CheckOptions): Promise<number> {
-  const state = stateFolder(options.state);
+  const state = stateFolder(options.state, 'change');
   const changes = options.repair || options.deleteOrphans !== undefined;
   if (changes && !isRoot()) throw new ExitError(exits.host, 'this needs root\n  help: sudo chrootfile local check --repair');
   if (!existsSync(localFolder(state))) {

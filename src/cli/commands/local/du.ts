@@ -23,7 +23,7 @@ export const verb: Verb = (local) => {
 
 /** `chrootfile local du`: the size of each disk, and the space its sparse file takes. */
 async function diskUsage(folder: string | undefined, json: boolean): Promise<void> {
-  const ec2 = await openLocalEc2(stateFolder(folder));
+  const ec2 = await openLocalEc2(stateFolder(folder, 'change'));
   const disks = ec2.regions.flatMap((region) => {
     const store = ec2.storeOf(region);
     return [...store.list('volumes'), ...store.list('snapshots')].map(({ id }) => ({ id, region, disk: store.diskOf(id) }));

@@ -29,7 +29,7 @@ export const verb: Verb = (local) => {
 /** `chrootfile local export`: writes the disk of an image to a raw or qcow2 file. */
 async function exportImage(image: string, file: string, folder: string | undefined): Promise<void> {
   if (file.endsWith('.qcow2')) mustHave([qcow2Tool]);
-  const state = stateFolder(folder);
+  const state = stateFolder(folder, 'change');
   await openLocalEc2(state);
   const disk = diskOfImage(state, image);
   const target = resolve(file);

@@ -25,7 +25,7 @@ export function listing(what: Listed): { readonly verb: Verb } {
 
 /** `chrootfile local images|volumes|snapshots`: lists the contents of the embedded EC2. */
 async function listLocal(what: Listed, folder: string | undefined, json: boolean): Promise<void> {
-  const state = stateFolder(folder);
+  const state = stateFolder(folder, 'change');
   const ec2 = await openLocalEc2(state);
   const all = ec2.regions.flatMap((region) => {
     const store = ec2.storeOf(region);

@@ -22,7 +22,7 @@ export const verb: Verb = (local) => {
 
 /** `chrootfile local reset`: deletes all images, snapshots and volumes of the embedded EC2, and its pool. */
 async function resetLocal(folder: string | undefined, yes: boolean): Promise<void> {
-  const state = stateFolder(folder);
+  const state = stateFolder(folder, 'change');
   const root = localFolder(state);
   if (existsSync(state)) await makeRoom(state);
   await whilePoolStays(state, async () => {

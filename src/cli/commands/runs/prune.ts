@@ -42,7 +42,7 @@ interface PruneOptions {
 async function prune({ older, keep, ...options }: PruneOptions): Promise<void> {
   if (older === undefined && keep === undefined)
     throw new ExitError(exits.invalid, 'prune needs --older or --keep\n  help: chrootfile runs prune --older 30d --keep 20');
-  const all = listRuns(stateFolder(options.state));
+  const all = listRuns(stateFolder(options.state, options.dryRun ? 'read' : 'change'));
   const before = Date.now() - (older ?? 0);
   const old = all.slice(0, Math.max(0, all.length - (keep ?? 0))).filter((run) => older === undefined || Date.parse(run.summary().started) < before);
   const pruned: { run: string; state: RunState }[] = [];
