@@ -1,7 +1,9 @@
+import { homedir } from 'node:os';
 import type { Command, Option } from 'commander';
 import type { InputDeclaration } from '../../dsl/recipe/inputs.js';
 import { isUnfinished, listRuns, type RunFolder, type RunSummary } from '../../runtime/runs/run_folder.js';
 import { kinds } from '../../tasks/index.js';
+import { ExitError } from '../exit_codes.js';
 import { fileAndTasks, loadRecipe, outlineOf } from '../recipe_file.js';
 import { closedIn, statePath } from '../state.js';
 import { print } from '../terminal/output.js';
@@ -15,8 +17,13 @@ export const verb: Verb = (program, { programFor }) => {
     .command('complete', { hidden: true })
     .argument('[words...]')
     .action(async (words: string[]) => {
-      const own = enterFolders(words);
-      complete(await programFor(own.slice(0, -1)), own);
+      const [before, current] = [words.slice(0, -1), words.at(-1) ?? ''];
+      const isFolder = before.at(-1) === '-C' && !before.includes('--');
+      const base = process.cwd();
+      const own = entered(isFolder ? before.slice(0, -1) : before);
+      if (own === undefined) return;
+      const found = isFolder ? [folders] : candidates(await programFor(own), own, current);
+      for (const { value, text = '' } of found) print(`${value}\t${value.startsWith(':') ? from(base) : text.replace(/\s+/g, ' ')}`);
     });
 };
 
@@ -26,18 +33,29 @@ interface Candidate {
   readonly text?: string | undefined;
 }
 
-/** Asks the shell to offer names of files too. */
+/** Asks the shell to offer names of files, or of folders, too. */
 const files: Candidate = { value: ':files' };
+const folders: Candidate = { value: ':folders' };
 
-/**
- * Prints the words that fit in place of the last one, for the completion scripts: one line each, with a tab and a
- * description; `:files` means names of files. A recipe with errors offers nothing.
- */
-function complete(program: Command, words: readonly string[]): void {
-  const found = candidates(program, words.slice(0, -1), words.at(-1) ?? '');
-  for (const { value, text = '' } of found) print(`${value}\t${text.replace(/\s+/g, ' ')}`);
+/** The words without those of `-C`, whose folders are entered; undefined where that fails. The shell has not expanded `~`. */
+function entered(words: readonly string[]): string[] | undefined {
+  try {
+    return enterFolders(words.map((word) => word.replace(/^(-C)?~(?=\/|$)/, `$1${homedir()}`)));
+  } catch (error) {
+    if (error instanceof ExitError) return undefined;
+    throw error;
+  }
 }
 
+/** Where the shell finds the names of files: the folder of `-C`; empty for that of the shell. */
+function from(base: string): string {
+  return process.cwd() === base ? '' : process.cwd();
+}
+
+/**
+ * The words that fit at the cursor, for the completion scripts, which print one a line, with a tab and a description. For
+ * files and folders, the folder follows the tab. A recipe with errors offers nothing.
+ */
 function candidates(program: Command, before: readonly string[], current: string): Candidate[] {
   let command = program;
   let at = 0;
@@ -46,14 +64,14 @@ function candidates(program: Command, before: readonly string[], current: string
     if (sub === undefined) break;
     command = sub;
   }
-  if (command.commands.length > 0)
-    return at < before.length ? [] : command.commands.filter(isShown).map((sub) => ({ value: sub.name(), text: sub.description() }));
   if (['run', 'plan'].includes(command.name()) && before.includes('--')) return [files];
   const { options, positional, open } = read(command, before.slice(at));
   if (open !== undefined) return ofOption(open, current, positional, options);
   if (current.startsWith('-')) {
     return command.options.filter((option) => !option.hidden).map((option) => ({ value: option.long ?? option.short ?? '', text: option.description }));
   }
+  if (command.commands.length > 0)
+    return positional.length > 0 ? [] : command.commands.filter(isShown).map((sub) => ({ value: sub.name(), text: sub.description() }));
   return ofArgument(command.name(), positional, options);
 }
 

@@ -15,22 +15,28 @@ export const verb: Verb = (program) => {
 /** Scripts that complete by asking the program itself: it knows recipes, inputs and runs. */
 const scripts = {
   bash: `_chrootfile() {
-  local line=\${COMP_LINE:0:COMP_POINT} words value text
-  read -ra words <<< "$line"
+  local line=\${COMP_LINE:0:COMP_POINT} words value text action
+  # Without -r: a backslash quotes a blank in a name.
+  read -a words <<< "$line"
   [[ $line == *[[:space:]] ]] && words+=("")
   # bash splits words at "=" too, and replaces only what follows the last one.
   local current=\${words[-1]} cut=""
   [[ $current == *=* ]] && cut=\${current%"\${current##*=}"}
   COMPREPLY=()
   while IFS=$'\\t' read -r value text; do
-    if [[ $value == :files ]]; then
+    if [[ $value == :* ]]; then
       compopt -o filenames
-      while IFS= read -r value; do COMPREPLY+=("$value"); done < <(compgen -f -- "$current")
+      [[ $value == :folders ]] && action=-d || action=-f
+      # bash marks folders only where it is itself.
+      while IFS= read -r value; do
+        [[ -n $text && -d $text/$value ]] && value+=/
+        COMPREPLY+=("$value")
+      done < <(cd -- "\${text:-.}" && compgen "$action" -- "$current")
     elif [[ $value == "$current"* ]]; then
       COMPREPLY+=("\${value#"$cut"}")
     fi
   done < <("\${words[0]}" complete -- "\${words[@]:1}" 2>/dev/null)
-  [[ \${#COMPREPLY[@]} == 1 && \${COMPREPLY[0]} == *= ]] && compopt -o nospace
+  [[ \${#COMPREPLY[@]} == 1 && \${COMPREPLY[0]} == *[=/] ]] && compopt -o nospace
   return 0
 }
 complete -F _chrootfile chrootfile`,
@@ -40,11 +46,12 @@ _chrootfile() {
   local value text line
   while IFS= read -r line; do
     value=\${line%%$'\\t'*} text=\${line#*$'\\t'}
-    if [[ $value == :files ]]; then _files
+    if [[ $value == :files ]]; then _files \${text:+-W} \${text:+$text}
+    elif [[ $value == :folders ]]; then _files -/ \${text:+-W} \${text:+$text}
     elif [[ $value == *= ]]; then compadd -S '' -- "$value"
     else found+=("\${value//:/\\\\:}:$text")
     fi
-  done < <("\${words[1]}" complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null)
+  done < <("\${words[1]}" complete -- "\${(@Q)words[2,CURRENT]}" 2>/dev/null)
   (( $#found )) && _describe -t values 'chrootfile' found
   return 0
 }
@@ -53,8 +60,17 @@ if [[ $funcstack[1] == _chrootfile ]]; then _chrootfile; else compdef _chrootfil
   fish: `function __chrootfile_complete
   set -l words (commandline -opc) (commandline -ct)
   for line in (command $words[1] complete -- $words[2..] 2>/dev/null)
-    if string match -q ':files*' -- $line
-      __fish_complete_path (commandline -ct)
+    set -l parts (string split \\t -- $line)
+    if test "$parts[1]" = :folders -o "$parts[1]" = :files
+      # Names are those of the folder that -C names, if it does.
+      set -l here $PWD
+      test -n "$parts[2]" && builtin cd $parts[2]
+      if test "$parts[1]" = :files
+        __fish_complete_path (commandline -ct)
+      else
+        __fish_complete_directories (commandline -ct) ''
+      end
+      builtin cd $here
     else
       echo $line
     end
