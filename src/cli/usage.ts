@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import { Command, Help, type Option } from 'commander';
 import { nearest } from '../dsl/diagnostics/suggest.js';
 import { ExitError, exits } from './exit_codes.js';
+import { plural } from './reports/lines.js';
 
 /** A command of the program whose usage errors have exit code 2 and the form of all other errors. */
 export class ProgramCommand extends Command {
@@ -49,7 +50,7 @@ function reworded(command: Command, message: string, code: string): UsageError {
       return { what: `option ${first} needs a value`, help: `${pathOf(command)} --help` };
     case 'commander.excessArguments': {
       const extra = command.args.slice(command.registeredArguments.length);
-      return { what: `unexpected argument${extra.length === 1 ? '' : 's'} ${extra.map((word) => `"${word}"`).join(', ')}`, help: usage };
+      return { what: `unexpected ${plural(extra.length, 'argument')} ${extra.map((word) => `"${word}"`).join(', ')}`, help: usage };
     }
     case 'commander.invalidArgument': {
       const [option, value] = message.startsWith('error: option') ? [first, second] : [`<${second}>`, first];

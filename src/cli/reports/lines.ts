@@ -21,7 +21,12 @@ export function clock(seconds: number): string {
 
 /** `1 task`, `2 tasks`. */
 export function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+  return `${count} ${plural(count, noun)}`;
+}
+
+/** `task` for one, `tasks` for any other number. */
+export function plural(count: number, noun: string): string {
+  return count === 1 ? noun : `${noun}s`;
 }
 
 /** The first names of many, so that they fit a line: `a, b, c and 12 more`. */
