@@ -3,10 +3,12 @@ import { dirname } from 'node:path';
 import type { Plan } from '../dsl/plan/plan.js';
 import type { LinkedTask } from '../dsl/resolve/link.js';
 import { type KnownBefore, valueBefore } from '../dsl/resolve/matrix.js';
+import { hostShell } from '../linux/command.js';
 import { localFolder } from './embedded_ec2.js';
 import { ExitError, exits } from './exit_codes.js';
 import type { PreparedRun } from './prepared_run.js';
 import { knownTo } from './recipe_file.js';
+import { isRoot } from './state.js';
 import { printError } from './terminal/output.js';
 import { interactiveTool, localTools, mustHave, runTools, scriptTools, type Tool, toolList } from './tools.js';
 
@@ -65,16 +67,32 @@ export function canAdminister(): boolean {
   return ((BigInt(`0x${effective}`) >> 21n) & 1n) === 1n;
 }
 
-/** @throws ExitError where this process may not mount. @param refused whether the launcher tried and failed. */
-export function mustBeAbleToMount(refused: boolean): void {
-  if (!refused && canAdminister()) return;
-  const why = canAdminister() ? 'the system refuses a mount namespace' : 'this process does not have CAP_SYS_ADMIN';
-  throw new ExitError(exits.host, `namespaces: ${why}\n  help: ${privilegedHelp}`);
+/** Why this process cannot have a mount namespace. */
+export function whyNoNamespace(): string {
+  return canAdminister() ? 'the system refuses a mount namespace' : 'this process does not have CAP_SYS_ADMIN';
 }
 
-/** Why there are no loop devices; undefined where there are. */
-export function loopDevicesMissing(): string | undefined {
-  return existsSync('/dev/loop-control') ? undefined : 'no /dev/loop-control';
+/** @throws ExitError where this process may not mount. @param refused whether an attempt has failed. */
+export function mustBeAbleToMount(refused: boolean): void {
+  if (refused || !canAdminister()) throw new ExitError(exits.host, `namespaces: ${whyNoNamespace()}\n  help: ${privilegedHelp}`);
+}
+
+/** Why no disk can be attached; undefined where one can. Only root can find out all reasons. */
+export async function loopDevicesMissing(): Promise<string | undefined> {
+  if (!existsSync('/dev/loop-control')) return 'no /dev/loop-control';
+  if (!isRoot()) return undefined;
+  try {
+    const free = (await hostShell.run(['losetup', '--find'])).trim();
+    return existsSync(free) ? undefined : `the next one, ${free}, is not in this /dev`;
+  } catch (error) {
+    return (error as Error).message.split('\n').at(-1)?.trim();
+  }
+}
+
+/** @throws ExitError where no disk can be attached. */
+export async function mustHaveLoopDevices(): Promise<void> {
+  const missing = await loopDevicesMissing();
+  if (missing !== undefined) throw new ExitError(exits.host, `loop devices: ${missing}\n  help: ${loopHelp}`);
 }
 
 /** Help for a machine without loop devices. */
@@ -94,15 +112,14 @@ export function freeFor(state: string): number {
  * Warns where the volumes of a plan may not fit.
  * @throws ExitError where the embedded EC2 cannot attach volumes here, or there is hardly any room for them.
  */
-export function mustHostVolumes({ plan, loaded, folder: { state } }: Pick<PreparedRun, 'plan' | 'loaded' | 'folder'>): void {
+export async function mustHostVolumes({ plan, loaded, folder: { state } }: Pick<PreparedRun, 'plan' | 'loaded' | 'folder'>): Promise<void> {
   const known = knownTo(loaded);
   const volumes = [...plan.tasks.values()].filter(
     (task) => task.task.action.type === 'kind' && task.task.action.kind.name === 'ec2.volume' && isSureToRun(task, known),
   );
   if (volumes.length === 0) return;
   mustHave(localTools);
-  const missing = loopDevicesMissing();
-  if (missing !== undefined) throw new ExitError(exits.host, `loop devices: ${missing}\n  help: ${loopHelp}`);
+  await mustHaveLoopDevices();
   const free = freeFor(state);
   if (free < leastFree)
     throw new ExitError(
@@ -111,12 +128,13 @@ export function mustHostVolumes({ plan, loaded, folder: { state } }: Pick<Prepar
     );
   const planned = volumes.reduce((sum, task) => sum + (Number(knownWith(task, known)['size']) || 0), 0) * 1024 * mib;
   if (planned > free)
-    printError(`warning: volumes of ${gib(planned)} are planned and ${gib(free)} are free in ${state}; volumes are sparse, so this may be enough`);
+    printError(`warning: volumes of ${sizeText(planned)} are planned and ${sizeText(free)} are free in ${state}; volumes are sparse, so this may be enough`);
 }
 
-/** A size in GiB, as text. */
-export function gib(bytes: number): string {
-  return `${(bytes / 2 ** 30).toFixed(1).replace(/\.0$/, '')} GiB`;
+/** `1.5 GiB`, or `200 MiB` for less than one. */
+export function sizeText(bytes: number): string {
+  const [size, unit] = bytes < 2 ** 30 ? [bytes / mib, 'MiB'] : [bytes / 2 ** 30, 'GiB'];
+  return `${size.toFixed(1).replace(/\.0$/, '')} ${unit}`;
 }
 
 /** The folder, or the nearest one above it that exists. */

@@ -23,8 +23,22 @@ export function stateFolder(folder: string | undefined, use: 'read' | 'change' =
     const verb = need === 'read' ? 'read' : 'changed';
     throw new ExitError(exits.host, `the state in ${state} cannot be ${verb}: ${what} belongs to ${ownerOf(closed)}\n  help: ${withSudo(state)}`);
   }
+  if (use === 'change' && isReadOnly(state))
+    throw new ExitError(
+      exits.host,
+      `the state in ${state} cannot be changed: its file system is read-only\n  help: name another folder with --state or CHROOTFILE_STATE`,
+    );
   checkState(state);
   return state;
+}
+
+function isReadOnly(state: string): boolean {
+  try {
+    accessSync(visible(state), constants.W_OK);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EROFS';
+  }
 }
 
 /** The named state folder; else the system's for root; else the user's own, or the system's if only that exists. */

@@ -1,9 +1,9 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { inFolder } from '../support/folder.js';
-import { noAccount, program, run } from '../support/program.js';
+import { followed, noAccount, program, run } from '../support/program.js';
 import { withServer } from '../support/served.js';
 import { suite } from '../support/suite.js';
 
@@ -57,6 +57,40 @@ suite('requirements', (test) => {
         runIn(folder, 'mount -t tmpfs none d; cp -a /dev/null d/; mkdir d/shm; mount --bind d /dev', 'doctor').stdout,
         '✖ loop devices: no /dev/loop-control\n',
       );
+    }));
+
+  test('a container that has no nodes of new loop devices is told so before the first task', () =>
+    inFolder({ 'r.yml': volume }, (folder) => {
+      const prepare =
+        'mkdir -p d; mount -t tmpfs none d; cp -a /dev/null /dev/zero /dev/urandom /dev/random /dev/tty /dev/loop-control d/; mkdir d/shm; mount --bind d /dev';
+      const ended = runIn(folder, prepare, 'run', 'r.yml');
+      const why =
+        /^error: loop devices: the next one, \/dev\/loop\d+, is not in this \/dev\n {2}help: modprobe loop; a container also needs --privileged -v \/dev:\/dev\n$/;
+      assert.match(ended.stderr, why);
+      assert.equal([ended.status, existsSync(join(folder, 'first'))], [3, false]);
+      const init = runIn(folder, prepare, 'local', 'init', '--size', '1G');
+      assert.match(init.stderr, why);
+      assert.equal([init.status, existsSync(join(folder, 'state/local.img'))], [3, false]);
+      const refused = 'mount -t tmpfs none d; cp -a /dev/null d/; mknod -m 0 d/loop-control c 10 254; mkdir d/shm; mount --bind d /dev';
+      assert.match(runIn(folder, refused, 'run', 'r.yml').stderr, /^error: loop devices: losetup: cannot find an unused loop device: .*\n/);
+    }));
+
+  test('without CAP_SYS_ADMIN doctor, local init and local serve say so in the words of run', () =>
+    inFolder({}, async (folder) => {
+      const words = ['--bounding-set=-sys_admin', '--inh-caps=-sys_admin', '--', program];
+      const env = { ...process.env, ...noAccount, CHROOTFILE_STATE: join(folder, 'state'), NO_COLOR: '1' };
+      const without = (...args: string[]) => spawnSync('setpriv', [...words, ...args], { cwd: folder, encoding: 'utf8', env });
+      const why = 'namespaces: this process does not have CAP_SYS_ADMIN\n';
+      const help = 'a container must be privileged: docker run --privileged -v /dev:/dev\n';
+      assert.match(without('doctor').stdout, `✖ ${why}    ${help}`);
+      const init = without('local', 'init');
+      assert.equal([init.status, init.stderr], [3, `error: ${why}  help: ${help}`]);
+      const served = followed(
+        spawn('setpriv', [...words, 'local', 'serve', '--port', '0', '--metadata-port', '0'], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] }),
+      );
+      await served.saw('Ctrl-C stops the server.');
+      served.child.kill('SIGINT');
+      assert.match((await served.ended).stderr, /^warning: volumes cannot be attached: this process does not have CAP_SYS_ADMIN\n {2}help: /);
     }));
 
   test('programs in /usr/sbin are found by scripts and doctor where PATH lacks it', () =>
@@ -128,10 +162,10 @@ suite('requirements', (test) => {
       const refused = small('100m', 'run', 'r.yml');
       assert.match(refused.stderr, /^error: disk: (99|100) MiB free in \S+state; volumes need at least 256 MiB\n {2}help: free some space, or choose another/);
       assert.equal([refused.status, existsSync(join(folder, 'first'))], [3, false]);
-      assert.match(small('100m', 'doctor').stdout, '✖ disk: 0.1 GiB free\n    volumes of the embedded EC2 need at least 256 MiB\n');
+      assert.match(small('100m', 'doctor').stdout, '✖ disk: 100 MiB free\n    volumes of the embedded EC2 need at least 256 MiB\n');
       assert.is(small('100m', 'run', 'none.yml').status, 0);
       const warned = small('512m', 'run', 'r.yml');
-      assert.equal([warned.status, warned.stderr.split(' in /')[0]], [0, 'warning: volumes of 1 GiB are planned and 0.5 GiB are free']);
+      assert.equal([warned.status, warned.stderr.split(' in /')[0]], [0, 'warning: volumes of 1 GiB are planned and 512 MiB are free']);
     }));
 
   test('a program that a kind, a value of it or a script needs is missing before the first task', () =>

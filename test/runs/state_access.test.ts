@@ -125,6 +125,21 @@ suite('access to STATE', (test) => {
         );
     }));
 
+  test('a state on a file system that is read-only can be read, not changed', () =>
+    withState((folder, state) => {
+      const asRoot = (line: string) => {
+        const script = 'mount --bind state state; mount -o remount,bind,ro state; exec "$@"';
+        const env = { ...process.env, CHROOTFILE_STATE: state, NO_COLOR: '1' };
+        return spawnSync('unshare', ['--mount', '--', 'sh', '-ec', script, 'sh', program, ...line.split(' ')], { cwd: folder, encoding: 'utf8', env });
+      };
+      assert.is(asRoot('logs').stdout, '==> a <==\nhello\n');
+      for (const line of ['run r.yml', 'runs prune --keep 1', 'destroy 2026 --yes', 'local images']) {
+        const { status, stdout, stderr } = asRoot(line);
+        const why = `the state in ${state} cannot be changed: its file system is read-only`;
+        assert.equal([status, stdout, stderr], [3, '', `error: ${why}\n  help: name another folder with --state or CHROOTFILE_STATE\n`], line);
+      }
+    }));
+
   test(`${needRoot.length} commands need root whatever the state; doctor and completion do without it`, () =>
     withState((folder, state) => {
       for (const line of needRoot) {

@@ -8,7 +8,7 @@ import { exits } from '../exit_codes.js';
 import type { Finding } from '../finding.js';
 import { awsIdentity, debianMirror } from '../network_findings.js';
 import { counted } from '../reports/lines.js';
-import { existing, freeFor, gib, leastFree, loopDevicesMissing, loopHelp, privilegedHelp } from '../requirements.js';
+import { existing, freeFor, leastFree, loopDevicesMissing, loopHelp, privilegedHelp, sizeText, whyNoNamespace } from '../requirements.js';
 import { closedIn, isRoot, ownerOf, statePath, withSudo } from '../state.js';
 import { storeFindings } from '../store_findings.js';
 import { print, printJson, styled } from '../terminal/output.js';
@@ -85,8 +85,8 @@ function tools(): Finding[] {
 }
 
 async function kernel(): Promise<Finding[]> {
-  const namespaces = await works(['unshare', '--mount', '--pid', '--fork', '--mount-proc', 'true']);
-  const loop = loopDevicesMissing();
+  const namespaces = await namespacesMissing();
+  const loop = await loopDevicesMissing();
   return [
     {
       name: 'namespaces',
@@ -103,12 +103,9 @@ async function kernel(): Promise<Finding[]> {
   ];
 }
 
-async function works(command: readonly string[]): Promise<string | undefined> {
+async function namespacesMissing(): Promise<string | undefined> {
   if (!isRoot()) return 'not checked: needs root';
-  return hostShell.run(command).then(
-    () => undefined,
-    (error: Error) => error.message.split('\n').slice(0, 2).join(' '),
-  );
+  return hostShell.run(['unshare', '--mount', '--pid', '--fork', '--mount-proc', 'true']).then(() => undefined, whyNoNamespace);
 }
 
 function stateIs(state: string): Finding {
@@ -127,7 +124,7 @@ function stateIs(state: string): Finding {
 function disk(state: string): Finding {
   const free = freeFor(state);
   const ok = free >= leastFree;
-  return { name: 'disk', ok, detail: `${gib(free)} free`, help: ok ? undefined : `volumes of the embedded EC2 need at least ${leastFree / 2 ** 20} MiB` };
+  return { name: 'disk', ok, detail: `${sizeText(free)} free`, help: ok ? undefined : `volumes of the embedded EC2 need at least ${leastFree / 2 ** 20} MiB` };
 }
 
 /** Source: statfs(2), XFS_SUPER_MAGIC and BTRFS_SUPER_MAGIC. */

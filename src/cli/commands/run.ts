@@ -10,7 +10,7 @@ import { findKept, type PreparedRun, prepareResume, prepareRun, type RunOptions 
 import { fileAndTasks, knownTo } from '../recipe_file.js';
 import { mustBeAbleToMount, mustHostVolumes, toolsFor } from '../requirements.js';
 import { runSession } from '../session.js';
-import { isRoot, usualUmask } from '../state.js';
+import { isRoot, stateFolder, usualUmask } from '../state.js';
 import { hasPerson, print } from '../terminal/output.js';
 import { watchSignals } from '../terminal/signals.js';
 import { mustHave } from '../tools.js';
@@ -87,7 +87,7 @@ async function run(file: string, goals: readonly string[], options: RunOptions):
   if (options.manifest !== undefined) mustBeWritable(options.manifest);
   if (options.resume !== undefined) mustBeRoot(`--resume ${options.resume}`);
   const prepared = options.resume === undefined ? prepareRun(file, goals, options) : prepareResume(options);
-  checkHost(file, prepared, options);
+  await checkHost(file, prepared, options);
   const interruption = watchSignals(options.timeout);
   try {
     return await runSession(prepared, options, interruption);
@@ -119,10 +119,11 @@ function mustBeRoot(what: string): void {
     throw new ExitError(exits.host, `run needs root: it mounts file systems, attaches volumes and enters chroots\n  help: sudo chrootfile run ${what}`);
 }
 
-function checkHost(file: string, prepared: PreparedRun, options: RunOptions): void {
+async function checkHost(file: string, prepared: PreparedRun, options: RunOptions): Promise<void> {
   const { plan, done } = prepared;
   const { sandbox } = options;
   mustBeRoot(file);
+  stateFolder(options.state, 'change');
   mustBeAbleToMount(options.sandboxRefused);
   const holder = [...plan.tasks.values()].find((task) => task.lifetime === 'resource' && task.task.action.type === 'run' && task.in === undefined);
   if (!sandbox && holder !== undefined && !mounts().findLast(({ path }) => path === '/')?.shared) {
@@ -136,5 +137,5 @@ function checkHost(file: string, prepared: PreparedRun, options: RunOptions): vo
   if (asks !== undefined && !hasPerson()) throw new ExitError(exits.host, `task "${asks.id}": ${noTerminal}`);
   mustHave(toolsFor(plan, knownTo(prepared.loaded)));
   const { provider } = cloudOf(prepared.loaded.module.recipe.cloud, options, prepared.folder.state);
-  if (provider === 'local' && options.resume === undefined) mustHostVolumes(prepared);
+  if (provider === 'local' && options.resume === undefined) await mustHostVolumes(prepared);
 }

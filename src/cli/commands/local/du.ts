@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { bytesOf } from '../../../local/loop_devices.js';
 import { openLocalEc2 } from '../../embedded_ec2.js';
-import { gib } from '../../requirements.js';
+import { sizeText } from '../../requirements.js';
 import { sharedBytesOf } from '../../shared_blocks.js';
 import { stateFolder } from '../../state.js';
 import { print, printJson, table } from '../../terminal/output.js';
@@ -52,8 +52,4 @@ async function diskUsage(folder: string | undefined, json: boolean): Promise<voi
       ['total', '', sizeText(total.bytes), sizeText(total.bytes_on_disk)],
     ]),
   );
-}
-
-function sizeText(bytes: number): string {
-  return bytes < 2 ** 30 ? `${(bytes / 2 ** 20).toFixed(1)} MiB` : gib(bytes);
 }

@@ -3,6 +3,7 @@ import { draftPool, hasPool, openPool, type PoolType, takePool } from '../../../
 import { claimState } from '../../../runtime/runs/format.js';
 import { localFolder, mustBeIdle, runCommand, whilePoolStays } from '../../embedded_ec2.js';
 import { ExitError, exits } from '../../exit_codes.js';
+import { mustBeAbleToMount, mustHaveLoopDevices } from '../../requirements.js';
 import { isRoot, stateFolder } from '../../state.js';
 import { print } from '../../terminal/output.js';
 import { watchSignals } from '../../terminal/signals.js';
@@ -28,6 +29,8 @@ export const verb: Verb = (local) => {
 async function initLocal(folder: string | undefined, { size, fs }: { readonly size: number; readonly fs: PoolType }): Promise<void> {
   if (!isRoot()) throw new ExitError(exits.host, `init needs root\n  help: sudo chrootfile local init --fs ${fs}`);
   mustHave([{ program: `mkfs.${fs}`, package: poolPackages[fs] }]);
+  mustBeAbleToMount(false);
+  await mustHaveLoopDevices();
   const state = stateFolder(folder);
   const root = localFolder(state);
   const interruption = watchSignals();

@@ -10,6 +10,7 @@ import { isRegion } from '../../../local/request_identity.js';
 import { claimState } from '../../../runtime/runs/format.js';
 import { injectionOf, inUse, logTo, makeRoom, openLocalEc2, serverLock } from '../../embedded_ec2.js';
 import { ExitError, exits } from '../../exit_codes.js';
+import { canAdminister, loopDevicesMissing, loopHelp } from '../../requirements.js';
 import { keepNote, newSecretKey, noteOf, type ServedNote } from '../../served_ec2.js';
 import { isRoot, stateFolder } from '../../state.js';
 import { print, printError } from '../../terminal/output.js';
@@ -54,6 +55,7 @@ interface ServeOptions extends Ports {
 async function serveLocal({ json, ...options }: ServeOptions): Promise<number> {
   if (!isRoot()) throw new ExitError(exits.host, `serve needs root: it attaches block devices\n  help: sudo chrootfile local serve`);
   mustHave(localTools);
+  await warnOfLoopDevices();
   const state = stateFolder(options.state);
   claimState(state);
   await makeRoom(state);
@@ -98,6 +100,12 @@ function checkPlace({ listen, hosts = [], auth }: Omit<ServeOptions, 'json'>): v
   if (isIP(listen) === 0) throw refused(`--listen ${listen}: write an IP address, e.g. 10.0.0.5 or 0.0.0.0`);
   if (!auth) throw refused('--listen and --no-auth exclude each other: other machines need the secret access key');
   if (hosts.length === 0) throw refused(`--listen requires the host names that clients use for this machine\n  help: --listen ${listen} --host NAME`);
+}
+
+/** Clients may need no disks. */
+async function warnOfLoopDevices(): Promise<void> {
+  const missing = canAdminister() ? await loopDevicesMissing() : 'this process does not have CAP_SYS_ADMIN';
+  if (missing !== undefined) printError(`warning: volumes cannot be attached: ${missing}\n  help: ${loopHelp}`);
 }
 
 function greeting({ endpoint, metadata, region, state }: ServedNote, { listen, auth, state: folder }: Omit<ServeOptions, 'json'>): string[] {
