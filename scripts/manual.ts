@@ -54,7 +54,7 @@ async function manual(): Promise<string> {
     '.SH FILES',
     ...term('chrootfile.yml', 'the recipe that is used when none is named'),
     ...term('/var/lib/chrootfile', 'runs and the embedded EC2 of root'),
-    ...term('~/.local/state/chrootfile', 'runs and the embedded EC2 of other users'),
+    ...term('~/.local/state/chrootfile', 'the same of another user, if it exists'),
     '.SH SEE ALSO',
     text('The pages in the docs folder of the package, and https://github.com/chrootfile/chrootfile'),
   ].join('\n')}\n`;
