@@ -72,14 +72,14 @@ export function installing(tools: readonly Tool[]): string {
   return `apt-get install ${[...new Set(tools.map((tool) => tool.package))].join(' ')}`;
 }
 
-/** @throws ExitError with what to install, when this host lacks any of the tools. */
+/** @throws ExitError with what to install, when this machine lacks any of the tools. */
 export function mustHave(tools: readonly Tool[]): void {
   const missing = missingTools(tools);
   if (missing.length === 0) return;
-  throw new ExitError(exits.host, `this host lacks ${missing.map((tool) => tool.program).join(', ')}\n  help: ${installing(missing)}`);
+  throw new ExitError(exits.host, `this machine lacks ${missing.map((tool) => tool.program).join(', ')}\n  help: ${installing(missing)}`);
 }
 
-/** Those of the tools that this host lacks. */
+/** Those of the tools that this machine lacks. */
 export function missingTools<T extends Tool>(tools: readonly T[]): T[] {
   const unique = new Map(tools.map((tool) => [tool.program, tool]));
   return [...unique.values()].filter(({ program, onPath }) => (onPath ? !isOnPath(program) : systemProgram(program) === undefined));

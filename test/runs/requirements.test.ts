@@ -178,11 +178,11 @@ suite('requirements', (test) => {
       };
       assert.is(
         lacks('{uses: disk.partition, with: {device: /dev/none, table: gpt, partitions: [{name: root}]}}', '/usr/sbin/sfdisk'),
-        'error: this host lacks sfdisk\n  help: apt-get install fdisk\n',
+        'error: this machine lacks sfdisk\n  help: apt-get install fdisk\n',
       );
       assert.is(
         lacks('{uses: disk.filesystem, with: {device: /dev/none, type: "{{ inputs.type }}"}}', '/usr/sbin/mkfs.vfat'),
-        'error: this host lacks mkfs.vfat\n  help: apt-get install dosfstools\n',
+        'error: this machine lacks mkfs.vfat\n  help: apt-get install dosfstools\n',
       );
       for (const [name, from] of [
         ['mmdebstrap', 'mmdebstrap'],
@@ -190,7 +190,7 @@ suite('requirements', (test) => {
       ] as const)
         assert.is(
           lacks(`{run: "command -v x || true\\n${name} --version"}`, `/usr/bin/${name}`),
-          `error: this host lacks ${name}\n  help: apt-get install ${from}\n`,
+          `error: this machine lacks ${name}\n  help: apt-get install ${from}\n`,
         );
       // These do without it, or find it elsewhere.
       for (const task of [
