@@ -2,11 +2,11 @@ import type { KindDeclaration, SchemaError } from '../recipe/kind.js';
 import { type ParsedDocument, pointerStep } from '../syntax/document.js';
 import { durationPattern } from '../syntax/duration.js';
 import { axisValueHelp, axisValuePattern, namePattern, taskNamePattern, taskPattern, templatePattern } from '../syntax/lexical.js';
-import { limits } from '../syntax/limits.js';
 import type { Diagnostic } from './diagnostic.js';
+import { causesAmong, isText } from './schema_causes.js';
 import { allowedIn, keyOf, messageOf, oneOfKeys, type Schema, typesIn } from './schema_messages.js';
 import { cutTextHelp, emptyHelp, interpolation, type Misplaced, shortFormHelp } from './short_forms.js';
-import { hintFor, hintForKind, hintForType, meantBy, nearest, outputFor } from './suggest.js';
+import { hintFor, hintForKind, hintForType, nearest, outputFor } from './suggest.js';
 
 type Kinds = ReadonlyMap<string, KindDeclaration>;
 
@@ -18,54 +18,6 @@ export function diagnosticsOf(errors: readonly SchemaError[], document: ParsedDo
 /** The errors that a schema found in a value without a place, e.g. rendered parameters: `size: must be an integer`. */
 export function messagesOf(errors: readonly SchemaError[]): string[] {
   return causesAmong(errors).map((error) => `${error.instancePath.slice(1).replaceAll('/', '.')}${error.instancePath === '' ? '' : ': '}${messageOf(error)}`);
-}
-
-/** Without errors that only follow from another one, and without those after the limit. */
-function causesAmong(all: readonly SchemaError[]): SchemaError[] {
-  const errors = all.slice(0, limits.errors);
-  const byPath = new Map<string, SchemaError[]>();
-  for (const error of errors) {
-    const others = byPath.get(error.instancePath);
-    if (others === undefined) byPath.set(error.instancePath, [error]);
-    else others.push(error);
-  }
-  return errors.filter((error) => isCause(error, byPath));
-}
-
-function isCause(error: SchemaError, byPath: ReadonlyMap<string, readonly SchemaError[]>): boolean {
-  if (error.keyword === 'if' || error.keyword === 'propertyNames') return false;
-  const others = byPath.get(error.instancePath) ?? [];
-  // The list of values says more than their type.
-  if (error.keyword === 'type' && others.some((other) => other.keyword === 'enum')) return false;
-  // One of several keys may be there under another name.
-  if (error.keyword === 'anyOf' && others.some((other) => oneOfKeys(error.parentSchema as Schema).some((key) => isMeantAs(other, key.slice(1, -1)))))
-    return false;
-  if (error.keyword === 'required') {
-    const missing = String(error.params['missingProperty']);
-    // A key that is misspelt, or has the name that another tool gives it, is not missing.
-    if (others.some((other) => isMeantAs(other, missing))) return false;
-    // Unknown keys beside "uses" are usually the parameters.
-    if (missing === 'with' && others.some(({ keyword }) => keyword === 'additionalProperties')) return false;
-    // One of several keys is reported as such.
-    if (others.some((other) => other.keyword === 'anyOf' && branchesOf(other).includes(error.parentSchema))) return false;
-  }
-  // What a key may hold does not matter where the key itself is wrong.
-  for (let path = error.instancePath; path !== ''; ) {
-    path = path.slice(0, path.lastIndexOf('/'));
-    if (byPath.get(path)?.some((other) => other.keyword === 'false schema')) return false;
-  }
-  return true;
-}
-
-function branchesOf({ parentSchema }: SchemaError): readonly unknown[] {
-  return (parentSchema as { anyOf?: readonly unknown[] } | undefined)?.anyOf ?? [];
-}
-
-function isMeantAs({ keyword, params, parentSchema }: SchemaError, name: string): boolean {
-  if (keyword !== 'additionalProperties') return false;
-  const written = String(params['additionalProperty']);
-  const known = Object.keys(((parentSchema as Schema | undefined)?.['properties'] as Schema | undefined) ?? {});
-  return nearest(written, [name]) === name || meantBy(written, known) === name;
 }
 
 /** One error of a schema in its document. */
@@ -95,6 +47,7 @@ class Reader {
     const { error, message, parent } = this;
     switch (error.keyword) {
       case 'additionalProperties':
+        if (this.path.at(-1) === 'run' && isText(error)) return this.scriptInBraces();
         return { code: 'unknown-key', message, span: this.keySpan(error.params['additionalProperty']), help: this.keyHelp() };
       case 'required':
         return this.required(String(error.params['missingProperty']));
@@ -157,10 +110,18 @@ class Reader {
     const [, key, rest] = /^([a-z_]+):(.+)$/.exec(name) ?? [];
     if (key !== undefined && known.includes(key)) return `put a space after the colon: ${key}: ${rest}`;
     if (this.path.length === 0 && looksLikeTask(value) && nearest(name, known) === undefined) return `move the task "${name}" below "tasks:", indented`;
+    if (this.path.length === 0 && ['run', 'uses', 'with', 'needs', 'in', 'if'].includes(name))
+      return `indent "${name}" under the name of its task, below "tasks:"`;
     if (parameter !== undefined && nearest(name, known) === undefined)
       return `did you mean "${parameter}"? Put it under "with": it is a parameter of ${kind?.name}`;
     if (name === 'steps' && Array.isArray(value)) return 'each step is a task of its own; order them with "needs"';
     return cutTextHelp(this.written, name, this.keySpan(name)) ?? hintFor(name, known);
+  }
+
+  private scriptInBraces(): Diagnostic {
+    const span = this.span();
+    const help = `quote the text: ${JSON.stringify(span.source.text.slice(span.start, span.end))}`;
+    return { code: 'type', message: '"{" begins a map in YAML', span, help };
   }
 
   private required(missing: string): Diagnostic {
@@ -234,7 +195,7 @@ class Reader {
     const span = this.span();
     const key = this.path.at(-1);
     if (written === null && source === '' && key !== undefined && !/^\d+$/.test(key)) {
-      const behind = this.document.source.text.slice(span.start).split('\n')[0]?.trim() ?? '';
+      const [, behind = ''] = /^:[ \t]*(.*)/.exec(this.document.source.text.slice(this.keySpan().end)) ?? [];
       return { code: 'type', message: `"${key}" is empty`, span: this.keySpan(), help: emptyHelp(this.path, behind) };
     }
     const isDuration = this.parent?.['pattern'] === durationPattern && typeof written === 'number';

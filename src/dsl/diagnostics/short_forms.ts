@@ -21,7 +21,8 @@ export function shortFormHelp(at: Misplaced): string | undefined {
   const text = typeof written === 'string' ? written : undefined;
   if (text !== undefined) {
     const [, key, value] = /^(-?[a-z_]+):(\S.*)$/s.exec(text) ?? [];
-    if (key !== undefined && types.includes('object')) return `put a space after the colon: ${key}: ${short(value ?? '')}`;
+    if (key !== undefined && types.includes('object') && Object.hasOwn(schema?.['properties'] ?? { [key]: null }, key))
+      return `put a space after the colon: ${key}: ${short(value ?? '')}`;
     const foreign = interpolation(text);
     if (foreign !== undefined) return `write ${foreign}`;
   }
@@ -37,12 +38,17 @@ export function shortFormHelp(at: Misplaced): string | undefined {
 
 /** What to write for a value that is empty. */
 export function emptyHelp(path: readonly string[], source: string): string {
+  if (/^&\S/.test(source)) return `"&" begins an anchor; quote a text that begins with it: "${short(source)}"`;
   if (source.startsWith('#')) return `"#" begins a comment; quote a text that begins with it: "${short(source)}"`;
   const [section, name, key] = path;
   if (path.length === 1 && section === 'tasks') return 'add a task, e.g. "hello: {run: echo hello}", indented below it';
   if (path.length === 2 && section === 'tasks') return `write ${name}: {run: COMMAND}`;
   if (path.length === 2 && section === 'inputs') return `write ${name}: {type: string}`;
   if (path.length === 3 && section === 'tasks' && key === 'with') return 'add the parameters below it, indented';
+  if (path.length === 2 && section === 'includes') return `write ${name}: {recipe: PATH}`;
+  if (key === 'run') return 'write run: COMMAND';
+  if (key === 'undo') return 'write undo: {run: COMMAND}';
+  if (key === 'strategy') return 'write strategy: {matrix: {NAME: [VALUE, VALUE]}}';
   return 'add a value, or remove the key';
 }
 
@@ -112,7 +118,10 @@ function textHelp(path: readonly string[], list: readonly unknown[]): string | u
   if (texts.length !== list.length) return undefined;
   if (path.at(-1) === 'in' && texts.length === 1) return `write ${texts[0]}`;
   if (path.includes('env')) return `write ${quotedText(texts.join(' '))}`;
-  return path.at(-1) === 'run' || path.at(-1) === 'sh' ? 'write the commands as one text, after "|"' : undefined;
+  if (path.at(-1) !== 'run' && path.at(-1) !== 'sh') return undefined;
+  // A single command in brackets is meant as a test of the shell.
+  const text = texts.length === 1 && /^-|=/.test(texts[0] ?? '') ? `[ ${texts[0]} ]` : texts.join(' && ');
+  return `write ${path.at(-1)}: ${quotedText(short(text))}`;
 }
 
 function nameHelp(written: Record<string, unknown>): string | undefined {

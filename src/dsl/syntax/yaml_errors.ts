@@ -1,18 +1,9 @@
 import type { YAMLError } from 'yaml';
 import type { Diagnostic } from '../diagnostics/diagnostic.js';
-import { isShown, lineOf, positionOf, type Source } from './source.js';
+import { misreadValue } from './misread_value.js';
+import { isShown, positionOf, type Source } from './source.js';
 import { unclosedIn } from './unclosed.js';
-
-/** The place and message of an error; offsets count from the start of the text. */
-interface Found {
-  readonly message: string;
-  readonly start: number;
-  readonly end?: number;
-  readonly help?: string | undefined;
-}
-
-/** A longer line is not examined: the patterns would be slow and the advice useless. */
-const longestLine = 1000;
+import { type Found, Line, quoted } from './yaml_line.js';
 
 /**
  * The first YAML error of a text in this project's words, at the place to change; the library often reports
@@ -33,7 +24,7 @@ function described(source: Source, { code, pos, message }: YAMLError): Found {
     case 'TAB_AS_INDENT':
       return { message: 'tabs cannot indent YAML', start, help: 'indent with spaces' };
     case 'BAD_SCALAR_START':
-      return { message: `a value cannot begin with "${source.text[start]}"`, start, help: reservedHelp(line.from(start)) };
+      return { message: `a value cannot begin with "${source.text[start]}"`, start, help: reservedHelp(line.key, line.from(start)) };
     case 'TAG_RESOLVE_FAILED':
       return { message: '"!" begins a tag, and recipes have no tags', start, end, help: `quote the text: ${quoted(line.from(start))}` };
     case 'BAD_DQ_ESCAPE': {
@@ -42,56 +33,12 @@ function described(source: Source, { code, pos, message }: YAMLError): Found {
     }
   }
   return (
-    unquoted(start, line) ?? unclosedIn(source.text, start) ?? badIndent(source, line) ?? colonInText(line, code) ?? { message: plain(message), start, end }
+    unquoted(start, line) ??
+    misreadValue(line) ??
+    unclosedIn(source.text, start) ??
+    badIndent(source, line) ??
+    colonInText(line, code) ?? { message: plain(message), start, end }
   );
-}
-
-/** A line of a source without its end, and what a reader sees in it. */
-class Line {
-  readonly text: string;
-  readonly indent: number;
-  /** The key it begins with, and the text after the colon. */
-  readonly key: string | undefined;
-  readonly value: string;
-
-  constructor(
-    private readonly source: Source,
-    readonly number: number,
-  ) {
-    this.text = lineOf(source, number).slice(0, longestLine);
-    this.indent = /^ */.exec(this.text)?.[0].length ?? 0;
-    const [, dash = '', key, value = ''] = /^ *((?:- +)*)([^\s#:'"[{&*!|>%@`-][^:#]{0,80}):(?:\s+(.*))?$/.exec(this.text) ?? [];
-    this.key = key;
-    this.value = value.trim();
-    this.indent += dash.length;
-  }
-
-  get isEmpty(): boolean {
-    return /^\s*(#.*)?$/.test(this.text);
-  }
-
-  /** The offset of a column, counted from 0. */
-  at(column: number): number {
-    let offset = 0;
-    for (let line = 1; line < this.number; line += 1) offset = this.source.text.indexOf('\n', offset) + 1;
-    return offset + column;
-  }
-
-  /** The value from an offset in the source on: to the end of the line, or of the entry of a map or list on one line. */
-  from(offset: number): string {
-    const column = offset - this.at(0);
-    const end = /[{[]/.test(this.text.slice(0, column)) ? /[,\]}].*$|\s+#.*$/ : /\s+#.*$/;
-    return this.text.slice(column).replace(end, '').trimEnd();
-  }
-
-  /** The line above that is not empty. */
-  above(): Line | undefined {
-    for (let number = this.number - 1; number > 0; number -= 1) {
-      const line = new Line(this.source, number);
-      if (!line.isEmpty) return line;
-    }
-    return undefined;
-  }
 }
 
 function unquoted(offset: number, line: Line): Found | undefined {
@@ -175,15 +122,10 @@ function colonInText(line: Line, code: string): Found | undefined {
   return { message: 'a text with ": " in it must be quoted', start, end: start + value.length, help: `write ${quoted(value)}` };
 }
 
-function reservedHelp(value: string): string {
+function reservedHelp(key: string | undefined, value: string): string {
   const [, command] = /^`([^`]*)`$/.exec(value) ?? [];
+  if (command !== undefined && (key === 'run' || key === 'sh')) return `a script needs no backticks: ${key}: ${command}`;
   return command === undefined ? `quote it: ${quoted(value)}` : `write {sh: ${quoted(command)}} under "vars" for the output of a command`;
-}
-
-/** A text in the quotes that need the fewest escapes. */
-function quoted(text: string): string {
-  const cut = text.length > 100 ? `${text.slice(0, 100)}…` : text;
-  return /["\\]/.test(cut) ? `'${cut.replaceAll("'", "''")}'` : `"${cut}"`;
 }
 
 function spaces(count: number): string {
