@@ -9,12 +9,19 @@ import { helperNames } from '../syntax/template_helpers.js';
 import { below, checkTexts, type Place, readUntyped, readValue, readValues } from '../syntax/values.js';
 import { asType, errorOfInput, type InputDeclaration } from './inputs.js';
 import type { Language } from './kind.js';
+import { misindentedKeys } from './misindented_keys.js';
 import { checkShell, type DefaultsText, type ReadText, TaskReader, type TaskText } from './read_task.js';
 import type { Cloud, Recipe, Variable } from './types.js';
 
 /** Checks a document against the language and returns the recipe in it; all errors are added to `diagnostics`. */
 export function readRecipe(document: ParsedDocument, language: Language, read: ReadText, diagnostics: Diagnostic[]): Recipe | undefined {
   const errors = language.validateRecipe(document.value);
+  const misindented = errors.length === 0 ? [] : misindentedKeys(document);
+  if (misindented.length > 0) {
+    // Every other error may follow from these.
+    diagnostics.push(...misindented);
+    return undefined;
+  }
   diagnostics.push(...diagnosticsOf(errors, document, language.kinds));
   // If the outline is broken, reading stops; after other errors it continues, to find more.
   const broken = errors.some(({ keyword, instancePath }) => keyword === 'type' && outline.test(instancePath));
