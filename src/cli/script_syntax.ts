@@ -1,11 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import { basename } from 'node:path';
 import type { Diagnostic } from '../dsl/diagnostics/diagnostic.js';
 import type { Module } from '../dsl/recipe/module.js';
+import { shellFor, shellName } from '../dsl/recipe/script_shell.js';
 import type { Task } from '../dsl/recipe/types.js';
 import type { Span } from '../dsl/syntax/source.js';
 import type { Value } from '../dsl/syntax/values.js';
-import { shellFor } from '../runtime/engine/script_environment.js';
 
 /** A script of a recipe, as written. */
 interface WrittenScript {
@@ -57,7 +56,7 @@ function* scriptsOfTask({ action, in: chroot, preconditions, freshness }: Task):
   for (const value of [...commands, ...scripts]) {
     const text = value && readableText(value);
     if (value === undefined || text === undefined) continue;
-    const shell = commands.includes(value) ? 'sh' : shellNamed(shellFor(action.type === 'run' ? action.shell : undefined, text));
+    const shell = commands.includes(value) ? 'sh' : grammarOf(shellFor(action.type === 'run' ? action.shell : undefined, text));
     if (shell !== undefined) yield { value, text, shell, isCertain: chroot === undefined && !opensText(value) };
   }
 }
@@ -81,9 +80,9 @@ function readableText(value: Value): string | undefined {
 const template = /\\?\{\{(?:"[^"]*"|'[^']*'|(?!\}\})[\s\S])*\}\}/g;
 
 /** The shell whose grammar a script has; undefined for another one, and where `-O` changes the grammar. */
-function shellNamed([program = '', argument = '', ...more]: readonly string[]): Shell | undefined {
-  if ([argument, ...more].some((word) => /^[-+]O/.test(word))) return undefined;
-  const name = basename(basename(program) === 'env' ? argument : program);
+function grammarOf(words: readonly string[]): Shell | undefined {
+  if (words.slice(1).some((word) => /^[-+]O/.test(word))) return undefined;
+  const name = shellName(words);
   return name === 'sh' || name === 'bash' ? name : undefined;
 }
 
@@ -118,8 +117,24 @@ function diagnosticOf({ value, text, isCertain }: WrittenScript, printed: string
       message: `syntax error in ${file === undefined ? 'the script' : `line ${line} of ${file}`}: ${detail}`,
       ...(isCertain ? {} : { severity: 'warning' as const }),
       span: file === undefined ? spanOfLine(value, line) : value.at.document.spanOf(`${value.at.pointer}/file`),
+      help: isFolded(value) ? 'YAML joins the lines of a text after ">"; write "|"' : helpFor(detail),
     },
   ];
+}
+
+/** Whether a script is a text after `>`. */
+function isFolded({ at: { document, pointer } }: Value): boolean {
+  const { source, start } = document.spanOf(pointer);
+  return source.text[start] === '>';
+}
+
+/** Advice for what a shell prints about a script. */
+function helpFor(detail: string): string | undefined {
+  const [, word] = /expecting "([^"]+)"/.exec(detail) ?? [];
+  if (word !== undefined) return /^end of file/i.test(detail) ? `add "${word}" at the end` : `add "${word}" before it`;
+  const [, mark] = /looking for matching [`']([^']+|')'/.exec(detail) ?? [];
+  if (mark !== undefined) return `add the missing ${mark}`;
+  return /unterminated quoted/i.test(detail) ? 'add the missing quote' : undefined;
 }
 
 /** The file that a script was taken from. */

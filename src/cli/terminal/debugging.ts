@@ -26,13 +26,13 @@ export function onFailureOf(
         redact(error),
       ]),
     );
-    if (mode === 'shell' && first !== undefined) await shellFor(first.task, first.place, signal);
+    if (mode === 'shell' && first !== undefined) await openShellFor(first.task, first.place, signal);
     for (;;) {
       const answer = await asked(`${first === undefined ? '' : `[s]hell ${where(first.task)}, `}[r]etry, [k]eep for run --resume, [u]ndo? `, signal);
       if (answer === undefined || answer.startsWith('u')) return 'undo';
       if (answer.startsWith('r')) return 'retry';
       if (answer.startsWith('k')) return 'keep';
-      if (answer.startsWith('s') && first !== undefined) await shellFor(first.task, first.place, signal);
+      if (answer.startsWith('s') && first !== undefined) await openShellFor(first.task, first.place, signal);
     }
   };
 }
@@ -47,7 +47,7 @@ export function stepper(signal: AbortSignal): (task: LinkedTask, place: ShellPla
       stopped = answer === undefined || answer.startsWith('q');
       if (answer === '') return true;
       if (answer?.startsWith('c')) free = true;
-      if (answer?.startsWith('s')) await shellFor(task, place, signal);
+      if (answer?.startsWith('s')) await openShellFor(task, place, signal);
     }
     return !stopped;
   };
@@ -57,7 +57,7 @@ function where({ in: chroot }: LinkedTask): string {
   return chroot === undefined ? 'on the host' : `in ${chroot}`;
 }
 
-async function shellFor(task: LinkedTask, place: ShellPlace, signal: AbortSignal): Promise<void> {
+async function openShellFor(task: LinkedTask, place: ShellPlace, signal: AbortSignal): Promise<void> {
   print(`Opening a shell for ${task.id} ${where(task)}; type "exit" to leave it.`);
   try {
     await openShell(place, task.in === undefined ? task.id : `${task.id} in ${task.in}`, signal);

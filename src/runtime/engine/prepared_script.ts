@@ -1,11 +1,11 @@
 import { seal } from '../../dsl/evaluate.js';
+import { shellFor } from '../../dsl/recipe/script_shell.js';
 import type { RunAction } from '../../dsl/recipe/types.js';
 import type { LinkedTask } from '../../dsl/resolve/link.js';
 import type { Value } from '../../dsl/syntax/values.js';
 import type { Script } from '../../linux/sandboxed_script.js';
 import type { EvaluationContext } from './evaluation_context.js';
 import { once, PreparedTask } from './prepared_task.js';
-import { shellFor } from './script_environment.js';
 import type { RenderedUndo, ScriptNote } from './script_undo.js';
 
 /** A task with a script about to run. */

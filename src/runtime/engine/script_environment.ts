@@ -4,7 +4,6 @@ import { systemPath } from '../../linux/command.js';
 const proxies = ['http_proxy', 'https_proxy', 'no_proxy'];
 /** With SYSTEMD_OFFLINE, systemctl does nothing and succeeds when it would otherwise ask a running systemd. Source: systemd, docs/ENVIRONMENT.md. */
 const insideImages = { PATH: systemPath, HOME: '/root', LANG: 'C.UTF-8', SYSTEMD_OFFLINE: '1' };
-const defaultShell = ['/bin/sh', '-e'];
 
 /** The environment of every script. @param program the environment of chrootfile. */
 export function baseEnvironment(program: Readonly<Record<string, string | undefined>>, inChroot: boolean): Record<string, string> {
@@ -15,11 +14,4 @@ export function baseEnvironment(program: Readonly<Record<string, string | undefi
 /** The entries of a map that have a value. */
 export function definedOf(map: Readonly<Record<string, string | null | undefined>>): Record<string, string> {
   return Object.fromEntries(Object.entries(map).filter((entry): entry is [string, string] => entry[1] !== null && entry[1] !== undefined));
-}
-
-/** The shell that a task names. Otherwise the program in the script's `#!` line, with at most one argument, as in the kernel. */
-export function shellFor(named: readonly string[] | undefined, text: string): readonly string[] {
-  if (named !== undefined) return named;
-  const [, program, argument] = /^#![ \t]*(\S+)(?:[ \t]+(.*\S))?/.exec(text) ?? [];
-  return program === undefined ? defaultShell : [program, ...(argument === undefined ? [] : [argument])];
 }

@@ -1,4 +1,5 @@
 import { type Sealed, unseal } from '../../dsl/evaluate.js';
+import { shellFor } from '../../dsl/recipe/script_shell.js';
 import type { PipeMaker } from '../../linux/fifo.js';
 import { runScript } from '../../linux/sandboxed_script.js';
 import { shellWord } from '../../linux/shell_quote.js';
@@ -6,7 +7,7 @@ import type { Note } from '../runs/journal.js';
 import type { Undoer } from '../runs/undo.js';
 import type { ByHand, HostContext } from './kind.js';
 import { policy } from './policy.js';
-import { baseEnvironment, definedOf, shellFor } from './script_environment.js';
+import { baseEnvironment, definedOf } from './script_environment.js';
 
 /** What the undo of a user's script needs, in the form that is written to disk. */
 export interface ScriptNote {
