@@ -1,11 +1,13 @@
 import type { Diagnostic } from '../diagnostics/diagnostic.js';
 import { outputFor } from '../diagnostics/suggest.js';
 import type { Module } from '../recipe/module.js';
+import { isShell, shellFor, shellName } from '../recipe/script_shell.js';
 import type { Task } from '../recipe/types.js';
 import { outputsOf } from '../resolve/names.js';
 import { activeText } from '../syntax/shell_text.js';
 import { pathText } from '../syntax/template.js';
 import type { Place, Value } from '../syntax/values.js';
+import { folded } from './folded_script.js';
 
 /** Maximum number of these warnings for one recipe. */
 const mostWarnings = 20;
@@ -16,7 +18,7 @@ export function doubtfulTexts(module: Module): Diagnostic[] {
     ...scriptsOf(task).flatMap((script) => inScript(script, task, module)),
     ...inParameters(task, module),
   ]);
-  const values = [...module.recipe.vars.values()].flatMap(({ value, sh }) => (sh ? [] : inVariable(value)));
+  const values = [...module.recipe.vars.values()].flatMap(({ value, sh }) => (sh ? [] : inVariable(value, module)));
   const outputs = [...module.recipe.outputs.values()].flatMap((value) => inText(value, module));
   return [...own, ...values, ...outputs, ...[...module.children.values()].flatMap(doubtfulTexts)].slice(0, mostWarnings);
 }
@@ -40,15 +42,21 @@ function textIn(value: Value): string | undefined {
 function inScript(script: Value, task: Task, module: Module): Diagnostic[] {
   const text = textIn(script);
   // Scripts in files are not checked: the recipe contains only their path.
-  if (text === undefined || script.at.document.writtenAt(script.at.pointer) === undefined || !isForShell(text, task)) return [];
+  if (
+    text === undefined ||
+    script.at.document.writtenAt(script.at.pointer) === undefined ||
+    !isShell(shellName(shellFor(task.action.type === 'run' ? task.action.shell : undefined, text)))
+  )
+    return [];
   const active = activeText(text);
   const warn = (code: Diagnostic['code'], index: number, length: number, message: string, help: string) =>
     warning(code, script.at, message, help, [index, index + length]);
-  const found: Diagnostic[] = [...folded(script, text), ...foreignIn(script, text, active)];
+  const found: Diagnostic[] = [...folded(script, text), ...foreignIn(script, text, module, active)];
   const quote = /(?:^|[\s=(])([\u201c\u201d\u201e\u2018])/.exec(active);
   if (quote !== null) found.push(warn('typography', quote.index + quote[0].length - 1, 1, 'the shell does not know typographic quotes', 'write " or \''));
   const dash = /\s([\u2013\u2014])[A-Za-z]/.exec(active);
-  if (dash !== null) found.push(warn('typography', dash.index + 1, 1, 'this dash does not begin an option', `write ${dash[1] === '\u2014' ? '--' : '-'}`));
+  if (dash !== null && !/(^|[;&|\n] *)(echo|printf) [^;&|\n]*$/.test(active.slice(0, dash.index)))
+    found.push(warn('typography', dash.index + 1, 1, 'this dash does not begin an option', `write ${dash[1] === '\u2014' ? '--' : '-'}`));
   // After a backslash, a line goes on: `dnf install \` and `@development`.
   const silent = [...active.matchAll(/^[ \t]*@[a-z]/gm)].find(({ index }) => text[index - 2] !== '\\');
   if (silent !== undefined)
@@ -58,35 +66,12 @@ function inScript(script: Value, task: Task, module: Module): Diagnostic[] {
   return found;
 }
 
-/** Whether a shell reads the script, and not Python or Perl. */
-function isForShell(text: string, { action }: Task): boolean {
-  const [, named] = /^#![ \t]*(.*)/.exec(text) ?? [];
-  const words = (action.type === 'run' ? action.shell : undefined) ?? named?.split(/\s+/) ?? ['sh'];
-  return words.slice(0, 2).some((word) => /(?:^|\/)(?:sh|bash|dash|ksh|zsh|ash)$/.test(word));
-}
-
-/** A script after `>`: YAML joins its lines, so that several commands become one. */
-function folded({ at }: Value, text: string): Diagnostic[] {
-  const span = at.document.spanOf(at.pointer);
-  const [, indicator, body = ''] = /^(>[+-]?)[^\n]*\n([\s\S]*)/.exec(at.document.source.text.slice(span.start, span.end)) ?? [];
-  const lines = body.split('\n').filter((line) => line.trim() !== '');
-  if (indicator === undefined || lines.length < 2 || text.trim().includes('\n\n')) return [];
-  const [first, ...rest] = lines.map((line) => line.trim());
-  const command = first?.split(/\s/)[0];
-  const isCommand = (line: string) =>
-    line.split(/\s/)[0] === command || /^(set|cd|echo|mkdir|cp|mv|rm|chmod|chown|ln|touch|export|systemctl|apt-get|if|for|while) /.test(line);
-  const continues = (line: string | undefined) => /(\\|&&|\|\|?|;|[{(]|\b(?:do|then|else|exec|run|env|sudo|chroot)(?: \S+)?)$/.test(line ?? '');
-  if (!rest.some((line, i) => isCommand(line) && !continues(lines[i]?.trim()))) return [];
-  const message = 'YAML joins the lines of a text after ">", so these commands become one';
-  return [{ code: 'folded-script', severity: 'warning', message, span: { ...span, end: span.start + indicator.length }, help: 'write "|"' }];
-}
-
 /** Expressions of other tools: `${var.x}`, `{% if %}`, `{ vars.x }`. */
-function foreignIn(value: Value, text: string, active = text): Diagnostic[] {
+function foreignIn(value: Value, text: string, { recipe }: Module, active = text): Diagnostic[] {
   const found: Diagnostic[] = [];
   for (const [pattern, advice] of foreignExpressions) {
     const match = pattern.exec(active);
-    if (match !== null)
+    if (match !== null && (match[2] === undefined || recipe[match[1] as 'inputs' | 'vars'].has(match[2])))
       found.push(
         warning('foreign-syntax', value.at, `"${match[0].slice(0, 40)}" stays as it is written`, advice(match), [match.index, match.index + match[0].length]),
       );
@@ -97,7 +82,8 @@ function foreignIn(value: Value, text: string, active = text): Diagnostic[] {
 const foreignExpressions: readonly (readonly [RegExp, (match: RegExpExecArray) => string])[] = [
   [/\$\{var\.([a-z_]\w*)\}/, ([, name]) => `write {{ inputs.${name} }}`],
   [/\$\{local\.([a-z_]\w*)\}/, ([, name]) => `write {{ vars.${name} }}`],
-  [/(?<![{$\\])\{ ?((?:inputs|vars)\.[a-z]\w*) ?\}(?!\})/, ([, name]) => `write {{ ${name} }}`],
+  // Other braces without spaces belong to a program: jsonpath={vars.x}.
+  [/(?:(?<![{$\\])\{ |(?<!\S)\{)(inputs|vars)\.([a-z]\w*) ?\}(?!\})/, ([, owner, name]) => `write {{ ${owner}.${name} }}`],
   [/\{% *(?:if|for|else|endif|endfor|set)\b[^%]*%\}/, () => 'write {{#if CONDITION}}…{{/if}}, or loop in the script'],
 ];
 
@@ -111,6 +97,8 @@ function recipeVariable(active: string, { action }: Task, { recipe }: Module): [
     const lower = name.toLowerCase();
     const owner = recipe.vars.has(lower) ? 'vars' : recipe.inputs.has(lower) ? 'inputs' : undefined;
     if (owner === undefined || set.has(name) || usual.has(name) || new RegExp(`(?<![$\\w{(])${name}\\b|\\{${name}:?=`).test(active)) continue;
+    // A recipe that reads it from the environment expects it there.
+    if (recipe.document.source.text.includes(`env.${name}`)) continue;
     if (match[3] !== undefined && commands.has(name)) continue;
     const message =
       match[3] === undefined ? `the shell has no variable "${name}"; the recipe has "${owner}.${lower}"` : `the shell runs "${name}" as a command`;
@@ -125,11 +113,11 @@ const commands = new Set('arch hostname date uname nproc id whoami pwd tty env l
 /** Variables that a login, the shell or the program sets. */
 const usual = new Set('HOME PATH PWD OLDPWD USER LOGNAME SHELL TERM LANG HOSTNAME RANDOM SECONDS UID EUID IFS TMPDIR EDITOR DISPLAY'.split(' '));
 
-function inVariable(value: Value): Diagnostic[] {
+function inVariable(value: Value, module: Module): Diagnostic[] {
   const text = textIn(value);
   const [, command] = /^(?:\$\(([^()]+)\)|`([^`]+)`)$/.exec(text ?? '')?.filter((part) => part !== undefined) ?? [];
   if (text === undefined) return [];
-  if (command === undefined) return foreignIn(value, text);
+  if (command === undefined) return foreignIn(value, text, module);
   return [warning('foreign-syntax', value.at, 'this is text: no shell runs it', `write {sh: ${JSON.stringify(command)}} for the output of a command`)];
 }
 
@@ -149,7 +137,7 @@ function inText(value: Value, module: Module): Diagnostic[] {
   const task = module.recipe.tasks.get(first);
   const library = module.children.get(first)?.recipe;
   const isOutput = rest.length === 0 && ((task !== undefined && outputsOf(task).includes(second)) || library?.outputs.has(second) === true);
-  if (!isOutput) return foreignIn(value, text);
+  if (!isOutput) return foreignIn(value, text, module);
   return [warning('missing-braces', value.at, `this is the text "${text}", not the output of "${first}"`, `write "{{ ${pathText([first, second])} }}"`)];
 }
 
