@@ -2,7 +2,7 @@ import { existsSync, readFileSync, statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Plan } from '../dsl/plan/plan.js';
 import type { LinkedTask } from '../dsl/resolve/link.js';
-import { type KnownBefore, valueBefore } from '../dsl/resolve/matrix.js';
+import { isSureToRun, type KnownBefore, valueBefore } from '../dsl/resolve/matrix.js';
 import { hostShell } from '../linux/command.js';
 import { localFolder } from './embedded_ec2.js';
 import { ExitError, exits } from './exit_codes.js';
@@ -35,11 +35,6 @@ function toolsOf(linked: LinkedTask, known: KnownBefore): Tool[] {
     ({ program }) => new RegExp(`^(?:exec )?${program}\\s`, 'm').test(text) && !new RegExp(`(?:command -v|which|type|hash) +${program}\\b`).test(code),
   );
   return [...asks, ...called];
-}
-
-/** Whether the condition of a task is known to be true before the run, or it has none. */
-function isSureToRun({ task, module }: LinkedTask, known: KnownBefore): boolean {
-  return task.if === undefined || String(valueBefore(task.if, module, known)?.value) === 'true';
 }
 
 /** A script without the quoted texts in it. */

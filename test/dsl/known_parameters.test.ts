@@ -29,7 +29,7 @@ suite('values that reach a kind', (test) => {
     const filter = '{filters: {name: "debian-13-*", virtualization-type: hvm}, owners: ["136693071363"], most_recent: true}';
     const include = `includes:\n  ami:\n    recipe: ${join(repository, 'recipes/lib/amazon_chroot.yml')}\n    with:\n      ami_name: web\n`;
     assert.equal(await errorsOf(`${include}      source_ami_filter: ${filter}\ntasks:\n  a: {in: ami.chroot, run: "true"}\n`), [
-      'r.yml:7:36: input "source_ami_filter": "filters" must be a string or a list [input]',
+      'r.yml:7:36: input "source_ami_filter.filters" must be a string or a list [input]',
     ]);
   });
 
@@ -37,9 +37,7 @@ suite('values that reach a kind', (test) => {
     const files = { 'lib.yml': library };
     assert.equal(await errorsOf(including('{type: gp5}'), files), ['r.yml:5:18: input "type" must be one of gp2, gp3, io1, io2, st1, sc1, standard [input]']);
     assert.equal(await errorsOf(including('{size: 0}'), files), ['r.yml:5:18: input "size" must be at least 1 [input]']);
-    assert.equal(await errorsOf(including('{mounts: [{source: /srv, traget: /srv}]}'), files), [
-      'r.yml:5:21: input "mounts": "0": unknown key "traget" [input]',
-    ]);
+    assert.equal(await errorsOf(including('{mounts: [{source: /srv, traget: /srv}]}'), files), ['r.yml:5:21: input "mounts[0]": unknown key "traget" [input]']);
     // A task that is skipped for certain gets no values.
     assert.equal(await errorsOf(including('{type: gp5, made: false}'), files), []);
     // An output is known in the run alone.

@@ -56,10 +56,10 @@ const unfitValues: readonly (readonly [given: string, error: RegExp])[] = [
   ['kms_key_id: "not a key"', /^r\.yml:2:\d+: input "kms_key_id" must be the id, the alias or the ARN of a KMS key, such as alias\/images \[input\]$/m],
   [
     'ami_block_device_mappings: [{device_name: /dev/sdb, volume_size: 1, encrypted: true, kms_key_id: alias/x}]',
-    /^r\.yml:2:\d+: input "ami_block_device_mappings": "0": unknown key "kms_key_id" \[input\]$/m,
+    /^r\.yml:2:\d+: input "ami_block_device_mappings\[0\]": unknown key "kms_key_id" \[input\]$/m,
   ],
-  ['ami_users: ["123"]', /^r\.yml:2:\d+: input "ami_users": "0" must be an account id of 12 digits, in quotes \[input\]$/m],
-  ['ami_groups: [some]', /^r\.yml:2:\d+: input "ami_groups": "0" must be one of all \[input\]$/m],
+  ['ami_users: ["123"]', /^r\.yml:2:\d+: input "ami_users\[0\]" must be an account id of 12 digits, in quotes \[input\]$/m],
+  ['ami_groups: [some]', /^r\.yml:2:\d+: input "ami_groups\[0\]" must be "all" \[input\]$/m],
 ];
 
 /** What is found before anything is made: title, what is given, what is said, and what is odd with the source. */

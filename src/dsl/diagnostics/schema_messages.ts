@@ -28,7 +28,7 @@ export function messageOf(error: SchemaError): string {
     case 'const':
       return `must be ${JSON.stringify(params['allowedValue'])}`;
     case 'enum':
-      return `must be one of ${allowedIn(parent).map(String).join(', ')}`;
+      return allowedIn(parent).length === 1 ? `must be "${allowedIn(parent)[0]}"` : `must be one of ${allowedIn(parent).map(String).join(', ')}`;
     case 'pattern':
       return patternMessage(error, parent);
     case 'minimum':

@@ -5,7 +5,7 @@ import type { Language, SchemaError } from '../recipe/kind.js';
 import type { Module } from '../recipe/module.js';
 import { referencesIn, type Value } from '../syntax/values.js';
 import type { LinkedTask } from './link.js';
-import { factsBefore, type KnownBefore } from './matrix.js';
+import { factsBefore, isSureToRun, type KnownBefore } from './matrix.js';
 import { bindingOf } from './names.js';
 
 /**
@@ -14,8 +14,9 @@ import { bindingOf } from './names.js';
  */
 export function unfitParameters(tasks: Iterable<LinkedTask>, known: KnownBefore, language: Language): Diagnostic[] {
   const facts = factsBefore(known);
-  return [...tasks].flatMap(({ task, module }) => {
-    if (task.action.type !== 'kind' || (task.if !== undefined && valueIfKnown(task.if, module, facts) !== true)) return [];
+  return [...tasks].flatMap((linked) => {
+    const { task, module } = linked;
+    if (task.action.type !== 'kind' || !isSureToRun(linked, known)) return [];
     const { kind } = task.action;
     return [...task.action.with].flatMap(([name, value]) => {
       // The schema of the recipe has checked the others.
@@ -49,7 +50,8 @@ function diagnosticOf(error: SchemaError, kind: string, value: Value, module: Mo
   const { value: written, input } = originOf(value, module, facts);
   const [parameter, ...path] = error.instancePath.slice(1).split('/');
   const inner = written && deepest(written, path);
-  const subject = [...(input === undefined ? [] : [`input "${input.name}"`]), ...(path.length === 0 ? [] : [`"${path.join('.')}"`])].join(': ') || 'the value';
+  const inside = path.map((step) => (/^\d+$/.test(step) ? `[${step}]` : `.${step}`)).join('');
+  const subject = input !== undefined ? `input "${input.name}${inside}"` : inside === '' ? 'the value' : `"${parameter}${inside}"`;
   return {
     code: 'input',
     message: `${subject}${message.startsWith('must ') ? '' : ':'} ${message}`,

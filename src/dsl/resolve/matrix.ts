@@ -42,6 +42,11 @@ export function valueBefore(value: Value, module: Module, known: KnownBefore): {
   }
 }
 
+/** Whether the condition of a task is known to be true before the run, or it has none. */
+export function isSureToRun({ task, module }: { readonly task: Task; readonly module: Module }, known: KnownBefore): boolean {
+  return task.if === undefined || String(valueBefore(task.if, module, known)?.value) === 'true';
+}
+
 /** The errors in values that an include sets, as far as they are known before anything runs. */
 export function* unfitValues({ recipe, parent }: Module, known: KnownBefore): Generator<Diagnostic> {
   for (const [name, value] of parent?.include.with ?? []) {
