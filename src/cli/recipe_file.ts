@@ -138,8 +138,14 @@ export function mustBePlaced(plan: Plan): void {
 /** The name and the value of `name=value`, as given to `-i`. */
 export function pair(text: string): [string, string] {
   const at = text.indexOf('=');
-  if (at < 1) throw new RecipeError([{ code: 'command-line', message: '-i takes name=value, e.g. -i size=8' }]);
+  if (at < 1) throw new RecipeError([{ code: 'command-line', message: '-i takes name=value, e.g. -i size=8', help: pairHelp(text) }]);
   return [text.slice(0, at), text.slice(at + 1)];
+}
+
+/** The pair that a word without `=` is meant as. */
+function pairHelp(text: string): string {
+  const [, name, value] = /^([a-z]\w*):\s*(.*)$/.exec(text) ?? [];
+  return name === undefined ? `write -i ${text}=VALUE` : `write -i ${name}=${value}`;
 }
 
 function inputsFile(file: string): InputsFile {
@@ -157,7 +163,7 @@ function inputsFile(file: string): InputsFile {
 
 /** The diagnostic for a file of values, cut at the first punctuation: the rest of the message may contain a value. */
 function withoutValues({ code, message, span }: Diagnostic): Diagnostic {
-  return { code, message: message.replace(/[^\w\s(),'].*/s, '').trimEnd(), span };
+  return { code, message: message.replace(/[^\w\s(),'].*/s, '').trimEnd() || 'this line is not valid YAML', span };
 }
 
 function reasonOf(error: unknown): string {

@@ -250,7 +250,7 @@ suite('patterns of inputs', (test) => {
     assert.equal(said('(a)\\1'), refused('\\1'));
     assert.equal(said('(a{1000}){1000}'), ['this pattern is too large: a repetition counts as often as it repeats']);
     assert.equal(said('((){1000000}){1000000}'), ['this pattern is too large: a repetition counts as often as it repeats']);
-    assert.equal(said('('), ['this is not a regular expression']);
+    assert.equal(said('('), ['this is not a regular expression: unterminated group']);
     assert.equal(said('^(a+)+$'), []);
   });
 });

@@ -12,7 +12,7 @@ export const smallVocabularies: readonly Vocabulary[] = [
     words: {
       'GitHub Actions': { options: 'enum' },
       Ansible: { choices: 'enum', no_log: 'secret', elements: '' },
-      Packer: { sensitive: 'secret', validation: 'pattern' },
+      Packer: { sensitive: 'secret', validation: 'write "pattern", "enum", "minimum" or "maximum"' },
       Argo: { value: 'default' },
       '': {
         regex: 'pattern',

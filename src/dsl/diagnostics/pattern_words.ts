@@ -17,6 +17,8 @@ const words: Readonly<Record<string, string>> = {
   '^i-[0-9a-f]+$': 'the id of an instance, such as i-0123456789abcdef0',
   '^[0-7]{3,4}$': 'a file mode in quotes, such as "0644"',
   '^[0-9]{12}$': 'an account id of 12 digits, in quotes',
+  '^(bios|esp|linux|root|boot|swap|home|lvm|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$':
+    'bios, esp, linux, root, boot, swap, home, lvm, or the GUID of a partition type',
   '^[0-9]+(MiB|GiB|TiB)$': 'a size with the unit MiB, GiB or TiB, such as 512MiB',
   '^[A-Za-z0-9_.-]+(:[A-Za-z0-9_.-]+)?$': 'a user, or a user and a group, such as root:root',
   [kmsKey]: kmsKeyWords,

@@ -1,7 +1,7 @@
 import type { KindDeclaration, SchemaError } from '../recipe/kind.js';
 import { type ParsedDocument, pointerStep } from '../syntax/document.js';
 import { durationPattern } from '../syntax/duration.js';
-import { axisValueHelp, axisValuePattern, namePattern, taskNamePattern, taskPattern, templatePattern } from '../syntax/lexical.js';
+import { axisValueHelp, axisValuePattern, lockPattern, namePattern, taskNamePattern, taskPattern, templatePattern } from '../syntax/lexical.js';
 import type { Diagnostic } from './diagnostic.js';
 import { causesAmong, isText } from './schema_causes.js';
 import { allowedIn, keyOf, messageOf, oneOfKeys, type Schema, typesIn } from './schema_messages.js';
@@ -115,7 +115,9 @@ class Reader {
     if (parameter !== undefined && nearest(name, known) === undefined)
       return `did you mean "${parameter}"? Put it under "with": it is a parameter of ${kind?.name}`;
     if (name === 'steps' && Array.isArray(value)) return 'each step is a task of its own; order them with "needs"';
-    return cutTextHelp(this.written, name, this.keySpan(name)) ?? hintFor(name, known);
+    const help = cutTextHelp(this.written, name, this.keySpan(name)) ?? hintFor(name, known);
+    const isInput = this.path[0] === 'includes' && this.path.length === 2 && help?.startsWith('known names');
+    return isInput ? `an input of the library belongs under "with"` : help;
   }
 
   private scriptInBraces(): Diagnostic {
@@ -155,8 +157,7 @@ class Reader {
     if (typeof written !== 'string') return { code: 'enum', message, span: this.span(), help: `write ${values[0]}` };
     if (this.pointer.endsWith('/uses'))
       return { code: 'unknown-kind', message: `unknown kind "${written}"`, span: this.span(), help: hintForKind(written, values) };
-    const near =
-      (this.path.at(-1) === 'type' ? hintForType(written, values) : undefined) ?? (nearest(written, values) && `did you mean "${nearest(written, values)}"?`);
+    const near = (this.path.at(-1) === 'type' ? hintForType(written, values) : undefined) ?? meantAmong(written, values);
     return { code: 'enum', message, span: this.span(), help: near ?? descriptionOf(this.parent) ?? `write one of them, e.g. ${values[0]}` };
   }
 
@@ -186,7 +187,8 @@ class Reader {
     const meant = kind && outputFor(keyOf(this.error), Object.keys(kind.outputs.properties), output);
     if (meant !== undefined) return `"${name}" is a task; write "{{ ${name}.${meant} }}"`;
     const foreign = interpolation(text);
-    return foreign === undefined ? descriptionOf(this.parent) : `write ${foreign}`;
+    if (foreign !== undefined) return `write ${foreign}`;
+    return patternHelpFor(String(this.error.params['pattern']), text) ?? descriptionOf(this.parent);
   }
 
   private mistyped(): Diagnostic {
@@ -213,6 +215,19 @@ class Reader {
   }
 }
 
+/** The allowed value that is meant: `gp4` may be two, `amazon` is `aws`. */
+function meantAmong(written: string, values: readonly string[]): string | undefined {
+  if (values.includes('aws') && /^(amazon|ec2|aws_|aws-)/i.test(written)) return 'write aws';
+  const near = nearest(written, values);
+  const other =
+    near &&
+    nearest(
+      written,
+      values.filter((value) => value !== near && value.length === near.length && value.slice(0, -1) === near.slice(0, -1)),
+    );
+  return near && `did you mean "${near}"${other === undefined ? '' : ` or "${other}"`}?`;
+}
+
 function looksLikeTask(value: unknown): boolean {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   return ['run', 'uses', 'needs', 'cmds', 'cmd', 'deps', 'steps', 'script'].some((key) => Object.hasOwn(value, key));
@@ -229,6 +244,7 @@ function requiresHelp(name: string): string {
 }
 
 function nameHelp(name: string, pattern: string): string {
+  if (name.includes('{{')) return 'a name cannot be a template';
   const [allowed, rule] =
     pattern === taskNamePattern
       ? [/[^A-Za-z0-9-]+/g, 'a name consists of lower-case letters, digits, - and _, and begins with a letter']
@@ -250,7 +266,21 @@ function durationHelp(text: string): string {
   return unit.startsWith('d') ? `write ${Number(number) * 24}h` : `write ${number}${unit}`;
 }
 
+/** What to write instead of a text that breaks a rule in one place; undefined if there is no guess. */
+function patternHelpFor(pattern: string, text: string): string | undefined {
+  const [, number, unit] = /^(\d+)\s*([MGT])i?B?$/i.exec(text) ?? [];
+  if (pattern.includes('MiB|GiB') && unit !== undefined) return `write ${number}${unit.toUpperCase()}iB`;
+  if (pattern === '^ami-[0-9a-f]+$' && /^[a-z]+-[\w.-]+$/.test(text)) return `an image is found by its name with filters: {name: "${text}*"}`;
+  if (pattern === '^/dev/' && /^[a-z]+[0-9]*$/.test(text)) return `write /dev/${text}`;
+  const slug = text.trim().replaceAll(/[^\w.-]+/g, '-');
+  return [lockPattern, recipeNamePattern].includes(pattern) && new RegExp(pattern).test(slug) ? `write ${slug}` : undefined;
+}
+
+const recipeNamePattern = '^[A-Za-z0-9][A-Za-z0-9_-]*$';
+
 function taskNameHelp(written: string): string {
+  if (/^\{\{\s*(inputs|vars|env|matrix|run)\b/.test(written)) return 'the name of a task cannot be a template; a task can be left out with "if"';
+  if (/^[\w-]+(?:[/:]{1,2}[\w-]+)+$/.test(written)) return `write ${written.replaceAll(/[/:]+/g, '.')}`;
   const [, task] = /^\{\{\s*([a-z0-9_.-]+?)(\.[a-z0-9_]+)?\s*\}\}$/.exec(written) ?? [];
   return task === undefined ? 'e.g. packages, ami.chroot, root.released, build[arch=arm64]' : `a task is named without braces: ${task}`;
 }

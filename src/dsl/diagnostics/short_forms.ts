@@ -83,6 +83,7 @@ function mapHelp(at: Misplaced): string | undefined {
 
 function mapFromList(path: readonly string[], list: readonly unknown[]): string {
   const [section, name, key] = path;
+  if (path.at(-1) === 'matrix') return short(`write {NAME: [${list.map((each) => flowText(String(each))).join(', ')}]}`);
   if (path.length === 0) return 'write "version: 1" and "tasks:", without "-"';
   if (section === 'tasks' && path.length === 1) return 'write "NAME:" for each task instead of "- name: NAME"';
   if (section === 'tasks' && path.length === 2 && list.every((each) => typeof each === 'string')) return `write ${name}: {run: ${flowText(list.join(' && '))}}`;
@@ -92,10 +93,18 @@ function mapFromList(path: readonly string[], list: readonly unknown[]): string 
   const pairs = texts.map((each) => /^([A-Za-z_]\w*)=(.*)$/.exec(each));
   if (pairs.length === list.length && pairs.every((pair) => pair !== null))
     return short(`write {${pairs.map((pair) => `${pair[1]}: ${flowText(pair[2] ?? '')}`).join(', ')}}`);
-  const tag = list[0] as { Key?: unknown; Value?: unknown } | undefined;
-  const [tagName, tagValue] = [scalarText(tag?.Key), scalarText(tag?.Value)];
-  if (tagName !== undefined) return `write {${tagName}: ${flowText(tagValue ?? '')}}`;
+  if (section === 'includes' && path.length === 1 && texts[0] !== undefined)
+    return `write {${texts[0].replace(/^.*[/:]|\.ya?ml$/g, '').replaceAll(/\W/g, '_')}: {recipe: ${flowText(texts[0])}}}`;
+  const named = list.map((each) => pairOf(each));
+  if (named.every((pair) => pair !== undefined)) return short(`write {${named.join(', ')}}`);
   return `write "name: value" for each${key === undefined ? '' : ` under "${path.at(-1)}"`}, without "-"`;
+}
+
+/** An item such as `{Key: Name, Value: web}` or `{Name: name, Values: [web]}` as an entry of a map. */
+function pairOf(item: unknown): string | undefined {
+  const { Key, Name, name = Name ?? Key, Value, Values, value = Value ?? Values } = (item ?? {}) as Record<string, unknown>;
+  const [key, text] = [scalarText(name), scalarText([value].flat()[0])];
+  return key === undefined || text === undefined ? undefined : `${key}: ${flowText(text)}`;
 }
 
 /** The rest of `{type: …` for an input that is given as a value: a type, or its default. */
@@ -105,10 +114,11 @@ function typeFor(written: unknown): string {
   return `${type}, default: ${flowText(String(written))}}`;
 }
 
-function listHelp({ written, source }: Misplaced): string | undefined {
+function listHelp({ written, source, path }: Misplaced): string | undefined {
   if (typeof written === 'number') return `write ["${source}"]`;
   if (typeof written !== 'string' || written.includes('{{')) return undefined;
   if (/^-[a-z]/.test(written)) return `put a space after the dash: - ${short(written.slice(1))}`;
+  if (path.at(-1) === 'shell') return `write [${written.split(/\s+/).join(', ')}]`;
   const items = /^[\w.-]+(\s*,\s*[\w.-]+)+$/.test(written) ? written.split(/\s*,\s*/) : [written];
   return `write [${items.map((item) => flowText(item)).join(', ')}]`;
 }
@@ -126,7 +136,9 @@ function textHelp(path: readonly string[], list: readonly unknown[]): string | u
 
 function nameHelp(written: Record<string, unknown>): string | undefined {
   const name = written['task'] ?? written['name'] ?? written['job'];
-  return typeof name === 'string' ? `write ${name}` : undefined;
+  if (typeof name === 'string') return `write ${name}`;
+  const [only, ...more] = Object.values(written);
+  return typeof only === 'string' && more.length === 0 ? `write ${flowText(only)}` : undefined;
 }
 
 function numberHelp(text: string): string | undefined {
@@ -138,7 +150,10 @@ function booleanHelp(text: string, path: readonly string[]): string | undefined 
   const word = text.toLowerCase();
   if (['yes', 'on', 'y', '1'].includes(word)) return `write true: YAML 1.2 reads ${text} as text`;
   if (['no', 'off', 'n', '0'].includes(word)) return `write false: YAML 1.2 reads ${text} as text`;
+  if (word === 'true' || word === 'false') return `write ${word}, without quotes`;
   if (path.at(-1) !== 'if') return undefined;
+  const [, not, name] = /^(not |!)?\s*((?:inputs|vars|matrix|env)\.\w+)$/.exec(text) ?? [];
+  if (name !== undefined) return `write "{{ ${not === undefined ? '' : 'not '}${name} }}"`;
   const [, left, operator, right] = /^(\S+)\s*(==|!=)\s*(['"]?[\w.-]+['"]?)$/.exec(text) ?? [];
   if (left === undefined) return 'write true, false, or a template such as "{{ eq inputs.flavor \'full\' }}"';
   return `write "{{ ${operator === '==' ? 'eq' : 'ne'} ${left} ${right?.replaceAll('"', "'")} }}"`;

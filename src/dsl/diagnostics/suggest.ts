@@ -1,3 +1,4 @@
+import { builtInLibraries, builtInReference } from '../recipe/built_in.js';
 import { vocabularies } from './foreign_terms.js';
 import { mostWords, nearest } from './nearest.js';
 
@@ -73,6 +74,9 @@ const foreignKinds: Readonly<Record<string, string>> = {
 export function hintForKind(name: string, kinds: readonly string[]): string {
   const foreign = Object.hasOwn(foreignKinds, name) ? foreignKinds[name] : undefined;
   if (foreign !== undefined) return `"${name}" is "${foreign}" here`;
+  const library = name.replace(/^chrootfile:|\.ya?ml$/g, '').replaceAll('-', '_');
+  if (Object.hasOwn(builtInLibraries, library)) return `include the library: includes: {ami: {recipe: "${builtInReference(library)}"}}`;
+  if (name.includes('{{')) return 'a kind cannot be a template; write a task for each kind, with "if"';
   if (/^[\w.-]+\/.*@/.test(name)) return 'actions of GitHub do not run here; "chrootfile kinds" lists the kinds';
   if (/^amazon-/.test(name)) return 'include the library: includes: {ami: {recipe: "chrootfile:amazon_chroot"}}';
   if (['shell', 'shell-local', 'command', 'script', 'bash'].includes(name)) return 'a script needs no kind: write run: COMMAND';
@@ -108,56 +112,4 @@ export function hintForType(name: string, types: readonly string[]): string | un
 export function outputFor(parameter: string, outputs: readonly string[], named?: string): string | undefined {
   if (named !== undefined) return outputs.includes(named) ? named : undefined;
   return [parameter, 'id', 'path', 'device'].find((name) => outputs.includes(name));
-}
-
-/** Advice for a name in a template: the variable or input of that name; what other tools' templates mean; or the known names. */
-export function hintForName(
-  path: readonly string[],
-  known: { readonly inputs: readonly string[]; readonly vars: readonly string[]; readonly others: readonly string[] },
-): string | undefined {
-  const [first = '', second = ''] = path;
-  const owner = (name: string) => (known.vars.includes(name) ? 'vars' : known.inputs.includes(name) ? 'inputs' : undefined);
-  const qualified = (name: string) => (owner(name) === undefined ? undefined : `write {{ ${owner(name)}.${name} }}`);
-  if (['inputs', 'vars'].includes(first)) return qualified(second);
-  if (path.length === 1 && owner(first) !== undefined) return qualified(first);
-  if (path.length === 1 && /^[A-Z_]+$/.test(first) && owner(first.toLowerCase()) !== undefined) return qualified(first.toLowerCase());
-  const foreign = hintForPath(path, known.others);
-  if (foreign !== undefined) return foreign;
-  const near = path.length === 1 ? nearest(first, [...known.vars, ...known.inputs]) : undefined;
-  return near === undefined ? undefined : `did you mean ${owner(near)}.${near}?`;
-}
-
-/** Advice for a name that other tools' templates use. */
-function hintForPath(path: readonly string[], tasks: readonly string[]): string | undefined {
-  const [first = '', second, third, fourth] = path;
-  const output = third === 'outputs' && second !== undefined ? `${second}.${fourth ?? 'NAME'}` : undefined;
-  if (first === 'tasks' && second !== undefined && tasks.includes(second)) return `write {{ ${[second, ...path.slice(2)].join('.')} }}`;
-  if (['needs', 'steps', 'tasks', 'jobs'].includes(first)) return output === undefined ? 'write {{ TASK.OUTPUT }}' : `write {{ ${output} }}`;
-  if (first === 'item') return 'Ansible\'s and Argo\'s "item" is "matrix.NAME" here, in a task with "strategy"';
-  if (['var', 'input', 'params', 'parameters'].includes(first)) return `write {{ inputs.${second ?? 'NAME'} }}`;
-  if (first === 'local') return `write {{ vars.${second ?? 'NAME'} }}`;
-  if (['isotime', 'timestamp', 'uuid'].includes(first)) return `Packer's "${first}" is "run.${first}" here`;
-  if (['secrets', 'github', 'runner', 'workflow', 'build', 'source', 'hostvars'].includes(first))
-    return `pass the value as an input: {{ inputs.${second ?? 'NAME'} }}`;
-  if (/^[A-Z_]+$/.test(first)) return `a variable of the environment is {{ env.${first} }}`;
-  if (first.startsWith('ansible_')) return 'pass the value as an input, or compute it with {sh: …} in "vars"';
-  return undefined;
-}
-
-/** Advice for an expression of other tools' templates. */
-export function hintForSyntax(text: string): string | undefined {
-  if (/^\{\{-?\s*user\s/.test(text)) return "Packer's {{ user `x` }} is {{ inputs.x }} here";
-  if (/^\{\{-?\s*env\s/.test(text)) return "Packer's {{ env `X` }} is {{ env.X }} here";
-  if (/^\{\{-?\s*build\s/.test(text)) return "Packer's {{ build `X` }} is an output here: {{ TASK.OUTPUT }}";
-  if (/^\{\{-?\s*\.[A-Z_]+\s*-?\}\}/.test(text)) return "Taskfile's {{.NAME}} is {{ vars.name }} or {{ inputs.name }} here; for literal braces write \\{{";
-  const [, name] = /^\{\{-?\s*\.([a-z_]+)\s*-?\}\}$/.exec(text) ?? [];
-  if (name !== undefined) return `write {{ vars.${name} }} or {{ inputs.${name} }}; for literal braces write \\{{`;
-  if (/^\{\{[^}]*\?.*:/.test(text)) return 'write {{#if CONDITION}}…{{else}}…{{/if}}';
-  if (/^\{\{\s*[a-z_]+\(/.test(text)) return 'a helper takes its values without parentheses: {{ upper run.id }}';
-  const [, list] = /^\{\{\s*([\w.]+)\[\d+\]/.exec(text) ?? [];
-  if (list !== undefined) return `an item is named by its number in a path: {{ ${list}.[0] }}`;
-  if (/^\{\{[^}]* \+ /.test(text)) return 'put each value in braces of its own: {{ vars.a }}.txt';
-  if (/^\{\{[^}]*\|/.test(text)) return 'helpers come first, and there are no filters: {{ lower inputs.x }}, {{ default inputs.x "y" }}';
-  if (/^\{\{[^}]*(==|!=|&&|\|\|)/.test(text)) return 'write {{ eq a b }}, {{ ne a b }}, {{ and a b }}, {{ or a b }}';
-  return undefined;
 }

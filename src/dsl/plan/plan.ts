@@ -1,7 +1,7 @@
 import { cycleDiagnostic } from '../diagnostics/cycle.js';
 import { type Diagnostic, RecipeError } from '../diagnostics/diagnostic.js';
 import type { Module } from '../recipe/module.js';
-import type { LinkedTask } from '../resolve/link.js';
+import { type LinkedTask, nameTheTask } from '../resolve/link.js';
 import { taskNamed, tasksIn } from '../resolve/names.js';
 import type { Span } from '../syntax/source.js';
 import { doubtfulTexts } from './doubtful_texts.js';
@@ -75,7 +75,7 @@ function goalsNamed(goals: readonly string[], module: Module): string[] {
     const found = taskNamed(goal, module);
     if (found.type === 'task' && !found.released) return found.ids;
     const message = found.type === 'unresolved' ? found.message : `"${goal}" is a release, not a task`;
-    diagnostics.push({ code: 'goal', message, help: found.type === 'unresolved' ? found.help : undefined });
+    diagnostics.push({ code: 'goal', message, help: found.type === 'unresolved' ? found.help : nameTheTask(goal) });
     return [];
   });
   if (diagnostics.length > 0) throw new RecipeError(diagnostics);

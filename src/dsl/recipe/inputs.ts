@@ -1,9 +1,11 @@
 import { dirname, resolve } from 'node:path';
 import type { Diagnostic } from '../diagnostics/diagnostic.js';
+import { patternWords } from '../diagnostics/pattern_words.js';
 import { hintFor } from '../diagnostics/suggest.js';
 import { type ParsedDocument, pointerStep } from '../syntax/document.js';
 import { errorOfMatch } from '../syntax/linear_pattern.js';
 import type { Span } from '../syntax/source.js';
+import { shellWord, textMeant } from './input_help.js';
 
 /** Types of inputs and of the outputs of shell tasks. */
 export type ValueType = 'string' | 'path' | 'integer' | 'number' | 'boolean' | 'list' | 'map';
@@ -66,12 +68,18 @@ export function errorOfInput(value: unknown, declared: InputDeclaration): string
     return `must be one of ${declared.enum.map((allowed) => JSON.stringify(allowed)).join(', ')}`;
   }
   const unmatched = typeof value === 'string' && declared.pattern !== undefined ? errorOfMatch(declared.pattern, value) : undefined;
-  if (unmatched !== undefined) return unmatched;
+  if (unmatched !== undefined) return errorWords(unmatched, declared.pattern);
   if (typeof value === 'number' && declared.minimum !== undefined && value < declared.minimum) return `must be at least ${declared.minimum}`;
   if (typeof value === 'number' && declared.maximum !== undefined && value > declared.maximum) return `must be at most ${declared.maximum}`;
   if (declared.secret && value !== null && typeof value !== 'object' && String(value).length < leastSecret)
     return `is a secret and must have at least ${leastSecret} characters`;
   return undefined;
+}
+
+/** The error for a text that does not match a pattern, in words where there are any. */
+function errorWords(unmatched: string, pattern = ''): string {
+  const words = patternWords(pattern);
+  return words !== undefined && unmatched === `must match ${pattern}` ? `must be ${words}` : unmatched;
 }
 
 /** Shorter secrets would be found everywhere in logs, and hide nothing. */
@@ -148,23 +156,47 @@ export function resolveInputs(
       if (error === undefined) values.set(name, placed(given.value, input, given.folder));
       // An invalid default is an error of the recipe, reported with it.
       else if (!given.preset)
-        diagnostics.push({ code: 'input', message: `input "${name}" ${error}${given.origin ?? ''}`, span: given.span, help: input.description });
+        diagnostics.push({
+          code: 'input',
+          message: `input "${name}" ${error}${given.origin ?? ''}`,
+          span: given.span,
+          help: helpFor(given, input) ?? input.description,
+        });
     }
   }
   return { values, diagnostics };
 }
 
+/** What to write instead of a value that does not fit. */
+function helpFor({ value, written, text }: Given, input: InputDeclaration): string | undefined {
+  // Values in files are not shown.
+  if (text === undefined) return typeof value === 'string' && asType(value, input.type) !== value ? 'write it without quotes' : undefined;
+  const meant = textMeant(text, input);
+  return meant === undefined || written === undefined ? undefined : `write ${written(meant)}`;
+}
+
 function* unknownInputs(declared: ReadonlyMap<string, InputDeclaration>, { commandLine, files }: InputSources): Generator<Diagnostic> {
   const known = [...declared.keys()];
-  const unknown = (name: string, span?: Span): Diagnostic => ({
-    code: 'unknown-input',
-    message: `the recipe has no input "${name}"`,
-    span,
-    help: hintFor(name, known) ?? 'the recipe declares no inputs',
-  });
+  const unknown = (name: string, span?: Span): Diagnostic => {
+    const [, inside] = /^(?:var|inputs)\.(.*)$/.exec(name) ?? [];
+    const isSection = span !== undefined && name === 'inputs';
+    const help =
+      inside !== undefined && declared.has(inside)
+        ? `write ${inside}`
+        : isSection
+          ? 'write the names of inputs at the left margin, without "inputs:"'
+          : undefined;
+    return { code: 'unknown-input', message: `the recipe has no input "${name}"`, span, help: help ?? hintFor(name, known) ?? 'the recipe declares no inputs' };
+  };
   for (const name of commandLine.keys()) if (!declared.has(name)) yield unknown(name);
   for (const { document, texts } of files) {
-    if (!isOfType(document.value, 'map')) yield { code: 'input', message: 'a file of inputs must be a map of names and values', span: document.spanOf('') };
+    if (!isOfType(document.value, 'map'))
+      yield {
+        code: 'input',
+        message: 'a file of inputs must be a map of names and values',
+        span: document.spanOf(''),
+        help: 'write "NAME: VALUE" for each, without "-"',
+      };
     else {
       for (const name of Object.keys(document.value as object).filter((each) => !declared.has(each))) {
         const diagnostic = unknown(name, document.keySpanOf(pointerStep(name)));
@@ -178,6 +210,9 @@ interface Given {
   readonly value: unknown;
   readonly folder: string;
   readonly origin?: string;
+  /** The text that was given, and another one in the form of this source; absent for files. */
+  readonly text?: string;
+  readonly written?: (text: string) => string;
   readonly span?: Span;
   /** Whether it is the default. */
   readonly preset?: boolean;
@@ -187,7 +222,7 @@ interface Given {
 function givenFor(name: string, input: InputDeclaration, { kept, commandLine, files, environment, folder }: InputSources): Given | undefined {
   if (kept.has(name)) return kept.get(name) === null ? undefined : { value: kept.get(name), folder };
   const text = commandLine.get(name);
-  if (text !== undefined) return { value: fromText(text, input.type), folder: '.' };
+  if (text !== undefined) return { value: fromText(text, input.type), folder: '.', text, written: (other) => `-i ${shellWord(`${name}=${other}`)}` };
   const file = files.findLast(({ document: { value } }) => isOfType(value, 'map') && Object.hasOwn(value as object, name));
   if (file !== undefined) {
     const { document, texts } = file;
@@ -196,6 +231,7 @@ function givenFor(name: string, input: InputDeclaration, { kept, commandLine, fi
   }
   const variable = `CHROOTFILE_INPUT_${name.toUpperCase()}`;
   const set = environment(variable);
-  if (set !== undefined) return { value: fromText(set, input.type), folder: '.', origin: ` (from ${variable})` };
+  if (set !== undefined)
+    return { value: fromText(set, input.type), folder: '.', origin: ` (from ${variable})`, text: set, written: (other) => `${variable}=${shellWord(other)}` };
   return input.default === undefined ? undefined : { value: input.default, folder, preset: true };
 }

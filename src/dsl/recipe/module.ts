@@ -145,11 +145,11 @@ class Loader {
     // The schema reports that it is missing.
     if (include.recipe === '') return undefined;
     const span = include.at.document.spanOf(`${include.at.pointer}/recipe`);
-    const path = this.pathOf(include, folderOf(module), span);
+    const path = include.recipe.includes('{{') ? this.isTemplate(span) : this.pathOf(include, folderOf(module), span);
     if (path === undefined) return undefined;
     if (trail.includes(path)) {
       const files = [...trail.slice(trail.indexOf(path)), path].map((file) => libraries.show(file));
-      diagnostics.push({ code: 'include', message: `recipes include each other: ${files.join(' -> ')}`, span });
+      diagnostics.push({ code: 'include', message: `recipes include each other: ${files.join(' -> ')}`, span, help: 'remove one of these includes' });
       return undefined;
     }
     if (trail.length > limits.includeDepth) {
@@ -166,7 +166,7 @@ class Loader {
         code: 'include',
         message: `cannot read "${include.recipe}": ${reason}`,
         span,
-        help: `looked for ${libraries.show(path)}${shippedInstead(path)}`,
+        help: code === 'EISDIR' ? 'name a file in it, such as ./lib.yml' : `looked for ${libraries.show(path)}${shippedInstead(path)}`,
       });
       return undefined;
     }
@@ -185,6 +185,11 @@ class Loader {
     }
     const namespace = module.namespace === '' ? name : `${module.namespace}.${name}`;
     return this.module({ file: libraries.show(path), path, text, includedAt: span }, namespace, [...trail, path], { module, include });
+  }
+
+  private isTemplate(span: Span): undefined {
+    const help = 'write the path; what differs can be an input of the library';
+    this.diagnostics.push({ code: 'include', message: 'the path of a library cannot be a template', span, help });
   }
 
   /** The file of an include; undefined, and reported, if it is invalid. */
@@ -230,7 +235,9 @@ class Loader {
       } else if (referencesIn(value).length === 0) {
         const plain = render(value, () => null);
         const error = plain === null ? undefined : errorOfInput(plain, declared);
-        if (error !== undefined) this.diagnostics.push({ code: 'input', message: `input "${name}" ${error}`, span: document.spanOf(at) });
+        const isText = declared.type === 'string' && (typeof plain === 'number' || typeof plain === 'boolean');
+        const help = isText ? `write "${document.writtenAt(at)}"` : declared.description;
+        if (error !== undefined) this.diagnostics.push({ code: 'input', message: `input "${name}" ${error}`, span: document.spanOf(at), help });
       }
     }
     for (const [name, declared] of library.inputs) {

@@ -7,7 +7,7 @@ import { errorOfPattern } from '../syntax/linear_pattern.js';
 import type { Span } from '../syntax/source.js';
 import { helperNames } from '../syntax/template_helpers.js';
 import { below, checkTexts, type Place, readUntyped, readValue, readValues } from '../syntax/values.js';
-import { asType, errorOfInput, type InputDeclaration } from './inputs.js';
+import { article, asType, errorOfInput, type InputDeclaration, isValueType } from './inputs.js';
 import type { Language } from './kind.js';
 import { misindentedKeys } from './misindented_keys.js';
 import { checkShell, type DefaultsText, type ReadText, TaskReader, type TaskText } from './read_task.js';
@@ -51,6 +51,8 @@ interface RecipeText {
   readonly goals?: readonly string[];
   readonly outputs?: object;
 }
+
+const patternHelp = 'for a fixed set of values write enum: [VALUE, VALUE]; \\ before a sign makes it part of the text';
 
 class Reader {
   private readonly root: Place;
@@ -99,7 +101,8 @@ class Reader {
         // Readers confuse names that differ only in - and _.
         const read = name.replaceAll('-', '_');
         const other = seen.get(read);
-        if (reservedNames.has(name) || helperNames.includes(name)) this.refuseName(span, `"${name}" is a reserved name`, 'rename it');
+        if (reservedNames.has(name) || helperNames.includes(name))
+          this.refuseName(span, `"${name}" is a reserved name`, name === 'default' ? 'rename it; the tasks to run by default are goals: [NAME]' : 'rename it');
         else if (name.startsWith('else-')) this.refuseName(span, `"${name}" begins with "else-", which templates read as "else"`, 'rename it');
         else if (other?.name === name)
           this.refuseName(span, `the name "${name}" is used twice`, 'includes, tasks and outputs share one name space', {
@@ -121,21 +124,42 @@ class Reader {
     const inputs = new Map(Object.entries(this.text.inputs ?? {}));
     for (const [name, declared] of inputs) {
       const pointer = `/inputs/${name}`;
+      this.checkLimits(name, declared);
       const wrong = declared.pattern === undefined ? undefined : errorOfPattern(declared.pattern);
       if (wrong !== undefined) {
-        this.diagnostics.push({ code: 'pattern', message: wrong, span: this.document.spanOf(`${pointer}/pattern`) });
+        this.diagnostics.push({ code: 'pattern', message: wrong, span: this.document.spanOf(`${pointer}/pattern`), help: patternHelp });
         const { pattern: _, ...rest } = declared;
         inputs.set(name, rest);
       } else if (declared.default !== undefined && declared.type !== undefined) {
         const error = errorOfInput(declared.default, declared);
         if (error !== undefined) {
           const right = asType(declared.default, declared.type);
-          const help = right === declared.default ? declared.description : `write ${JSON.stringify(right)}`;
+          const isNull = declared.default === null;
+          const help = isNull
+            ? 'remove "default": an input without a value is null'
+            : right === declared.default
+              ? declared.description
+              : `write ${JSON.stringify(right)}`;
           this.diagnostics.push({ code: 'input', message: `the default of input "${name}" ${error}`, span: this.document.spanOf(`${pointer}/default`), help });
         }
       }
     }
     return inputs;
+  }
+
+  /** Reports a rule that says nothing about values of the type. */
+  private checkLimits(name: string, declared: InputDeclaration): void {
+    const isText = declared.type === 'string' || declared.type === 'path';
+    const isNumber = declared.type === 'integer' || declared.type === 'number';
+    for (const key of ['pattern', 'minimum', 'maximum'] as const) {
+      if (declared[key] === undefined || !isValueType(declared.type) || (key === 'pattern' ? isText : isNumber)) continue;
+      this.diagnostics.push({
+        code: 'exclusive',
+        message: `"${key}" does not apply to ${article(declared.type)}`,
+        span: this.document.keySpanOf(`/inputs/${name}/${key}`),
+        help: isText ? 'write pattern: REGULAR-EXPRESSION' : isNumber ? 'write minimum: NUMBER, maximum: NUMBER' : `remove "${key}"`,
+      });
+    }
   }
 
   private vars(): Map<string, Variable> {
@@ -149,7 +173,7 @@ class Reader {
             code: 'type',
             message: 'must be a string',
             span: this.document.spanOf(below(place, 'sh').pointer),
-            help: 'the command whose output is the value',
+            help: Array.isArray(sh) ? `write {sh: ${JSON.stringify(sh.join(' '))}}` : 'the command whose output is the value',
           });
         }
         return sh === undefined

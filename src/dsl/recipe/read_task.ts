@@ -102,7 +102,7 @@ export class TaskReader {
     const ms = durationMs(text);
     // The schema reported texts that are not durations.
     if (ms === undefined && new RegExp(durationPattern).test(text)) {
-      this.diagnostics.push({ code: 'range', message: 'a duration is at most 24 days', span: this.document.spanOf(at.pointer) });
+      this.diagnostics.push({ code: 'range', message: 'a duration is at most 24 days', span: this.document.spanOf(at.pointer), help: 'write at most 576h' });
     }
     return ms;
   }
@@ -180,6 +180,7 @@ export class TaskReader {
         code: 'exclusive',
         message: `"${key}" requires "run" or "uses"`,
         span: this.document.keySpanOf(below(at, key).pointer),
+        help: `add "run" or "uses"; or remove "${key}", since a group only names other tasks`,
       });
     }
     if (more.length > 0) return { type: 'unknown' };
@@ -214,9 +215,18 @@ export class TaskReader {
   private checkNulls(kind: KindDeclaration, given: object | undefined, at: Place): void {
     for (const name of kind.params.required ?? []) {
       if ((given as Record<string, unknown> | undefined)?.[name] !== null) continue;
-      this.diagnostics.push({ code: 'missing-key', message: `"${name}" must have a value`, span: this.document.keySpanOf(at.pointer + pointerStep(name)) });
+      this.diagnostics.push({
+        code: 'missing-key',
+        message: `"${name}" must have a value`,
+        span: this.document.keySpanOf(at.pointer + pointerStep(name)),
+        help: descriptionIn(kind, name),
+      });
     }
   }
+}
+
+function descriptionIn({ params }: KindDeclaration, name: string): string | undefined {
+  return (params.properties as Readonly<Record<string, { readonly description?: string }>> | undefined)?.[name]?.description;
 }
 
 /** The interpreters whose option `-c` takes the script as an argument. */

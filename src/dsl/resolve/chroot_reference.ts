@@ -32,6 +32,9 @@ export function chrootNamed(name: string, module: Module): NamedChroot {
 /** The error for `in: ami.chroot.path`, where the chroot itself is to be named. */
 function helpedWithPath(path: readonly string[], module: Module, found: Unresolved): Unresolved {
   const name = path.slice(0, -1).join('.');
+  // An include is meant as the chroot in it.
+  const [inside] = path.length === 1 && module.children.has(path[0] ?? '') ? chrootPaths(module).filter((each) => each.startsWith(`{{ ${path[0]}.`)) : [];
+  if (inside !== undefined) return { ...found, help: `write in: ${inside.replace(/^\{\{ | \}\}$/g, '').replace(/\.path$/, '')}` };
   return path.at(-1) === 'path' && chrootNamed(name, module).type === 'chroot' ? { ...found, help: `write in: ${name}` } : found;
 }
 

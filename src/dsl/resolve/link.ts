@@ -108,7 +108,8 @@ class Linker {
     for (const goal of recipe.goals?.filter(isTaskName) ?? []) {
       const found = taskNamed(goal.name, module);
       if (found.type === 'unresolved') this.diagnostics.push({ ...found, span: spanOf(goal) });
-      else if (found.released) this.diagnostics.push({ code: 'goal', message: `"${goal.name}" is a release, not a task`, span: spanOf(goal) });
+      else if (found.released)
+        this.diagnostics.push({ code: 'goal', message: `"${goal.name}" is a release, not a task`, span: spanOf(goal), help: nameTheTask(goal.name) });
     }
   }
 
@@ -192,8 +193,10 @@ class Linker {
       const found = taskNamed(name.name, module);
       const span = spanOf(name);
       if (found.type === 'unresolved') this.diagnostics.push({ ...found, span });
-      else if (found.released) this.diagnostics.push({ code: 'release', message: '"before" names tasks, not releases', span });
-      else {
+      else if (found.released) {
+        const help = `a resource is released after the tasks that need it: needs: [${name.name.replace(/\.released$/, '')}]`;
+        this.diagnostics.push({ code: 'release', message: '"before" names tasks, not releases', span, help });
+      } else {
         const because = `"${id}" has before: ${name.name}`;
         for (const to of found.ids) this.drafts.get(to)?.links.push({ to: id, released: false, because, span });
         this.count(found.ids.length, name);
@@ -282,6 +285,11 @@ function siblingsOf({ module, task }: Draft): LinkedTask['siblings'] {
 /** The schema reported anything that cannot be the name of a task. */
 function isTaskName({ name }: Name): boolean {
   return new RegExp(taskPattern).test(name);
+}
+
+/** Help for a release where a task is expected. */
+export function nameTheTask(release: string): string {
+  return `name the task: ${release.replace(/\.released$/, '')}`;
 }
 
 function spanOf(name: Name): Span {

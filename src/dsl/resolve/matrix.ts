@@ -59,7 +59,9 @@ export function* unfitValues({ recipe, parent }: Module, known: KnownBefore): Ge
       continue;
     }
     const error = plain === null ? undefined : errorOfInput(asType(plain, declared.type), declared);
-    if (error !== undefined) yield { code: 'input', message: `input "${name}" ${error}`, span: value.at.document.spanOf(value.at.pointer) };
+    const shown = error === undefined ? undefined : valueBefore(value, parent.module, known);
+    const help = shown && `its value is ${JSON.stringify(shown.value).slice(0, 80)}`;
+    if (error !== undefined) yield { code: 'input', message: `input "${name}" ${error}`, span: value.at.document.spanOf(value.at.pointer), help };
   }
 }
 
@@ -125,7 +127,7 @@ class Expansion {
       const at = written?.at ?? value.at;
       if (!fits && written?.type === 'literal') this.failed = true;
       else if (!fits) this.report(`invalid value ${JSON.stringify(item)} on a matrix axis: it becomes part of task names`, at, axisValueHelp);
-      else if (seen.has(item)) this.report(`duplicate value ${JSON.stringify(item)} in matrix axis "${name}"`, at);
+      else if (seen.has(item)) this.report(`duplicate value ${JSON.stringify(item)} in matrix axis "${name}"`, at, 'remove one of them');
       seen.add(item);
     }
     return plain;
@@ -203,7 +205,8 @@ class Expansion {
           this.strategy.at,
           'begin each entry of "include" with a short string',
         );
-      } else if (seen.has(key)) this.report(`two instances have the name ${task.name}${key}`, this.strategy.at);
+      } else if (seen.has(key))
+        this.report(`two instances have the name ${task.name}${key}`, this.strategy.at, 'the first value of an entry names it: make those differ');
       seen.add(key);
       return { key, axes, values: Object.fromEntries(names.map((name) => [name, row[name] ?? null])) };
     });

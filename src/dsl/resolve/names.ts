@@ -1,5 +1,6 @@
 import type { Diagnostic } from '../diagnostics/diagnostic.js';
-import { hintFor, hintForName } from '../diagnostics/suggest.js';
+import { hintFor } from '../diagnostics/suggest.js';
+import { hintForName } from '../diagnostics/template_hints.js';
 import { type Instance, instanceKey, type Module, taskId } from '../recipe/module.js';
 import type { Task, Variable } from '../recipe/types.js';
 import type { Span } from '../syntax/source.js';
@@ -110,7 +111,7 @@ export function taskNamed(name: string, module: Module): NamedTask | Unresolved 
   }
   const task = at.recipe.tasks.get(path.at(-1) ?? '');
   if (task === undefined) return unknownTask(name, module);
-  if (task.internal && at.namespace !== module.namespace) return unresolved('internal', `"${name}" is internal to its library`);
+  if (task.internal && at.namespace !== module.namespace) return unresolved('internal', `"${name}" is internal to its library`, internalHelp);
   if (release !== undefined && lifetimeOf(task) !== 'resource' && task.action.type !== 'unknown')
     return unresolved('release', `"${dotted}" is not a resource, so it is never released`, `write needs: [${dotted}]`);
   const meant = instancesMeant(task, at, module, key);
@@ -125,7 +126,8 @@ export function taskNamed(name: string, module: Module): NamedTask | Unresolved 
 function instancesMeant(task: Task, module: Module, asker: Module, key: string | undefined): { ids: readonly string[]; list: boolean } | Unresolved {
   const all = module.instances.get(task.name);
   const one = (instance?: Instance) => ({ ids: [taskId(module, task.name, instance)], list: false });
-  if (all === undefined) return key === undefined ? one() : unresolved('instance', `"${task.name}" has no matrix, so there is no "${task.name}${key}"`);
+  if (all === undefined)
+    return key === undefined ? one() : unresolved('instance', `"${task.name}" has no matrix, so there is no "${task.name}${key}"`, `write ${task.name}`);
   const [first] = all;
   if (first === undefined || first.unknown || asker.instance?.unknown) return one(first);
   const named = (wanted: string) => {
@@ -207,7 +209,8 @@ function taskBinding(path: readonly string[], module: Module, asker: Module, ins
   const task = module.recipe.tasks.get(first);
   if (task === undefined || (inside && task.internal)) {
     const known = inside ? publicNames(module) : [...module.recipe.tasks.keys(), ...module.children.keys(), 'inputs', 'vars', 'env', 'run'];
-    if (task?.internal) return unresolved('internal', `"${first}" is internal to its library`);
+    if (task?.internal) return unresolved('internal', `"${first}" is internal to its library`, internalHelp);
+    if (Object.hasOwn(asker.instance?.values ?? {}, first)) return unresolved('unknown-name', `unknown name "${first}"`, `write {{ matrix.${first} }}`);
     return unresolved('unknown-name', `unknown name "${first}"`, hintForName(path, namesOf(module)) ?? hintFor(first, known));
   }
   const key = second?.includes('=') ? `[${second}]` : undefined;
@@ -239,12 +242,24 @@ function publicNames(module: Module): string[] {
   return [...module.recipe.outputs.keys(), ...[...module.recipe.tasks.values()].filter((task) => !task.internal).map((task) => task.name)];
 }
 
+const internalHelp = 'name another task or an output of the library, or remove "internal" there';
+
 function unknownTask(name: string, module: Module): Unresolved {
   const known = [...module.recipe.tasks.keys()];
   for (const [namespace, child] of module.children) {
     for (const task of child.recipe.tasks.values()) if (!task.internal) known.push(`${namespace}.${task.name}`);
   }
-  return unresolved('unknown-task', `there is no task "${name}"`, hintFor(name, known));
+  return unresolved('unknown-task', `there is no task "${name}"`, helpForTask(name, module) ?? hintFor(name, known));
+}
+
+/** Advice for the name of an include, and for an instance named by a dot. */
+function helpForTask(name: string, { children, instances }: Module): string | undefined {
+  const child = children.get(name);
+  const own = [...(child?.recipe.tasks.values() ?? [])].filter((task) => !task.internal).map((task) => `${name}.${task.name}`);
+  if (child !== undefined) return `"${name}" is an include; name one of its tasks: ${own.sort().join(', ')}`;
+  const [first = '', value] = name.split('.');
+  const meant = instances.get(first)?.find((instance) => instance.axes.some((axis) => String(instance.values[axis]) === value));
+  return meant && `write "${first}${meant.key}"`;
 }
 
 function namesOf({ recipe }: Module): { inputs: string[]; vars: string[]; others: string[] } {

@@ -32,7 +32,7 @@ export function checkValue(
     } else {
       const outcome = traits(binding, known);
       if (outcome.depth > limits.chain) report('limit', `at most ${limits.chain} names refer to each other in a row`);
-      else if (outcome.cycle) report('cycle', `"${pathText(reference.path)}" refers to itself`);
+      else if (outcome.cycle) report('cycle', `"${pathText(reference.path)}" refers to itself`, 'remove one of the references between them');
       else if (outcome.tasks && !allowed.tasks)
         report(
           'too-early',
@@ -67,6 +67,7 @@ function checkShape(
     report(
       'type',
       `"${helper}" takes ${takes === 'list' ? 'a list or text' : takes === 'map' ? 'maps' : 'text'}, and "${name}" is ${shape === 'text' ? 'text' : `a ${shape}`}`,
+      shape === 'list' && takes === 'text' ? `write {{ ${helper} (join ${name} " ") }}` : shape === 'map' ? `{{ json ${name} }} is its text` : undefined,
     );
   }
 }

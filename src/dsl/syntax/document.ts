@@ -1,11 +1,11 @@
 import { type Alias, isAlias, isMap, isScalar, isSeq, type Node, type Pair, type Scalar } from 'yaml';
 import type { Diagnostic } from '../diagnostics/diagnostic.js';
+import { errorsOf, tooDeep } from './document_errors.js';
 import { foreignFile } from './foreign_file.js';
 import { limits, limitText } from './limits.js';
 import { firstCharacterOf, type Source, type Span } from './source.js';
 import { sourceOffsets } from './source_offsets.js';
 import { firstDocuments } from './yaml_documents.js';
-import { yamlDiagnostic } from './yaml_errors.js';
 
 /** YAML as plain values, with the place of each. */
 export interface ParsedDocument {
@@ -53,29 +53,7 @@ export function parseDocument(source: Source, most: number = limits.values): { d
   if (doc === undefined) {
     return { diagnostics: [{ code: 'yaml', message: 'the recipe is empty', span: firstCharacterOf(source), help: 'begin with "version: 1"' }] };
   }
-  const problems = [...doc.errors, ...doc.warnings];
-  // The library stops at its recursion limit with an error.
-  const deep = problems.find(({ code }) => code === 'RESOURCE_EXHAUSTION');
-  const problem = deep === undefined ? yamlDiagnostic(source, problems) : undefined;
-  if (deep !== undefined) diagnostics.push({ code: 'limit', message: tooDeep, span: { source, start: deep.pos[0], end: deep.pos[0] + 1 } });
-  if (problem !== undefined) diagnostics.push(problem);
-  if (parsed.length > 1) {
-    const second = parsed[1]?.range?.[0] ?? 0;
-    diagnostics.push({
-      code: 'yaml',
-      message: 'a recipe is one YAML document, and a second one begins',
-      span: { source, start: second, end: second + 3 },
-      help: 'write the second document to a file of its own',
-    });
-  }
-  if (doc.directives?.yaml.explicit && doc.directives.yaml.version !== '1.2') {
-    diagnostics.push({
-      code: 'yaml',
-      message: `recipes are YAML 1.2, not ${doc.directives.yaml.version}`,
-      span: { source, start: 0, end: 5 },
-      help: 'remove the %YAML line',
-    });
-  }
+  diagnostics.push(...errorsOf(source, doc, parsed[1]));
   if (diagnostics.length > 0) return { diagnostics };
 
   const root: Place = { value: null, inside: new Map() };
@@ -158,7 +136,7 @@ class Walker {
     if (node.tag !== undefined && !coreTags.test(node.tag)) return this.tagged(node);
     if (isScalar(node)) return this.scalar(node);
     if (this.open.has(node)) {
-      this.report('an alias cannot be inside its own anchor', node);
+      this.report('an alias cannot be inside its own anchor', node, 'write the values instead of the alias');
       return null;
     }
     if (this.depth === limits.depth) {
@@ -196,7 +174,7 @@ class Walker {
     }
     this.targets.set(node, target);
     if (this.open.has(target)) {
-      this.report('an alias cannot be inside its own anchor', node);
+      this.report('an alias cannot be inside its own anchor', node, 'write the values instead of the alias');
       return null;
     }
     const value = this.value(target, place);
@@ -207,7 +185,11 @@ class Walker {
   private anchor(name: string, node: Node): void {
     this.anchors.set(name, node);
     if (/^[\w-]+$/.test(name)) return;
-    this.report(`"&" begins an anchor, and "${name}" cannot be the name of one`, node, 'quote a text that begins with "&"');
+    this.report(
+      `"&" begins an anchor, and "${name}" cannot be the name of one`,
+      node,
+      `quote the text: "&${name} ${this.source.text.slice(...(node.range ?? [0, 0]).slice(0, 2)).trim()}"`,
+    );
   }
 
   /** YAML would drop the `!` of `run: ! grep …`, which then does the opposite. */
@@ -296,8 +278,6 @@ class Walker {
 
 /** Tags that only repeat what a value is anyway. */
 const coreTags = /^tag:yaml\.org,2002:(?:str|int|float|bool|null|map|seq)$/;
-
-const tooDeep = `lists and maps are nested at most ${limits.depth} deep`;
 
 /** Replaces an unquoted `{{ x }}`, so that the same place is not reported twice. */
 const unquotedTemplate = '{{ run.id }}';

@@ -15,6 +15,12 @@ const formats: readonly { readonly is: RegExp; readonly what: string; readonly h
   },
   { is: /^#!/, what: 'a script', help: 'run it from a recipe: tasks: {NAME: {run: {file: PATH}}}' },
   { is: /^[A-Za-z0-9_.% -]+:(?!=).*\n\t/m, what: 'a Makefile', help: 'each rule becomes a task with "needs" and "run"; "chrootfile init" creates a recipe' },
+  {
+    // A body that is no YAML, directly below a name.
+    is: /^[a-z_][\w-]*(?: [\w ]+)?:(?: [\w -]+)?\n {2,4}(?!- |[\w-]+:)\S/m,
+    what: 'a justfile',
+    help: 'each recipe of it becomes a task with "needs" and "run"; "chrootfile init" creates a recipe',
+  },
   { is: /^FROM \S+\s*$/m, what: 'a Dockerfile', help: 'each RUN becomes a task with "in"; "chrootfile init" creates a recipe' },
 ];
 

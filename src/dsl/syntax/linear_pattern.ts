@@ -13,7 +13,9 @@ export function errorOfPattern(pattern: string): string | undefined {
     compiled(pattern);
     return undefined;
   } catch (error) {
-    return error instanceof PatternError ? error.message : 'this is not a regular expression';
+    if (error instanceof PatternError) return error.message;
+    const reason = (error as Error).message.replace(/^.*\/[a-z]*: /s, '');
+    return `this is not a regular expression: ${reason.charAt(0).toLowerCase()}${reason.slice(1)}`;
   }
 }
 

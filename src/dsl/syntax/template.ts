@@ -1,6 +1,8 @@
 import Handlebars from 'handlebars';
-import { hintForSyntax, nearest } from '../diagnostics/suggest.js';
+import { nearest } from '../diagnostics/suggest.js';
+import { hintForSyntax } from '../diagnostics/template_hints.js';
 import { limits } from './limits.js';
+import { syntaxDiagnostic, type TemplateDiagnostic } from './template_errors.js';
 import { type ArgumentShape, helperNames, helpers, helperUse, textOf } from './template_helpers.js';
 
 /** A name in a template: `{{ disk.partitions.root }}` has the path `disk partitions root`. */
@@ -34,16 +36,6 @@ export interface Template {
    * @throws Error if a list or a map is part of other text.
    */
   render(valueOf: (reference: Reference) => unknown, evaluated?: (value: unknown, references: readonly Reference[]) => void): unknown;
-}
-
-/** An error in a template; `start` and `end` in characters of its text. */
-export interface TemplateDiagnostic {
-  /** `template`: it is not valid; `template-word`: it uses an unsupported feature; `helper`; `limit`. */
-  readonly code: 'template' | 'template-word' | 'helper' | 'limit';
-  readonly message: string;
-  readonly start: number;
-  readonly end: number;
-  readonly help?: string;
 }
 
 const engine = Handlebars.create();
@@ -153,8 +145,12 @@ class Reader {
   private statement(node: hbs.AST.Statement): void {
     switch (node.type) {
       case 'ContentStatement':
-      case 'CommentStatement':
         return;
+      case 'CommentStatement': {
+        const [, name] = /^\{\{~?!\s*((?:inputs|vars|matrix|env)\.[\w.]+)\s*~?\}\}$/.exec(this.text.slice(this.range(node).start, this.range(node).end)) ?? [];
+        if (name !== undefined) this.refuse(node, '"{{!" begins a comment', `write {{ not ${name} }}`);
+        return;
+      }
       case 'MustacheStatement': {
         const mustache = node as hbs.AST.MustacheStatement;
         if (!mustache.escaped) return this.refuse(node, 'values are never escaped, so there are no triple braces', 'write two braces');
@@ -183,7 +179,7 @@ class Reader {
 
   private call(node: hbs.AST.MustacheStatement | hbs.AST.SubExpression): void {
     const name = node.path.type === 'PathExpression' ? (node.path as hbs.AST.PathExpression).original : '';
-    if (node.hash?.pairs.length) return this.refuse(node, 'helpers take no named arguments', undefined, 'helper');
+    if (node.hash?.pairs.length) return this.refuse(node, 'helpers take no named arguments', this.inOrder(node), 'helper');
     const helper = Object.hasOwn(helpers, name) ? helpers[name] : undefined;
     if (helper === undefined) {
       if (node.params.length === 0 && node.type === 'MustacheStatement') return this.expression(node.path, false, !this.single);
@@ -207,12 +203,18 @@ class Reader {
     }
   }
 
+  /** A call with the values of its named arguments in their order. */
+  private inOrder(node: hbs.AST.MustacheStatement | hbs.AST.SubExpression): string {
+    const { start, end } = this.range(node);
+    return `write the values in order: ${this.text.slice(start, end).replace(/\s[\w-]+=/g, ' ')}`;
+  }
+
   private expression(node: hbs.AST.Expression, optional: boolean, inText = false, argument?: Reference['argument']): void {
     if (node.type === 'SubExpression') return this.inside(node, () => this.call(node as hbs.AST.SubExpression));
     if (node.type === 'UndefinedLiteral') return this.refuse(node, '"undefined" is not a value', 'write null');
     if (node.type !== 'PathExpression') return;
     const path = node as hbs.AST.PathExpression;
-    if (path.data) return this.refuse(node, 'names that begin with "@" are not supported');
+    if (path.data) return this.refuse(node, 'names that begin with "@" are not supported', 'name the value, e.g. {{ inputs.size }}');
     if (path.depth > 0 || path.parts.length === 0 || /^(this(?![\w-])|\.)/.test(path.original)) {
       return this.refuse(
         node,
@@ -255,36 +257,6 @@ function wrapped(program: hbs.AST.Program, helper: string, reader: Reader): hbs.
     return { ...mustache, path: { ...path, original: helper, parts: [helper] }, params: [inner, number] };
   });
   return { ...program, body: statements } as hbs.AST.Program;
-}
-
-/** Finds the invalid expression by trying each one alone: the parser reports a place after it, or none. */
-function syntaxDiagnostic(text: string, error: Error): TemplateDiagnostic {
-  const help = 'for literal braces write \\{{, or "template: false" on the task';
-  const open = text.lastIndexOf('{{');
-  if (!text.includes('}}', open)) return { code: 'template', message: 'this "{{" is never closed', start: open, end: open + 2, help };
-  for (let start = text.indexOf('{{'); start >= 0; ) {
-    const end = text.indexOf('}}', start) + 2;
-    const written = text.slice(start, end);
-    if (text[start - 1] !== '\\' && !/^\{\{([#/^!>]|\s*else\b)/.test(written) && !parses(written))
-      return { code: 'template', message: 'invalid template expression', start, end, help: hintForSyntax(written) ?? help };
-    start = text.indexOf('{{', end);
-  }
-  const [, opened, closed] = /^(\S+) doesn't match (\S+)/.exec(error.message) ?? [];
-  const start = text.search(/\{\{[#/^]/);
-  const end = text.indexOf('}}', start) + 2;
-  if (opened !== undefined) return { code: 'template', message: `{{#${opened}}} is closed by {{/${closed}}}`, start, end, help: `write {{/${opened}}}` };
-  const [, block] = /^\{\{#\s*(\w+)/.exec(text.slice(start)) ?? [];
-  if (block === undefined) return { code: 'template', message: 'this closes a block that was never opened', start, end, help: 'remove it' };
-  return { code: 'template', message: `this {{#${block}}} is never closed`, start, end, help: `add {{/${block}}} after the text that depends on it` };
-}
-
-function parses(text: string): boolean {
-  try {
-    Handlebars.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 const tooDeep = `blocks and helpers are nested at most ${limits.depth} deep`;

@@ -32,6 +32,7 @@ function described(source: Source, { code, pos, message }: YAMLError): Found {
       return { message: `"${escape}" is not an escape sequence in double quotes`, start, end: start + 2, help: `write \\${escape}, or use single quotes` };
     }
   }
+  if (/^Unexpected , in flow/.test(message)) return { message: 'there is one , too many', start, help: 'remove it' };
   return (
     unquoted(start, line) ??
     misreadValue(line) ??
