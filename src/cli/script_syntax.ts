@@ -134,7 +134,10 @@ function helpFor(detail: string): string | undefined {
   if (word !== undefined) return /^end of file/i.test(detail) ? `add "${word}" at the end` : `add "${word}" before it`;
   const [, mark] = /looking for matching [`']([^']+|')'/.exec(detail) ?? [];
   if (mark !== undefined) return `add the missing ${mark}`;
-  return /unterminated quoted/i.test(detail) ? 'add the missing quote' : undefined;
+  if (/unterminated quoted/i.test(detail)) return 'add the missing quote';
+  if (/^(end of file unexpected|unexpected end of file)/i.test(detail)) return 'complete the last command';
+  const [, token] = /^"([^"]+)" unexpected$|unexpected token [`']([^']+)'/.exec(detail)?.filter((part) => part !== undefined) ?? [];
+  return token === undefined ? undefined : `remove "${token}", or complete the command before it`;
 }
 
 /** The file that a script was taken from. */

@@ -188,6 +188,8 @@ class Reader {
     if (meant !== undefined) return `"${name}" is a task; write "{{ ${name}.${meant} }}"`;
     const foreign = interpolation(text);
     if (foreign !== undefined) return `write ${foreign}`;
+    const isName = keyOf(this.error) === 'id' && this.kind?.params.properties?.['filters'] !== undefined && /^[a-z][\w.-]*$/.test(text);
+    if (isName) return `an image is found by its name with filters: {name: "${text}*"}`;
     return patternHelpFor(String(this.error.params['pattern']), text) ?? descriptionOf(this.parent);
   }
 
@@ -270,8 +272,7 @@ function durationHelp(text: string): string {
 function patternHelpFor(pattern: string, text: string): string | undefined {
   const [, number, unit] = /^(\d+)\s*([MGT])i?B?$/i.exec(text) ?? [];
   if (pattern.includes('MiB|GiB') && unit !== undefined) return `write ${number}${unit.toUpperCase()}iB`;
-  if (pattern === '^ami-[0-9a-f]+$' && /^[a-z]+-[\w.-]+$/.test(text)) return `an image is found by its name with filters: {name: "${text}*"}`;
-  if (pattern === '^/dev/' && /^[a-z]+[0-9]*$/.test(text)) return `write /dev/${text}`;
+  if (pattern === '^/dev/' && /^(sd|vd|xvd|nvme|loop)[a-z0-9]+$/.test(text)) return `write /dev/${text}`;
   const slug = text.trim().replaceAll(/[^\w.-]+/g, '-');
   return [lockPattern, recipeNamePattern].includes(pattern) && new RegExp(pattern).test(slug) ? `write ${slug}` : undefined;
 }

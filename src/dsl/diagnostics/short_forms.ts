@@ -96,7 +96,7 @@ function mapFromList(path: readonly string[], list: readonly unknown[]): string 
   if (section === 'includes' && path.length === 1 && texts[0] !== undefined)
     return `write {${texts[0].replace(/^.*[/:]|\.ya?ml$/g, '').replaceAll(/\W/g, '_')}: {recipe: ${flowText(texts[0])}}}`;
   const named = list.map((each) => pairOf(each));
-  if (named.every((pair) => pair !== undefined)) return short(`write {${named.join(', ')}}`);
+  if (section !== 'inputs' && named.every((pair) => pair !== undefined)) return short(`write {${named.join(', ')}}`);
   return `write "name: value" for each${key === undefined ? '' : ` under "${path.at(-1)}"`}, without "-"`;
 }
 

@@ -56,7 +56,7 @@ function hintForGo(inner: string): string | undefined {
   const [, name] = /^\.([a-z_]+)$/.exec(inner) ?? [];
   if (name !== undefined) return `write {{ vars.${name} }} or {{ inputs.${name} }}; for literal braces write \\{{`;
   const [, block, condition] = /^(if|range|for)\s+(.*)$/.exec(inner) ?? [];
-  if (block === 'if') return `write {{#if ${condition}}}…{{/if}}`;
+  if (block === 'if') return `write {{#if ${condition?.includes(' ') ? `(${condition})` : condition}}}…{{/if}}`;
   if (block !== undefined) return '{{ quote LIST }} prints the items as shell words, {{ join LIST "," }} as text; or loop in the script';
   return undefined;
 }

@@ -256,7 +256,13 @@ class Walker {
   private duplicate(name: string, key: Node | null, place: Place): void {
     const [[start, end], first] = [key?.range ?? [0, 1], place.inside.get(pointerStep(name).slice(1))?.key?.range];
     const notes = first ? [{ message: 'first defined here', span: { source: this.source, start: first[0], end: first[1] } }] : [];
-    this.diagnostics.push({ code: 'duplicate-key', message: `duplicate key "${name}"`, span: { source: this.source, start, end }, notes });
+    this.diagnostics.push({
+      code: 'duplicate-key',
+      message: `duplicate key "${name}"`,
+      span: { source: this.source, start, end },
+      notes,
+      help: 'rename or remove one of them',
+    });
   }
 
   private unquoted(node: Node): void {
