@@ -22,7 +22,7 @@ function inBrackets({ key, text, start }: Written): Found | undefined {
   if (!/[[{]/.test(open) || text.startsWith('{{')) return undefined;
   const end = bracketEnd(text);
   const rest = text.slice(end).trim();
-  if (end < 0 || /^[,\]}:]/.test(rest) || (rest === '' && !scriptKeys.has(key ?? ''))) return undefined;
+  if (end < 0 || /^[,\]}:#]/.test(rest) || (rest === '' && !scriptKeys.has(key ?? ''))) return undefined;
   const what = open === '[' ? 'a list' : 'a map';
   const message = rest === '' ? `"${open}" begins ${what} in YAML` : `"${open}" begins ${what}, and text follows its end`;
   const help = listKeys.has(key ?? '') ? `remove the text after "${text[end - 1]}"` : `quote the text: ${quoted(text)}`;

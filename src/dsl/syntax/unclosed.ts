@@ -26,6 +26,8 @@ export function unclosedIn(text: string, error: number): Unclosed | undefined {
       const sameLine = end <= lineEnd(text, at);
       if (end > error && !sameLine) return unclosed(text, at);
       if (!sameLine && /^[^\S\n]*[\w-]+:\s/m.test(text.slice(lineEnd(text, at) + 1, end)) && error <= end + 80) return unclosed(text, at);
+      if (error === end + 1 && open.length > 0 && /["']/.test(text[error] ?? ''))
+        return { message: 'a comma is missing before this', start: error, end: error + 1, help: 'write , between the entries' };
       if (error >= end && error <= end + 1 && /\S/.test(text[error] ?? '') && !/[,\]}:#]/.test(text[error] ?? '')) return textBehindQuote(text, at, end);
       at = end;
     } else if (char in closers && (begins || open.length > 0)) {

@@ -1,6 +1,7 @@
 import type { YAMLError } from 'yaml';
 import type { Diagnostic } from '../diagnostics/diagnostic.js';
 import { misreadValue } from './misread_value.js';
+import { rareError } from './rare_yaml_errors.js';
 import { isShown, positionOf, type Source } from './source.js';
 import { unclosedIn } from './unclosed.js';
 import { type Found, Line, quoted } from './yaml_line.js';
@@ -33,12 +34,13 @@ function described(source: Source, { code, pos, message }: YAMLError): Found {
     }
   }
   if (/^Unexpected , in flow/.test(message)) return { message: 'there is one , too many', start, help: 'remove it' };
+  if (code === 'BLOCK_IN_FLOW' && /^\s*- /.test(line.text)) return { ...rareError(message), start, end };
   return (
     unquoted(start, line) ??
     misreadValue(line) ??
     unclosedIn(source.text, start) ??
     badIndent(source, line) ??
-    colonInText(line, code) ?? { message: plain(message), start, end }
+    colonInText(line, code) ?? { ...rareError(message), start, end }
   );
 }
 
@@ -131,10 +133,4 @@ function reservedHelp(key: string | undefined, value: string): string {
 
 function spaces(count: number): string {
   return `${count} space${count === 1 ? '' : 's'}`;
-}
-
-/** The library's own message, for rare errors. */
-function plain(message: string): string {
-  const first = message.split('\n')[0] ?? message;
-  return first.charAt(0).toLowerCase() + first.slice(1).replace(/\.$/, '');
 }
