@@ -5,6 +5,7 @@ const rare: readonly (readonly [is: RegExp, message: string, help: string])[] = 
   [/^Missing space after :/, 'a space is missing after the colon', 'write ": "'],
   [/^Implicit map keys need/, 'this line is neither a key nor an item of a list', 'write KEY: VALUE, or indent it as a part of the text above'],
   [/^Implicit keys/, 'a key must be on one line', 'quote a text with ": " in it'],
+  [/^All sequence items/, 'this line does not continue the list above', 'begin it with "- " in the column of the other items'],
   [/must start at the same column/, 'this line is indented differently from those it belongs to', 'indent it like them'],
   [
     /^(Alias|Anchor|An alias|A node can have|Tags and anchors|Anchors and tags)/,

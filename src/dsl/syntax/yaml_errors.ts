@@ -57,7 +57,9 @@ function unquoted(offset: number, line: Line): Found | undefined {
 
 /** A line that is indented differently from those it belongs to. */
 function badIndent(source: Source, near: Line): Found | undefined {
-  return [near, new Line(source, near.number + 1)].map((line) => inBlockScalar(line) ?? besideKeys(line)).find((found) => found !== undefined);
+  return [near, new Line(source, near.number + 1)]
+    .map((line) => inBlockScalar(line) ?? withoutDash(line) ?? besideKeys(line))
+    .find((found) => found !== undefined);
 }
 
 /** A line that should be part of a script after `|`, but is indented too little. */
@@ -79,6 +81,15 @@ function inBlockScalar(line: Line): Found | undefined {
     inside = above;
   }
   return undefined;
+}
+
+/** A line in the column of the dashes of a list, without one. */
+function withoutDash(line: Line): Found | undefined {
+  const dash = /^( *)- /.exec(line.above()?.text ?? '')?.[1]?.length;
+  const text = line.text.trim();
+  if (dash !== line.indent || line.key !== undefined || /^(-|#|$)/.test(text)) return undefined;
+  const start = line.at(line.indent);
+  return { message: 'this line of a list does not begin with "-"', start, end: start + text.length, help: `write - ${text}` };
 }
 
 function besideKeys(line: Line): Found | undefined {
