@@ -96,7 +96,7 @@ run RUN failed after TIME; everything it created was rolled back
         await screen.shows(/(漢[\s\S]*){8}/);
         const { lines } = screen;
         assert.is(lines.length, rows, screen.text);
-        assert.is(lines.at(-1), lines.at(-1)?.slice(0, columns));
+        assert.is(screen.wrapped, 0, screen.text);
         assert.match(screen.text, new RegExp(`… ${60 - (rows - 3)} more running\n0 waiting · 0 of 60 done · TIME`));
         screen.type('\u0003');
         assert.is(await screen.ended, 130);
@@ -143,6 +143,20 @@ run RUN failed after TIME; everything it created was rolled back
       screen.type('\u0003');
       assert.is(await screen.ended, 130);
       assert.not.match(screen.text, /^\*/m);
+    }));
+
+  test('leaves no row behind where somebody presses Enter', () =>
+    inFolder({ 'r.yml': sleepers(3) }, async (folder) => {
+      const screen = new Screen('chrootfile run r.yml -j 3', folder, { columns: 60, rows: 8 });
+      await screen.shows(/t2 {2}hello\n/);
+      for (const keys of ['\n', 'x\n', '\n\n']) {
+        screen.type(keys);
+        await screen.redraws();
+        assert.is(screen.text.match(/hello|of 3 done|x/g)?.join(), 'hello,hello,hello,of 3 done', screen.text);
+      }
+      screen.type('\u0003');
+      assert.is(await screen.ended, 130);
+      assert.match(screen.text, /^run RUN: r.yml\ncancelled: (t\d,? ?){3}\n\nrun RUN failed after TIME: interrupted by SIGINT;/);
     }));
 
   test('is lines and no colour on a terminal that cannot be drawn on; colours as NO_COLOR and FORCE_COLOR say', () =>

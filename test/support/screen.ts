@@ -51,12 +51,28 @@ export class Screen {
       .replace(/[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏]/g, '*');
   }
 
+  /** How many rows continue a line that was longer than the terminal is wide. */
+  get wrapped(): number {
+    const { active } = this.emulator.buffer;
+    return this.lines.filter((_, i) => active.getLine(i)?.isWrapped).length;
+  }
+
   /** Waits until the screen shows a text. */
   async shows(pattern: RegExp): Promise<void> {
     for (let waited = 0; !pattern.test(this.text); waited += 10) {
       if (waited > 30_000) throw new Error(`${pattern} did not come:\n${this.text}`);
       await sleep(10);
     }
+  }
+
+  /** Waits until everything typed so far has been followed by a whole frame. */
+  async redraws(): Promise<void> {
+    const frames = () => this.written.split('\u001b[J').length;
+    for (let more = 0; more < 2; more += 1) {
+      const before = frames();
+      while (frames() === before) await sleep(10);
+    }
+    await new Promise<void>((done) => this.emulator.write('', done));
   }
 
   resize(columns: number, rows: number): void {

@@ -11,6 +11,9 @@ export interface Size {
 /**
  * The last rows of a terminal, drawn again at most every {@link policy.redrawMs}. Whatever is printed meanwhile scrolls
  * off above them. Its cost depends on the rows shown and on nothing else.
+ *
+ * Between frames the cursor stands at the start of the first row, a place that the terminal remembers. There it echoes
+ * what somebody types: Enter moves the cursor within the area, and an empty row at the end keeps the screen from scrolling.
  */
 export class LiveArea {
   /** The rows on the screen. */
@@ -20,7 +23,7 @@ export class LiveArea {
   private timer: NodeJS.Timeout | undefined;
   private readonly onResize = () => this.draw();
   private readonly onExit = () => this.end();
-  private drawnColumns = 0;
+  private drawn: Size | undefined;
 
   /** @param contents gives the rows to show, at most as many as fit. */
   constructor(private readonly contents: (size: Size) => readonly string[]) {}
@@ -59,12 +62,12 @@ export class LiveArea {
   };
 
   private show(rows: readonly string[]): void {
-    const { columns } = sizeOf(process.stdout);
-    if (this.printed.length === 0 && columns === this.drawnColumns && rows.join('\n') === this.rows.join('\n')) return;
-    const height = this.heightAt(columns);
-    const toTop = height > 1 ? `${escape}[${height - 1}A\r` : '\r';
-    // The cursor waits at the left: where it stands, the terminal echoes ^C, and behind a full row that would take another row.
-    const drawn = rows.length === 0 ? '' : `${rows.map((row) => `${row}${escape}[K`).join('\n')}${escape}[J\r`;
+    const size = sizeOf(process.stdout);
+    const isResized = size.columns !== this.drawn?.columns || size.rows !== this.drawn.rows;
+    if (this.printed.length === 0 && !isResized && rows.join('\n') === this.rows.join('\n')) return;
+    // A terminal whose size changed has moved its cursor along with the row, but not the place it remembers.
+    const toTop = isResized || this.rows.length === 0 ? '\r' : `${escape}8`;
+    const drawn = rows.length === 0 ? '' : `${rows.map((row) => `${row}${escape}[K\n`).join('')}${escape}[J${escape}[${rows.length}A\r${escape}7`;
     if (this.printed.length === 0 && rows.length > 0) process.stdout.write(`${toTop}${drawn}`);
     else {
       process.stdout.write(`${toTop}${escape}[J`);
@@ -73,13 +76,7 @@ export class LiveArea {
     }
     this.printed = [];
     this.rows = rows;
-    this.drawnColumns = columns;
-  }
-
-  /** How many rows the area takes: a terminal that became narrower wraps what is on it. */
-  private heightAt(columns: number): number {
-    if (columns >= this.drawnColumns) return this.rows.length;
-    return this.rows.reduce((sum, row) => sum + wrapAnsi(row, columns, wrapping).split('\n').length, 0);
+    this.drawn = size;
   }
 }
 
