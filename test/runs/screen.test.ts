@@ -159,6 +159,80 @@ run RUN failed after TIME; everything it created was rolled back
       assert.match(screen.text, /^run RUN: r.yml\ncancelled: (t\d,? ?){3}\n\nrun RUN failed after TIME: interrupted by SIGINT;/);
     }));
 
+  test('counts as done neither tasks that failed nor those that do not run', () =>
+    inFolder(
+      {
+        'r.yml': `version: 1
+name: r
+tasks:
+  failing: {run: "exit 3"}
+  not-run: {needs: [failing], run: "true"}
+  quick: {run: "true"}
+  waiting: {needs: [quick], run: "echo hello; sleep 60"}
+`,
+      },
+      async (folder) => {
+        const screen = new Screen('chrootfile run r.yml --keep-going', folder);
+        await screen.shows(/ waiting {2}hello\n1 failed · 0 waiting · 1 of 4 done · TIME · Ctrl-C cancels\n/);
+        screen.type('\u0003');
+        assert.is(await screen.ended, 130);
+      },
+    ));
+
+  test('shows what a task waits for before it starts: a lock, its preconditions, whether it is up to date', () =>
+    inFolder(
+      {
+        'r.yml': `version: 1
+name: r
+tasks:
+  locked: {locks: [screen-test], run: "true"}
+  asking: {preconditions: [{sh: "until [ -e met ]; do sleep 0.02; done"}], run: "true"}
+  looking: {status: ["until [ -e seen ]; do sleep 0.02; done"], run: "false"}
+`,
+        'holder.yml': `version: 1
+name: holder
+tasks: {a: {locks: [screen-test], run: "echo held; until [ -e go ]; do sleep 0.02; done"}}
+`,
+      },
+      async (folder) => {
+        const holder = new Screen('chrootfile run holder.yml', folder);
+        await holder.shows(/held\n/);
+        const screen = new Screen('chrootfile run r.yml -j 3', folder);
+        for (const row of ['locked  waiting for a lock held by run RUN', 'asking  checking its preconditions', 'looking  checking whether it is up to date']) {
+          await screen.shows(new RegExp(`\n· TIME {2}${row}\n`));
+        }
+        assert.match(screen.text, /\n0 waiting · 0 of 3 done/);
+        for (const file of ['go', 'met', 'seen']) writeFileSync(join(folder, file), '');
+        assert.equal([await holder.ended, await screen.ended], [0, 0]);
+        assert.match(screen.text, /\n✔ {10}looking {2}up to date: its status commands succeed\n/);
+      },
+    ));
+
+  test('says to the end what a signal during an undo waits for', () =>
+    inFolder(
+      {
+        'r.yml': `version: 1
+name: r
+tasks:
+  a: {run: "true", undo: {run: "echo undoing; until [ -e a ]; do sleep 0.02; done"}}
+  b: {needs: [a], run: "true", undo: {run: "until [ -e b ]; do sleep 0.02; done"}}
+  c: {needs: [b], run: "exit 3"}
+`,
+      },
+      async (folder) => {
+        const screen = new Screen('chrootfile run r.yml', folder, { columns: 140 });
+        await screen.shows(/\nrolling back 2 changes \(a task failed\): 0 done · TIME\n/);
+        screen.type('\u0003');
+        const said = 'interrupted by SIGINT: still rolling back; a second signal ends the wait';
+        await screen.shows(new RegExp(said));
+        writeFileSync(join(folder, 'b'), '');
+        await screen.shows(/\nrolling back 2 changes \(a task failed\): 1 done · b \(script\) · TIME\n/);
+        assert.match(screen.text, said);
+        writeFileSync(join(folder, 'a'), '');
+        assert.is(await screen.ended, 130);
+      },
+    ));
+
   test('is lines and no colour on a terminal that cannot be drawn on; colours as NO_COLOR and FORCE_COLOR say', () =>
     inFolder({ 'r.yml': recipe, go: '' }, async (folder) => {
       const colour = '\u001b[32m✔';

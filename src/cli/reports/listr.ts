@@ -17,7 +17,10 @@ interface Node {
   readonly title: string;
   readonly isRelease: boolean;
   readonly ended: Deferred<Finished | undefined>;
-  isStarted: boolean;
+  /** Waiting, paused until a lock or a check lets it start, or started. */
+  state: ListrTaskState;
+  /** What it does or printed last. */
+  output: string;
   /** Absent until Listr begins. */
   wrapper?: Wrapper;
 }
@@ -79,8 +82,9 @@ export function listrReport(): Report {
         return start(nodes.get(event.task), event.attempt);
       case 'task.output':
         return show(nodes.get(event.task), event.lines.at(-1));
+      case 'task.checking':
       case 'task.progress':
-        return show(nodes.get(event.task), event.text);
+        return progress(nodes.get(event.task), event.text);
       case 'task.retrying':
         return show(nodes.get(event.task), retryText(event));
       case 'task.finished':
@@ -103,7 +107,9 @@ export function listrReport(): Report {
         if (undo.entries > 0) state.notice = rollingBack(` · ${event.task} (${event.kind})`);
         return;
       case 'undo.interrupted':
-        return notice(interruptedText(event));
+        // Not the notice, which the next change replaces: what a second signal does stays true to the end.
+        printError(`${styled('yellow', '!', process.stderr)} ${interruptedText(event)}`);
+        return screen?.update();
       case 'warning':
         return printError(`${styled('yellow', 'warning:', process.stderr)} ${event.message}`);
       case 'run.finished':
@@ -131,7 +137,8 @@ function taskOf(id: string, node: Node) {
     task: async (_: unknown, wrapper: Wrapper) => {
       node.wrapper = wrapper;
       wrapper.task.title$ = node.title;
-      if (!node.isStarted) wrapper.task.state$ = ListrTaskState.WAITING;
+      wrapper.task.state$ = node.state;
+      wrapper.task.output$ = node.output;
       const event = await node.ended.promise;
       wrapper.task.title$ = event === undefined ? '' : lineOf(event, node);
       if (event?.outcome === 'succeeded') wrapper.task.state$ = ListrTaskState.STARTED;
@@ -143,19 +150,31 @@ function taskOf(id: string, node: Node) {
 
 function nodeOf(id: string, type: 'task' | 'release', description: string | undefined): Node {
   const about = description === undefined ? '' : `  ${styled('dim', plainText(description.split('\n')[0] ?? ''))}`;
-  return { title: `${styled('bold', plainText(id))}${about}`, isRelease: type === 'release', ended: deferred(), isStarted: false };
+  return { title: `${styled('bold', plainText(id))}${about}`, isRelease: type === 'release', ended: deferred(), state: ListrTaskState.WAITING, output: '' };
 }
 
 function start(node: Node | undefined, attempt: number): void {
-  if (node === undefined) return;
-  if (attempt > 1) show(node, `attempt ${attempt}`);
-  if (node.isStarted) return;
-  node.isStarted = true;
-  if (node.wrapper !== undefined) node.wrapper.task.state$ = ListrTaskState.STARTED;
+  turn(node, ListrTaskState.STARTED);
+  // Not what it waited for before.
+  show(node, attempt > 1 ? `attempt ${attempt}` : '');
+}
+
+/** Shows what a task does; before its start, what it waits for. */
+function progress(node: Node | undefined, text: string): void {
+  if (node?.state === ListrTaskState.WAITING) turn(node, ListrTaskState.PAUSED);
+  show(node, text);
+}
+
+function turn(node: Node | undefined, state: ListrTaskState): void {
+  if (node === undefined || node.state === state) return;
+  node.state = state;
+  if (node.wrapper !== undefined) node.wrapper.task.state$ = state;
 }
 
 function show(node: Node | undefined, text = ''): void {
-  if (node?.wrapper !== undefined) node.wrapper.task.output$ = plainText(text);
+  if (node === undefined) return;
+  node.output = plainText(text);
+  if (node.wrapper !== undefined) node.wrapper.task.output$ = node.output;
 }
 
 /** The line with which a node scrolls off; empty if the end of the run summarizes it. */

@@ -28,11 +28,13 @@ export class Screen {
   static readonly rendererTaskOptions: Partial<TaskOptions> = {};
 
   private readonly area = new LiveArea((size) => this.rowsFor(size));
-  /** Tasks and releases that run, and since when, in the order they started. */
+  /** Tasks and releases that run, or are paused before they start, and since when, in that order. */
   private readonly running = { tasks: new Map<ListrTask, number>(), releases: new Map<ListrTask, number>() };
   private readonly shown: readonly ListrTask[];
   /** Releases since the last line. */
   private released: string[] = [];
+  /** Tasks that ended, and those of them that succeeded or did not have to run. */
+  private ended = 0;
   private done = 0;
   private readonly total: number;
   private readonly startedAt = performance.now();
@@ -75,13 +77,15 @@ export class Screen {
 
   private changed(task: ListrTask, state: ListrTaskState): void {
     const list = isRelease(task) ? this.running.releases : this.running.tasks;
-    if (state === ListrTaskState.STARTED) list.set(task, performance.now());
-    else list.delete(task);
+    if (state !== ListrTaskState.STARTED && state !== ListrTaskState.PAUSED) list.delete(task);
+    else if (!list.has(task)) list.set(task, performance.now());
   }
 
   private closed(task: ListrTask): void {
-    if (!isRelease(task)) this.done += 1;
-    else if (task.isCompleted()) {
+    if (!isRelease(task)) {
+      this.ended += 1;
+      if (task.title !== '' && !task.hasFailed()) this.done += 1;
+    } else if (task.isCompleted()) {
       this.released.push(task.initialTitle ?? '');
       return;
     }
@@ -112,15 +116,15 @@ export class Screen {
 
   private rowOf(task: ListrTask, since: number): string {
     const now = performance.now();
-    const mark = styled('cyan', spinner[Math.floor(now / spinnerMs) % spinner.length] ?? '');
-    return `${mark} ${clock((now - since) / 1000).padStart(timeWidth)}  ${task.title}${task.output === undefined ? '' : `  ${styled('dim', task.output)}`}`;
+    const mark = task.isPaused() ? styled('yellow', '·') : styled('cyan', spinner[Math.floor(now / spinnerMs) % spinner.length] ?? '');
+    return `${mark} ${clock((now - since) / 1000).padStart(timeWidth)}  ${task.title}${!task.output ? '' : `  ${styled('dim', task.output)}`}`;
   }
 
   private status(): string {
     const { notice, failed } = this.options.state ?? { notice: undefined, failed: 0 };
     const elapsed = clock((performance.now() - this.startedAt) / 1000);
     if (notice !== undefined) return `${styled('yellow', notice)} · ${elapsed}`;
-    const waiting = this.total - this.done - this.running.tasks.size;
+    const waiting = this.total - this.ended - this.running.tasks.size;
     const parts = [`${waiting} waiting`, `${this.done} of ${this.total} done`, elapsed, 'Ctrl-C cancels'];
     return [...(failed === 0 ? [] : [styled('red', `${failed} failed`)]), styled('dim', parts.join(' · '))].join(' · ');
   }

@@ -27,7 +27,7 @@ export class Summary {
   see(event: RunEvent): void {
     if (event.type === 'run.started') this.releases = new Set(event.nodes.flatMap(({ id, type }) => (type === 'release' ? [id] : [])));
     else if (event.type === 'task.output') this.printed.add(event.task);
-    else if (event.type === 'task.started') this.running.add(event.task);
+    else if (event.type === 'task.checking' || event.type === 'task.progress' || event.type === 'task.started') this.running.add(event.task);
     else if (event.type === 'run.interrupted') this.reason ??= event.reason;
     else if (event.type === 'task.finished') this.seeEnd(event);
   }

@@ -128,6 +128,13 @@ export const eventsSchema = {
     },
     {
       type: 'object',
+      description: 'Before a task starts, its preconditions are checked, or whether it is up to date',
+      additionalProperties: false,
+      required: ['time', 'type', 'task', 'text'],
+      properties: { time, type: { const: 'task.checking' }, task, text },
+    },
+    {
+      type: 'object',
       description: 'A task or release starts',
       additionalProperties: false,
       required: ['time', 'type', 'task', 'attempt'],

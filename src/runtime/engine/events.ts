@@ -23,6 +23,8 @@ export type RunEvent =
       readonly done: number;
       readonly nodes: readonly { readonly id: string; readonly type: 'task' | 'release'; readonly description?: string | undefined }[];
     }
+  /** What is checked before a task starts: its preconditions, or whether it is up to date. */
+  | { readonly type: 'task.checking'; readonly task: string; readonly text: string }
   /** `reason`: why a task with `sources` or `status` is not up to date. */
   | { readonly type: 'task.started'; readonly task: string; readonly attempt: number; readonly reason?: string | undefined }
   | { readonly type: 'task.output'; readonly task: string; readonly lines: readonly string[] }

@@ -79,6 +79,7 @@ export class TaskRunner {
     await this.renewStandIns(task);
     if ((await this.execution.beforeTask?.(task.linked, task.shellPlace())) === false) throw new StoppedError('stopped before it ran');
     return await this.withLocks(task, async () => {
+      if (task.linked.task.preconditions.length > 0) this.checking(task, 'checking its preconditions');
       await checkPreconditions(task, this.execution.pipes, this.cancelled);
       if (task instanceof PreparedScript && task.linked.task.freshness !== undefined) return await this.unlessUpToDate(task);
       return { outcome: 'succeeded', outputs: await this.attempts(task) };
@@ -99,10 +100,15 @@ export class TaskRunner {
     return withHostLocks(task.linked.task.locks, `run ${folder.id}`, { signal: this.cancelled, onWait }, action);
   }
 
+  private checking({ id }: PreparedTask, text: string): void {
+    this.execution.emit({ type: 'task.checking', task: id, text });
+  }
+
   private async unlessUpToDate(task: PreparedScript): Promise<Ending> {
     const { execution } = this;
     // Loaded only by runs that need it.
     const { isUpToDate, forget, recordUpToDate } = await import('./up_to_date.js');
+    this.checking(task, 'checking whether it is up to date');
     const verdict = await isUpToDate(execution, task, this.cancelled);
     if (verdict.fresh) return { outcome: 'up_to_date', reason: verdict.why, outputs: verdict.outputs };
     forget(execution, task);
