@@ -39,9 +39,14 @@ export async function waitForSnapshot(ec2: Ec2, id: string, signal: AbortSignal,
     },
     limitMs: ec2Policy.snapshotMs,
     signal,
-    progress: (seen) => progress(`snapshot ${seen.Progress || '0%'}`),
-    fraction: (seen) => (Number.parseInt(seen.Progress ?? '', 10) || 0) / 100,
+    progress: (seen) => progress('snapshot', percentOf(seen)),
+    fraction: (seen) => percentOf(seen) / 100,
   });
+}
+
+/** EC2 writes `42%`, and nothing at first. */
+function percentOf({ Progress: progress = '' }: Snapshot): number {
+  return Number.parseInt(progress, 10) || 0;
 }
 
 /** Deletes a snapshot; succeeds if it is already gone. @param madeAt see {@link remove}. */

@@ -109,8 +109,8 @@ export async function onceKnown<T>(signal: AbortSignal, action: () => Promise<T>
   }
 }
 
-/** Reports what a task waits for. */
-export type Progress = (text: string) => void;
+/** Reports what a task waits for, and how many percent of it are done when that is known. */
+export type Progress = (text: string, percent?: number) => void;
 
 /**
  * Does something as soon as EC2's limits allow it. Waits for limits that are temporary.

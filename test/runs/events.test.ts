@@ -64,7 +64,16 @@ suite('events', (test) => {
       const printed = eventsIn((await run(['run', 'r.yml', '--format', 'json'], { folder })).stdout);
       const [first] = printed;
       assert.equal([first?.type, first?.type === 'run.started' && first.version, printed.at(-1)?.type], ['run.started', 1, 'run.finished']);
-      assert.equal(types(printed), ['run.finished', 'run.started', 'task.finished', 'task.left_behind', 'task.output', 'task.retrying', 'task.started']);
+      assert.equal(types(printed), [
+        'run.finished',
+        'run.started',
+        'task.checking',
+        'task.finished',
+        'task.left_behind',
+        'task.output',
+        'task.retrying',
+        'task.started',
+      ]);
       assert.equal(
         types(keptIn(folder)),
         types(printed).filter((type) => type !== 'task.output'),
@@ -80,7 +89,16 @@ suite('events', (test) => {
       const again = eventsIn((await run(['run', '--resume', id, '--format', 'json', '--on-failure', 'keep'], { folder })).stdout);
       assert.ok(again[0]?.type === 'run.started' && again[0].done > 0);
       assert.is((await run(['undo', id], { folder })).code, 0);
-      assert.equal(types(keptIn(folder)), ['run.finished', 'run.started', 'task.finished', 'task.left_behind', 'task.retrying', 'task.started', 'undo.entry']);
+      assert.equal(types(keptIn(folder)), [
+        'run.finished',
+        'run.started',
+        'task.checking',
+        'task.finished',
+        'task.left_behind',
+        'task.retrying',
+        'task.started',
+        'undo.entry',
+      ]);
     }));
 
   test('of a run that is interrupted fit the schema', () =>

@@ -208,6 +208,27 @@ tasks: {a: {locks: [screen-test], run: "echo held; until [ -e go ]; do sleep 0.0
       },
     ));
 
+  test('has a column of percent while a task knows how far it is', () =>
+    inFolder(
+      {
+        'r.yml': `version: 1
+name: r
+tasks:
+  volume: {uses: ec2.volume, with: {size: 1}}
+  snapshot: {uses: ec2.snapshot, with: {volume: "{{ volume.id }}"}}
+  other: {needs: [volume], run: "echo hello; sleep 60"}
+`,
+        'slow.json': '{"snapshot": 60000000}',
+      },
+      async (folder) => {
+        const screen = new Screen('chrootfile run r.yml', folder, { env: { CHROOTFILE_LOCAL_LATENCY: join(folder, 'slow.json') } });
+        await screen.shows(/\n\* TIME {4}0% {2}snapshot {2}snapshot\n/);
+        await screen.shows(/\n\* TIME {8}other {2}hello\n/);
+        screen.type('\u0003');
+        assert.is(await screen.ended, 130);
+      },
+    ));
+
   test('says to the end what a signal during an undo waits for', () =>
     inFolder(
       {

@@ -4,7 +4,7 @@ import type { RunEvent } from '../../runtime/engine/events.js';
 import { print, printError, styled } from '../terminal/output.js';
 import { cancelText, counted, duration, endingOf, interruptedText, leftBehindText, retryText } from './lines.js';
 import type { Report } from './report.js';
-import { Screen, type ScreenState, timeWidth } from './screen.js';
+import { Screen, type ScreenState, type TaskOptions, timeWidth } from './screen.js';
 import { Summary } from './summary.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: the wrapper's types differ by renderer, and ours is chosen at run time
@@ -15,7 +15,7 @@ type Started = Extract<RunEvent, { type: 'run.started' }>;
 /** A node of the plan, and its task in Listr. */
 interface Node {
   readonly title: string;
-  readonly isRelease: boolean;
+  readonly options: TaskOptions;
   readonly ended: Deferred<Finished | undefined>;
   /** Waiting, paused until a lock or a check lets it start, or started. */
   state: ListrTaskState;
@@ -83,8 +83,9 @@ export function listrReport(): Report {
       case 'task.output':
         return show(nodes.get(event.task), event.lines.at(-1));
       case 'task.checking':
-      case 'task.progress':
         return progress(nodes.get(event.task), event.text);
+      case 'task.progress':
+        return progress(nodes.get(event.task), event.text, event.percent);
       case 'task.retrying':
         return show(nodes.get(event.task), retryText(event));
       case 'task.finished':
@@ -133,7 +134,7 @@ export function listrReport(): Report {
 function taskOf(id: string, node: Node) {
   return {
     title: id,
-    rendererOptions: { isRelease: node.isRelease },
+    rendererOptions: node.options,
     task: async (_: unknown, wrapper: Wrapper) => {
       node.wrapper = wrapper;
       wrapper.task.title$ = node.title;
@@ -150,18 +151,25 @@ function taskOf(id: string, node: Node) {
 
 function nodeOf(id: string, type: 'task' | 'release', description: string | undefined): Node {
   const about = description === undefined ? '' : `  ${styled('dim', plainText(description.split('\n')[0] ?? ''))}`;
-  return { title: `${styled('bold', plainText(id))}${about}`, isRelease: type === 'release', ended: deferred(), state: ListrTaskState.WAITING, output: '' };
+  return {
+    title: `${styled('bold', plainText(id))}${about}`,
+    options: { isRelease: type === 'release' },
+    ended: deferred(),
+    state: ListrTaskState.WAITING,
+    output: '',
+  };
 }
 
 function start(node: Node | undefined, attempt: number): void {
   turn(node, ListrTaskState.STARTED);
   // Not what it waited for before.
-  show(node, attempt > 1 ? `attempt ${attempt}` : '');
+  progress(node, attempt > 1 ? `attempt ${attempt}` : '');
 }
 
 /** Shows what a task does; before its start, what it waits for. */
-function progress(node: Node | undefined, text: string): void {
+function progress(node: Node | undefined, text: string, percent?: number): void {
   if (node?.state === ListrTaskState.WAITING) turn(node, ListrTaskState.PAUSED);
+  if (node !== undefined) node.options.percent = percent;
   show(node, text);
 }
 
@@ -178,7 +186,7 @@ function show(node: Node | undefined, text = ''): void {
 }
 
 /** The line with which a node scrolls off; empty if the end of the run summarizes it. */
-function lineOf(event: Finished, { title, isRelease }: Node): string {
+function lineOf(event: Finished, { title, options: { isRelease } }: Node): string {
   const ending = endingOf(event);
   if (ending === undefined || (isRelease && event.outcome === 'skipped')) return '';
   const seconds = event.outcome === 'skipped' || event.outcome === 'up_to_date' ? '' : duration(event.seconds);

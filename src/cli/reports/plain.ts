@@ -36,7 +36,7 @@ export function lineOf(event: RunEvent): string | undefined {
     case 'task.output':
       return outputOf(event);
     case 'task.progress':
-      return `  ${event.task}: ${event.text}`;
+      return `  ${event.task}: ${event.text}${event.percent === undefined ? '' : ` ${event.percent}%`}`;
     case 'task.retrying':
       return `! ${event.task} ${retryText(event)}`;
     case 'task.left_behind':

@@ -13,9 +13,11 @@ export interface ScreenState {
   failed: number;
 }
 
-/** What is known of a task besides its state. */
+/** What is known of a task besides its state; the report changes it during the run. */
 export interface TaskOptions {
   readonly isRelease: boolean;
+  /** How far it is, when that is known. */
+  percent?: number | undefined;
 }
 
 /**
@@ -105,19 +107,19 @@ export class Screen {
     const releasing = releases.size === 0 ? [] : [styled('dim', `${' '.repeat(timeWidth + 4)}releasing ${titles(releases.keys())}`)];
     const room = Math.max(0, rows - releasing.length - 1);
     const fits = tasks.size <= room ? room : Math.max(0, room - 1);
-    const shown: string[] = [];
-    for (const [task, since] of tasks) {
-      if (shown.length >= fits) break;
-      shown.push(this.rowOf(task, since));
-    }
-    if (shown.length < tasks.size && room > 0) shown.push(styled('dim', `${' '.repeat(timeWidth + 4)}… ${tasks.size - shown.length} more running`));
-    return [...shown, ...(rows > 1 ? releasing : []), this.status()];
+    const shown = first(tasks, fits);
+    const hasPercent = shown.some(([task]) => optionsOf(task).percent !== undefined);
+    const list = shown.map(([task, since]) => this.rowOf(task, since, hasPercent));
+    if (shown.length < tasks.size && room > 0) list.push(styled('dim', `${' '.repeat(timeWidth + 4)}… ${tasks.size - shown.length} more running`));
+    return [...list, ...(rows > 1 ? releasing : []), this.status()];
   }
 
-  private rowOf(task: ListrTask, since: number): string {
+  private rowOf(task: ListrTask, since: number, hasPercent: boolean): string {
     const now = performance.now();
     const mark = task.isPaused() ? styled('yellow', '·') : styled('cyan', spinner[Math.floor(now / spinnerMs) % spinner.length] ?? '');
-    return `${mark} ${clock((now - since) / 1000).padStart(timeWidth)}  ${task.title}${!task.output ? '' : `  ${styled('dim', task.output)}`}`;
+    const { percent } = optionsOf(task);
+    const column = hasPercent ? `  ${(percent === undefined ? '' : `${percent}%`).padStart('100%'.length)}` : '';
+    return `${mark} ${clock((now - since) / 1000).padStart(timeWidth)}${column}  ${task.title}${!task.output ? '' : `  ${styled('dim', task.output)}`}`;
   }
 
   private status(): string {
@@ -136,12 +138,25 @@ const spinner = '⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏';
 const spinnerMs = 100;
 
 function isRelease(task: ListrTask): boolean {
-  return (task.rendererTaskOptions as TaskOptions | undefined)?.isRelease === true;
+  return optionsOf(task).isRelease;
+}
+
+function optionsOf(task: ListrTask): TaskOptions {
+  return task.rendererTaskOptions as TaskOptions;
 }
 
 /** The first titles: the row is cut anyway. */
 function titles(tasks: Iterable<ListrTask>): string {
-  const first: string[] = [];
-  for (const task of tasks) if (first.push(task.initialTitle ?? '') >= 50) break;
-  return first.join(', ');
+  return first(tasks, 50)
+    .map((task) => task.initialTitle ?? '')
+    .join(', ');
+}
+
+function first<T>(items: Iterable<T>, most: number): T[] {
+  const taken: T[] = [];
+  for (const item of items) {
+    if (taken.length >= most) break;
+    taken.push(item);
+  }
+  return taken;
 }

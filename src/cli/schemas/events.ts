@@ -158,7 +158,7 @@ export const eventsSchema = {
       description: 'What a task is doing or waiting for',
       additionalProperties: false,
       required: ['time', 'type', 'task', 'text'],
-      properties: { time, type: { const: 'task.progress' }, task, text },
+      properties: { time, type: { const: 'task.progress' }, task, text, percent: { ...count, description: 'How far it is, when that is known' } },
     },
     {
       type: 'object',

@@ -28,7 +28,8 @@ export type RunEvent =
   /** `reason`: why a task with `sources` or `status` is not up to date. */
   | { readonly type: 'task.started'; readonly task: string; readonly attempt: number; readonly reason?: string | undefined }
   | { readonly type: 'task.output'; readonly task: string; readonly lines: readonly string[] }
-  | { readonly type: 'task.progress'; readonly task: string; readonly text: string }
+  /** `percent`: how far it is, as a whole number, when that is known. */
+  | { readonly type: 'task.progress'; readonly task: string; readonly text: string; readonly percent?: number | undefined }
   | { readonly type: 'task.retrying'; readonly task: string; readonly error: string; readonly inMs: number }
   /** An interactive script has the terminal: reports print nothing until it is returned. */
   | { readonly type: 'terminal.lent'; readonly task: string }

@@ -30,7 +30,8 @@ export interface TaskContext extends HostContext, Maker, NoteWriter {
   readonly root?: string | undefined;
   /** Runs an action while no other run on this host runs one with the same name, for example choosing a device name. */
   exclusive<T>(what: string, action: () => Promise<T>): Promise<T>;
-  progress(text: string): void;
+  /** Reports what the task does, and how many percent of it are done when that is known. */
+  progress(text: string, percent?: number): void;
   /** Registers an action to do once the run has succeeded. If it fails, a warning is printed. */
   atCommit(action: () => Promise<void>): void;
 }

@@ -160,7 +160,7 @@ export class TaskRunner {
       folder: folderOf(linked.module),
       root: root(),
       exclusive: (what, action) => withLock(join(folder.state, 'locks', what), `${folder.id} ${id}`, action),
-      progress: (text) => emit({ type: 'task.progress', task: id, text }),
+      progress: (text, percent) => emit({ type: 'task.progress', task: id, text, ...(percent === undefined ? {} : { percent }) }),
       warn: (message) => emit({ type: 'warning', message: `${id}: ${message}` }),
       atCommit: (action) => atCommit.push(action),
       note: (data) => {

@@ -92,7 +92,8 @@ export const copy = defineKind({
         try {
           const tags = { image: params.tags ?? {}, snapshot: params.snapshot_tags ?? params.tags ?? {} };
           done.set(region, await copyTo(await context.ec2(region), { ...params, name, from: from.region, tags }, { ...context, signal }));
-          context.progress(`${done.size - 1} of ${regions.length} regions`);
+          const copied = done.size - 1;
+          context.progress(`${copied} of ${regions.length} regions`, Math.floor((100 * copied) / regions.length));
         } catch (error) {
           ended.abort(new Error(`${region}: ${(error as Error).message}`, { cause: error }));
         }
