@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { inFolder } from '../support/folder.js';
 import { run } from '../support/program.js';
@@ -335,6 +335,13 @@ gone
           plain(ran.stderr),
           /^\n✖ b failed after TIME\nr\.yml:5:21: exit code 3\n {2}\$ echo 50%; exit 3\n {2}\| 50%\n {2}log: chrootfile logs RUN b\n\nrun RUN failed/,
         );
+        const below = { GITHUB_ACTIONS: 'true', GITHUB_WORKSPACE: dirname(folder) };
+        const file = join(basename(folder), 'r.yml');
+        assert.match((await run(['run', 'r.yml'], { folder, env: below })).stdout, `\n::error file=${file},line=5,col=21,title=b failed::`);
+        writeFileSync(join(folder, 'bad.yml'), 'version: 1\ntasks: {a: {rnu: x}}\n');
+        assert.match((await run(['check', 'bad.yml', '--format', 'github'], { folder, env: below })).stdout, `::error file=${basename(folder)}/bad.yml,line=`);
+        const elsewhere = { GITHUB_ACTIONS: 'true', GITHUB_WORKSPACE: join(folder, 'state') };
+        assert.match((await run(['run', 'r.yml'], { folder, env: elsewhere })).stdout, `\n::error file=${file.replace(/.*\//, '')},line=5,`);
         writeFileSync(
           join(folder, 'o.yml'),
           'version: 1\nname: o\nvars: {v: "one\\n::error::pwned"}\ntasks: {a: {run: "true"}}\noutputs: {v: "{{ vars.v }}"}\n',

@@ -2,7 +2,7 @@ import { type Diagnostic, formatDiagnostic, includesOf, placeOf, sortDiagnostics
 import { positionOf } from '../../dsl/syntax/source.js';
 import { plainJson } from '../../linux/plain_text.js';
 import { print, printError, printJson, styled } from '../terminal/output.js';
-import { command } from './github_command.js';
+import { command, inWorkspace } from './github_command.js';
 import { counted } from './lines.js';
 
 /** `event`: one line of NDJSON, in place of the events of a run that could not start. */
@@ -49,7 +49,7 @@ function annotation(diagnostic: Diagnostic): string {
   const { code, severity = 'error', message, span, help, notes = [] } = diagnostic;
   const more = [...notes.map((note) => `note: ${placeOf(note.span)}: ${note.message}`), ...includesOf(diagnostic).map((at) => `included at ${placeOf(at)}`)];
   const { line, column } = span === undefined ? { line: undefined, column: undefined } : positionOf(span.source, span.start);
-  const place = { file: span?.source.file, line, col: column, title: code };
+  const place = { file: span && inWorkspace(span.source.file), line, col: column, title: code };
   return command(severity, place, [help === undefined ? message : `${message} (${help})`, ...more].join('\n'));
 }
 

@@ -3,7 +3,7 @@ import { appendFileSync } from 'node:fs';
 import type { RunEvent } from '../../runtime/engine/events.js';
 import { policy } from '../../runtime/engine/policy.js';
 import { print, printError } from '../terminal/output.js';
-import { command } from './github_command.js';
+import { command, inWorkspace } from './github_command.js';
 import { duration } from './lines.js';
 import { lineOf, show } from './plain.js';
 import type { Report } from './report.js';
@@ -72,7 +72,7 @@ function annotationOf({ task, error }: Failure): string {
   const [, file, line, col, how] = /^(.+?):(\d+):(\d+): (.*)$/.exec(first) ?? [];
   const title = `${task} failed`;
   if (file === undefined) return command('error', { title }, error);
-  return command('error', { file, line, col, title }, [how, ...more].join('\n'));
+  return command('error', { file: inWorkspace(file), line, col, title }, [how, ...more].join('\n'));
 }
 
 function writeSummary(file: string, { run, ok, seconds, outputs }: Extract<RunEvent, { type: 'run.finished' }>, ended: readonly Finished[]): void {
