@@ -10,6 +10,7 @@ import { deviceOf, devicesIn } from '../local/loop_devices.js';
 import { openPool } from '../local/pool.js';
 import { localRegion } from '../local/request_identity.js';
 import { regionsIn } from '../local/store.js';
+import { commandToType } from '../runtime/runs/command_to_type.js';
 import { tendReserve } from '../runtime/runs/reserve.js';
 import { listRuns } from '../runtime/runs/run_folder.js';
 import { ExitError, exits } from './exit_codes.js';
@@ -108,13 +109,16 @@ export function mustBeIdle(state: string): void {
     return store.list('volumes').filter((volume) => deviceOf(store.diskOf(volume.id)) !== undefined);
   });
   if (attached.length > 0) {
-    throw new ExitError(exits.invalid, `volumes are attached: ${attached.map((volume) => volume.id).join(', ')}\n  help: chrootfile undo --all`);
+    throw new ExitError(
+      exits.invalid,
+      `volumes are attached: ${attached.map((volume) => volume.id).join(', ')}\n  help: ${commandToType(state, 'undo --all')}`,
+    );
   }
 }
 
 /** The message for a volume that stays attached because a client of a server still uses it. */
-export function inUse(volume: string, device: string): string {
-  return `${volume} is still in use as ${device}: unmount it, then: chrootfile local detach`;
+export function inUse(volume: string, device: string, state: string): string {
+  return `${volume} is still in use as ${device}: unmount it, then: ${commandToType(state, 'local detach')}`;
 }
 
 /** Where a state folder keeps the embedded EC2. */

@@ -1,5 +1,7 @@
+import { commandToType } from '../runtime/runs/command_to_type.js';
 import { ExitError, exits } from './exit_codes.js';
 import type { DiagnosticFormat } from './reports/diagnostics.js';
+import { statePath } from './state.js';
 import { printError } from './terminal/output.js';
 
 /**
@@ -22,16 +24,22 @@ export async function reportFailure(error: unknown, version: string, words: read
       `error: ${readableStack(error)}`,
       `  help: this is a bug in chrootfile (${version}, Node ${process.version}, ${process.platform} ${process.arch}).`,
       '        Please report it with these lines, the command and, if possible, the recipe. If a run ended this way,',
-      '        "chrootfile undo --all" cleans up after it.',
+      `        "${undoFor(words)}" cleans up after it.`,
     );
     return exits.failed;
   }
   const failure = error as NodeJS.ErrnoException;
-  const help = failure.name === 'JournalError' ? '\n  help: chrootfile undo --all keeps the file and finds the resources of the run by their tags' : '';
+  const help = failure.name === 'JournalError' ? `\n  help: "${undoFor(words)}" keeps the file and finds the resources of the run by their tags` : '';
   printError(`error: ${failure.message}${help}`);
   if (failure.name === 'LockedError') return exits.locked;
   const ofHost = ['JournalError', 'FormatError'].includes(failure.name) || /^E[A-Z]+$/.test(failure.code ?? '');
   return ofHost ? exits.host : exits.failed;
+}
+
+function undoFor(words: readonly string[]): string {
+  const at = words.findIndex((word) => /^--state(=|$)/.test(word));
+  const state = at < 0 ? undefined : words[at]?.slice('--state='.length) || words[at + 1];
+  return commandToType(statePath(state), 'undo --all');
 }
 
 /** With JSON output, diagnostics are JSON too. */

@@ -1,3 +1,4 @@
+import { commandToType } from '../runtime/runs/command_to_type.js';
 import { listRuns, RunFolder } from '../runtime/runs/run_folder.js';
 import { ExitError, exits } from './exit_codes.js';
 
@@ -9,7 +10,7 @@ export function findRun(state: string, id: string | undefined): RunFolder {
   if (id === undefined) return last;
   const found = all.filter((run) => run.id === id || run.id.startsWith(id));
   const [single, second] = found;
-  if (single === undefined) throw new ExitError(exits.invalid, `unknown run "${id}"\n  help: chrootfile runs`);
+  if (single === undefined) throw new ExitError(exits.invalid, `unknown run "${id}"\n  help: ${commandToType(state, 'runs')}`);
   if (second !== undefined && single.id !== id)
     throw new ExitError(exits.invalid, `"${id}" matches ${found.length} runs; give more characters\n  help: ${found.map((run) => run.id).join(', ')}`);
   return new RunFolder(state, single.id);

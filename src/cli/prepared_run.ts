@@ -1,5 +1,6 @@
 import { makePlan, type Plan } from '../dsl/plan/plan.js';
 import { isWith, keeperOf } from '../linux/namespace_holder.js';
+import { commandToType } from '../runtime/runs/command_to_type.js';
 import { type Ended, isOfOtherVersion, type KeptRun, nodesDone, readKept } from '../runtime/runs/resume_state.js';
 import { isUnfinished, newRunId, RunFolder } from '../runtime/runs/run_folder.js';
 import type { CloudOptions } from './cloud.js';
@@ -73,7 +74,7 @@ export function prepareResume(options: RunOptions): PreparedRun {
   mustBePlaced(plan);
   const inputs = inputsOf(loaded);
   const { done, obstacle } = nodesDone(kept, plan);
-  if (obstacle !== undefined) throw refusal(folder, obstacle, `revert the change; or chrootfile undo ${folder.id}, and run the recipe again`);
+  if (obstacle !== undefined) throw refusal(folder, obstacle, `revert the change; or ${undoOf(folder)}, and run the recipe again`);
   return { loaded, plan, inputs, folder, kept, done };
 }
 
@@ -83,13 +84,19 @@ export function findKept({ state, resume }: Pick<RunOptions, 'state' | 'resume'>
   const kept = readKept(folder);
   if (kept === undefined) {
     const summary = folder.summary();
-    const help = isUnfinished(summary) ? `chrootfile undo ${folder.id}` : 'only a run that failed with --on-failure keep can be resumed; see chrootfile runs';
+    const help = isUnfinished(summary)
+      ? undoOf(folder)
+      : `only a run that failed with --on-failure keep can be resumed; see ${commandToType(folder.state, 'runs')}`;
     throw new ExitError(exits.invalid, `run ${folder.id} is not paused, so it cannot be resumed: its state is "${stateText(summary.state)}"\n  help: ${help}`);
   }
-  if (isOfOtherVersion(kept)) throw refusal(folder, 'another version of chrootfile kept it', `chrootfile undo ${folder.id}, and run the recipe again`);
+  if (isOfOtherVersion(kept)) throw refusal(folder, 'another version of chrootfile kept it', `${undoOf(folder)}, and run the recipe again`);
   if (kept.sandbox && keeperOf(folder.keeper) === undefined)
-    throw refusal(folder, 'its mounts no longer exist, for example because the machine was restarted', `chrootfile undo ${folder.id}`);
+    throw refusal(folder, 'its mounts no longer exist, for example because the machine was restarted', undoOf(folder));
   return { folder, kept };
+}
+
+function undoOf({ state, id }: RunFolder): string {
+  return commandToType(state, `undo ${id}`);
 }
 
 function refusal(folder: RunFolder, why: string, help: string): ExitError {

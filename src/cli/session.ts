@@ -8,6 +8,7 @@ import type { RunEvent } from '../runtime/engine/events.js';
 import { execute, type Outcome } from '../runtime/engine/executor.js';
 import { Redactor } from '../runtime/output/redactor.js';
 import { artifactsOf } from '../runtime/runs/artifacts.js';
+import { commandToType } from '../runtime/runs/command_to_type.js';
 import { claimState, currentFormat } from '../runtime/runs/format.js';
 import { Journal } from '../runtime/runs/journal.js';
 import { type Ended, forgetKept, readKept, writeKept } from '../runtime/runs/resume_state.js';
@@ -34,7 +35,7 @@ export async function runSession(prepared: PreparedRun, options: RunOptions, int
   const redactor = redactorFor(prepared);
   const asks = options.step || options.onFailure === 'ask' || options.onFailure === 'shell';
   const person = asks ? await import('./terminal/debugging.js') : undefined;
-  const report = await openReport(asks && options.format === 'auto' ? 'plain' : options.format, options);
+  const report = await openReport(asks && options.format === 'auto' ? 'plain' : options.format, { ...options, state: folder.state });
   claimState(folder.state);
   await makeRoom(folder.state);
   const environment = { ...process.env };
@@ -198,8 +199,9 @@ function warnOfDeadRuns(own: RunFolder, warn: (message: string) => void): void {
     if (run.id === own.id) continue;
     const { state, open, error, run: id } = run.summary();
     const changes = `${counted(open, 'change')} to undo`;
-    if (state === 'unreadable') warn(`the journal of run ${id} is damaged (${error}): chrootfile undo ${id}`);
-    else if (open > 0 && state === 'paused') warn(`run ${id} is paused, with ${changes}: chrootfile run --resume ${id}, or undo ${id}`);
-    else if (open > 0 && (state === 'interrupted' || state === 'left_behind')) warn(`run ${id} left ${changes}: chrootfile undo ${id}`);
+    const [undo, resume] = [`undo ${id}`, `run --resume ${id}`].map((words) => commandToType(own.state, words));
+    if (state === 'unreadable') warn(`the journal of run ${id} is damaged (${error}): ${undo}`);
+    else if (open > 0 && state === 'paused') warn(`run ${id} is paused, with ${changes}: ${resume}, or ${undo}`);
+    else if (open > 0 && (state === 'interrupted' || state === 'left_behind')) warn(`run ${id} left ${changes}: ${undo}`);
   }
 }

@@ -2,6 +2,7 @@ import { accessSync, constants, existsSync, readFileSync, realpathSync, statSync
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { shellWord } from '../linux/shell_quote.js';
+import { commandToType, systemState } from '../runtime/runs/command_to_type.js';
 import { checkState } from '../runtime/runs/format.js';
 import { ExitError, exits } from './exit_codes.js';
 
@@ -32,6 +33,13 @@ export function stateFolder(folder: string | undefined, use: 'read' | 'change' =
   return state;
 }
 
+/** @throws ExitError for other users, with the command for root: sudo does not pass CHROOTFILE_STATE on. */
+export function mustBeRoot(why: string, words: string, folder: string | undefined): void {
+  if (isRoot()) return;
+  const named = folder ?? process.env['CHROOTFILE_STATE'];
+  throw new ExitError(exits.host, `${why}\n  help: sudo ${commandToType(named ? resolve(named) : systemState, words)}`);
+}
+
 function isReadOnly(state: string): boolean {
   try {
     accessSync(visible(state), constants.W_OK);
@@ -48,9 +56,6 @@ export function statePath(folder: string | undefined): string {
   const own = join(process.env['XDG_STATE_HOME'] || join(homedir(), '.local/state'), 'chrootfile');
   return isRoot() || (!existsSync(own) && existsSync(systemState)) ? systemState : own;
 }
-
-/** Where root's runs are, unless another folder is named. */
-const systemState = '/var/lib/chrootfile';
 
 /** What this user may not read or change of a state folder: it, a part of it, or a folder above; undefined when all is open. */
 export function closedIn(state: string, use: 'read' | 'change'): string | undefined {

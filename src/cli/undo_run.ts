@@ -1,6 +1,7 @@
 import { letNamespaceGo } from '../linux/namespace_holder.js';
 import type { Left, RunEvent } from '../runtime/engine/events.js';
 import { Redactor } from '../runtime/output/redactor.js';
+import { commandToType } from '../runtime/runs/command_to_type.js';
 import { Journal } from '../runtime/runs/journal.js';
 import { forgetKept } from '../runtime/runs/resume_state.js';
 import type { RunFolder } from '../runtime/runs/run_folder.js';
@@ -44,7 +45,10 @@ export async function undoRun(
     },
     prepare: ({ ended }) => {
       if (ended === 'committed' || ended === 'destroyed')
-        throw new ExitError(exits.invalid, `run ${folder.id} succeeded, and keeps what it created\n  help: chrootfile destroy ${folder.id} deletes it`);
+        throw new ExitError(
+          exits.invalid,
+          `run ${folder.id} succeeded, and keeps what it created\n  help: to delete it: ${commandToType(folder.state, `destroy ${folder.id}`)}`,
+        );
     },
     redactor,
     environment,
@@ -73,7 +77,7 @@ export async function undoRun(
     const all = redactor.redactValue([...endUndo(journal, left), ...(damage === undefined ? [] : [leftBy(damage)])]);
     folder.tidy();
     if (!options.json) {
-      if (all.length > 0) printLeft(all, folder.id);
+      if (all.length > 0) printLeft(all, folder);
       else print(`${styled('green', '✔')} run ${folder.id}: ${before === 0 ? 'nothing was left to undo' : 'everything was undone'}`);
     }
     return { undone: before - left.length, left: all };

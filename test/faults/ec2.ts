@@ -134,7 +134,7 @@ function faultsOfEnd({ rules, variant }: Ec2Case, ended: Ended): string[] {
   const wrong = mayFail ? [] : [`exit code ${ended.code}: ${tail(ended)}`];
   const [{ action = '', fault = '' } = {}] = rules;
   if (rules.length === 1 && fault === 'denied' && !printed.includes(`ec2:${action}`)) wrong.push('the permission is not named');
-  if (ended.code === 5 && !/^ +chrootfile undo \S+ {3}# /m.test(printed)) wrong.push('no command is shown for what is left behind');
+  if (ended.code === 5 && !/^ +chrootfile undo \S+ --state \S+ {3}# /m.test(printed)) wrong.push('no command is shown for what is left behind');
   if (printed.includes('VolumeInUse')) wrong.push('it tried to delete a volume that is attached');
   return wrong;
 }

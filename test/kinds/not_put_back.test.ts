@@ -196,7 +196,7 @@ suite('an image whose own files cannot be restored', (test) => {
       const ran = await runRecipe(folder, recipe, [], misbehaving(folder, rules));
       assert.is(ran.code, 5, ran.ended.stdout);
       const [line = ''] = ran.left[0]?.by_hand ?? [];
-      assert.match(line, /^chrootfile undo \S+ {3}# delete-volume --region local-1 --volume-id vol-[0-9a-f]+$/);
+      assert.match(line, /^chrootfile undo \S+ --state \S+ {3}# delete-volume --region local-1 --volume-id vol-[0-9a-f]+$/);
       const undone = await run(
         [
           ...line

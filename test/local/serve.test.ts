@@ -70,7 +70,7 @@ suite('local serve', (test) => {
       const ended = await first.stop();
       closeSync(held);
       assert.equal([ended.code, ended.stderr.includes(`${volume} is still in use as /dev/loop`)], [5, true]);
-      assert.match(ended.stderr, /: unmount it, then: chrootfile local detach\n/);
+      assert.match(ended.stderr, /: unmount it, then: chrootfile local detach --state \S+\n/);
       const second = await serveIn(folder);
       const { Volumes: volumes } = await clientOf(second).send(new DescribeVolumesCommand());
       assert.is(volumes?.[0]?.State, 'in-use');
@@ -277,7 +277,7 @@ suite('local serve', (test) => {
       started.child.kill('SIGINT');
       const { stdout } = await started.ended;
       assert.match(stdout, `local env --state '${state}')`);
-      assert.match(stdout, new RegExp(`run --cloud aws --endpoint \\S+ --state '${state}' RECIPE\n`));
+      assert.match(stdout, new RegExp(`run --cloud aws --endpoint \\S+ RECIPE --state '${state}'\n`));
     }));
 
   test('a run of the program and a server share one state', () =>

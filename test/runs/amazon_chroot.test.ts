@@ -537,7 +537,7 @@ outputs: {id: "{{ ami.image_id }}"}
         assert.is(failed.code, 5, failed.stdout + failed.stderr);
         const [, again] = /try again with: chrootfile (undo \S+)/.exec(failed.stderr) ?? [];
         assert.ok(again !== undefined, failed.stderr);
-        assert.match(failed.stderr, / {4}chrootfile undo \S+ {3}# delete-snapshot --region local-1 --snapshot-id snap-/);
+        assert.match(failed.stderr, / {4}chrootfile undo \S+ --state \S+ {3}# delete-snapshot --region local-1 --snapshot-id snap-/);
         writeFileSync(join(folder, 'keys'), keys.replace(/cat .*\n/, ''), { mode: 0o755 });
         const undone = await run((again as string).split(' '), { folder, env });
         assert.is(undone.code, 0, undone.stdout + undone.stderr);

@@ -185,7 +185,7 @@ tasks:
         assert.is(failed.code, 1);
         assert.match(
           failed.stderr,
-          /run \S+ paused after \S+; kept for --resume: hold, first\n {2}resume: chrootfile run --resume \S+\n {2}undo: {3}chrootfile undo \S+\n/,
+          /run \S+ paused after \S+; kept for --resume: hold, first\n {2}resume: chrootfile run --resume \S+ --state \S+\n {2}undo: {3}chrootfile undo \S+ --state \S+\n/,
         );
         const [id = ''] = readdirSync(join(folder, 'state/runs'));
         for (const name of ['kept.json', 'journal.jsonl']) assert.not.match(readFileSync(join(folder, 'state/runs', id, name), 'utf8'), 'hunter22');
@@ -293,7 +293,7 @@ tasks: {task: {run: "echo {{ inputs.word }} {{ inputs.other }}"}}
         const third = await keep();
         assert.match(
           (await run(['run', 'chrootfile.yml', 'volume'], { folder })).stderr,
-          `run ${third} is paused, with 4 changes to undo: chrootfile run --resume ${third}, or undo ${third}`,
+          `run ${third} is paused, with 4 changes to undo: chrootfile run --resume ${third} --state ${folder}/state, or chrootfile undo ${third} --state ${folder}/state`,
         );
         assert.is((await run(['undo', '--all'], { folder })).code, 0);
         assert.not.ok(keepers());

@@ -50,7 +50,10 @@ suite('a run', (test) => {
         assert.equal(JSON.parse(readFileSync(join(folder, 'state/runs', id, 'outputs.json'), 'utf8')), { image_id, snapshot_id });
         const undone = await run(['undo', id], { folder });
         assert.is(undone.code, 2);
-        assert.is(undone.stderr, `error: run ${id} succeeded, and keeps what it created\n  help: chrootfile destroy ${id} deletes it\n`);
+        assert.is(
+          undone.stderr,
+          `error: run ${id} succeeded, and keeps what it created\n  help: to delete it: chrootfile destroy ${id} --state ${folder}/state\n`,
+        );
       }),
     minute,
   );
@@ -65,7 +68,7 @@ suite('a run', (test) => {
         const id = readdirSync(join(folder, 'state/runs'))[0];
         assert.is(
           ended.stderr.replace(/\d+\.\ds/g, 'N.Ns'),
-          `\n✖ work failed after N.Ns\n${tiny}:25:19: exit code 1\n  $ echo first\n  $ echo last >&2\n  $ exit 1\n  | first\n  | last\n  log: chrootfile logs ${id} work\n\nrun ${id} failed after N.Ns; everything it created was rolled back\n  next: fix the recipe and run it again, or with --on-failure shell\n`,
+          `\n✖ work failed after N.Ns\n${tiny}:25:19: exit code 1\n  $ echo first\n  $ echo last >&2\n  $ exit 1\n  | first\n  | last\n  log: chrootfile logs ${id} work --state ${folder}/state\n\nrun ${id} failed after N.Ns; everything it created was rolled back\n  next: fix the recipe and run it again, or with --on-failure shell\n`,
         );
         assert.is(ended.stdout, '');
         assert.equal(resources(folder), []);

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { appendFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import * as assert from 'uvu/assert';
 import type { RunsJson } from '../../src/cli/schemas/runs.js';
 import { ownIdentity } from '../../src/linux/process_identity.js';
@@ -167,7 +167,12 @@ suite('a journal', (test) => {
         const left = await undoNotes(journal.open, { journal, undoers, host, emit: () => {}, gates: 'all' });
         assert.equal([undone, left], [1, []]);
         assert.equal(endUndo(journal, left), [
-          { task: 'run', kind: 'journal', error: `${file} cannot be written: ENOSPC: no space left on device, write`, by_hand: ['chrootfile undo r'] },
+          {
+            task: 'run',
+            kind: 'journal',
+            error: `${file} cannot be written: ENOSPC: no space left on device, write`,
+            by_hand: [`chrootfile undo r --state ${dirname(folder)}`],
+          },
         ]);
         journal.close();
         rmSync(join(place, 'other'));

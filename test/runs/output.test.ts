@@ -144,6 +144,27 @@ outputs: {o: "{{ inputs.i }}"}
   );
 });
 
+suite('the commands that a run suggests', (test) => {
+  test('work as they are printed, wherever the state is and whatever the task is called', () =>
+    inFolder({}, async (folder) => {
+      const state = join(folder, 'my state');
+      const recipe = `version: 1
+name: r
+tasks:
+  a: {run: "true", undo: {run: "echo undone >> undone"}}
+  b: {strategy: {matrix: {size: [1, 2]}}, needs: [a], run: "echo log of {{ matrix.size }}; exit 3"}
+`;
+      writeFileSync(join(folder, 'r.yml'), recipe);
+      const failed = await run(['run', 'r.yml', '-j', '1', '--on-failure', 'keep', '--state', state], { folder });
+      const suggested = (about: string) => new RegExp(`^ {2}${about}: +chrootfile (.*)$`, 'm').exec(failed.stderr)?.[1] ?? `no ${about}: ${failed.stderr}`;
+      const typed = (words: string) => execFileSync('sh', ['-c', `${program} ${words}`], { cwd: folder, env: { ...process.env, CHROOTFILE_STATE: '' } });
+      assert.match(suggested('log'), `--state '${state}'`);
+      assert.is(typed(suggested('log')).toString(), 'log of 1\n');
+      typed(suggested('undo'));
+      assert.is(readFileSync(join(folder, 'undone'), 'utf8'), 'undone\n');
+    }));
+});
+
 suite('the pipe of a task', (test) => {
   test('is not left half open where it cannot be opened', () =>
     inFolder({}, async (folder) => {

@@ -253,7 +253,7 @@ tasks:
       await started.ended;
       const next = await runRecipe(folder, 'tasks:\n  b: {run: "true"}\n');
       assert.is(next.code, 0);
-      assert.match(next.warnings[0] ?? '', /^run \S+-dies-\w+ left 2 changes to undo: chrootfile undo \S+$/);
+      assert.match(next.warnings[0] ?? '', /^run \S+-dies-\w+ left 2 changes to undo: chrootfile undo \S+ --state \S+$/);
       assert.is((await run(['undo', '--all'], { folder })).code, 0);
       // The chroot was lost with its namespace, and what ran in it is not undone; its files came back all the same.
       assert.not.ok(existsSync(join(root, 'undone')));

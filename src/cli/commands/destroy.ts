@@ -1,5 +1,6 @@
 import { Option } from 'commander';
 import { artifactsOf } from '../../runtime/runs/artifacts.js';
+import { commandToType } from '../../runtime/runs/command_to_type.js';
 import { Journal } from '../../runtime/runs/journal.js';
 import { lockRun } from '../../runtime/runs/locked_run.js';
 import type { RunFolder } from '../../runtime/runs/run_folder.js';
@@ -54,14 +55,14 @@ async function destroyArtifacts(folder: RunFolder, options: DestroyOptions, inte
     openJournal: () => Journal.open(folder.journal),
     prepare: ({ ended }) => {
       if (ended === 'committed') return;
-      const help = ended === 'destroyed' ? '' : `\n  help: chrootfile undo ${folder.id}`;
+      const help = ended === 'destroyed' ? '' : `\n  help: ${commandToType(folder.state, `undo ${folder.id}`)}`;
       throw new ExitError(exits.invalid, `run ${folder.id} keeps nothing: ${ended === 'destroyed' ? 'it was destroyed' : 'it did not succeed'}${help}`);
     },
   });
   try {
     const artifacts = artifactsOf(journal.open, kinds);
     if (!options.json) print(...artifacts.map(({ type, region, id: thing }) => `${region}  ${type}  ${thing}`));
-    if (!options.yes && !(await agreed(folder.id, interruption.signal))) throw new ExitError(exits.invalid, 'nothing was deleted');
+    if (!options.yes && !(await agreed(folder, interruption.signal))) throw new ExitError(exits.invalid, 'nothing was deleted');
     const warn = (message: string) => printError(`warning: ${message}`);
     const host = openHostContext({ cloud: journal.head.cloud, state: folder.state, signal: interruption.signal, warn });
     // Not the notes whose undo would restore images that this run replaced.
@@ -73,7 +74,7 @@ async function destroyArtifacts(folder: RunFolder, options: DestroyOptions, inte
       'destroyed',
     );
     if (options.json) printJson({ run: folder.id, destroyed: artifacts, left });
-    else if (left.length > 0) printLeft(left, folder.id, 'destroy');
+    else if (left.length > 0) printLeft(left, folder, 'destroy');
     else print(`${styled('green', '✔')} run ${folder.id}: everything it created was deleted`);
     return left.length > 0 ? exits.left : exits.done;
   } finally {
@@ -83,8 +84,8 @@ async function destroyArtifacts(folder: RunFolder, options: DestroyOptions, inte
 }
 
 /** @throws ExitError without a terminal to ask on. */
-async function agreed(run: string, signal: AbortSignal): Promise<boolean> {
+async function agreed({ state, id }: RunFolder, signal: AbortSignal): Promise<boolean> {
   if (!process.stdin.isTTY || !process.stdout.isTTY)
-    throw new ExitError(exits.invalid, `destroy asks for confirmation, and there is no terminal\n  help: chrootfile destroy ${run} --yes`);
+    throw new ExitError(exits.invalid, `destroy asks for confirmation, and there is no terminal\n  help: ${commandToType(state, `destroy ${id} --yes`)}`);
   return (await asked('Delete these permanently? [y/N] ', signal))?.toLowerCase() === 'y';
 }

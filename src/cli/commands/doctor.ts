@@ -1,6 +1,7 @@
 import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs';
 import { hostShell } from '../../linux/command.js';
 import { hasPool } from '../../local/pool.js';
+import { commandToType } from '../../runtime/runs/command_to_type.js';
 import { checkState } from '../../runtime/runs/format.js';
 import { isUnfinished, listRuns } from '../../runtime/runs/run_folder.js';
 import { localFolder, openLocalEc2 } from '../embedded_ec2.js';
@@ -134,7 +135,7 @@ const sharing: Readonly<Record<number, string>> = { 1481003842: 'xfs', 243501676
 function copies(state: string): Finding {
   const shares = hasPool(localFolder(state)) ? 'the file system of "local init"' : sharing[statfsSync(existing(state)).type];
   if (shares !== undefined) return { name: 'copies of disks', ok: true, detail: `instant, on ${shares}` };
-  return { name: 'copies of disks', ok: true, detail: 'some seconds each', help: 'chrootfile local init makes them instant' };
+  return { name: 'copies of disks', ok: true, detail: 'some seconds each', help: `to make them instant: ${commandToType(state, 'local init')}` };
 }
 
 /** Damage to the embedded EC2 by crashes and power cuts. */
@@ -147,7 +148,7 @@ async function store(state: string): Promise<Finding[]> {
       name: 'embedded EC2',
       ok: found.length === 0,
       detail: found.length === 0 ? 'records and disks are intact' : kinds.join(', '),
-      help: found.length === 0 ? undefined : 'chrootfile local check',
+      help: found.length === 0 ? undefined : commandToType(state, 'local check'),
     },
   ];
 }
@@ -161,6 +162,6 @@ function deadRuns(state: string): Finding {
     name: 'earlier runs',
     ok: dead.length === 0,
     detail: dead.length === 0 ? 'nothing left behind' : `${counted(dead.length, 'run')} left something behind`,
-    help: dead.length === 0 ? undefined : 'chrootfile undo --all',
+    help: dead.length === 0 ? undefined : commandToType(state, 'undo --all'),
   };
 }

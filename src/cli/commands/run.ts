@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { Option } from 'commander';
 import { mounts } from '../../linux/mounts.js';
 import { keeperOf } from '../../linux/namespace_holder.js';
+import { shellWord } from '../../linux/shell_quote.js';
 import { noTerminal } from '../../runtime/engine/task_runner.js';
 import { cloudOf } from '../cloud.js';
 import { ExitError, exits } from '../exit_codes.js';
@@ -10,7 +11,7 @@ import { findKept, type PreparedRun, prepareResume, prepareRun, type RunOptions 
 import { fileAndTasks, knownTo } from '../recipe_file.js';
 import { mustBeAbleToMount, mustHostVolumes, toolsFor } from '../requirements.js';
 import { runSession } from '../session.js';
-import { isRoot, stateFolder, usualUmask } from '../state.js';
+import { mustBeRoot, stateFolder, usualUmask } from '../state.js';
 import { hasPerson, print } from '../terminal/output.js';
 import { watchSignals } from '../terminal/signals.js';
 import { mustHave } from '../tools.js';
@@ -66,6 +67,8 @@ export const verb: Verb = (program, { passed, exit }) => {
     });
 };
 
+const whyRoot = 'run needs root: it mounts file systems, attaches volumes and enters chroots';
+
 /** Reads and removes the launcher's variables, so that tasks do not see them. */
 function fromLauncher(): Pick<RunOptions, 'sandbox' | 'sandboxRefused' | 'printKeeper'> {
   const { CHROOTFILE_SANDBOX, CHROOTFILE_PRINT_KEEPER } = process.env;
@@ -85,7 +88,7 @@ async function run(file: string, goals: readonly string[], options: RunOptions):
   if (options.onFailure === 'ask' || options.onFailure === 'shell') mustHavePerson(`--on-failure ${options.onFailure}`);
   if (options.step) mustHavePerson('--step');
   if (options.manifest !== undefined) mustBeWritable(options.manifest);
-  if (options.resume !== undefined) mustBeRoot(`--resume ${options.resume}`);
+  if (options.resume !== undefined) mustBeRoot(whyRoot, `run --resume ${options.resume}`, options.state);
   const prepared = options.resume === undefined ? prepareRun(file, goals, options) : prepareResume(options);
   await checkHost(file, prepared, options);
   const interruption = watchSignals(options.timeout);
@@ -113,16 +116,10 @@ function mustHavePerson(what: string): void {
   throw new ExitError(exits.invalid, `${what} needs a terminal\n  help: use --on-failure keep, then chrootfile run --resume RUN on a terminal`);
 }
 
-/** @throws ExitError for any other user. @param what what is to be run. */
-function mustBeRoot(what: string): void {
-  if (!isRoot())
-    throw new ExitError(exits.host, `run needs root: it mounts file systems, attaches volumes and enters chroots\n  help: sudo chrootfile run ${what}`);
-}
-
 async function checkHost(file: string, prepared: PreparedRun, options: RunOptions): Promise<void> {
   const { plan, done } = prepared;
   const { sandbox } = options;
-  mustBeRoot(file);
+  mustBeRoot(whyRoot, `run ${shellWord(file)}`, options.state);
   stateFolder(options.state, 'change');
   mustBeAbleToMount(options.sandboxRefused);
   const holder = [...plan.tasks.values()].find((task) => task.lifetime === 'resource' && task.task.action.type === 'run' && task.in === undefined);

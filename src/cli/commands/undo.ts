@@ -5,12 +5,13 @@ import { removeDrafts } from '../../linux/atomic_write.js';
 import { removeDeadHostLocks } from '../../linux/host_locks.js';
 import { LockedError, removeDeadLocks } from '../../linux/lock.js';
 import type { Left } from '../../runtime/engine/events.js';
+import { commandToType } from '../../runtime/runs/command_to_type.js';
 import { FormatError } from '../../runtime/runs/format.js';
 import { isUnfinished, listRuns, type RunFolder, tidyRuns } from '../../runtime/runs/run_folder.js';
 import { localFolder, makeRoom, openLocalEc2 } from '../embedded_ec2.js';
 import { ExitError, exits } from '../exit_codes.js';
 import { findRun } from '../find_run.js';
-import { isRoot, stateFolder, usualUmask } from '../state.js';
+import { mustBeRoot, stateFolder, usualUmask } from '../state.js';
 import { lockFolders } from '../store_findings.js';
 import { print, printError, printJson } from '../terminal/output.js';
 import { type Interruption, watchSignals } from '../terminal/signals.js';
@@ -46,11 +47,11 @@ interface Result {
 
 /** `chrootfile undo`: cleans up after runs that were killed or could not undo everything. */
 async function undo(id: string | undefined, options: UndoOptions): Promise<number> {
-  if (!isRoot()) throw new ExitError(exits.host, `undo needs root\n  help: sudo chrootfile undo ${options.all ? '--all' : (id ?? '')}`);
+  mustBeRoot('undo needs root', `undo ${options.all ? '--all' : (id ?? '')}`.trim(), options.state);
   process.umask(usualUmask);
   const state = stateFolder(options.state);
   if (options.all && id !== undefined) throw new ExitError(exits.invalid, 'undo takes a run or --all, not both');
-  if (!options.all && id === undefined) throw new ExitError(exits.invalid, 'undo needs a run or --all\n  help: chrootfile runs');
+  if (!options.all && id === undefined) throw new ExitError(exits.invalid, `undo needs a run or --all\n  help: ${commandToType(state, 'runs')}`);
   if (existsSync(state)) await makeRoom(state);
   const folders = options.all ? listRuns(state).filter((run) => isUnfinished(run.summary())) : [findRun(state, id)];
   const interruption = watchSignals();

@@ -16,8 +16,8 @@ type Finished = Extract<RunEvent, { type: 'task.finished' }>;
  * do not nest; an annotation for each failure; a summary of the job.
  * @param summaryFile `$GITHUB_STEP_SUMMARY`.
  */
-export function githubReport(summaryFile: string | undefined): Report {
-  const summary = new Summary();
+export function githubReport(state: string, summaryFile: string | undefined): Report {
+  const summary = new Summary(state);
   const outputs = new Map<string, string[]>();
   const ended: Finished[] = [];
   const keep = (task: string, lines: readonly string[]) => {

@@ -6,18 +6,25 @@ import type { Report } from './report.js';
 
 export type ReportFormat = 'auto' | 'plain' | 'json';
 
-/** The report for a format: `auto` draws on a terminal and prints lines elsewhere and with `-v`. */
-export async function openReport(format: ReportFormat, { verbose, quiet }: { readonly verbose: boolean; readonly quiet: boolean }): Promise<Report> {
-  return holding(await reportFor(format, verbose, quiet));
+interface ReportOptions {
+  readonly verbose: boolean;
+  readonly quiet: boolean;
+  /** The state folder, for the commands that reports suggest. */
+  readonly state: string;
 }
 
-async function reportFor(format: ReportFormat, verbose: boolean, quiet: boolean): Promise<Report> {
+/** The report for a format: `auto` draws on a terminal and prints lines elsewhere and with `-v`. */
+export async function openReport(format: ReportFormat, options: ReportOptions): Promise<Report> {
+  return holding(await reportFor(format, options), options.state);
+}
+
+async function reportFor(format: ReportFormat, { verbose, quiet, state }: ReportOptions): Promise<Report> {
   if (format === 'json') return jsonReport();
   if (format === 'auto' && !quiet && process.env['GITHUB_ACTIONS'] === 'true') {
     const { githubReport } = await import('./github.js');
-    return githubReport(process.env['GITHUB_STEP_SUMMARY']);
+    return githubReport(state, process.env['GITHUB_STEP_SUMMARY']);
   }
-  if (format === 'plain' || verbose || quiet || !isDrawable()) return plainReport({ quiet });
+  if (format === 'plain' || verbose || quiet || !isDrawable()) return plainReport({ quiet, state });
   const { listrReport } = await import('./listr.js');
-  return listrReport();
+  return listrReport(state);
 }

@@ -34,10 +34,10 @@ interface Deferred<T> {
  * Shows a run on a terminal: a list of Listr's with a task for each node of the plan, drawn by {@link Screen}. Each task
  * waits for its node to end. Order, limits, signals and undo are up to the scheduler.
  */
-export function listrReport(): Report {
+export function listrReport(state: string): Report {
   const nodes = new Map<string, Node>();
-  const summary = new Summary();
-  const state: ScreenState = { notice: undefined, failed: 0 };
+  const summary = new Summary(state);
+  const shown: ScreenState = { notice: undefined, failed: 0 };
   const over = deferred<void>();
   let drawn: Promise<unknown> = Promise.resolve();
   let screen: Screen | undefined;
@@ -58,7 +58,7 @@ export function listrReport(): Report {
     const rest = { task: () => over.promise };
     const listr = new Listr([...list, rest], {
       renderer: OwnScreen,
-      rendererOptions: { state },
+      rendererOptions: { state: shown },
       concurrent: true,
       exitOnError: false,
       collectErrors: false,
@@ -67,14 +67,14 @@ export function listrReport(): Report {
     drawn = listr.run();
   };
   const notice = (text: string) => {
-    state.notice = text;
+    shown.notice = text;
     screen?.update();
   };
   const rollingBack = (what = '') => `rolling back ${counted(undo.entries, 'change')} (${undo.reason}): ${undo.done} done${what}`;
 
   const sink = (event: RunEvent) => {
     summary.see(event);
-    state.failed = summary.failures.size;
+    shown.failed = summary.failures.size;
     switch (event.type) {
       case 'run.started':
         return begin(event);
@@ -101,11 +101,11 @@ export function listrReport(): Report {
         return notice(`${cancelText(event, summary.running.size)} · ${event.reason}`);
       case 'undo.started':
         undo = { ...event, done: 0 };
-        state.notice = rollingBack();
+        shown.notice = rollingBack();
         return;
       case 'undo.entry':
         undo.done += 1;
-        if (undo.entries > 0) state.notice = rollingBack(` · ${event.task} (${event.kind})`);
+        if (undo.entries > 0) shown.notice = rollingBack(` · ${event.task} (${event.kind})`);
         return;
       case 'undo.interrupted':
         // Not the notice, which the next change replaces: what a second signal does stays true to the end.

@@ -5,8 +5,8 @@ import type { Report } from './report.js';
 import { Summary } from './summary.js';
 
 /** Prints a line per event, the output of tasks behind their names. Quiet: prints only errors and outputs. */
-export function plainReport({ quiet }: { readonly quiet: boolean }): Report {
-  const summary = new Summary();
+export function plainReport({ quiet, state }: { readonly quiet: boolean; readonly state: string }): Report {
+  const summary = new Summary(state);
   const sink = (event: RunEvent) => {
     summary.see(event);
     show(event, summary, quiet);

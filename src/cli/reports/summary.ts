@@ -1,4 +1,7 @@
+import { shellWord } from '../../linux/shell_quote.js';
 import type { Left, RunEvent } from '../../runtime/engine/events.js';
+import { commandToType } from '../../runtime/runs/command_to_type.js';
+import type { RunFolder } from '../../runtime/runs/run_folder.js';
 import { print, printError, styled } from '../terminal/output.js';
 import { counted, duration, names } from './lines.js';
 
@@ -24,6 +27,9 @@ export class Summary {
   /** Why the run was cancelled from outside. */
   private reason: string | undefined;
 
+  /** @param state the state folder of the run. */
+  constructor(private readonly state: string) {}
+
   see(event: RunEvent): void {
     if (event.type === 'run.started') this.releases = new Set(event.nodes.flatMap(({ id, type }) => (type === 'release' ? [id] : [])));
     else if (event.type === 'task.output') this.printed.add(event.task);
@@ -34,15 +40,15 @@ export class Summary {
 
   /** @param quiet print only errors and outputs. */
   print(event: Finished, quiet = false): void {
-    if (event.ok) return printSuccess(event, quiet);
+    if (event.ok) return printSuccess(event, this.state, quiet);
     if (!quiet) for (const line of this.cancelLines()) printError(line);
     for (const { task, error, seconds } of this.failures.values()) {
       printError('', `${styled('red', '✖', process.stderr)} ${styled('bold', task, process.stderr)} failed after ${duration(seconds)}`, error);
       const logged = this.printed.has(task) ? task : task.replace(/\.released$/, '');
-      if (this.printed.has(logged)) printError(`  log: chrootfile logs ${event.run} ${logged}`);
+      if (this.printed.has(logged)) printError(`  log: ${commandToType(this.state, `logs ${event.run} ${shellWord(logged)}`)}`);
     }
     printError('');
-    printOutcome(event, this.reason);
+    printOutcome(event, this.state, this.reason);
   }
 
   /** A failed task may be retried, and a cancelled one may run later. */
@@ -64,34 +70,34 @@ export class Summary {
   }
 }
 
-function printSuccess(event: Finished, quiet: boolean): void {
+function printSuccess(event: Finished, state: string, quiet: boolean): void {
   const { run, seconds, outputs, outputs_error: error, artifacts } = event;
   const usage = usageText(event);
   if (!quiet) print(...(usage === undefined ? [] : [usage]), `run ${run} succeeded in ${duration(seconds)}`);
   for (const [name, value] of Object.entries(outputs)) print(`${name} = ${typeof value === 'string' ? value : JSON.stringify(value)}`);
-  if (error !== undefined) printOutputsError(error, event);
-  else if (!quiet && artifacts.length > 0) print(styled('dim', `delete what it created: chrootfile destroy ${run}`));
+  if (error !== undefined) printOutputsError(error, event, state);
+  else if (!quiet && artifacts.length > 0) print(styled('dim', `delete what it created: ${commandToType(state, `destroy ${run}`)}`));
 }
 
 /** The run succeeded: what it created exists, and is listed. */
-function printOutputsError(error: string, { run, artifacts }: Finished): void {
+function printOutputsError(error: string, { run, artifacts }: Finished, state: string): void {
   printError(
     '',
     `${styled('red', '✖', process.stderr)} The run succeeded and what it created is kept, but ${error}`,
     ...artifacts.map(({ region, type, id }) => `  ${region}  ${type}  ${id}`),
-    `  help: fix "outputs" for the next run; to delete what this one created: chrootfile destroy ${run}`,
+    `  help: fix "outputs" for the next run; to delete what this one created: ${commandToType(state, `destroy ${run}`)}`,
   );
 }
 
 /** The last lines of a run that failed. */
-function printOutcome({ run, seconds, kept, left }: Finished, reason: string | undefined): void {
+function printOutcome({ run, seconds, kept, left }: Finished, state: string, reason: string | undefined): void {
   const how = `run ${run} ${kept ? 'paused' : 'failed'} after ${duration(seconds)}${reason === undefined ? '' : `: ${reason}`}`;
   if (kept) {
     printError(`${how}; kept for --resume: ${left.map(({ task }) => task).join(', ') || 'nothing'}`);
-    printError(`  resume: chrootfile run --resume ${run}`, `  undo:   chrootfile undo ${run}`);
+    printError(`  resume: ${commandToType(state, `run --resume ${run}`)}`, `  undo:   ${commandToType(state, `undo ${run}`)}`);
   } else if (left.length > 0) {
     printError(`${how}; not everything it created could be rolled back`);
-    printLeft(left, run);
+    printLeft(left, { state, id: run });
   } else {
     printError(`${how}; everything it created was rolled back`);
     if (reason === undefined) printError('  next: fix the recipe and run it again, or with --on-failure shell');
@@ -107,8 +113,8 @@ function usageText({ ec2 }: Finished): string | undefined {
 }
 
 /** Lists what is left of a run, with the command that tries again and what to do by hand. */
-export function printLeft(left: readonly Left[], run: string, verb: 'undo' | 'destroy' = 'undo'): void {
-  printError(`Left behind by run ${run}; try again with: chrootfile ${verb} ${run}`);
+export function printLeft(left: readonly Left[], { state, id }: Pick<RunFolder, 'state' | 'id'>, verb: 'undo' | 'destroy' = 'undo'): void {
+  printError(`Left behind by run ${id}; try again with: ${commandToType(state, `${verb} ${id}`)}`);
   for (const { task, kind, error, by_hand } of left) {
     printError(`  ${task} (${kind}): ${error}`, ...by_hand.map((command) => `    ${command}`));
   }

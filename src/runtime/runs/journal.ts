@@ -1,5 +1,5 @@
 import { closeSync, constants, fdatasyncSync, fstatSync, fsyncSync, ftruncateSync, openSync, readFileSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { Cloud } from '../../dsl/recipe/types.js';
 import { syncFolder, writeAll } from '../../linux/atomic_write.js';
 import type { ProcessIdentity } from '../../linux/process_identity.js';
@@ -126,6 +126,11 @@ export class Journal {
     /** Size in bytes of all whole lines. */
     private size: number,
   ) {}
+
+  /** The state folder, which has the folder of the run in `runs`. */
+  get state(): string {
+    return resolve(dirname(this.file), '../..');
+  }
 
   /** Starts the journal of a new run. Its folder must exist. */
   static create(file: string, head: JournalHead): Journal {

@@ -4,6 +4,7 @@ import type { EventSink, Left } from '../engine/events.js';
 import type { AnyKind, ByHand, HostContext } from '../engine/kind.js';
 import { policy } from '../engine/policy.js';
 import { renewStandInsIfPossible } from '../engine/renew_stand_ins.js';
+import { commandToType } from './command_to_type.js';
 import type { Journal, Note } from './journal.js';
 
 /** How to undo the notes of one kind, or of users' scripts. */
@@ -75,7 +76,7 @@ export async function undoNotes(notes: readonly Note[], options: UndoOptions): P
 export function leftOf(note: Note, error: string, { journal, undoers }: Pick<UndoOptions, 'journal' | 'undoers'>): Left {
   const { run, cloud, sandbox } = journal.head;
   const at: ByHand = {
-    again: `chrootfile ${journal.ended === 'committed' ? 'destroy' : 'undo'} ${run}`,
+    again: commandToType(journal.state, `${journal.ended === 'committed' ? 'destroy' : 'undo'} ${run}`),
     cloud,
     mountsGone: sandbox,
     mounts: journal.open.filter(({ kind }) => kind === 'mount').map(({ data }) => (data as { path: string }).path),
@@ -95,7 +96,7 @@ export function leftOf(note: Note, error: string, { journal, undoers }: Pick<Und
  * @returns everything that is left behind.
  */
 export function endUndo(journal: Journal, left: readonly Left[], how: 'undone' | 'destroyed' = 'undone'): Left[] {
-  const again = `chrootfile ${how === 'undone' ? 'undo' : 'destroy'} ${journal.head.run}`;
+  const again = commandToType(journal.state, `${how === 'undone' ? 'undo' : 'destroy'} ${journal.head.run}`);
   const about = (error: string): Left[] => [...left, { task: 'run', kind: 'journal', error, by_hand: [again] }];
   if (!journal.isInPlace) return about('the state folder was removed or moved during the run: what was created there may be left behind');
   journal.retry();

@@ -5,12 +5,13 @@ import { removeDeadLocks } from '../../../linux/lock.js';
 import { findingsIn, type Remembered, rebuild, removeOrphan, setAsideForGood } from '../../../local/check.js';
 import type { LocalEc2 } from '../../../local/ec2.js';
 import { artifactsOf } from '../../../runtime/runs/artifacts.js';
+import { commandToType } from '../../../runtime/runs/command_to_type.js';
 import { readJournal } from '../../../runtime/runs/journal.js';
 import { listRuns, type RunFolder } from '../../../runtime/runs/run_folder.js';
 import { kinds } from '../../../tasks/index.js';
 import { localFolder, openLocalEc2 } from '../../embedded_ec2.js';
 import { ExitError, exits } from '../../exit_codes.js';
-import { isRoot, stateFolder } from '../../state.js';
+import { mustBeRoot, stateFolder } from '../../state.js';
 import { type Found, lockFolders, storeFindings } from '../../store_findings.js';
 import { print, printJson, table } from '../../terminal/output.js';
 import { jsonOption, stateOption, type Verb } from '../../verbs.js';
@@ -47,14 +48,14 @@ interface CheckOptions {
 async function checkLocal(options: CheckOptions): Promise<number> {
   const state = stateFolder(options.state, 'change');
   const changes = options.repair || options.deleteOrphans !== undefined;
-  if (changes && !isRoot()) throw new ExitError(exits.host, 'this needs root\n  help: sudo chrootfile local check --repair');
+  if (changes) mustBeRoot('this needs root', 'local check --repair', options.state);
   if (!existsSync(localFolder(state))) {
     if (options.json) printJson([]);
     else print('the embedded EC2 is empty');
     return exits.done;
   }
   const ec2 = await openLocalEc2(state);
-  for (const id of options.deleteOrphans ?? []) await deleteOrphan(ec2, id);
+  for (const id of options.deleteOrphans ?? []) await deleteOrphan(ec2, id, state);
   if (options.repair) await repair(ec2, state);
   const found = await storeFindings(ec2, state);
   if (options.json) printJson(found);
@@ -82,10 +83,10 @@ async function repair(ec2: LocalEc2, state: string): Promise<void> {
   for (const folder of lockFolders(state)) removeDeadLocks(folder);
 }
 
-async function deleteOrphan(ec2: LocalEc2, id: string): Promise<void> {
+async function deleteOrphan(ec2: LocalEc2, id: string, state: string): Promise<void> {
   const store = ec2.regions.map((region) => ec2.storeOf(region)).find((each) => findingsIn(each).some((found) => found.id === id));
   if (store === undefined)
-    throw new ExitError(exits.invalid, `no disk without a record and no unreadable record has the id ${id}\n  help: chrootfile local check`);
+    throw new ExitError(exits.invalid, `no disk without a record and no unreadable record has the id ${id}\n  help: ${commandToType(state, 'local check')}`);
   try {
     await store.exclusive(() => removeOrphan(store, id));
   } catch (error) {

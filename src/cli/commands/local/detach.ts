@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { lock } from '../../../linux/lock.js';
 import { inUse, localFolder, openLocalEc2, serverLock } from '../../embedded_ec2.js';
-import { ExitError, exits } from '../../exit_codes.js';
-import { isRoot, stateFolder } from '../../state.js';
+import { exits } from '../../exit_codes.js';
+import { mustBeRoot, stateFolder } from '../../state.js';
 import { printError } from '../../terminal/output.js';
 import { stateOption, type Verb } from '../../verbs.js';
 
@@ -18,13 +18,13 @@ export const verb: Verb = (local, { exit }) => {
 
 /** `chrootfile local detach`: detaches volumes that an ended server left attached for its clients; returns the exit code. */
 async function detachLocal(folder: string | undefined): Promise<number> {
-  if (!isRoot()) throw new ExitError(exits.host, 'detach needs root\n  help: sudo chrootfile local detach');
+  mustBeRoot('detach needs root', 'local detach', folder);
   const state = stateFolder(folder);
   // A running server detaches volumes for its clients, and the rest when it ends.
   const release = await lock(serverLock(state), 'local detach');
   try {
     const left = existsSync(localFolder(state)) ? await (await openLocalEc2(state)).detachServed() : [];
-    for (const { volume, device } of left) printError(inUse(volume, device));
+    for (const { volume, device } of left) printError(inUse(volume, device, state));
     return left.length === 0 ? exits.done : exits.left;
   } finally {
     await release();

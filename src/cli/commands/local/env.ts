@@ -1,3 +1,4 @@
+import { commandToType } from '../../../runtime/runs/command_to_type.js';
 import { ExitError, exits } from '../../exit_codes.js';
 import { liveNote } from '../../served_ec2.js';
 import { stateFolder } from '../../state.js';
@@ -19,7 +20,7 @@ export const verb: Verb = (local) => {
 function printServedEnvironment(folder: string | undefined, json: boolean): void {
   const state = stateFolder(folder);
   const note = liveNote(state);
-  if (note === undefined) throw new ExitError(exits.invalid, `no EC2 is served from ${state}\n  help: sudo chrootfile local serve`);
+  if (note === undefined) throw new ExitError(exits.invalid, `no EC2 is served from ${state}\n  help: sudo ${commandToType(state, 'local serve')}`);
   if (json) printJson(note.env);
   else print(...Object.entries(note.env).map(([name, value]) => `export ${name}=${value}`));
 }

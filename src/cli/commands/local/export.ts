@@ -4,6 +4,7 @@ import { removeFile } from '../../../linux/atomic_write.js';
 import { hostShell } from '../../../linux/command.js';
 import { isFilled } from '../../../local/api/copying.js';
 import { regionsIn } from '../../../local/store.js';
+import { commandToType } from '../../../runtime/runs/command_to_type.js';
 import { localEc2, localFolder, openLocalEc2 } from '../../embedded_ec2.js';
 import { ExitError, exits } from '../../exit_codes.js';
 import { stateFolder } from '../../state.js';
@@ -53,5 +54,5 @@ function diskOfImage(state: string, image: string): string {
       throw new ExitError(exits.invalid, `image ${image} is not complete: its disks are still being copied, or the copy failed`);
     if (root !== undefined) return store.diskOf(root.snapshot ?? '');
   }
-  throw new ExitError(exits.invalid, `unknown image "${image}"\n  help: chrootfile local images`);
+  throw new ExitError(exits.invalid, `unknown image "${image}"\n  help: ${commandToType(state, 'local images')}`);
 }

@@ -4,7 +4,7 @@ import { claimState } from '../../../runtime/runs/format.js';
 import { localFolder, mustBeIdle, runCommand, whilePoolStays } from '../../embedded_ec2.js';
 import { ExitError, exits } from '../../exit_codes.js';
 import { mustBeAbleToMount, mustHaveLoopDevices } from '../../requirements.js';
-import { isRoot, stateFolder } from '../../state.js';
+import { mustBeRoot, stateFolder } from '../../state.js';
 import { print } from '../../terminal/output.js';
 import { watchSignals } from '../../terminal/signals.js';
 import { mustHave } from '../../tools.js';
@@ -27,7 +27,7 @@ export const verb: Verb = (local) => {
 
 /** `chrootfile local init`: stores the embedded EC2 on a copy-on-write file system in a sparse file. */
 async function initLocal(folder: string | undefined, { size, fs }: { readonly size: number; readonly fs: PoolType }): Promise<void> {
-  if (!isRoot()) throw new ExitError(exits.host, `init needs root\n  help: sudo chrootfile local init --fs ${fs}`);
+  mustBeRoot('init needs root', `local init --fs ${fs}`, folder);
   mustHave([{ program: `mkfs.${fs}`, package: poolPackages[fs] }]);
   mustBeAbleToMount(false);
   await mustHaveLoopDevices();

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { Option } from 'commander';
 import { openPool, removePool } from '../../../local/pool.js';
 import { regionsIn } from '../../../local/store.js';
+import { commandToType } from '../../../runtime/runs/command_to_type.js';
 import { localEc2, localFolder, makeRoom, mustBeIdle, runCommand, whilePoolStays } from '../../embedded_ec2.js';
 import { ExitError, exits } from '../../exit_codes.js';
 import { counted } from '../../reports/lines.js';
@@ -31,7 +32,7 @@ async function resetLocal(folder: string | undefined, yes: boolean): Promise<voi
     const stores = regionsIn(root).map((region) => localEc2(state, region).store);
     const count = (what: 'image' | 'snapshot' | 'volume') => stores.reduce((sum, store) => sum + store.list(`${what}s`).length, 0);
     const counts = (['image', 'snapshot', 'volume'] as const).map((what) => counted(count(what), what)).join(', ');
-    if (!yes) throw new ExitError(exits.invalid, `reset deletes ${counts}\n  help: chrootfile local reset --yes`);
+    if (!yes) throw new ExitError(exits.invalid, `reset deletes ${counts}\n  help: ${commandToType(state, 'local reset --yes')}`);
     await removePool(runCommand, root);
     print(`deleted ${counts}`);
   });

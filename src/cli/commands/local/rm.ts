@@ -1,8 +1,8 @@
 import type { Ec2 } from '../../../aws/client.js';
 import { openLocalEc2 } from '../../embedded_ec2.js';
-import { ExitError, exits } from '../../exit_codes.js';
+import { exits } from '../../exit_codes.js';
 import { openHostContext } from '../../host_context.js';
-import { isRoot, stateFolder } from '../../state.js';
+import { mustBeRoot, stateFolder } from '../../state.js';
 import { print, printError } from '../../terminal/output.js';
 import { watchSignals } from '../../terminal/signals.js';
 import { stateOption, type Verb } from '../../verbs.js';
@@ -25,7 +25,7 @@ const kinds = ['images', 'volumes', 'snapshots'] as const;
 
 /** `chrootfile local rm`: deletes through the EC2 API, which refuses to delete what is in use; returns the exit code. */
 async function removeLocal(ids: readonly string[], folder: string | undefined): Promise<number> {
-  if (!isRoot()) throw new ExitError(exits.host, `rm needs root\n  help: sudo chrootfile local rm ${ids.join(' ')}`);
+  mustBeRoot('rm needs root', `local rm ${ids.join(' ')}`, folder);
   const state = stateFolder(folder);
   const local = await openLocalEc2(state);
   const interruption = watchSignals();

@@ -4,15 +4,15 @@ import { join } from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
 import { lock } from '../../../linux/lock.js';
 import { plainJson } from '../../../linux/plain_text.js';
-import { shellWord } from '../../../linux/shell_quote.js';
 import { type Ports, serve } from '../../../local/http/server.js';
 import { isRegion } from '../../../local/request_identity.js';
+import { commandToType } from '../../../runtime/runs/command_to_type.js';
 import { claimState } from '../../../runtime/runs/format.js';
 import { injectionOf, inUse, logTo, makeRoom, openLocalEc2, serverLock } from '../../embedded_ec2.js';
 import { ExitError, exits } from '../../exit_codes.js';
 import { canAdminister, loopDevicesMissing, loopHelp } from '../../requirements.js';
 import { keepNote, newSecretKey, noteOf, type ServedNote } from '../../served_ec2.js';
-import { isRoot, stateFolder } from '../../state.js';
+import { mustBeRoot, stateFolder } from '../../state.js';
 import { print, printError } from '../../terminal/output.js';
 import { watchSignals } from '../../terminal/signals.js';
 import { localTools, mustHave } from '../../tools.js';
@@ -53,7 +53,7 @@ interface ServeOptions extends Ports {
 
 /** `chrootfile local serve`: serves the embedded EC2 to other programs until a signal arrives; returns the exit code. */
 async function serveLocal({ json, ...options }: ServeOptions): Promise<number> {
-  if (!isRoot()) throw new ExitError(exits.host, `serve needs root: it attaches block devices\n  help: sudo chrootfile local serve`);
+  mustBeRoot('serve needs root: it attaches block devices', 'local serve', options.state);
   mustHave(localTools);
   await warnOfLoopDevices();
   const state = stateFolder(options.state);
@@ -82,7 +82,7 @@ async function serveLocal({ json, ...options }: ServeOptions): Promise<number> {
     const { signal } = interruption;
     if (!signal.aborted) await once(signal, 'abort');
     const left = await served.close();
-    for (const { volume, device } of left) printError(inUse(volume, device));
+    for (const { volume, device } of left) printError(inUse(volume, device, state));
     return left.length === 0 ? exits.done : exits.left;
   } finally {
     forget();
@@ -108,8 +108,7 @@ async function warnOfLoopDevices(): Promise<void> {
   if (missing !== undefined) printError(`warning: volumes cannot be attached: ${missing}\n  help: ${loopHelp}`);
 }
 
-function greeting({ endpoint, metadata, region, state }: ServedNote, { listen, auth, state: folder }: Omit<ServeOptions, 'json'>): string[] {
-  const where = folder === undefined ? '' : ` --state ${shellWord(state)}`;
+function greeting({ endpoint, metadata, region, state }: ServedNote, { listen, auth }: Omit<ServeOptions, 'json'>): string[] {
   return [
     `EC2 and STS        ${endpoint}   (region ${region})`,
     `instance metadata  ${metadata}${listen === undefined ? '   (also under /latest of the EC2 endpoint)' : ''}`,
@@ -118,9 +117,9 @@ function greeting({ endpoint, metadata, region, state }: ServedNote, { listen, a
     ...(auth
       ? ['Requests must be signed with the secret access key of this server. To set the environment of clients:']
       : ['Signatures are not verified. To set the environment of clients:']),
-    `  eval "$(sudo chrootfile local env${where})"`,
+    `  eval "$(sudo ${commandToType(state, 'local env')})"`,
     `  aws --endpoint-url ${endpoint} ec2 describe-images`,
-    `  chrootfile run --cloud aws --endpoint ${endpoint}${where} RECIPE`,
+    `  ${commandToType(state, `run --cloud aws --endpoint ${endpoint} RECIPE`)}`,
     '',
     'Ctrl-C stops the server.',
   ];

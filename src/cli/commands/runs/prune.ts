@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import { LockedError } from '../../../linux/lock.js';
 import { mountsUnder } from '../../../linux/mounts.js';
+import { commandToType } from '../../../runtime/runs/command_to_type.js';
 import { listRuns, type RunFolder, type RunState } from '../../../runtime/runs/run_folder.js';
 import { ExitError, exits } from '../../exit_codes.js';
 import { counted } from '../../reports/lines.js';
@@ -40,9 +41,10 @@ interface PruneOptions {
 
 /** `chrootfile runs prune`: deletes the folders of old runs that have nothing to undo. */
 async function prune({ older, keep, ...options }: PruneOptions): Promise<void> {
+  const folder = stateFolder(options.state, options.dryRun ? 'read' : 'change');
   if (older === undefined && keep === undefined)
-    throw new ExitError(exits.invalid, 'prune needs --older or --keep\n  help: chrootfile runs prune --older 30d --keep 20');
-  const all = listRuns(stateFolder(options.state, options.dryRun ? 'read' : 'change'));
+    throw new ExitError(exits.invalid, `prune needs --older or --keep\n  help: ${commandToType(folder, 'runs prune --older 30d --keep 20')}`);
+  const all = listRuns(folder);
   const before = Date.now() - (older ?? 0);
   const old = all.slice(0, Math.max(0, all.length - (keep ?? 0))).filter((run) => older === undefined || Date.parse(run.summary().started) < before);
   const pruned: { run: string; state: RunState }[] = [];
