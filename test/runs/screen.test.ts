@@ -97,7 +97,10 @@ run RUN failed after TIME; everything it created was rolled back
         const { lines } = screen;
         assert.is(lines.length, rows, screen.text);
         assert.is(screen.wrapped, 0, screen.text);
-        assert.match(screen.text, new RegExp(`… ${60 - (rows - 3)} more running\n0 waiting · 0 of 60 done · TIME`));
+        assert.match(
+          screen.text,
+          new RegExp(`… ${60 - (rows - 3)} more running\n0 waiting · 0 of 60 done · TIME${columns < 50 ? '' : ' · Ctrl-C cancels'}\n$`),
+        );
         screen.type('\u0003');
         assert.is(await screen.ended, 130);
         assert.match(screen.text, /interrupted by SIGINT; everything it created was rolled back\n$/);
@@ -205,6 +208,21 @@ tasks: {a: {locks: [screen-test], run: "echo held; until [ -e go ]; do sleep 0.0
         for (const file of ['go', 'met', 'seen']) writeFileSync(join(folder, file), '');
         assert.equal([await holder.ended, await screen.ended], [0, 0]);
         assert.match(screen.text, /\n✔ {10}looking {2}up to date: its status commands succeed\n/);
+      },
+    ));
+
+  test('leaves out the description of a task where there is no room for what it prints', () =>
+    inFolder(
+      {
+        'r.yml': `version: 1\nname: r\ntasks:\n  a: {description: "A description of some length", run: "until [ -e go ]; do sleep 0.02; done; echo hello; sleep 60"}\n`,
+      },
+      async (folder) => {
+        const screen = new Screen('chrootfile run r.yml', folder, { columns: 45 });
+        await screen.shows(/\n\* TIME {2}a {2}A description of some length\n/);
+        writeFileSync(join(folder, 'go'), '');
+        await screen.shows(/\n\* TIME {2}a {2}hello\n/);
+        screen.type('\u0003');
+        assert.is(await screen.ended, 130);
       },
     ));
 

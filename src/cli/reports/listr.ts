@@ -150,10 +150,11 @@ function taskOf(id: string, node: Node) {
 }
 
 function nodeOf(id: string, type: 'task' | 'release', description: string | undefined): Node {
+  const name = styled('bold', plainText(id));
   const about = description === undefined ? '' : `  ${styled('dim', plainText(description.split('\n')[0] ?? ''))}`;
   return {
-    title: `${styled('bold', plainText(id))}${about}`,
-    options: { isRelease: type === 'release' },
+    title: `${name}${about}`,
+    options: { isRelease: type === 'release', name },
     ended: deferred(),
     state: ListrTaskState.WAITING,
     output: '',

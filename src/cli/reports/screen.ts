@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import { type ListrEventManager, ListrTaskEventType, type ListrTaskObject, ListrTaskState } from 'listr2';
 import { LiveArea, type Size } from '../terminal/live_area.js';
 import { print, styled } from '../terminal/output.js';
@@ -18,6 +19,8 @@ export interface TaskOptions {
   readonly isRelease: boolean;
   /** How far it is, when that is known. */
   percent?: number | undefined;
+  /** Its title without the description, for a narrow terminal. */
+  readonly name: string;
 }
 
 /**
@@ -102,40 +105,49 @@ export class Screen {
     this.released = [];
   }
 
-  private rowsFor({ rows }: Size): string[] {
+  private rowsFor({ columns, rows }: Size): string[] {
     const { tasks, releases } = this.running;
     const releasing = releases.size === 0 ? [] : [styled('dim', `${' '.repeat(timeWidth + 4)}releasing ${titles(releases.keys())}`)];
     const room = Math.max(0, rows - releasing.length - 1);
     const fits = tasks.size <= room ? room : Math.max(0, room - 1);
     const shown = first(tasks, fits);
     const hasPercent = shown.some(([task]) => optionsOf(task).percent !== undefined);
-    const list = shown.map(([task, since]) => this.rowOf(task, since, hasPercent));
+    const list = shown.map(([task, since]) => rowOf(task, since, { hasPercent, columns }));
     if (shown.length < tasks.size && room > 0) list.push(styled('dim', `${' '.repeat(timeWidth + 4)}… ${tasks.size - shown.length} more running`));
-    return [...list, ...(rows > 1 ? releasing : []), this.status()];
+    return [...list, ...(rows > 1 ? releasing : []), this.status(columns)];
   }
 
-  private rowOf(task: ListrTask, since: number, hasPercent: boolean): string {
-    const now = performance.now();
-    const mark = task.isPaused() ? styled('yellow', '·') : styled('cyan', spinner[Math.floor(now / spinnerMs) % spinner.length] ?? '');
-    const { percent } = optionsOf(task);
-    const column = hasPercent ? `  ${(percent === undefined ? '' : `${percent}%`).padStart('100%'.length)}` : '';
-    return `${mark} ${clock((now - since) / 1000).padStart(timeWidth)}${column}  ${task.title}${!task.output ? '' : `  ${styled('dim', task.output)}`}`;
-  }
-
-  private status(): string {
+  private status(columns: number): string {
     const { notice, failed } = this.options.state ?? { notice: undefined, failed: 0 };
     const elapsed = clock((performance.now() - this.startedAt) / 1000);
     if (notice !== undefined) return `${styled('yellow', notice)} · ${elapsed}`;
     const waiting = this.total - this.ended - this.running.tasks.size;
-    const parts = [`${waiting} waiting`, `${this.done} of ${this.total} done`, elapsed, 'Ctrl-C cancels'];
-    return [...(failed === 0 ? [] : [styled('red', `${failed} failed`)]), styled('dim', parts.join(' · '))].join(' · ');
+    const failures = failed === 0 ? '' : `${failed} failed · `;
+    const counts = `${waiting} waiting · ${this.done} of ${this.total} done · ${elapsed}`;
+    const help = ' · Ctrl-C cancels';
+    return `${styled('red', failures)}${styled('dim', counts + (failures.length + counts.length + help.length > columns ? '' : help))}`;
   }
 }
 
 /** Columns for a time such as `59m 59s`. */
 export const timeWidth = 7;
+/** Columns that the last line of output has at least, before the description of its task is left out. */
+const outputWidth = 30;
 const spinner = '⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏';
 const spinnerMs = 100;
+
+function rowOf(task: ListrTask, since: number, { hasPercent, columns }: { readonly hasPercent: boolean; readonly columns: number }): string {
+  const now = performance.now();
+  const mark = task.isPaused() ? styled('yellow', '·') : styled('cyan', spinner[Math.floor(now / spinnerMs) % spinner.length] ?? '');
+  const { percent, name } = optionsOf(task);
+  const column = hasPercent ? `  ${(percent === undefined ? '' : `${percent}%`).padStart('100%'.length)}` : '';
+  const row = (title: string | undefined) => `${mark} ${clock((now - since) / 1000).padStart(timeWidth)}${column}  ${title}`;
+  const whole = row(task.title);
+  if (!task.output) return whole;
+  // Not by the length of the output: the description would come and go.
+  const hasRoom = columns - stripVTControlCharacters(whole).length >= outputWidth;
+  return `${hasRoom ? whole : row(name)}  ${styled('dim', task.output)}`;
+}
 
 function isRelease(task: ListrTask): boolean {
   return optionsOf(task).isRelease;
