@@ -2,7 +2,7 @@ import { Listr, ListrTaskState, type ListrTaskWrapper } from 'listr2';
 import { plainText } from '../../linux/plain_text.js';
 import type { RunEvent } from '../../runtime/engine/events.js';
 import { print, printError, styled } from '../terminal/output.js';
-import { cancelText, counted, duration, endingOf, interruptedText, leftBehindText, retryText } from './lines.js';
+import { counted, duration, endingOf, interruptedText, leftBehindText, retryText } from './lines.js';
 import type { Report } from './report.js';
 import { Screen, type ScreenState, type TaskOptions, timeWidth } from './screen.js';
 import { Summary } from './summary.js';
@@ -70,7 +70,17 @@ export function listrReport(state: string): Report {
     shown.notice = text;
     screen?.update();
   };
-  const rollingBack = (what = '') => `rolling back ${counted(undo.entries, 'change')} (${undo.reason}): ${undo.done} done${what}`;
+  const warn = (text: string) => {
+    printError(`${styled('yellow', '!', process.stderr)} ${text}`);
+    screen?.update();
+  };
+  const interrupted = (event: Extract<RunEvent, { type: 'run.interrupted' }>) => {
+    const text = summary.interruption(event);
+    if (text === undefined) return;
+    if (summary.isRollingBack) warn(`${event.reason}: ${text}`);
+    else notice(`${text} · ${event.reason}`);
+  };
+  const rollingBack = (what = '') => `rolling back ${counted(undo.entries, 'change')}: ${undo.done} done${what} · ${undo.reason}`;
 
   const sink = (event: RunEvent) => {
     summary.see(event);
@@ -98,7 +108,7 @@ export function listrReport(state: string): Report {
       case 'terminal.returned':
         return screen?.takeBack();
       case 'run.interrupted':
-        return notice(`${cancelText(event, summary.running.size)} · ${event.reason}`);
+        return interrupted(event);
       case 'undo.started':
         undo = { ...event, done: 0 };
         shown.notice = rollingBack();
@@ -109,8 +119,7 @@ export function listrReport(state: string): Report {
         return;
       case 'undo.interrupted':
         // Not the notice, which the next change replaces: what a second signal does stays true to the end.
-        printError(`${styled('yellow', '!', process.stderr)} ${interruptedText(event)}`);
-        return screen?.update();
+        return warn(interruptedText(event));
       case 'warning':
         return printError(`${styled('yellow', 'warning:', process.stderr)} ${event.message}`);
       case 'run.finished':

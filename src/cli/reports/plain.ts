@@ -1,6 +1,6 @@
 import type { RunEvent } from '../../runtime/engine/events.js';
 import { print, printError, styled } from '../terminal/output.js';
-import { cancelText, counted, duration, endingOf, interruptedText, leftBehindText, retryText } from './lines.js';
+import { counted, duration, endingOf, interruptedText, leftBehindText, retryText } from './lines.js';
 import type { Report } from './report.js';
 import { Summary } from './summary.js';
 
@@ -17,7 +17,10 @@ export function plainReport({ quiet, state }: { readonly quiet: boolean; readonl
 /** Prints an event that the summary has seen. */
 export function show(event: RunEvent, summary: Summary, quiet = false): void {
   if (event.type === 'warning') return printError(`warning: ${event.message}`);
-  if (event.type === 'run.interrupted') return printError(`! ${event.reason}: ${cancelText(event, summary.running.size)}`);
+  if (event.type === 'run.interrupted') {
+    const text = summary.interruption(event);
+    return text === undefined ? undefined : printError(`! ${event.reason}: ${text}`);
+  }
   if (event.type === 'undo.interrupted') return printError(`! ${interruptedText(event)}`);
   if (event.type === 'run.finished') return summary.print(event, quiet);
   const line = quiet ? undefined : lineOf(event);

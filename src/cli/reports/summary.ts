@@ -3,7 +3,7 @@ import type { Left, RunEvent } from '../../runtime/engine/events.js';
 import { commandToType } from '../../runtime/runs/command_to_type.js';
 import type { RunFolder } from '../../runtime/runs/run_folder.js';
 import { print, printError, styled } from '../terminal/output.js';
-import { counted, duration, names } from './lines.js';
+import { cancelText, counted, duration, names } from './lines.js';
 
 type Finished = Extract<RunEvent, { type: 'run.finished' }>;
 
@@ -27,6 +27,10 @@ export class Summary {
   /** Why the run was cancelled from outside. */
   private reason: string | undefined;
 
+  /** Whether the whole run is being rolled back, and whether a signal has been answered since. */
+  isRollingBack = false;
+  private isAnswered = false;
+
   /** @param state the state folder of the run. */
   constructor(private readonly state: string) {}
 
@@ -36,6 +40,14 @@ export class Summary {
     else if (event.type === 'task.checking' || event.type === 'task.progress' || event.type === 'task.started') this.running.add(event.task);
     else if (event.type === 'run.interrupted') this.reason ??= event.reason;
     else if (event.type === 'task.finished') this.seeEnd(event);
+    else if (event.type === 'undo.started') this.isRollingBack = true;
+    else if (event.type === 'undo.interrupted') this.isAnswered = this.isRollingBack;
+  }
+
+  /** What a signal does; undefined for the first one during the rollback, which `undo.interrupted` answers. */
+  interruption(event: Extract<RunEvent, { type: 'run.interrupted' }>): string | undefined {
+    if (!this.isRollingBack) return cancelText(event, this.running.size);
+    return this.isAnswered ? 'no longer waiting' : undefined;
   }
 
   /** @param quiet print only errors and outputs. */
