@@ -67,10 +67,12 @@ export class LiveArea {
     if (this.printed.length === 0 && !isResized && rows.join('\n') === this.rows.join('\n')) return;
     // A terminal whose size changed has moved its cursor along with the row, but not the place it remembers.
     const toTop = isResized || this.rows.length === 0 ? '\r' : `${escape}8`;
-    const drawn = rows.length === 0 ? '' : `${rows.map((row) => `${row}${escape}[K\n`).join('')}${escape}[J${escape}[${rows.length}A\r${escape}7`;
+    // Without wrapping: a terminal may be narrower already than it says.
+    const drawn =
+      rows.length === 0 ? '' : `${escape}[?7l${rows.map((row) => `${row}${escape}[K\n`).join('')}${escape}[J${escape}[${rows.length}A\r${escape}7${escape}[?7h`;
     if (this.printed.length === 0 && rows.length > 0) process.stdout.write(`${toTop}${drawn}`);
     else {
-      process.stdout.write(`${toTop}${escape}[J`);
+      process.stdout.write(toTop + (this.rows.length === 0 ? '' : erased));
       for (const { stream, text } of this.printed) stream.write(text);
       process.stdout.write(drawn);
     }
@@ -81,6 +83,8 @@ export class LiveArea {
 }
 
 const escape = '\u001b';
+/** Erases the first row, then all below it. Tmux would keep what is erased from the first row of the screen on, as scrolled off. */
+const erased = `${escape}[2K\n${escape}[J${escape}[A\r`;
 // Not `hard`: it would move a long word to the next row instead of filling this one.
 const wrapping = { hard: false, trim: false, wordWrap: false };
 
