@@ -32,11 +32,17 @@ function record(home: string): { afterMs: number; bytes: Buffer }[] {
   const typed = commands.map((command) => `sleep 0.6; printf '\\033[1m$ %s\\033[0m\\n' '${command}'\n${command}\n`).join('');
   writeFileSync(join(home, 'commands'), `sudo() { "$@"; }\nset -eu\nstty cols ${size.columns} rows ${size.rows}\n${typed}`);
   const { CI: _, NO_COLOR: __, ...environment } = process.env;
-  const { status, stdout } = spawnSync('script', ['--quiet', '--return', '--log-out', 'output', '--log-timing', 'timing', '--command', 'bash commands'], {
-    cwd: home,
-    encoding: 'utf8',
-    env: { ...environment, TERM: 'xterm-256color', PATH: `${resolve('bin')}:${environment['PATH']}`, CHROOTFILE_STATE: join(home, 'state') },
-  });
+  // The usual state folder, as for a new user, but on a disk of its own.
+  const own = 'mount -t tmpfs none /var/lib && exec "$@"';
+  const { status, stdout } = spawnSync(
+    'unshare',
+    ['--mount', 'sh', '-c', own, 'sh', 'script', '--quiet', '--return', '--log-out', 'output', '--log-timing', 'timing', '--command', 'bash commands'],
+    {
+      cwd: home,
+      encoding: 'utf8',
+      env: { ...environment, TERM: 'xterm-256color', PATH: `${resolve('bin')}:${environment['PATH']}`, CHROOTFILE_STATE: '' },
+    },
+  );
   if (status !== 0) throw new Error(`the recording failed:\n${stdout}`);
   // The first line of script's log is its own.
   const output = readFileSync(join(home, 'output'));
