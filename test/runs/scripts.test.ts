@@ -428,7 +428,7 @@ tasks:
       });
       assert.is(
         done.stderr,
-        'error: run needs root: it mounts file systems, attaches volumes and enters chroots\n  help: sudo chrootfile run recipes/base.yml\n',
+        `error: run needs root: it mounts file systems, attaches volumes and enters chroots\n  help: sudo chrootfile run recipes/base.yml --state ${folder}\n`,
       );
       assert.is(done.code, 3);
     }));
