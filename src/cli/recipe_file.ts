@@ -142,10 +142,10 @@ export function pair(text: string): [string, string] {
   return [text.slice(0, at), text.slice(at + 1)];
 }
 
-/** The pair that a word without `=` is meant as. */
+/** How to write a word without `=`. It may be a secret value. */
 function pairHelp(text: string): string {
-  const [, name, value] = /^([a-z]\w*):\s*(.*)$/.exec(text) ?? [];
-  return name === undefined ? `write -i ${text}=VALUE` : `write -i ${name}=${value}`;
+  const [, name = 'NAME'] = /^([a-z]\w*):/.exec(text) ?? [];
+  return `write -i ${name}=VALUE`;
 }
 
 function inputsFile(file: string): InputsFile {
@@ -157,13 +157,16 @@ function inputsFile(file: string): InputsFile {
   }
   const texts = file.endsWith('.env');
   const { document, diagnostics } = (texts ? parseDotenv : parseDocument)({ file, path: resolve(file), text, isPrivate: true });
-  if (document === undefined || diagnostics.length > 0) throw new RecipeError(texts ? diagnostics : diagnostics.map(withoutValues));
+  if (document === undefined || diagnostics.length > 0) throw new RecipeError(texts ? diagnostics : diagnostics.map((each) => withoutValues(each, text)));
   return { document, texts };
 }
 
-/** The diagnostic for a file of values, cut at the first punctuation: the rest of the message may contain a value. */
-function withoutValues({ code, message, span }: Diagnostic): Diagnostic {
-  return { code, message: message.replace(/[^\w\s(),'].*/s, '').trimEnd() || 'this line is not valid YAML', span };
+/** The diagnostic for a file of values, which may be secret: it quotes nothing, and has no word, from the file. */
+function withoutValues({ code, message, span }: Diagnostic, text: string): Diagnostic {
+  const [first = ''] = message.split('\n');
+  const masked = first.replace(/"[^"]*"/g, (quoted) => (/^"\W"$/.test(quoted) ? quoted : '"…"'));
+  const isHarmless = !masked.split(/[^\w]+/).some((word) => word.length > 2 && text.includes(word));
+  return { code, message: isHarmless ? masked : 'this line is not valid YAML', span };
 }
 
 function reasonOf(error: unknown): string {
