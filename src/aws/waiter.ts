@@ -69,7 +69,8 @@ async function watch<T>({ ec2, what, call, look, answered, done, gone = false, l
       progress?.(seen);
     }
     if (waited > limitMs) throw new Error(`timed out after ${Math.round(waited / 1000)} s waiting for ${what}${last}`);
-    const next = pauseAfter(waited, seen === undefined ? undefined : fraction?.(seen));
+    const usual = pauseAfter(waited, seen === undefined ? undefined : fraction?.(seen));
+    const next = ec2.cloud.provider === 'local' ? Math.min(usual, Math.max(waited, ec2Policy.pollEmbeddedMs)) : usual;
     await pause(Math.min(next, limitMs), signal);
   }
 }

@@ -20,7 +20,7 @@ let exitCode: number = exits.done;
 /** The words for this program, and those after `--`, which are for the recipe. Before the verb `--` has no meaning. */
 function wordsOf(argv: readonly string[]): { own: string[]; passed: string[] } {
   const words = enterFolders(argv[0] === '--' ? argv.slice(1) : argv);
-  const split = ['run', 'plan'].includes(words[0] ?? '') ? words.indexOf('--') : -1;
+  const split = ['run', 'plan', 'shell', 'why'].includes(words[0] ?? '') ? words.indexOf('--') : -1;
   const [own, passed] = split < 0 ? [words, []] : [words.slice(0, split), words.slice(split + 1)];
   // `help run` and `local help reset` are `run --help` and `local reset --help`.
   if (own[0] === 'help' && own[1] !== undefined && !(own[1] in verbs)) return { own: own.slice(1), passed };
@@ -35,6 +35,9 @@ const verbs: Verbs = {
   check: () => import('./commands/check.js'),
   explain: () => import('./commands/explain.js'),
   plan: () => import('./commands/plan.js'),
+  shell: () => import('./commands/shell.js'),
+  why: () => import('./commands/why.js'),
+  layers: () => import('./commands/layers.js'),
   list: () => import('./commands/list.js'),
   graph: () => import('./commands/graph.js'),
   init: () => import('./commands/init.js'),

@@ -3,6 +3,7 @@ import { PipeMaker } from '../linux/fifo.js';
 import { removeMountPoint } from '../linux/mounts.js';
 import type { EventSink } from '../runtime/engine/events.js';
 import { type RenderedUndo, scriptUndoer } from '../runtime/engine/script_undo.js';
+import { layerUndoer } from '../runtime/layers/undo_layer.js';
 import type { Redactor } from '../runtime/output/redactor.js';
 import { redactedOutput } from '../runtime/output/task_output.js';
 import { RunRecord, redacting } from '../runtime/runs/event_log.js';
@@ -63,6 +64,7 @@ export async function openRun(run: RunToOpen): Promise<OpenRun> {
     'script',
     scriptUndoer(rendered, pipes, secret, environment, (task, lines) => emit({ type: 'task.output', task, lines })),
   );
+  undoers.set('layer', layerUndoer);
   const close = () =>
     inTurn(
       () => pipes.close(),

@@ -1,4 +1,6 @@
-import { makePlan, type Plan } from '../dsl/plan/plan.js';
+import { hintFor } from '../dsl/diagnostics/suggest.js';
+import { makePlan, type Plan, upTo } from '../dsl/plan/plan.js';
+import { withShell } from '../dsl/plan/shell_task.js';
 import { isWith, keeperOf } from '../linux/namespace_holder.js';
 import { commandToType } from '../runtime/runs/command_to_type.js';
 import { type Ended, isOfOtherVersion, type KeptRun, nodesDone, readKept } from '../runtime/runs/resume_state.js';
@@ -24,6 +26,14 @@ export interface RunOptions extends CloudOptions {
   readonly jobs?: number;
   readonly keepGoing: boolean;
   readonly force: boolean;
+  /** Whether content of volumes is cached; if absent, the recipe decides. */
+  readonly cache?: boolean;
+  /** Tasks that run even if they are up to date or a layer has what they leave. */
+  readonly refresh: readonly string[];
+  /** Whether everything is undone even if the run succeeds. */
+  readonly discards?: boolean;
+  /** A task that runs in any case, and all that come after it. */
+  readonly from?: string;
   readonly onFailure: FailureMode;
   readonly step: boolean;
   readonly resume?: string;
@@ -47,16 +57,49 @@ export interface PreparedRun {
   /** For a resumed run: its saved state, and the tasks that succeeded. */
   readonly kept?: KeptRun;
   readonly done: ReadonlyMap<string, Ended>;
+  /** The tasks that run in any case. */
+  readonly forced: ReadonlySet<string>;
 }
 
 /** Prepares to run a recipe, or some of its goals. */
 export function prepareRun(file: string, goals: readonly string[], options: RunOptions): PreparedRun {
   const loaded = loadRecipe(file, options);
-  const plan = makePlan(loaded.module, loaded.tasks, goals);
+  return newRun(loaded, makePlan(loaded.module, loaded.tasks, goals, options.cache), options);
+}
+
+function newRun(loaded: LoadedRecipe, plan: Plan, options: RunOptions): PreparedRun {
   mustBePlaced(plan);
   const inputs = inputsOf(loaded);
   const folder = new RunFolder(statePath(options.state), newRunId(loaded.module.recipe.name, new Date()));
-  return { loaded, plan, inputs, folder, done: new Map() };
+  return { loaded, plan, inputs, folder, done: new Map(), forced: forcedIn(plan, options) };
+}
+
+/** The tasks that run in any case. @throws ExitError for a task that the run does not have. */
+function forcedIn({ tasks, nodes }: Plan, { force, refresh, from }: RunOptions): Set<string> {
+  if (force) return new Set(tasks.keys());
+  for (const [option, names] of [
+    ['--refresh', refresh],
+    ['--from', from === undefined ? [] : [from]],
+  ] as const) {
+    const unknown = names.find((name) => !tasks.has(name));
+    if (unknown !== undefined)
+      throw new ExitError(exits.invalid, `${option}: this run has no task "${unknown}"\n  help: ${hintFor(unknown, [...tasks.keys()])}`);
+  }
+  const followers = new Set(from === undefined ? [] : [from]);
+  for (const node of nodes) if (node.after.some((edge) => followers.has(edge.from))) followers.add(node.id);
+  return new Set([...refresh, ...followers]);
+}
+
+/** Prepares to open a shell before or after a task, on a volume that is deleted at the end. */
+export function prepareShell(file: string, task: string, after: boolean, options: RunOptions): PreparedRun {
+  const loaded = loadRecipe(file, options);
+  if (!loaded.tasks.has(task)) {
+    const known = [...loaded.tasks.keys()];
+    throw new ExitError(exits.invalid, `there is no task "${task}"\n  help: ${hintFor(task, known)}`);
+  }
+  const { tasks, shell } = withShell(loaded.tasks, task, after);
+  const plan = upTo(makePlan(loaded.module, tasks, [], options.cache, [shell]), shell);
+  return newRun(loaded, plan, options);
 }
 
 /** Prepares to resume a kept run: with the recipe as it is now, and the saved values and results. */
@@ -70,12 +113,12 @@ export function prepareResume(options: RunOptions): PreparedRun {
     throw refusal(folder, `these inputs are already set: ${Object.keys(kept.inputs).join(', ')}`, 'set only secret inputs');
   process.chdir(kept.folder);
   const loaded = loadRecipe(kept.recipe, { ...options, kept: new Map(Object.entries(kept.inputs)) });
-  const plan = makePlan(loaded.module, loaded.tasks, kept.goals);
+  const plan = makePlan(loaded.module, loaded.tasks, kept.goals, options.cache);
   mustBePlaced(plan);
   const inputs = inputsOf(loaded);
   const { done, obstacle } = nodesDone(kept, plan);
   if (obstacle !== undefined) throw refusal(folder, obstacle, `revert the change; or ${undoOf(folder)}, and run the recipe again`);
-  return { loaded, plan, inputs, folder, kept, done };
+  return { loaded, plan, inputs, folder, kept, done, forced: forcedIn(plan, options) };
 }
 
 /** The kept run that `--resume` names. @throws ExitError when there is none, or when it cannot be resumed. */

@@ -52,7 +52,7 @@ function* scriptsOf(module: Module): Generator<WrittenScript> {
 
 function* scriptsOfTask({ action, in: chroot, preconditions, freshness }: Task): Generator<WrittenScript> {
   const commands = [...preconditions.map(({ sh }) => sh), ...(freshness?.status ?? [])];
-  const scripts = action.type === 'run' ? [action.script, action.undo?.script] : [];
+  const scripts = action.type === 'run' ? [action.script, action.undo?.script, action.reopen] : [];
   for (const value of [...commands, ...scripts]) {
     const text = value && readableText(value);
     if (value === undefined || text === undefined) continue;

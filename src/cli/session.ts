@@ -11,7 +11,7 @@ import { artifactsOf } from '../runtime/runs/artifacts.js';
 import { commandToType } from '../runtime/runs/command_to_type.js';
 import { claimState, currentFormat } from '../runtime/runs/format.js';
 import { Journal } from '../runtime/runs/journal.js';
-import { type Ended, forgetKept, readKept, writeKept } from '../runtime/runs/resume_state.js';
+import { forgetKept, readKept, writeKept } from '../runtime/runs/resume_state.js';
 import { listRuns, type RunFolder } from '../runtime/runs/run_folder.js';
 import { kinds } from '../tasks/index.js';
 import { language } from '../tasks/language.js';
@@ -81,13 +81,15 @@ export async function runSession(prepared: PreparedRun, options: RunOptions, int
         person?.onFailureOf(options.onFailure, signal, (text) => redactor.message(text)) ?? (async () => (options.onFailure === 'keep' ? 'keep' : 'undo')),
       beforeTask: options.step ? person?.stepper(signal) : undefined,
       done,
-      force: options.force,
+      forced: prepared.forced,
+      restored: kept?.layers ?? {},
+      discards: options.discards ?? false,
       redactor,
       beforeCommit: () => markKept(artifactsOf(journal.open, kinds), host, warn),
       atCommit: [],
       inUndo: interruption.inUndo,
     });
-    const isKept = outcome.kept !== undefined && keep(prepared, outcome.kept, facts, options, { redactor, warn });
+    const isKept = keep(prepared, outcome, facts, options, { redactor, warn });
     const finished: Finished = {
       type: 'run.finished',
       ok: outcome.ok,
@@ -163,13 +165,15 @@ function startedEvent({ loaded, plan, folder, done }: PreparedRun): RunEvent {
 /** Keeps the mounts of a run and everything needed to resume it. @returns whether it could be saved. */
 function keep(
   { loaded, plan, inputs, folder }: PreparedRun,
-  ended: ReadonlyMap<string, Ended>,
+  { kept: ended, layers = {} }: Outcome,
   facts: EvaluationContext,
   { sandbox }: RunOptions,
   { redactor, warn }: { readonly redactor: Redactor; readonly warn: (message: string) => void },
 ): boolean {
+  if (ended === undefined) return false;
   const { recipe } = loaded.module;
   const kept = {
+    layers,
     recipe: loaded.file,
     folder: process.cwd(),
     goals: plan.goals,

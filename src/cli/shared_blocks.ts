@@ -1,17 +1,32 @@
 import { existsSync } from 'node:fs';
 import { hostShell, systemProgram } from '../linux/command.js';
 
+/** Part of a file, by its place on the disk, in bytes. */
+export interface Extent {
+  readonly start: number;
+  readonly end: number;
+  /** Whether other files use its blocks too. */
+  readonly shared: boolean;
+}
+
 /**
- * How many bytes of a file are in blocks that other files use too; undefined where filefrag cannot say so.
+ * The blocks of a file; undefined where filefrag cannot say them.
  * Source: filefrag(8), and FIEMAP_EXTENT_SHARED in the kernel's filesystems/fiemap.rst.
  */
-export async function sharedBytesOf(file: string): Promise<number | undefined> {
+export async function extentsOf(file: string): Promise<Extent[] | undefined> {
   const filefrag = systemProgram('filefrag');
   if (filefrag === undefined || !existsSync(file)) return undefined;
   // A block size of 1: lengths are in bytes.
   const text = await hostShell.run([filefrag, '-v', '-b1', file]).catch(() => undefined);
-  return text
-    ?.split('\n')
-    .filter((line) => /\bshared\b/.test(line))
-    .reduce((sum, line) => sum + Number(/^\s*\d+:\s*\d+\.\.\s*\d+:\s*\d+\.\.\s*\d+:\s*(\d+):/.exec(line)?.[1] ?? 0), 0);
+  return text?.split('\n').flatMap((line) => {
+    const [, start, length] = /^\s*\d+:\s*\d+\.\.\s*\d+:\s*(\d+)\.\.\s*\d+:\s*(\d+):/.exec(line) ?? [];
+    if (start === undefined) return [];
+    return [{ start: Number(start), end: Number(start) + Number(length), shared: /\bshared\b/.test(line) }];
+  });
+}
+
+/** How many bytes of a file are in blocks that other files use too; undefined where filefrag cannot say so. */
+export async function sharedBytesOf(file: string): Promise<number | undefined> {
+  const extents = await extentsOf(file);
+  return extents?.filter(({ shared }) => shared).reduce((sum, { start, end }) => sum + end - start, 0);
 }

@@ -50,6 +50,8 @@ function reworded(command: Command, message: string, code: string): UsageError {
       return { what: `option ${first} needs a value`, help: `${pathOf(command)} --help` };
     case 'commander.excessArguments': {
       const extra = command.args.slice(command.registeredArguments.length);
+      // A command that does something itself also has others, as `layers` has `layers show`.
+      if (command.commands.length > 0) return unknownCommand(command, extra[0] ?? first);
       return { what: `unexpected ${plural(extra.length, 'argument')} ${extra.map((word) => `"${word}"`).join(', ')}`, help: usage };
     }
     case 'commander.invalidArgument': {

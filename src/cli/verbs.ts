@@ -44,6 +44,15 @@ export function inputsOption(): Option {
   return new Option('--inputs <file>', 'read inputs from a YAML, JSON or dotenv (.env) file; can be repeated').argParser(collect).default([] as string[]);
 }
 
+/** Adds the options that choose another EC2 than the recipe does. */
+export function addCloudOptions(command: Command): Command {
+  return command
+    .addOption(new Option('--cloud <provider>', 'EC2 to build in, instead of the one in the recipe').choices(['local', 'aws']))
+    .addOption(new Option('--region <region>', 'region to use instead of the one in the recipe or the environment'))
+    .addOption(new Option('--profile <profile>', 'AWS profile to use instead of the one in the recipe or the environment'))
+    .addOption(new Option('--endpoint <url>', 'EC2 endpoint to use'));
+}
+
 /** `--json`. */
 export function jsonOption(): Option {
   return new Option('--json', 'print JSON').default(false);
@@ -77,6 +86,6 @@ export function bytes(text: string): number {
   return Number(number) * 1024 ** ('KMGT'.indexOf(unit) + 1);
 }
 
-function collect(value: string, all: readonly string[]): string[] {
+export function collect(value: string, all: readonly string[]): string[] {
   return [...all, value];
 }

@@ -20,12 +20,18 @@ export function writeAll(fd: number, text: string, position?: number): void {
 
 /** Writes a file so that it is complete or absent, also after a power cut. Syncs the file first, then its folder. */
 export function writeWhole(file: string, text: string, mode = 0o600): void {
+  replaceFile(file, text, { mode, sync: true });
+  syncFolder(dirname(file));
+}
+
+/** Writes a file so that readers find its old text or its new one. */
+export function replaceFile(file: string, text: string, { mode = 0o600, sync = false } = {}): void {
   const draft = `${file}.${process.pid}-${startTimeOf(process.pid)}${draftEnding}`;
   try {
     const fd = openSync(draft, 'w', mode);
     try {
       writeAll(fd, text);
-      fsyncSync(fd);
+      if (sync) fsyncSync(fd);
     } finally {
       closeSync(fd);
     }
@@ -34,7 +40,6 @@ export function writeWhole(file: string, text: string, mode = 0o600): void {
     removeFile(draft);
     throw error;
   }
-  syncFolder(dirname(file));
 }
 
 /** Creates a folder and its parents, accessible only to the owner, so that they survive a power cut. */

@@ -11,6 +11,10 @@ export interface Mount {
   readonly device: string;
   /** Whether mounts below it appear in other namespaces too. */
   readonly shared: boolean;
+  /** Options of the mount, e.g. `nodev`. */
+  readonly options: readonly string[];
+  /** Options of the file system, which all its mounts share. */
+  readonly superOptions: readonly string[];
 }
 
 /** All mounts in this process's namespace, in the order in which they were made. Source: proc(5), /proc/pid/mountinfo. */
@@ -20,9 +24,17 @@ export function mounts(): Mount[] {
     .filter(Boolean)
     .map((line) => {
       const [before = '', after = ''] = line.split(' - ');
-      const [, , device = '', , path = '', , ...propagation] = before.split(' ');
-      const [type = '', source = ''] = after.split(' ');
-      return { path: decoded(path), type, source: decoded(source), device, shared: propagation.some((field) => field.startsWith('shared:')) };
+      const [, , device = '', , path = '', options = '', ...propagation] = before.split(' ');
+      const [type = '', source = '', superOptions = ''] = after.split(' ');
+      return {
+        path: decoded(path),
+        type,
+        source: decoded(source),
+        device,
+        shared: propagation.some((field) => field.startsWith('shared:')),
+        options: options.split(','),
+        superOptions: superOptions.split(','),
+      };
     });
 }
 

@@ -8,6 +8,10 @@ export const hostPolicy = {
   tailLines: 20,
   /** How many bytes of output to process at once. */
   outputPart: 8_192,
+  /** How long to wait for a file system with the same UUID: as long as a long task takes. */
+  sameUuidMs: 30 * 60_000,
+  /** How often to look whether a file system with the same UUID is still mounted. */
+  mountAgainMs: 200,
   /** How long a device node may take to appear after EC2 reports "attached". */
   deviceNodeMs: 60_000,
   /** When to break a lock whose owner cannot be checked, because it is in another pid namespace or on another host. */

@@ -111,6 +111,14 @@ function reasonOf({ code, message }: NodeJS.ErrnoException): string {
   return message;
 }
 
+/** The stand-ins of a note as they would be if the chroot were made now. */
+export function standInsAgain({ root, replaced }: StandInNote): StandIn[] {
+  return replaced.flatMap(({ file, isPolicy }) => {
+    const standIn = standInAt(root, file);
+    return standIn === undefined ? [] : [isPolicy ? { ...standIn, isPolicy } : standIn];
+  });
+}
+
 /** Undefined when the image has no folder for it. */
 function standInAt(root: string, file: string): StandIn | undefined {
   let folder: string;

@@ -367,7 +367,8 @@ ${more}`;
         [refused.code, refused.stderr.split('\n')[0]],
         [2, `error: run ${id} cannot be resumed: task "more" uses "hold", which is already released`],
       );
-      for (const words of [['--dry-run'], ['--cloud', 'aws'], ['--help']]) {
+      const unfit = [['--dry-run'], ['--cloud', 'aws'], ['--cache'], ['--no-cache'], ['--refresh', 'more'], ['--from', 'more']];
+      for (const words of [...unfit, ['--help']]) {
         const ended = await run(['run', '--resume', id, ...words], { folder });
         assert.match(ended.stdout + ended.stderr, words[0] === '--help' ? 'Usage: chrootfile run' : `--resume cannot be combined with ${words[0]}`);
       }

@@ -148,7 +148,7 @@ suite('verbs', (test) => {
         const id = String(finished(built)['run']);
         assert.is((await run(['logs', id.slice(0, -2), 'work'], { folder })).stdout, 'hello\n');
         assert.is((await run(['logs', id, 'wrok'], { folder })).code, 2);
-        assert.match((await run(['local', 'reset'], { folder })).stderr, 'reset deletes 1 image, 1 snapshot, 0 volumes');
+        assert.match((await run(['local', 'reset'], { folder })).stderr, 'reset deletes 1 image, 1 snapshot, 0 layers, 0 volumes');
         assert.is((await run(['local', 'reset', '--yes'], { folder })).code, 0);
         assert.is((await run(['local', 'images'], { folder })).stdout, 'no images\n');
       }),

@@ -23,7 +23,7 @@ export interface RunResult {
 export async function runRecipe(folder: string, text: string, args: readonly string[] = [], env: Readonly<Record<string, string>> = {}): Promise<RunResult> {
   const file = join(folder, 'r.yml');
   writeFileSync(file, `version: 1\nname: r\n${text}`);
-  const ended = await run(['run', file, ...args, '--format', 'json'], { folder, env });
+  const ended = await run(['run', file, '--format', 'json', ...args], { folder, env });
   const events = ended.stdout
     .split('\n')
     .filter((line) => line.startsWith('{'))

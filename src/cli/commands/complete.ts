@@ -64,7 +64,7 @@ function candidates(program: Command, before: readonly string[], current: string
     if (sub === undefined) break;
     command = sub;
   }
-  if (['run', 'plan'].includes(command.name()) && before.includes('--')) return [files];
+  if (['run', 'plan', 'shell', 'why'].includes(command.name()) && before.includes('--')) return [files];
   const { options, positional, open } = read(command, before.slice(at));
   if (open !== undefined) return ofOption(open, current, positional, options);
   if (current.startsWith('-')) {
@@ -102,6 +102,9 @@ function ofOption(option: Option, current: string, positional: readonly string[]
     case 'inputs':
     case 'state':
       return [files];
+    case 'refresh':
+    case 'from':
+      return tasksOf(fileAndTasks(positional).file);
     default:
       return [];
   }
@@ -112,6 +115,8 @@ function ofArgument(verb: string, positional: readonly string[], options: Readon
     case 'run':
     case 'plan':
     case 'graph':
+    case 'shell':
+    case 'why':
       return [...(positional.length === 0 ? [files] : []), ...tasksOf(fileAndTasks(positional).file)];
     case 'check':
     case 'schema':

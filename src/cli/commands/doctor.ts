@@ -1,6 +1,7 @@
 import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs';
 import { hostShell } from '../../linux/command.js';
 import { hasPool } from '../../local/pool.js';
+import { LayerRecords } from '../../runtime/layers/layer_records.js';
 import { commandToType } from '../../runtime/runs/command_to_type.js';
 import { checkState } from '../../runtime/runs/format.js';
 import { isUnfinished, listRuns } from '../../runtime/runs/run_folder.js';
@@ -8,7 +9,7 @@ import { localFolder, openLocalEc2 } from '../embedded_ec2.js';
 import { exits } from '../exit_codes.js';
 import type { Finding } from '../finding.js';
 import { awsIdentity, debianMirror } from '../network_findings.js';
-import { counted } from '../reports/lines.js';
+import { counted, duration } from '../reports/lines.js';
 import { existing, freeFor, leastFree, loopDevicesMissing, loopHelp, privilegedHelp, sizeText, whyNoNamespace } from '../requirements.js';
 import { closedIn, isRoot, ownerOf, statePath, withSudo } from '../state.js';
 import { storeFindings } from '../store_findings.js';
@@ -134,8 +135,10 @@ const sharing: Readonly<Record<number, string>> = { 1481003842: 'xfs', 243501676
 /** How the embedded EC2 copies disks. */
 function copies(state: string): Finding {
   const shares = hasPool(localFolder(state)) ? 'the file system of "local init"' : sharing[statfsSync(existing(state)).type];
-  if (shares !== undefined) return { name: 'copies of disks', ok: true, detail: `instant, on ${shares}` };
-  return { name: 'copies of disks', ok: true, detail: 'some seconds each', help: `to make them instant: ${commandToType(state, 'local init')}` };
+  const cost = closedIn(state, 'read') === undefined ? new LayerRecords(state).list()[0]?.cost : undefined;
+  const layer = cost === undefined ? '' : `; the last layer took ${duration(cost / 1000)}`;
+  if (shares !== undefined) return { name: 'copies of disks', ok: true, detail: `instant, on ${shares}${layer}` };
+  return { name: 'copies of disks', ok: true, detail: `some seconds each${layer}`, help: `to make them instant: ${commandToType(state, 'local init')}` };
 }
 
 /** Damage to the embedded EC2 by crashes and power cuts. */

@@ -15,25 +15,30 @@ import { mustBeRoot, stateFolder, usualUmask } from '../state.js';
 import { hasPerson, print } from '../terminal/output.js';
 import { watchSignals } from '../terminal/signals.js';
 import { mustHave } from '../tools.js';
-import { bytes, count, duration, inputOption, inputsOption, stateOption, type Verb } from '../verbs.js';
+import { addCloudOptions, bytes, collect, count, duration, inputOption, inputsOption, stateOption, type Verb } from '../verbs.js';
 import { plan } from './plan.js';
 
 /** Declares `chrootfile run`. */
 export const verb: Verb = (program, { passed, exit }) => {
-  program
+  const command = program
     .command('run')
     .description('run a recipe, or some of its tasks and their dependencies')
     .usage('[options] [words...] [-- arguments...]')
     .argument('[words...]', 'recipe file (default: chrootfile.yml), then tasks; words after -- become run.arguments')
     .addOption(inputOption())
-    .addOption(inputsOption())
-    .addOption(new Option('--cloud <provider>', 'EC2 to build in, instead of the one in the recipe').choices(['local', 'aws']))
-    .addOption(new Option('--region <region>', 'region to use instead of the one in the recipe or the environment'))
-    .addOption(new Option('--profile <profile>', 'AWS profile to use instead of the one in the recipe or the environment'))
-    .addOption(new Option('--endpoint <url>', 'EC2 endpoint to use'))
+    .addOption(inputsOption());
+  addCloudOptions(command)
     .addOption(new Option('-j, --jobs <n>', 'maximum number of scripts and disk tasks at the same time (default: number of CPUs)').argParser(count))
     .addOption(new Option('-k, --keep-going', 'keep running tasks that do not depend on a failed one').default(false))
-    .addOption(new Option('-f, --force', 'run tasks even if they are up to date').default(false))
+    .addOption(new Option('-f, --force', 'run tasks even if they are up to date or cached, and make new layers').default(false))
+    .addOption(new Option('--cache', 'use layers of earlier runs, and make some, even if the recipe has no "cache"'))
+    .addOption(new Option('--no-cache', 'use no layers and make none'))
+    .addOption(
+      new Option('--refresh <task>', 'run a task even if it is up to date or cached, and all later tasks on its volume; can be repeated')
+        .argParser(collect)
+        .default([] as string[]),
+    )
+    .addOption(new Option('--from <task>', 'run a task and all that depend on it, even if they are up to date or cached'))
     .addOption(
       new Option('--on-failure <what>', 'what to do after a failure: undo the run, keep it for --resume, ask, or open a shell and ask')
         .choices(['undo', 'keep', 'ask', 'shell'])
@@ -59,18 +64,26 @@ export const verb: Verb = (program, { passed, exit }) => {
       const { file, tasks } = fileAndTasks(words);
       if (options.resume !== undefined && words.length + passed.length > 0)
         throw new ExitError(exits.invalid, `--resume takes no recipe, tasks or arguments: they are those of the run`);
-      const [other] = ['dryRun', 'cloud', 'region', 'profile', 'endpoint'].filter((name) => options[name]);
-      if (options.resume !== undefined && other !== undefined)
-        throw new ExitError(exits.invalid, `--resume cannot be combined with --${other === 'dryRun' ? 'dry-run' : other}`);
-      if (options.dryRun) return plan(file, tasks, { ...options, arguments: passed, why: options.verbose, json: options.format === 'json' });
+      const other = options.resume === undefined ? undefined : unfitForResume(options);
+      if (other !== undefined) throw new ExitError(exits.invalid, `--resume cannot be combined with ${other}`);
+      if (options.dryRun) return await plan(file, tasks, { ...options, arguments: passed, why: options.verbose, json: options.format === 'json' });
       exit(await run(file, tasks, { ...options, arguments: passed, ...launched }));
     });
 };
 
 const whyRoot = 'run needs root: it mounts file systems, attaches volumes and enters chroots';
 
+/** The option that a resumed run cannot have, because it goes on as it began. */
+function unfitForResume(options: Readonly<Record<string, unknown>>): string | undefined {
+  const { cache, refresh } = options;
+  const name = ['dryRun', 'cloud', 'region', 'profile', 'endpoint', 'from'].find((each) => options[each]);
+  if (name !== undefined) return name === 'dryRun' ? '--dry-run' : `--${name}`;
+  if (cache !== undefined) return cache ? '--cache' : '--no-cache';
+  return (refresh as readonly string[]).length > 0 ? '--refresh' : undefined;
+}
+
 /** Reads and removes the launcher's variables, so that tasks do not see them. */
-function fromLauncher(): Pick<RunOptions, 'sandbox' | 'sandboxRefused' | 'printKeeper'> {
+export function fromLauncher(): Pick<RunOptions, 'sandbox' | 'sandboxRefused' | 'printKeeper'> {
   const { CHROOTFILE_SANDBOX, CHROOTFILE_PRINT_KEEPER } = process.env;
   delete process.env['CHROOTFILE_SANDBOX'];
   // It must enter a kept run's namespace before this program can.
@@ -89,7 +102,11 @@ async function run(file: string, goals: readonly string[], options: RunOptions):
   if (options.step) mustHavePerson('--step');
   if (options.manifest !== undefined) mustBeWritable(options.manifest);
   if (options.resume !== undefined) mustBeRoot(whyRoot, `run --resume ${options.resume}`, options.state);
-  const prepared = options.resume === undefined ? prepareRun(file, goals, options) : prepareResume(options);
+  return start(file, options.resume === undefined ? prepareRun(file, goals, options) : prepareResume(options), options);
+}
+
+/** Checks the host and runs what was prepared; returns the exit code. */
+export async function start(file: string, prepared: PreparedRun, options: RunOptions): Promise<number> {
   await checkHost(file, prepared, options);
   const interruption = watchSignals(options.timeout);
   try {

@@ -5,6 +5,7 @@ import { removeDrafts } from '../../linux/atomic_write.js';
 import { removeDeadHostLocks } from '../../linux/host_locks.js';
 import { LockedError, removeDeadLocks } from '../../linux/lock.js';
 import type { Left } from '../../runtime/engine/events.js';
+import { removeDeadMakers } from '../../runtime/layers/making.js';
 import { commandToType } from '../../runtime/runs/command_to_type.js';
 import { FormatError } from '../../runtime/runs/format.js';
 import { isUnfinished, listRuns, type RunFolder, tidyRuns } from '../../runtime/runs/run_folder.js';
@@ -89,7 +90,8 @@ async function tidy(state: string): Promise<void> {
   removeDeadHostLocks();
   if (!existsSync(state)) return;
   await tidyRuns(state);
-  for (const folder of [state, join(state, 'up_to_date')]) removeDrafts(folder, 'dead');
+  for (const folder of [state, join(state, 'up_to_date'), join(state, 'layers')]) removeDrafts(folder, 'dead');
+  removeDeadMakers(state);
   if (existsSync(localFolder(state))) await (await openLocalEc2(state)).recover();
   for (const folder of lockFolders(state)) removeDeadLocks(folder);
 }

@@ -37,12 +37,20 @@ export function names(all: readonly string[]): string {
 const mostNames = 6;
 
 /** How a node ended, as a mark and words; undefined for tasks that the end of the run summarizes: cancelled ones and those not run. */
-export function endingOf({ outcome, cancelled, reason, error }: Event<'task.finished'>): { readonly mark: string; readonly text: string } | undefined {
+export function endingOf({
+  outcome,
+  cancelled,
+  reason,
+  error,
+  saved = 0,
+}: Event<'task.finished'>): { readonly mark: string; readonly text: string } | undefined {
   switch (outcome) {
     case 'succeeded':
       return { mark: styled('green', '✔'), text: '' };
     case 'up_to_date':
       return { mark: styled('green', '✔'), text: `up to date: ${reason}` };
+    case 'cached':
+      return { mark: styled('green', '✔'), text: saved < 1 ? 'cached' : `cached: it took ${duration(saved)}` };
     case 'skipped':
       return { mark: '-', text: `skipped: ${reason}` };
     case 'tolerated':

@@ -199,7 +199,7 @@ function show(node: Node | undefined, text = ''): void {
 function lineOf(event: Finished, { title, options: { isRelease } }: Node): string {
   const ending = endingOf(event);
   if (ending === undefined || (isRelease && event.outcome === 'skipped')) return '';
-  const seconds = event.outcome === 'skipped' || event.outcome === 'up_to_date' ? '' : duration(event.seconds);
+  const seconds = event.outcome === 'skipped' || event.outcome === 'up_to_date' || event.outcome === 'cached' ? '' : duration(event.seconds);
   const text = event.outcome === 'failed' ? styled('red', ending.text) : styled('dim', ending.text);
   return `${ending.mark} ${styled('dim', seconds.padStart(timeWidth))}  ${title}${ending.text === '' ? '' : `  ${text}`}`;
 }

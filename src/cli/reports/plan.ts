@@ -1,5 +1,6 @@
 import type { Plan, PlanNode } from '../../dsl/plan/plan.js';
 import type { KnownBefore } from '../../dsl/resolve/matrix.js';
+import type { Verdict } from '../../runtime/layers/why.js';
 import { kinds } from '../../tasks/index.js';
 import { reducedLinks } from '../reduced_links.js';
 import { knownWith } from '../requirements.js';
@@ -14,10 +15,12 @@ export interface PlanText {
   readonly known: KnownBefore;
   /** Whether to print why each task is there, what it waits for, and its undo. */
   readonly why: boolean;
+  /** For `why`: whether tasks are cached. */
+  readonly cache: readonly Verdict[];
 }
 
 /** Prints a plan for people: one line per task, and the total. */
-export function printPlan(plan: Plan, { file, goals, known, why }: PlanText): void {
+export function printPlan(plan: Plan, { file, goals, known, why, cache }: PlanText): void {
   const releases = plan.nodes.filter((node) => node.type === 'release').length;
   const reach = goals.length > 0 ? `, to reach ${goals.join(', ')}` : '';
   print(`${file}: ${counted(plan.nodes.length - releases, 'task')}, ${counted(releases, 'release')}${reach}`, '');
@@ -30,6 +33,8 @@ export function printPlan(plan: Plan, { file, goals, known, why }: PlanText): vo
     if (node.type === 'task' && node.task.task.description !== undefined) print(`      ${styled('dim', node.task.task.description)}`);
     for (const edge of links.get(node.id) ?? []) print(`      after ${edge.from}: ${edge.because}`);
     if (node.type === 'task' && !plan.goals.includes(node.id)) print(`      in the plan because ${plan.reasons.get(node.id)}`);
+    const verdict = node.type === 'task' ? cache.find(({ task }) => task === node.id) : undefined;
+    if (verdict !== undefined) print(`      ${verdict.cached ? 'cached' : 'runs'}${verdict.reason === '' ? '' : `: ${verdict.reason}`}`);
     if (node.type === 'task') print(`      undo ${node.task.lifetime === 'resource' ? 'at its release' : 'when the run fails'}: ${undoOf(node)}`);
   }
   const { creates, keeps } = totalOf(plan);

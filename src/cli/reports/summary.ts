@@ -24,6 +24,8 @@ export class Summary {
   private readonly printed = new Set<string>();
   private readonly notRun = new Set<string>();
   private releases: ReadonlySet<string> = new Set();
+  /** Tasks taken from layers, and the seconds they took when they ran. */
+  private readonly cached = new Map<string, number>();
   /** Why the run was cancelled from outside. */
   private reason: string | undefined;
 
@@ -52,7 +54,7 @@ export class Summary {
 
   /** @param quiet print only errors and outputs. */
   print(event: Finished, quiet = false): void {
-    if (event.ok) return printSuccess(event, this.state, quiet);
+    if (event.ok) return printSuccess(event, this.state, quiet, this.savedText());
     if (!quiet) for (const line of this.cancelLines()) printError(line);
     for (const { task, error, seconds } of this.failures.values()) {
       printError('', `${styled('red', '✖', process.stderr)} ${styled('bold', task, process.stderr)} failed after ${duration(seconds)}`, error);
@@ -64,12 +66,18 @@ export class Summary {
   }
 
   /** A failed task may be retried, and a cancelled one may run later. */
-  private seeEnd({ task, outcome, error = '', seconds, cancelled }: Extract<RunEvent, { type: 'task.finished' }>): void {
+  private seeEnd({ task, outcome, error = '', seconds, cancelled, saved = 0 }: Extract<RunEvent, { type: 'task.finished' }>): void {
     this.running.delete(task);
     for (const list of [this.failures, this.cancelled, this.notRun]) list.delete(task);
+    if (outcome === 'cached') this.cached.set(task, saved);
     if (outcome === 'not_run' && !this.releases.has(task)) this.notRun.add(task);
     else if (outcome === 'failed' && cancelled) this.cancelled.add(task);
     else if (outcome === 'failed') this.failures.set(task, { task, error, seconds });
+  }
+
+  private savedText(): string {
+    const saved = [...this.cached.values()].reduce((sum, seconds) => sum + seconds, 0);
+    return this.cached.size === 0 ? '' : `; ${counted(this.cached.size, 'cached task')} saved ${duration(saved)}`;
   }
 
   private cancelLines(): string[] {
@@ -82,10 +90,10 @@ export class Summary {
   }
 }
 
-function printSuccess(event: Finished, state: string, quiet: boolean): void {
+function printSuccess(event: Finished, state: string, quiet: boolean, saved: string): void {
   const { run, seconds, outputs, outputs_error: error, artifacts } = event;
   const usage = usageText(event);
-  if (!quiet) print(...(usage === undefined ? [] : [usage]), `run ${run} succeeded in ${duration(seconds)}`);
+  if (!quiet) print(...(usage === undefined ? [] : [usage]), `run ${run} succeeded in ${duration(seconds)}${saved}`);
   for (const [name, value] of Object.entries(outputs)) print(`${name} = ${typeof value === 'string' ? value : JSON.stringify(value)}`);
   if (error !== undefined) printOutputsError(error, event, state);
   else if (!quiet && artifacts.length > 0) print(styled('dim', `delete what it created: ${commandToType(state, `destroy ${run}`)}`));

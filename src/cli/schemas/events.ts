@@ -191,14 +191,17 @@ export const eventsSchema = {
         type: { const: 'task.finished' },
         task,
         outcome: {
-          enum: ['succeeded', 'failed', 'tolerated', 'skipped', 'up_to_date', 'not_run'],
-          description: 'tolerated: it failed, and the recipe ignores that; not_run: a task it needs failed, or the run was cancelled',
+          enum: ['succeeded', 'failed', 'tolerated', 'skipped', 'up_to_date', 'cached', 'not_run'],
+          description:
+            'tolerated: it failed, and the recipe ignores that; cached: what it leaves came from a layer of an earlier run; not_run: a task it needs failed, or the run was cancelled',
         },
         seconds: number,
         reason: text,
         cancelled: { ...flag, description: 'Whether it failed only because the run was cancelled' },
         error: text,
         outputs: values,
+        layer: { ...text, description: 'Key of the layer that was made after it, or that it comes from' },
+        saved: { ...number, description: 'For a cached task: the seconds it took when it ran' },
       },
     },
     {

@@ -4,6 +4,7 @@ import type { Module } from '../recipe/module.js';
 import { type LinkedTask, nameTheTask } from '../resolve/link.js';
 import { taskNamed, tasksIn } from '../resolve/names.js';
 import type { Span } from '../syntax/source.js';
+import { type Chain, chainsOf, deciders, inTurn } from './chains.js';
 import { doubtfulTexts } from './doubtful_texts.js';
 import { cycleIn, sorted } from './graph.js';
 import { unmadeImages } from './unmade_images.js';
@@ -15,6 +16,8 @@ export interface Plan {
   /** In order: an edge never points forward. */
   readonly nodes: readonly PlanNode[];
   readonly goals: readonly string[];
+  /** If content of volumes is cached: the tasks whose content one layer holds. */
+  readonly chains: readonly Chain[];
   /** Why each task is there: it is a goal, another one needs it, or one freezes what it uses. */
   readonly reasons: ReadonlyMap<string, string>;
   /** Tasks that are not run: the recipe's own, and the public ones of its libraries. */
@@ -43,10 +46,18 @@ export interface Edge {
 /**
  * The plan for some goals.
  * @param goals ids of tasks; if empty, those of the recipe, else all its tasks that are not internal.
+ * @param also ids of tasks to plan besides the goals.
+ * @param cached whether content of volumes is cached; by default the recipe decides.
  * @throws RecipeError for unknown goals and for tasks that wait for each other.
  */
-export function makePlan(module: Module, all: ReadonlyMap<string, LinkedTask>, goals: readonly string[]): Plan {
-  const wanted = goals.length > 0 ? goalsNamed(goals, module) : defaultGoals(module);
+export function makePlan(
+  module: Module,
+  all: ReadonlyMap<string, LinkedTask>,
+  goals: readonly string[],
+  cached = isCached(module),
+  also: readonly string[] = [],
+): Plan {
+  const wanted = [...(goals.length > 0 ? goalsNamed(goals, module) : defaultGoals(module)), ...also];
   const reasons = closure(wanted, all);
   const tasks = new Map([...all].filter(([id]) => reasons.has(id)));
   const graph = new Map<string, PlanNode & { after: Edge[] }>();
@@ -60,13 +71,36 @@ export function makePlan(module: Module, all: ReadonlyMap<string, LinkedTask>, g
   const rankOf = ranks(graph, all.size);
   orderChroots(graph);
   chainChroots(sortNodes(graph, rankOf));
+  const chains = cached ? orderChains(graph, rankOf) : [];
   const nodes = sortNodes(graph, rankOf);
   const leftOut = [...all.values()]
     .filter(({ id, task, module: own }) => !reasons.has(id) && (own.namespace === module.namespace || !task.internal))
     .map(({ id }) => id);
   const own = module.recipe.goals?.map((goal) => goal.name);
   const named = goals.length > 0 ? { by: 'command' as const, goals } : own && { by: 'recipe' as const, goals: own };
-  return { module, tasks, nodes, goals: wanted, reasons, leftOut, warnings: [...unmadeImages(module, all, { tasks, named }), ...doubtfulTexts(module)] };
+  return {
+    module,
+    tasks,
+    nodes,
+    goals: wanted,
+    chains,
+    reasons,
+    leftOut,
+    warnings: [...unmadeImages(module, all, { tasks, named }), ...doubtfulTexts(module)],
+  };
+}
+
+/** The part of a plan that comes before a task, with the task itself and the releases. */
+export function upTo(plan: Plan, task: string): Plan {
+  const byId = new Map(plan.nodes.map((node) => [node.id, node]));
+  const kept = new Set([task]);
+  for (const id of kept) for (const { from } of byId.get(id)?.after ?? []) kept.add(from);
+  for (const { id, type, task: resource } of plan.nodes) if (type === 'release' && kept.has(resource.id)) kept.add(id);
+  const nodes = plan.nodes.filter(({ id }) => kept.has(id)).map((node) => ({ ...node, after: node.after.filter(({ from }) => kept.has(from)) }));
+  const chains = plan.chains
+    .map((chain) => ({ ...chain, members: chain.members.filter(({ id }) => kept.has(id)) }))
+    .filter(({ members }) => members.length > 0);
+  return { ...plan, nodes, chains, goals: [task], tasks: new Map([...plan.tasks].filter(([id]) => kept.has(id))) };
 }
 
 function goalsNamed(goals: readonly string[], module: Module): string[] {
@@ -217,6 +251,36 @@ function chainChroots(nodes: readonly (PlanNode & { after: Edge[] })[]): void {
     if (before !== undefined && !node.after.some((edge) => edge.from === before)) node.after.push(chrootEdge(node, before, chroot));
     last.set(chroot, node.id);
   }
+}
+
+/** Whether a recipe asks for a cache, as a whole or for one of its tasks. */
+function isCached({ recipe }: Module): boolean {
+  return recipe.cache === undefined ? [...recipe.tasks.values()].some(({ cache }) => cache) : recipe.cache !== false;
+}
+
+/**
+ * Orders the tasks of each chain: the values that decide what they leave must be known before its first volume is made,
+ * and one runs after the other, because a layer holds the content of all tasks before it. Meanwhile nothing else may happen on
+ * the volume: it is read-only while a layer is made.
+ */
+function orderChains(graph: ReadonlyMap<string, PlanNode & { after: Edge[] }>, rankOf: (id: string) => number): Chain[] {
+  const find = () => chainsOf(sortNodes(graph, rankOf).flatMap((node) => (node.type === 'task' ? [node.task] : [])));
+  const add = (to: string, { id, task }: Pick<PlanNode, 'id' | 'task'>, because: string, requires: boolean) => {
+    const { at } = task.task;
+    const node = graph.get(to);
+    if (node === undefined || comesAfter(to, id, graph) || comesAfter(id, to, graph)) return;
+    node.after.push({ from: id, because, requires, span: at.document.keySpanOf(at.pointer) });
+  };
+  const all = [...graph.values()].filter((node) => node.type === 'task').map((node) => node.task);
+  for (const chain of find()) {
+    const [first] = chain.members;
+    for (const task of deciders(chain, all)) if (first !== undefined) add(first.id, { id: task.id, task }, 'decides what is on the volume', true);
+  }
+  const chains = find();
+  for (const chain of chains) {
+    for (const [node, before] of inTurn(chain, sortNodes(graph, rankOf))) add(node.id, before, 'changes the same volume', false);
+  }
+  return chains;
 }
 
 function sortNodes<Node extends PlanNode>(graph: ReadonlyMap<string, Node>, rankOf: (id: string) => number): Node[] {

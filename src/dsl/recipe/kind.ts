@@ -29,6 +29,17 @@ export interface KindDeclaration {
   readonly outputs: ObjectSchema;
   /** Parameters that name a resource: this task waits until its other users have succeeded and are released. */
   readonly freezes?: readonly string[];
+  /** Whether it makes a disk, which its undo deletes with everything on it. */
+  readonly deletesDisk?: true;
+  /**
+   * For a kind that leaves content on a volume: the version of what it leaves. A new version makes the layers of the old
+   * one useless.
+   */
+  readonly content?: number;
+  /** The parameters that decide its content; all of them if absent. */
+  readonly contentOf?: readonly string[];
+  /** Parameters that are paths on the host whose files it copies to a volume. */
+  readonly copies?: readonly string[];
   /** Host programs it runs, by the Debian package that has them. */
   readonly tools: Readonly<Record<string, string>>;
   /** Host programs that certain values of `with` also need, by the Debian package that has them. */

@@ -10,7 +10,7 @@ import { below, checkTexts, type Place, readUntyped, readValue, readValues } fro
 import { article, asType, errorOfInput, type InputDeclaration, isValueType } from './inputs.js';
 import type { Language } from './kind.js';
 import { misindentedKeys } from './misindented_keys.js';
-import { checkShell, type DefaultsText, type ReadText, TaskReader, type TaskText } from './read_task.js';
+import { type CacheText, checkShell, type DefaultsText, type ReadText, TaskReader, type TaskText } from './read_task.js';
 import type { Cloud, Recipe, Variable } from './types.js';
 
 /** Checks a document against the language and returns the recipe in it; all errors are added to `diagnostics`. */
@@ -42,6 +42,7 @@ interface RecipeText {
   readonly name?: string;
   readonly description?: string;
   readonly cloud?: Cloud;
+  readonly cache?: CacheText;
   readonly inputs?: Record<string, InputDeclaration>;
   readonly vars?: Record<string, unknown>;
   readonly includes?: Record<string, { recipe: string; with?: object }>;
@@ -77,6 +78,7 @@ class Reader {
       name: text.name ?? basename(this.document.source.file).replace(/\.[^.]*$/, ''),
       description: text.description,
       cloud: text.cloud,
+      cache: tasks.cache(text.cache, root),
       inputs: this.inputs(),
       vars: this.vars(),
       includes: new Map(

@@ -5,7 +5,7 @@ import { durationMs, durationPattern } from '../syntax/duration.js';
 import { below, type Place, readUntyped, readValue, readValues, type Value } from '../syntax/values.js';
 import type { ValueType } from './inputs.js';
 import type { KindDeclaration, Language } from './kind.js';
-import type { Action, Freshness, Retries, Strategy, Task } from './types.js';
+import type { Action, CacheWish, Freshness, Retries, Strategy, Task } from './types.js';
 
 /** Reads a script by its absolute path, its lines ended by LF alone; throws like `fs.readFileSync`. */
 export type ReadText = (path: string) => string;
@@ -43,13 +43,18 @@ export interface TaskText extends DefaultsText {
   readonly locks?: readonly string[];
   readonly outputs?: Record<string, { type?: ValueType; secret?: boolean } | null>;
   readonly undo?: { run: ScriptText; when?: 'failure' | 'always' };
+  readonly reopen?: ScriptText;
+  readonly cache?: CacheText;
   readonly interactive?: boolean;
   readonly internal?: boolean;
   readonly template?: boolean;
 }
 
+/** `cache` as written. */
+export type CacheText = boolean | { readonly max_age?: string; readonly layer?: boolean };
+
 /** Keys about the work of a task. They mean nothing for a group, which does no work of its own. */
-const workingKeys = ['in', 'timeout', 'retries', 'strategy', 'preconditions', 'locks'];
+const workingKeys = ['in', 'timeout', 'retries', 'strategy', 'preconditions', 'locks', 'cache'];
 
 /** Reads the tasks of a recipe; the schema was checked before, and its errors do not stop this. */
 export class TaskReader {
@@ -85,6 +90,7 @@ export class TaskReader {
       }),
       freshness: this.freshness(text, at),
       locks: [...new Set(text.locks ?? [])].sort(),
+      cache: this.cache(text.cache, at),
       internal: text.internal ?? false,
     };
     this.checkFreshness(read, text);
@@ -105,6 +111,14 @@ export class TaskReader {
       this.diagnostics.push({ code: 'range', message: 'a duration is at most 24 days', span: this.document.spanOf(at.pointer), help: 'write at most 576h' });
     }
     return ms;
+  }
+
+  /** The wish of a task, or of the recipe. */
+  cache(text: CacheText | undefined, at: Place): CacheWish | undefined {
+    if (text === true) return {};
+    // The schema reported anything else.
+    if (typeof text !== 'object' || text === null) return text === false ? false : undefined;
+    return { maxAgeMs: this.duration(text.max_age, below(below(at, 'cache'), 'max_age')), layer: text.layer ?? false };
   }
 
   private retries(text: RetriesText | undefined, at: Place): Retries {
@@ -168,8 +182,18 @@ export class TaskReader {
       outputs: new Map(
         Object.entries(text.outputs ?? {}).map(([name, declared]) => [name, { type: declared?.type ?? 'string', secret: declared?.secret ?? false }]),
       ),
+      reopen: text.reopen === undefined ? undefined : this.reopen(text.reopen, text, at),
       undo: text.undo && { script: script(text.undo.run, below(below(at, 'undo'), 'run')), when: text.undo.when ?? 'failure' },
     };
+  }
+
+  private reopen(plain: ScriptText, text: TaskText, at: Place): Value {
+    const place = below(at, 'reopen');
+    if (text.undo?.when !== 'always') {
+      const help = 'add undo: {run: …, when: always}, or remove "reopen": what a step leaves on the volume is on the restored disk';
+      this.diagnostics.push({ code: 'exclusive', message: '"reopen" requires a resource', span: this.document.keySpanOf(place.pointer), help });
+    }
+    return this.script(plain, place, text.template !== false);
   }
 
   private group(text: TaskText, at: Place): Action {

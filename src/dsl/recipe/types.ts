@@ -35,6 +35,8 @@ export interface Recipe {
   readonly name: string;
   readonly description?: string | undefined;
   readonly cloud?: Cloud | undefined;
+  /** Whether content of volumes is cached; undefined when the recipe does not say. */
+  readonly cache?: CacheWish | undefined;
   readonly inputs: ReadonlyMap<string, InputDeclaration>;
   readonly vars: ReadonlyMap<string, Variable>;
   readonly includes: ReadonlyMap<string, Include>;
@@ -43,6 +45,16 @@ export interface Recipe {
   readonly goals?: readonly Name[] | undefined;
   readonly outputs: ReadonlyMap<string, Value>;
 }
+
+/** Whether what tasks leave on a volume may come from an earlier run. */
+export type CacheWish =
+  | false
+  | {
+      /** Maximum age of the work. If absent, it does not age. */
+      readonly maxAgeMs?: number | undefined;
+      /** Whether a layer is to be made after this task, also where that costs time and money (EBS snapshots). */
+      readonly layer?: boolean;
+    };
 
 /** How often a failed task is retried. */
 export interface Retries {
@@ -86,6 +98,8 @@ export type Action =
       readonly env: ReadonlyMap<string, Value>;
       readonly outputs: ReadonlyMap<string, OutputDeclaration>;
       readonly undo?: { readonly script: Value; readonly when: 'failure' | 'always' } | undefined;
+      /** For a resource: the script to run instead, on a disk that has its content already. */
+      readonly reopen?: Value | undefined;
     }
   | { readonly type: 'group' }
   /** It has errors; references to it are not checked. */
@@ -140,5 +154,6 @@ export interface Task {
   readonly freshness?: Freshness | undefined;
   /** Names of the host locks that it holds while it runs, sorted. */
   readonly locks: readonly string[];
+  readonly cache?: CacheWish | undefined;
   readonly internal: boolean;
 }

@@ -152,6 +152,7 @@ class Linker {
       use(action.script, true, '"run"');
       use(action.dir, false, '"dir"');
       use(action.undo?.script, true, '"undo"');
+      use(action.reopen, true, '"reopen"');
       for (const value of action.env.values()) use(value, true, '"env"');
     }
   }

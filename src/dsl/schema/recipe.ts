@@ -2,7 +2,7 @@ import { builtInLibraries, builtInReference } from '../recipe/built_in.js';
 import type { KindDeclaration } from '../recipe/kind.js';
 import { namePattern, taskNamePattern } from '../syntax/lexical.js';
 import { envSchema, type Schema, templatable, word } from './parts.js';
-import { retriesSchema, shellSchema, taskSchema, tasksSchema, timeoutSchema } from './task.js';
+import { cacheSchema, retriesSchema, shellSchema, taskSchema, tasksSchema, timeoutSchema } from './task.js';
 
 /** JSON Schema keywords that only editors read; ajv must know them. */
 export const editorKeywords = ['markdownDescription', 'markdownEnumDescriptions', 'defaultSnippets', 'patternErrorMessage'];
@@ -61,6 +61,11 @@ function topLevel(): Record<string, Schema> {
           }),
         },
       },
+    ),
+    cache: cacheSchema(
+      'Caches what tasks leave on volumes. A volume starts from a layer that an earlier run made; only changed tasks run, and all later tasks on the same volume. `false` turns caching off, also for tasks that set `cache`.',
+      'cache: {max_age: 24h}',
+      'no limit',
     ),
     inputs: word('Values that are set from outside, each with a type.', 'inputs:\n  size: {type: integer, default: 8, description: Root volume size in GiB}', {
       type: 'object',

@@ -113,6 +113,22 @@ export function taskSchema(kinds: readonly KindDeclaration[]): Schema {
           },
         },
       ),
+      reopen: scriptSchema(
+        'For a resource (`undo: {when: always}`): the script to run instead of `run` on a volume from a layer, which already contains what `run` created. It sets the same outputs. Without it, this task and all later tasks on the same volume run in every run.',
+        'reopen: vgchange -ay build',
+      ),
+      cache: cacheSchema(
+        'Whether what the task leaves on a volume may come from a layer. `false`: the task runs in every run, and so do all later tasks on the same volume. Any other value turns caching on for the whole recipe, if that sets no `cache`.',
+        'cache: {max_age: 24h}',
+        'that of the recipe',
+        {
+          layer: word(
+            'If true, a layer is always made after this task. On AWS, layers are made only after such tasks; they are EBS snapshots, which cost money. Defaults to false.',
+            'cache: {layer: true}',
+            { type: 'boolean' },
+          ),
+        },
+      ),
       interactive: word(
         'If true, the script gets the terminal, which shows nothing else until it ends. Without a terminal the task fails.',
         'interactive: true',
@@ -126,7 +142,7 @@ export function taskSchema(kinds: readonly KindDeclaration[]): Schema {
     dependentRequired: {
       with: ['uses'],
       generates: ['sources'],
-      ...Object.fromEntries(['shell', 'dir', 'env', 'outputs', 'undo', 'template', 'interactive', 'sources', 'status'].map((key) => [key, ['run']])),
+      ...Object.fromEntries(['shell', 'dir', 'env', 'outputs', 'undo', 'template', 'interactive', 'sources', 'status', 'reopen'].map((key) => [key, ['run']])),
     },
     allOf: [
       { if: { required: ['uses'] }, then: { properties: { run: false } } },
@@ -144,6 +160,16 @@ export function taskSchema(kinds: readonly KindDeclaration[]): Schema {
       body: { uses: kind.name, with: kind.example },
     })),
   };
+}
+
+/** The schema of `cache`. @param otherwise what `max_age` defaults to. @param more keys besides `max_age`. */
+export function cacheSchema(text: string, example: string, otherwise: string, more: Record<string, Schema> = {}): Schema {
+  const maxAge = `Maximum age of the work of a task that may come from a layer. Older work runs again, with all later tasks on the same volume. Defaults to ${otherwise}.`;
+  return word(text, example, {
+    type: ['boolean', 'object'],
+    additionalProperties: false,
+    properties: { max_age: word(maxAge, 'cache: {max_age: 24h}', durationSchema()), ...more },
+  });
 }
 
 /** The schema of an interpreter. */

@@ -68,6 +68,11 @@ export class EvaluationContext implements Facts {
     return this.outputs.get(task) ?? {};
   }
 
+  /** Whether a task has ended, so that its outputs are known. */
+  hasEnded(task: string): boolean {
+    return this.outputs.has(task);
+  }
+
   /** An output of a task; null when the task did not set it, for example because it was skipped. */
   output(task: string, name: string): unknown {
     return this.outputs.get(task)?.[name] ?? null;

@@ -1,10 +1,10 @@
 import type { Artifact } from './kind.js';
 
 /**
- * How a node of the plan ended. `up_to_date`: nothing had changed; `tolerated`: it failed, and the recipe ignores that;
+ * How a node of the plan ended. `up_to_date`: nothing had changed; `cached`: its content came from a layer; `tolerated`: it failed, and the recipe ignores that;
  * `not_run`: not started, because a task it needs failed or the run was cancelled.
  */
-export type NodeOutcome = 'succeeded' | 'failed' | 'tolerated' | 'skipped' | 'up_to_date' | 'not_run';
+export type NodeOutcome = 'succeeded' | 'failed' | 'tolerated' | 'skipped' | 'up_to_date' | 'cached' | 'not_run';
 
 /** Whether tasks that need a node may run. */
 export function isSatisfied(outcome: NodeOutcome | undefined): boolean {
@@ -46,6 +46,10 @@ export type RunEvent =
       readonly cancelled?: boolean | undefined;
       readonly error?: string | undefined;
       readonly outputs?: Readonly<Record<string, unknown>> | undefined;
+      /** The key of the layer that was made after it, or that it comes from. */
+      readonly layer?: string | undefined;
+      /** For a cached task: how long it took when it ran. */
+      readonly saved?: number | undefined;
     }
   | { readonly type: 'undo.started'; readonly reason: string; readonly entries: number }
   | { readonly type: 'undo.entry'; readonly task: string; readonly kind: string; readonly ok: boolean; readonly error?: string | undefined }

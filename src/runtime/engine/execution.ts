@@ -3,6 +3,7 @@ import type { Language } from '../../dsl/recipe/kind.js';
 import type { LinkedTask } from '../../dsl/resolve/link.js';
 import type { PipeMaker } from '../../linux/fifo.js';
 import type { ShellPlace } from '../../linux/interactive_shell.js';
+import type { Layer } from '../layers/layer_records.js';
 import type { Redactor } from '../output/redactor.js';
 import type { Journal } from '../runs/journal.js';
 import type { Ended } from '../runs/resume_state.js';
@@ -34,14 +35,18 @@ export interface Execution {
   readonly keepGoing: boolean;
   /** Whether to keep a resource when a task that uses it failed, so that the run can continue there. Otherwise it is released. */
   readonly keepsResources: boolean;
+  /** Whether everything is undone even if the run succeeds. */
+  readonly discards: boolean;
   /** Decides what to do once tasks have failed and all others have ended. `interrupted`: the user cancelled the run, so the user is not asked. */
   onFailure(failed: readonly FailedTask[], interrupted: boolean): Promise<FailureWish>;
   /** Called before each task; the task runs only if this returns true. When absent, every task runs. */
   readonly beforeTask?: ((task: LinkedTask, place: ShellPlace) => Promise<boolean>) | undefined;
   /** The nodes that succeeded earlier, when a run is resumed. */
   readonly done: ReadonlyMap<string, Ended>;
-  /** Whether to run tasks even if they are up to date. */
-  readonly force: boolean;
+  /** For a resumed run: the layers from which volumes were made, by the first task of their chains. */
+  readonly restored: Readonly<Record<string, Layer>>;
+  /** The tasks that run even if they are up to date, or if a layer has what they leave. */
+  readonly forced: ReadonlySet<string>;
   readonly redactor: Redactor;
   /** Called before the run counts as succeeded, to make sure its results are kept. If this fails, the run fails. */
   beforeCommit(): Promise<void>;

@@ -2,6 +2,8 @@ import { evaluate } from '../../dsl/evaluate.js';
 import type { PlanNode } from '../../dsl/plan/plan.js';
 import type { LinkedTask } from '../../dsl/resolve/link.js';
 import { tasksIn } from '../../dsl/resolve/names.js';
+import type { Layer } from '../layers/layer_records.js';
+import type { Layers } from '../layers/layers.js';
 import type { Ended } from '../runs/resume_state.js';
 import { endUndo, leftOf, undoNotes } from '../runs/undo.js';
 import { isSatisfied, type Left, type NodeOutcome } from './events.js';
@@ -22,6 +24,8 @@ export interface Outcome {
   readonly left: readonly Left[];
   /** For a run that was kept: the nodes that succeeded. */
   readonly kept?: ReadonlyMap<string, Ended>;
+  /** For a run that was kept: the layers from which its volumes were made. */
+  readonly layers?: Readonly<Record<string, Layer>>;
 }
 
 /** Runs the tasks and releases of a plan. If anything fails, undoes all changes. */
@@ -32,6 +36,7 @@ export async function execute(execution: Execution): Promise<Outcome> {
 class Executor {
   private readonly outcomes = new Map<string, NodeOutcome>();
   private readonly notes: TaskNotes;
+  private layers: Layers | undefined;
   /** The tasks that failed in the last attempt. */
   private failed: readonly FailedTask[] = [];
 
@@ -44,17 +49,40 @@ class Executor {
   }
 
   async run(): Promise<Outcome> {
+    this.layers = await this.openLayers();
+    try {
+      return await this.attempts();
+    } finally {
+      this.layers?.end();
+    }
+  }
+
+  private async attempts(): Promise<Outcome> {
     const { onFailure, host, atCommit, keepsResources } = this.execution;
     for (;;) {
-      if ((await this.attempt()) && (await this.commit())) {
+      const hasSucceeded = await this.attempt();
+      if (hasSucceeded && this.execution.discards) {
+        const left = await this.undoAll();
+        return { ok: left.length === 0, outputs: {}, left };
+      }
+      if (hasSucceeded && (await this.commit())) {
         for (const action of atCommit) await this.atEnd(action);
         return { ok: true, ...this.recipeOutputs(), left: [] };
       }
       if (keepsResources) await this.renewStandIns();
+      // Other runs must not wait for a person.
+      this.layers?.end();
       const wish = await onFailure(this.failed, host.signal.aborted);
-      if (wish === 'keep') return { ok: false, outputs: {}, left: this.kept(), kept: this.satisfied() };
+      if (wish === 'keep') return { ok: false, outputs: {}, left: this.kept(), kept: this.satisfied(), layers: this.layers?.used ?? {} };
       if (wish === 'undo' || host.signal.aborted) return { ok: false, outputs: {}, left: await this.undoAll() };
     }
+  }
+
+  /** Loaded only by runs that need them. */
+  private async openLayers(): Promise<Layers | undefined> {
+    if (this.execution.plan.chains.length === 0) return undefined;
+    const { Layers } = await import('../layers/layers.js');
+    return new Layers(this.execution, this.notes);
   }
 
   /** Renews stand-ins in the chroots of failed tasks, because the user may open a shell there. */
@@ -86,7 +114,7 @@ class Executor {
     const onCancel = () => cancel.abort(host.signal.reason);
     if (host.signal.aborted) onCancel();
     host.signal.addEventListener('abort', onCancel);
-    const runner = new TaskRunner(this.execution, this.notes, cancel.signal);
+    const runner = new TaskRunner(this.execution, this.notes, cancel.signal, this.layers);
     this.failed = runner.failed;
     try {
       await runCommandVariables(this.execution, cancel.signal);
@@ -104,6 +132,8 @@ class Executor {
           },
           onNotRun: (id, reason) => {
             this.outcomes.set(id, 'not_run');
+            const task = plan.tasks.get(id);
+            if (task !== undefined) this.layers?.failed(task);
             emit({ type: 'task.finished', task: id, outcome: 'not_run', seconds: 0, reason });
           },
         },
@@ -141,7 +171,11 @@ class Executor {
     const { journal, emit, host, undoers } = this.execution;
     const notes = journal.open;
     if (notes.length > 0)
-      emit({ type: 'undo.started', reason: host.signal.aborted ? (host.signal.reason as Error).message : 'a task failed', entries: notes.length });
+      emit({
+        type: 'undo.started',
+        reason: host.signal.aborted ? (host.signal.reason as Error).message : this.execution.discards ? 'the shell ended' : 'a task failed',
+        entries: notes.length,
+      });
     const left = await this.execution.inUndo((signal) => undoNotes(notes, { journal, emit, undoers, host: { ...host, signal }, gates: 'all' }));
     return endUndo(journal, left);
   }
@@ -186,7 +220,7 @@ class Executor {
     const resource = node.task.id;
     const outcome = this.outcomes.get(resource);
     const started = performance.now();
-    if (outcome !== 'succeeded' && outcome !== 'failed') {
+    if (outcome !== 'succeeded' && outcome !== 'cached' && outcome !== 'failed') {
       emit({ type: 'task.finished', task: node.id, outcome: 'skipped', seconds: 0, reason: `"${resource}" was not created` });
       return 'skipped';
     }

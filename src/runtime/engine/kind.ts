@@ -28,6 +28,8 @@ export interface TaskContext extends HostContext, Maker, NoteWriter {
   readonly folder: string;
   /** The root of the chroot named by `in`. */
   readonly root?: string | undefined;
+  /** For a volume: the snapshot to make it from instead of its own, which a layer has. */
+  readonly layer?: string | undefined;
   /** Runs an action while no other run on this host runs one with the same name, for example choosing a device name. */
   exclusive<T>(what: string, action: () => Promise<T>): Promise<T>;
   /** Reports what the task does, and how many percent of it are done when that is known. */
@@ -66,8 +68,8 @@ export interface TaskKind<P extends ObjectSchema, O extends ObjectSchema, N> ext
   artifacts?(note: N): Artifact[];
   /** The commands that do the same as `undo` by hand, quoted for a shell, for whatever still exists. */
   byHand?(note: N, at: ByHand): string[];
-  /** Whether its undo deletes a disk and everything on it. */
-  readonly deletesDisk?: true;
+  /** For a resource with content: its outputs on a disk that has the content already. `recorded`: its outputs when it made the content. */
+  reopen?(params: Described<P>, recorded: Described<O>, context: TaskContext): Promise<Described<O>>;
 }
 
 /** Any kind. The types of parameters, outputs and notes differ from kind to kind. */

@@ -22,6 +22,8 @@ export const policy = {
   /** Default limit on the size of a task's log, and how many characters of its end are kept after that limit. */
   logBytes: 100 * 2 ** 20,
   logTailChars: 65_536,
+  /** How long a layer is assumed to take until one was made. */
+  layerMs: 250,
   /** Minimum time between two updates of the screen. */
   redrawMs: 100,
 } as const;

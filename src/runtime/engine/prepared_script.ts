@@ -18,8 +18,13 @@ export class PreparedScript extends PreparedTask {
     super(linked, facts);
   }
 
-  readonly script = once((): Omit<Script, 'signal' | 'onLines'> => {
-    const text = this.text(this.action.script);
+  readonly script = once(() => this.scriptOf(this.action.script));
+
+  /** For a resource whose content is on the volume already. */
+  readonly reopen = once(() => this.scriptOf(this.action.reopen ?? this.action.script));
+
+  private scriptOf(value: Value): Omit<Script, 'signal' | 'onLines'> {
+    const text = this.text(value);
     return {
       ...this.place(),
       text,
@@ -28,7 +33,7 @@ export class PreparedScript extends PreparedTask {
       timeoutMs: this.linked.task.timeoutMs,
       interactive: this.action.interactive,
     };
-  });
+  }
 
   /** What its undo needs. The script is rendered now, because the recipe may have changed when undo runs. */
   readonly undo = once((): { readonly rendered: RenderedUndo; readonly note: ScriptNote } | undefined => {

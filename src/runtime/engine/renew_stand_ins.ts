@@ -1,5 +1,9 @@
+import { existsSync } from 'node:fs';
+import { diskOf } from '../../linux/block_devices.js';
+import { mounts } from '../../linux/mounts.js';
+import { NotWritableError } from '../../linux/quiet_disk.js';
 import { claimRoot } from '../../linux/root_claim.js';
-import { renewStandIn, type StandInNote } from '../../linux/stand_ins.js';
+import { placeStandIns, renewStandIn, restoreStandIns, type StandInNote, standInsAgain } from '../../linux/stand_ins.js';
 import type { Journal } from '../runs/journal.js';
 
 /**
@@ -39,4 +43,36 @@ export async function renewStandInsIfPossible(journal: Journal, chroot: string, 
   } catch (error) {
     warn(`${chroot}: ${(error as Error).message}`);
   }
+}
+
+/**
+ * Runs an action while the images on some disks have their own files instead of stand-ins, and puts the stand-ins in
+ * place again. No script may be running in their chroots.
+ */
+export async function withoutStandIns<T>(journal: Journal, disks: readonly string[], warn: (message: string) => void, action: () => Promise<T>): Promise<T> {
+  const notes = journal.open.filter(({ kind, data }) => {
+    const { root, replaced } = data as StandInNote;
+    return kind === 'chroot' && replaced.length > 0 && disks.includes(diskUnder(root) ?? '');
+  });
+  try {
+    for (const { task, data } of notes) await restoreStandIns(data as StandInNote, (message) => warn(`${task}: ${message}`));
+    return await action();
+  } catch (error) {
+    // A file system that is still read-only is the reason why they cannot be placed again.
+    if (error instanceof NotWritableError) notes.length = 0;
+    throw error;
+  } finally {
+    for (const { id, data } of notes) {
+      const note = data as StandInNote;
+      placeStandIns({ ...note, replaced: standInsAgain(note) }, (replaced) => journal.update(id, { ...note, replaced }));
+    }
+  }
+}
+
+/** The disk with the file system that contains a folder; undefined if it is not on a disk. */
+function diskUnder(folder: string): string | undefined {
+  const [mount] = mounts()
+    .filter(({ path }) => path === '/' || `${folder}/`.startsWith(`${path}/`))
+    .sort((a, b) => b.path.length - a.path.length);
+  return mount?.source.startsWith('/dev/') && existsSync(mount.source) ? diskOf(mount.source) : undefined;
 }

@@ -26,8 +26,13 @@ export class TaskNotes {
 
   /** Undoes all changes of a task. @returns what could not be undone. */
   undo(task: string): Promise<Left[]> {
+    return this.undoOnly(this.execution.journal.open.filter((note) => note.task === task).map(({ id }) => id));
+  }
+
+  /** Undoes the changes of some notes. @returns what could not be undone. */
+  undoOnly(ids: readonly number[]): Promise<Left[]> {
     const { journal, undoers, host } = this.execution;
-    const notes = journal.open.filter((note) => note.task === task);
+    const notes = journal.open.filter((note) => ids.includes(note.id));
     return this.execution.inUndo((signal) => undoNotes(notes, { journal, undoers, host: { ...host, signal }, emit: () => {}, gates: 'resources' }));
   }
 

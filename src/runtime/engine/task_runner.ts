@@ -9,6 +9,7 @@ import { withHostLocks } from '../../linux/host_locks.js';
 import { type LockOwner, withLock } from '../../linux/lock.js';
 import { hostPolicy } from '../../linux/policy.js';
 import { type LeftBehind, runScript, ScriptError } from '../../linux/sandboxed_script.js';
+import type { Layers } from '../layers/layers.js';
 import { fileNameOf } from '../runs/run_folder.js';
 import type { NodeOutcome } from './events.js';
 import type { Execution, FailedTask } from './execution.js';
@@ -37,6 +38,8 @@ interface Ending {
   readonly error?: string;
   readonly cancelled?: true;
   readonly outputs?: Outputs;
+  readonly layer?: string | undefined;
+  readonly saved?: number;
 }
 
 /** Runs one task per call: its condition, checks and attempts, its kind or script, and its notes. */
@@ -44,18 +47,19 @@ export class TaskRunner {
   /** The tasks that failed, except those with `continue_on_error`. */
   readonly failed: FailedTask[] = [];
 
-  /** @param cancelled aborts when the user cancels and at the first failure. */
+  /** @param cancelled aborts when the user cancels and at the first failure. @param layers if content of volumes is cached. */
   constructor(
     private readonly execution: Execution,
     private readonly notes: TaskNotes,
     private readonly cancelled: AbortSignal,
+    private readonly layers: Layers | undefined,
   ) {}
 
   /** Runs a task and returns its outcome; never rejects. */
   async run(linked: LinkedTask): Promise<NodeOutcome> {
     const started = performance.now();
     const task = this.prepare(linked);
-    const { outcome, ...more } = await this.endingOf(task).catch((error: Error) => this.failureOf(task, error));
+    const { outcome, ...more } = await this.layeredEnding(task).catch((error: Error) => this.failureOf(task, error));
     this.execution.facts.setOutputs(task.id, more.outputs ?? Object.fromEntries(outputsOf(linked.task).map((name) => [name, null])));
     this.execution.emit({ type: 'task.finished', task: task.id, outcome, seconds: (performance.now() - started) / 1000, ...more });
     return outcome;
@@ -72,6 +76,35 @@ export class TaskRunner {
       default:
         return new PreparedTask(linked, facts);
     }
+  }
+
+  /** Takes the task from a layer, or runs it and makes a layer after it. */
+  private async layeredEnding(task: PreparedTask): Promise<Ending> {
+    const { layers } = this;
+    const restored = await layers?.restored(task.linked, this.cancelled);
+    if (restored !== undefined) {
+      // It is made anew, from the snapshot of the layer.
+      if (task instanceof PreparedKind && task.kind.deletesDisk) return await this.endingOf(task);
+      if (restored.outcome === 'skipped') return { outcome: 'skipped', reason: '"if" is false', outputs: restored.outputs };
+      const outputs = await this.reopen(task, restored.outputs);
+      return { outcome: 'cached', outputs, saved: restored.seconds, layer: restored.key };
+    }
+    const started = performance.now();
+    const ending = await this.endingOf(task);
+    const { outcome, outputs = {} } = ending;
+    const layer = await layers?.ended(task.linked, { outcome, outputs, seconds: (performance.now() - started) / 1000 });
+    return layer === undefined ? ending : { ...ending, layer };
+  }
+
+  /** The outputs of a task whose content is on the volume already. Handles such as devices differ in every run. */
+  private async reopen(task: PreparedTask, recorded: Outputs): Promise<Outputs> {
+    if (task instanceof PreparedKind) return ((await task.kind.reopen?.(task.parameters(), recorded, this.contextOf(task))) ?? recorded) as Outputs;
+    if (!(task instanceof PreparedScript) || task.action.reopen === undefined) return recorded;
+    await this.renewStandIns(task);
+    return await this.withLocks(task, () => {
+      this.execution.emit({ type: 'task.started', task: task.id, attempt: 1 });
+      return this.runScript(task, task.reopen());
+    });
   }
 
   private async endingOf(task: PreparedTask): Promise<Ending> {
@@ -159,6 +192,7 @@ export class TaskRunner {
       mountPoint: join(folder.mounts, fileNameOf(id)),
       folder: folderOf(linked.module),
       root: root(),
+      layer: this.layers?.snapshotFor(linked),
       exclusive: (what, action) => withLock(join(folder.state, 'locks', what), `${folder.id} ${id}`, action),
       progress: (text, percent) => emit({ type: 'task.progress', task: id, text, ...(percent === undefined ? {} : { percent }) }),
       warn: (message) => emit({ type: 'warning', message: `${id}: ${message}` }),
@@ -170,10 +204,9 @@ export class TaskRunner {
     };
   }
 
-  private async runScript(task: PreparedScript): Promise<Outputs> {
+  private async runScript(task: PreparedScript, script = task.script()): Promise<Outputs> {
     const { facts, emit, pipes } = this.execution;
     const { action } = task;
-    const script = task.script();
     this.noteUndo(task);
     const tail: string[] = [];
     const onLines = (lines: readonly string[]) => {
@@ -211,6 +244,7 @@ export class TaskRunner {
 
   private async failureOf(task: PreparedTask, reason: Error): Promise<Ending> {
     const error = this.errorText(task, reason);
+    this.layers?.failed(task.linked);
     // A failure is tolerated only if the changes of the task could be undone.
     const isTolerated =
       task.linked.task.continueOnError && !(reason instanceof StoppedError) && !this.cancelled.aborted && (await this.notes.undo(task.id)).length === 0;

@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
-import { closeSync, fstatSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, realpathSync, type Stats, statSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
-import { globSync } from 'tinyglobby';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { folderOf } from '../../dsl/recipe/module.js';
 import { removeFile, writeWhole } from '../../linux/atomic_write.js';
-import { insideRoot } from '../../linux/rooted_path.js';
+import { hashesOfPatterns } from '../../linux/file_hashes.js';
 import type { Execution } from './execution.js';
 import { checkCommand } from './preconditions.js';
 import type { PreparedScript } from './prepared_script.js';
@@ -33,7 +32,7 @@ export async function isUpToDate(execution: Execution, task: PreparedScript, sig
   const hasSources = task.sources().length > 0;
   const sources = sourcesOf(task);
   const stale = (why: string): Verdict => ({ fresh: false, why, sources });
-  if (execution.force) return stale('--force');
+  if (execution.forced.has(task.id)) return stale('forced');
   const kept = readKept(execution, task);
   if (kept === undefined && hasSources) return stale('never run before');
   if ([...task.action.outputs.keys()].some((name) => kept?.outputs[name] === undefined)) return stale('its outputs were not saved');
@@ -80,7 +79,7 @@ function scriptHash(task: PreparedScript): string {
 
 /** @throws Error when a pattern matches no file. Otherwise a task with a mistyped pattern would always be up to date. */
 function sourcesOf(task: PreparedScript): Record<string, string> {
-  const found = hashes(task.sources(), folderOf(task.linked.module));
+  const found = hashesOfPatterns(task.sources(), folderOf(task.linked.module));
   const missing = Object.entries(found).find(([, hash]) => hash === 'missing');
   if (missing !== undefined) throw new Error(`sources: no file matches ${JSON.stringify(missing[0])}`);
   return found;
@@ -89,81 +88,7 @@ function sourcesOf(task: PreparedScript): Record<string, string> {
 /** Results in a chroot are named by paths inside it. On the host, paths are relative to the folder where the script runs. */
 function generatedBy(task: PreparedScript): Record<string, string> {
   const { root, dir } = task.place();
-  return hashes(task.generates(), root ?? dir, root);
-}
-
-/**
- * Hashes of the files that match the patterns, without those that match a pattern with `!`. On the host, links to
- * files and folders are followed. With `inside`, no link is followed, because it could lead out of that folder.
- */
-function hashes(patterns: readonly string[], folder: string, inside?: string): Record<string, string> {
-  const found: Record<string, string> = {};
-  const relative = (pattern: string) => pattern.replace(inside === undefined ? '' : /^\/+/, '');
-  const ignore = patterns.filter((pattern) => pattern.startsWith('!')).map((pattern) => relative(pattern.slice(1)));
-  for (const pattern of patterns.filter((each) => !each.startsWith('!'))) {
-    const links = inside === undefined ? { fs: { readdirSync: listWithLinks() } } : {};
-    const files = globSync(relative(pattern), { cwd: folder, ignore, dot: true, onlyFiles: true, followSymbolicLinks: false, ...links }).sort();
-    // A pattern may begin with a link in the image. Its target on the host does not belong to the image.
-    const own = files.filter((file) => inside === undefined || isInside(inside, file));
-    if (own.length === 0) found[pattern] = 'missing';
-    for (const file of own) found[file] = hashOf(join(folder, file));
-  }
-  return found;
-}
-
-/**
- * Lists folders, with links replaced by their targets. A folder that several links lead to is listed only once by way
- * of a link: in folders full of links to each other, such as the node_modules of pnpm, the number of paths would be
- * unlimited.
- */
-function listWithLinks(): typeof readdirSync {
-  const listed = new Set<string>();
-  const list = (path: string, options: { withFileTypes: true }) => {
-    const real = realpathSync(path);
-    if (real !== resolve(path)) {
-      if (listed.has(real)) return [];
-      listed.add(real);
-    }
-    return readdirSync(path, options).map((entry) => {
-      if (!entry.isSymbolicLink()) return entry;
-      const target = targetOf(join(path, entry.name));
-      const is = { isFile: () => target?.isFile() === true, isDirectory: () => target?.isDirectory() === true, isSymbolicLink: () => false };
-      return Object.assign(entry, is);
-    });
-  };
-  return list as typeof readdirSync;
-}
-
-/** The target of a link; undefined when it is missing or the links form a cycle. */
-function targetOf(link: string): Stats | undefined {
-  try {
-    return statSync(link);
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
-    throw error;
-  }
-}
-
-function isInside(root: string, file: string): boolean {
-  try {
-    return insideRoot(root, file) === join(root, file);
-  } catch {
-    // A folder of the path is missing in the image, so the file is not inside it.
-    return false;
-  }
-}
-
-/** The hash of a file, and whether it is executable. Reads piece by piece, because the file may be a disk image. */
-function hashOf(path: string): string {
-  const hash = createHash('sha256');
-  const fd = openSync(path, 'r');
-  try {
-    const piece = Buffer.allocUnsafe(1 << 20);
-    for (let read = readSync(fd, piece); read > 0; read = readSync(fd, piece)) hash.update(piece.subarray(0, read));
-    return `${hash.digest('hex')}${(fstatSync(fd).mode & 0o111) === 0 ? '' : ' x'}`;
-  } finally {
-    closeSync(fd);
-  }
+  return hashesOfPatterns(task.generates(), root ?? dir, root);
 }
 
 function changeSince(kept: Kept, now: Pick<Kept, 'script' | 'sources' | 'generates'>): string | undefined {

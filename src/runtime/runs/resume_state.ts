@@ -6,6 +6,7 @@ import { removeForGood, writeWhole } from '../../linux/atomic_write.js';
 import { readJson } from '../../linux/read_json.js';
 import type { NodeOutcome } from '../engine/events.js';
 import { holdsSecrets } from '../engine/script_outputs.js';
+import type { Layer } from '../layers/layer_records.js';
 import type { Redactor } from '../output/redactor.js';
 import type { RunFolder } from './run_folder.js';
 
@@ -29,6 +30,8 @@ export interface KeptRun {
   readonly sandbox: boolean;
   /** The version of {@link definitionOf}; missing in runs kept by older versions, which hashed less. */
   readonly definitions?: number;
+  /** The layers from which its volumes were made, by the first task of their chains. */
+  readonly layers?: Readonly<Record<string, Layer>>;
   /** The nodes that succeeded. */
   readonly nodes: Readonly<Record<string, Ended & { readonly definition: string; readonly hasSecrets: boolean }>>;
 }

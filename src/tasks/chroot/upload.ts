@@ -10,6 +10,8 @@ export const upload = defineKind({
   docs: 'The copy keeps modes, times, links, hard links between the copied files, holes, file capabilities and other extended attributes, except SELinux labels. Existing files and links are replaced, never written through, so no link in the image leads to a file of the host, even while a process changes it. Existing folders keep their owner and mode, and the copy is added to them. Missing parent folders are created with mode 0755. Nothing is undone, because a failed run deletes the volume with the image.',
   lifetime: 'step',
   in: 'required',
+  content: 1,
+  copies: ['from'],
   tools: copyTools,
   params: {
     type: 'object',

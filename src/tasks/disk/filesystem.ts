@@ -19,6 +19,7 @@ export const filesystem = defineKind({
   docs: 'All data on the device is lost. The task is a resource because its output `device` is valid only while the disk is attached. Nothing is undone. The output `uuid` is the UUID of the new file system.',
   lifetime: 'resource',
   in: 'none',
+  content: 1,
   tools: {},
   toolsFor: ({ type }) => (Object.hasOwn(tools, String(type)) ? { [`mkfs.${type}`]: tools[type as Type] } : {}),
   params: {
@@ -55,6 +56,7 @@ export const filesystem = defineKind({
     }
     return { device, uuid: own };
   },
+  reopen: async ({ device }, { uuid }) => ({ device, uuid }),
 });
 
 /** A volume id as blkid shows it. */

@@ -12,6 +12,7 @@ export const grow = defineKind({
   docs: 'Use it on a volume that is larger than its snapshot. It supports ext4, xfs and btrfs, mounted or not. If there is no free space after the partition, nothing changes. Nothing is undone.',
   lifetime: 'step',
   in: 'none',
+  content: 1,
   // Nobody knows before the run whether the file system is ext4; on Debian, e2fsprogs is nearly everywhere.
   tools: { sfdisk: 'fdisk', partx: 'util-linux', blkid: 'util-linux', e2fsck: 'e2fsprogs', resize2fs: 'e2fsprogs' },
   params: {

@@ -24,6 +24,7 @@ export const partition = defineKind({
   docs: 'All data on the disk is lost. The task is a resource because its output `partitions` is valid only while the disk is attached. Nothing is undone.',
   lifetime: 'resource',
   in: 'none',
+  content: 1,
   tools: { sfdisk: 'fdisk', partx: 'util-linux' },
   params: {
     type: 'object',
@@ -89,8 +90,17 @@ export const partition = defineKind({
     if (partitionsOf(device).size > 0) await shell.run(['partx', '--delete', device], { signal });
     // It fails if udev was faster.
     await shell.run(['partx', '--add', device], { signal, allow: [1] });
-    const made: Record<string, string> = {};
-    for (const [i, name] of names.entries()) made[name] = await partitionOf(device, i + 1, context.signal);
-    return { partitions: made, device };
+    return { partitions: await nodesOf(device, names, signal), device };
+  },
+  reopen: async ({ device, partitions }, _, { signal }) => {
+    const names = partitions.map(({ name }) => name);
+    return { partitions: await nodesOf(device, names, signal), device };
   },
 });
+
+/** The device nodes of the partitions of a disk, by name. */
+async function nodesOf(device: string, names: readonly string[], signal: AbortSignal): Promise<Record<string, string>> {
+  const found: Record<string, string> = {};
+  for (const [i, name] of names.entries()) found[name] = await partitionOf(device, i + 1, signal);
+  return found;
+}

@@ -14,6 +14,8 @@ export const volume = defineKind({
   lifetime: 'resource',
   undoes: 'delete the volume',
   deletesDisk: true,
+  content: 1,
+  contentOf: ['size', 'snapshot_id', 'encrypted', 'kms_key_id'],
   in: 'none',
   tools: {},
   permissions: {
@@ -51,7 +53,7 @@ export const volume = defineKind({
     const wanted: CreateVolumeCommandInput = {
       AvailabilityZone: zone,
       Size: params.size,
-      SnapshotId: params.snapshot_id,
+      SnapshotId: context.layer ?? params.snapshot_id,
       VolumeType: params.type,
       Iops: params.iops,
       Throughput: params.throughput,

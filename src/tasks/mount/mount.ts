@@ -58,7 +58,8 @@ export const mount = defineKind({
     makeNotedFolder(path, (made) => context.note({ path, made, before: mountsUnder(path).length } satisfies Note));
     if (!statSync(path).isDirectory()) throw new Error(`${path} is not a folder`);
     const type = params.type ?? (statSync(device, { throwIfNoEntry: false })?.isBlockDevice() ? await fileSystemOn(device, context.shell, signal) : '');
-    await mountDevice({ device, path, type: type === '' ? undefined : type, options: params.options }, context.shell, signal);
+    const wanted = { device, path, type: type === '' ? undefined : type, options: params.options };
+    await mountDevice(wanted, context.shell, signal, () => context.progress('waiting until another btrfs with the same UUID is unmounted'));
     return { path, device };
   },
   undo: async ({ path, made, before }: Note, { shell, mountsGone }) => {

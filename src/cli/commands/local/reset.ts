@@ -1,7 +1,10 @@
 import { existsSync } from 'node:fs';
 import { Option } from 'commander';
+import { layerTag } from '../../../aws/layer_snapshots.js';
 import { openPool, removePool } from '../../../local/pool.js';
+import type { Tag } from '../../../local/resources.js';
 import { regionsIn } from '../../../local/store.js';
+import { type LayerRecord, LayerRecords } from '../../../runtime/layers/layer_records.js';
 import { commandToType } from '../../../runtime/runs/command_to_type.js';
 import { localEc2, localFolder, makeRoom, mustBeIdle, runCommand, whilePoolStays } from '../../embedded_ec2.js';
 import { ExitError, exits } from '../../exit_codes.js';
@@ -14,14 +17,14 @@ import { stateOption, type Verb } from '../../verbs.js';
 export const verb: Verb = (local) => {
   local
     .command('reset')
-    .description('delete all images, snapshots and volumes, and the file system of "local init"')
+    .description('delete all images, snapshots, layers and volumes, and the file system of "local init"')
     .addOption(new Option('--yes', 'confirm the deletion').default(false))
     .addOption(stateOption())
     .addHelpText('after', '\nExamples:\n  sudo chrootfile local reset --yes')
     .action(async (options) => resetLocal(options.state, options.yes));
 };
 
-/** `chrootfile local reset`: deletes all images, snapshots and volumes of the embedded EC2, and its pool. */
+/** `chrootfile local reset`: deletes all images, snapshots, layers and volumes of the embedded EC2, and its pool. */
 async function resetLocal(folder: string | undefined, yes: boolean): Promise<void> {
   const state = stateFolder(folder, 'change');
   const root = localFolder(state);
@@ -29,11 +32,28 @@ async function resetLocal(folder: string | undefined, yes: boolean): Promise<voi
   await whilePoolStays(state, async () => {
     await openPool(runCommand, root);
     mustBeIdle(state);
-    const stores = regionsIn(root).map((region) => localEc2(state, region).store);
-    const count = (what: 'image' | 'snapshot' | 'volume') => stores.reduce((sum, store) => sum + store.list(`${what}s`).length, 0);
-    const counts = (['image', 'snapshot', 'volume'] as const).map((what) => counted(count(what), what)).join(', ');
+    const counts = countsIn(state);
     if (!yes) throw new ExitError(exits.invalid, `reset deletes ${counts}\n  help: ${commandToType(state, 'local reset --yes')}`);
     await removePool(runCommand, root);
+    const records = new LayerRecords(state);
+    for (const { key } of localLayers(records)) records.remove(key);
     print(`deleted ${counts}`);
   });
+}
+
+/** What reset deletes. The snapshots of layers are not counted as snapshots. */
+function countsIn(state: string): string {
+  const stores = regionsIn(localFolder(state)).map((region) => localEc2(state, region).store);
+  const all = (what: 'images' | 'snapshots' | 'volumes') => stores.flatMap((store): { readonly tags: readonly Tag[] }[] => store.list(what));
+  const isOfLayer = ({ tags }: { readonly tags: readonly Tag[] }) => tags.some(({ Key }) => Key === layerTag);
+  return [
+    counted(all('images').length, 'image'),
+    counted(all('snapshots').filter((each) => !isOfLayer(each)).length, 'snapshot'),
+    counted(localLayers(new LayerRecords(state)).length, 'layer'),
+    counted(all('volumes').length, 'volume'),
+  ].join(', ');
+}
+
+function localLayers(records: LayerRecords): LayerRecord[] {
+  return records.listAll().filter(({ cloud }) => cloud.provider === 'local');
 }

@@ -1,0 +1,50 @@
+import type { Ec2 } from './client.js';
+import { inCall } from './errors.js';
+import { journaledCreate, type MadeNote, madeNow, type NoteWriter } from './journaled_create.js';
+import { type Maker, tagsOf } from './ownership_tags.js';
+import { createSnapshot, deleteSnapshot } from './snapshots.js';
+import { describeVolume } from './volumes.js';
+
+/** The tag of snapshots that are layers: the key of the layer. */
+export const layerTag = 'chrootfile:layer';
+
+/** The states of some snapshots, e.g. `pending`, by id; those that do not exist are missing. */
+export async function snapshotStates(ec2: Ec2, ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const Filters = [{ Name: 'snapshot-id', Values: [...ids] }];
+  try {
+    const { Snapshots = [] } = await ec2.client.send(new ec2.sdk.DescribeSnapshotsCommand({ OwnerIds: ['self'], Filters }));
+    return new Map(Snapshots.map(({ SnapshotId = '', State = '' }) => [SnapshotId, State]));
+  } catch (error) {
+    throw inCall('DescribeSnapshots', error);
+  }
+}
+
+/** EC2's name of the device as which a volume is attached; undefined if it is not. */
+export async function deviceNameOf(ec2: Ec2, volume: string): Promise<string | undefined> {
+  const found = await describeVolume(ec2, volume);
+  return found?.Attachments?.find(({ State }) => State === 'attached')?.Device;
+}
+
+/** A snapshot of a volume as part of a layer; returns its id, and the note that undoes it as long as the layer is not recorded. */
+export async function createLayerSnapshot(
+  ec2: Ec2,
+  { volume, key }: { readonly volume: string; readonly key: string },
+  context: Maker & NoteWriter & { readonly signal: AbortSignal; progress(text: string): void },
+) {
+  // A lost answer is searched for by run and task, and a layer may have several snapshots.
+  const maker = { run: context.run, task: `layer of ${volume} after ${context.task}` };
+  const made: MadeNote = madeNow(maker, ec2);
+  const tags = await tagsOf(ec2, maker, maker.task, { [layerTag]: key });
+  const wanted = {
+    VolumeId: volume,
+    Description: `chrootfile: layer after ${context.task}`,
+    TagSpecifications: [{ ResourceType: 'snapshot' as const, Tags: tags }],
+  };
+  const { note, made: known } = await journaledCreate(context, made, () => createSnapshot(ec2, wanted, made, context.signal, context.progress));
+  return { id: known.id, note };
+}
+
+/** Deletes the snapshots of a layer that is not used any more. @param made when they were made, as an ISO 8601 time. */
+export async function deleteSnapshots(ec2: Ec2, ids: readonly string[], made: string, signal: AbortSignal): Promise<void> {
+  for (const id of ids) await deleteSnapshot(ec2, id, { asked_at: made }, signal);
+}

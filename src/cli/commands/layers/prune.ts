@@ -1,0 +1,91 @@
+import { type Command, Option } from 'commander';
+import { isOldFormat, type LayerRecord, LayerRecords } from '../../../runtime/layers/layer_records.js';
+import { layersInUse } from '../../../runtime/layers/making.js';
+import { commandToType } from '../../../runtime/runs/command_to_type.js';
+import { type Deletion, deleteLayers, deleteOrphans, reportInUse } from '../../delete_layers.js';
+import { ExitError, exits } from '../../exit_codes.js';
+import { labelOf, shortKey, taskOf } from '../../find_layer.js';
+import { blocksOfLayers, bytesTogether, sizeOf } from '../../layer_sizes.js';
+import { counted } from '../../reports/lines.js';
+import { sizeText } from '../../requirements.js';
+import type { Extent } from '../../shared_blocks.js';
+import { stateFolder } from '../../state.js';
+import { print, printJson, table } from '../../terminal/output.js';
+import { age, bytes, jsonOption, stateOption } from '../../verbs.js';
+
+/** Declares `chrootfile layers prune`. */
+export function addPrune(layers: Command, exit: (code: number) => void): void {
+  layers
+    .command('prune')
+    .description('delete old layers')
+    .addOption(new Option('--older <age>', 'delete layers that no run has used for so long, e.g. 12h, 7d').argParser(age))
+    .addOption(new Option('--keep <size>', 'delete the least recently used until the rest takes at most this much, e.g. 20G').argParser(bytes))
+    .addOption(new Option('-n, --dry-run', 'print what would be deleted, and delete nothing').default(false))
+    .addOption(jsonOption())
+    .addOption(stateOption())
+    .addHelpText('after', `\n${notes}\n\nExamples:\n  sudo chrootfile layers prune --older 7d --keep 20G\n  sudo chrootfile layers prune --older 7d --dry-run`)
+    .action(async (_, command: Command) => exit(await prune(command.optsWithGlobals())));
+}
+
+const notes = `With both options, a layer is deleted if either applies. Layers of an older format, which no run can use, are always deleted.
+A layer is never deleted while a run uses it.`;
+
+interface PruneOptions {
+  readonly state?: string;
+  /** Milliseconds. */
+  readonly older?: number;
+  /** Bytes. */
+  readonly keep?: number;
+  readonly dryRun: boolean;
+  readonly json: boolean;
+}
+
+/** `chrootfile layers prune`; returns the exit code. */
+async function prune({ older, keep, dryRun, state: named, json }: PruneOptions): Promise<number> {
+  const state = stateFolder(named, dryRun ? 'read' : 'change');
+  if (older === undefined && keep === undefined)
+    throw new ExitError(exits.invalid, `prune needs --older or --keep\n  help: ${commandToType(state, 'layers prune --older 7d --keep 20G')}`);
+  const layers = new LayerRecords(state).listAll();
+  const blocks = await blocksOfLayers(state, layers);
+  const inUse = layersInUse(state);
+  const { doomed, staying } = chosen(layers, blocks, { older, keep, isInUse: (key) => inUse.has(key) });
+  const kept = staying.map(({ key }) => ({ key, run: inUse.get(key) ?? '' }));
+  for (const { key, run } of kept) reportInUse(key, run);
+  const { deleted, in_use, failed }: Deletion = dryRun ? { deleted: doomed, in_use: [], failed: [] } : await deleteLayers(doomed, state);
+  const isClean = dryRun || (await deleteOrphans(state));
+  const bytesOf = ({ key }: LayerRecord) => sizeOf(blocks.get(key));
+  if (json) {
+    const records = deleted.map((layer) => ({ key: layer.key, task: taskOf(layer), bytes: bytesOf(layer) }));
+    printJson({ version: 1, dry_run: dryRun, deleted: records, in_use: [...kept, ...in_use], failed });
+  } else {
+    if (deleted.length > 0) print(...table([['KEY', 'TASK', 'SIZE'], ...deleted.map((layer) => rowOf(layer, bytesOf(layer)))]));
+    print(`${dryRun ? 'would delete' : 'deleted'} ${deleted.length} of ${counted(layers.length, 'layer')}`);
+  }
+  return failed.length > 0 || !isClean ? exits.left : exits.done;
+}
+
+interface Limits {
+  readonly older: number | undefined;
+  readonly keep: number | undefined;
+  isInUse(key: string): boolean;
+}
+
+/** The layers to delete, those first that were not used for the longest time, and those that stay because a run uses them. */
+function chosen(layers: readonly LayerRecord[], blocks: ReadonlyMap<string, readonly Extent[]>, { older, keep, isInUse }: Limits) {
+  const rest = new Map(blocks);
+  const doomed: LayerRecord[] = [];
+  const staying: LayerRecord[] = [];
+  const isOld = (layer: LayerRecord) => isOldFormat(layer) || (older !== undefined && Date.parse(layer.used) < Date.now() - older);
+  // Those of an older format make room before any that runs can use.
+  const order = (a: LayerRecord, b: LayerRecord) => Number(isOldFormat(b)) - Number(isOldFormat(a)) || a.used.localeCompare(b.used);
+  for (const layer of [...layers].sort(order)) {
+    if (!isOld(layer) && (keep === undefined || bytesTogether(rest.values()) <= keep)) continue;
+    (isInUse(layer.key) ? staying : doomed).push(layer);
+    if (!isInUse(layer.key)) rest.delete(layer.key);
+  }
+  return { doomed, staying };
+}
+
+function rowOf(layer: LayerRecord, size: number | undefined): string[] {
+  return [shortKey(layer.key), labelOf(layer), size === undefined ? '-' : sizeText(size)];
+}
