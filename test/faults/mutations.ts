@@ -48,7 +48,7 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'record-without-fsync',
     file: 'src/linux/atomic_write.ts',
-    changes: [['      writeAll(fd, text);\n      fsyncSync(fd);', '      writeAll(fd, text);']],
+    changes: [['      if (sync) fsyncSync(fd);\n', '      void sync;\n']],
     shownBy: ['--recipe', 'power'],
   },
   {

@@ -59,6 +59,7 @@ recipe wrote. A command that takes longer than 60 seconds counts as hanging.
   loses that run, but nothing that was reported.
 - A failed run rolls back everything itself. If it cannot, it exits with 5 and lists what is left behind, with commands to type.
 - \`chrootfile gc\` on any machine can clean up after a run whose machine is lost: it finds resources by their tags.
+- A layer is used only if it is complete. Whatever happens while one is made, the next run makes the same image as without it.
 
 There is no guarantee for these:
 
@@ -78,6 +79,7 @@ To repeat a case, use \`--recipe\`, \`--points\` and \`--faults\`, for example:
 const powerText = `A power cut is simulated: the state is on a file system in a file, and the test copies that file at one moment of a
 run. Writes that the kernel had not yet stored are missing in the copy. The test mounts the copy in place of the
 original file system, and runs \`undo --all\` on it. An image that was reported before must be there, byte for byte.
+After a run with layers, the next run must make the right image from those that are left.
 `;
 
 const ec2Text = `Each fault is injected once into each EC2 action that the program uses: in a run that creates images in three regions,

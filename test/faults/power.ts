@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { type Outcome, worstFirst } from './cases.js';
 import { cleanHost, leftOnHost, lookAtHost } from './host.js';
+import { faultsOfLayers, faultsOfNext, layersRecipe } from './layers.js';
 import { type Going, lastEvent, Place, tail } from './place.js';
 import type { Bench } from './pool.js';
 import { tinyRecipe } from './scenarios.js';
@@ -15,6 +16,8 @@ export interface PowerCase {
   readonly part: 'power';
   readonly type: 'ext4' | 'xfs';
   readonly round: number;
+  /** Whether the run makes layers, too. */
+  readonly layers: boolean;
 }
 
 /** What the disk of the machine held at one moment. */
@@ -38,9 +41,9 @@ const afterEndMs = 1000;
 /** How many of the clones of a run are tried: before its end and after. */
 const triedOfEach = 10;
 
-/** Two runs on each type of file system. */
+/** Two runs on each type of file system, and one that makes layers. */
 export function powerCases(): PowerCase[] {
-  return [1, 2].flatMap((round) => (['ext4', 'xfs'] as const).map((type) => ({ part: 'power', type, round }) as const));
+  return [1, 2, 3].flatMap((round) => (['ext4', 'xfs'] as const).map((type) => ({ part: 'power', type, round, layers: round === 3 }) as const));
 }
 
 /**
@@ -54,7 +57,7 @@ export async function tryPower(bench: Bench, one: PowerCase): Promise<Outcome[]>
   try {
     const inner = disks.make(one.type);
     const place = new Place(join(bench.folder, 'case'), bench.program, bench.tools);
-    place.write('recipe.yml', tinyRecipe());
+    place.write('recipe.yml', one.layers ? layersRecipe() : tinyRecipe());
     disks.mount(inner, place.state);
     const clones: Clone[] = [];
     const going = place.start(['run', 'recipe.yml', '--format', 'json']);
@@ -68,6 +71,7 @@ export async function tryPower(bench: Bench, one: PowerCase): Promise<Outcome[]>
       const started = Date.now();
       disks.mount(clone.file, place.state);
       const wrong = await faultsAfter(place, clone, whole);
+      if (one.layers) wrong.push(...faultsOfLayers(place), ...(await faultsOfNext(place, { keeps: false })));
       wrong.push(...(await leftOnHost(new Set([...host, ...lookAtHost()]), place.folder)));
       disks.unmount(place.state);
       outcomes.push(outcomeOf(one, clone, wrong, started));
@@ -125,11 +129,11 @@ async function faultsAfter(place: Place, { reported }: Clone, { sums, run, allow
   ];
 }
 
-function outcomeOf({ type, round }: PowerCase, { reported, ms }: Clone, wrong: readonly string[], started: number): Outcome {
+function outcomeOf({ type, round, layers }: PowerCase, { reported, ms }: Clone, wrong: readonly string[], started: number): Outcome {
   return {
     part: 'power',
     title: `power ${type}, run ${round}, ${ms} ms after its start (${reported ? 'reported' : 'not reported'})`,
-    fault: `${type}, ${reported ? 'after' : 'before'} the end`,
+    fault: `${type}${layers ? ' with layers' : ''}, ${reported ? 'after' : 'before'} the end`,
     result: reported ? 'succeeded' : 'killed',
     wrong: worstFirst(wrong),
     hung: false,

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pipeline } from '../support/ec2.js';
+import { layerScenarios } from './layers.js';
 import { type Ended, lastEvent, type Place } from './place.js';
 import { serve } from './serve.js';
 
@@ -154,7 +155,9 @@ const destroy: Scenario = {
 };
 
 /** All uses of the program that faults are tried in, by name. */
-export const scenarios: ReadonlyMap<string, Scenario> = new Map([tiny, host, image, regions, undo, resume, destroy, serve].map((one) => [one.name, one]));
+export const scenarios: ReadonlyMap<string, Scenario> = new Map(
+  [tiny, host, image, regions, undo, resume, destroy, ...layerScenarios, serve].map((one) => [one.name, one]),
+);
 
 /** A scenario that must exist. */
 export function scenarioNamed(name: string): Scenario {

@@ -76,6 +76,8 @@ export function plainPath(path: string, folder: string): string {
     .replace(`${folder}/`, '')
     .replace(/\d{8}-\d{6}-([a-z_]+)-\w{4}/g, 'RUN')
     .replace(/\b(vol|snap|ami)-?[0-9a-f]{17}/g, '$1-ID')
+    .replace(/\b(layers|making)\/[0-9a-f]{64}/g, '$1/KEY')
+    .replace(/\btasks\/[0-9a-f]{32}/g, 'tasks/HASH')
     .replace(/\bloop\d+/g, 'loopN')
     .replace(/\.(json|lock|jsonl)\.\d+/g, '.$1.PID')
     .replace(/chrootfile-\d+-\d+/g, 'chrootfile-PID-TIME');

@@ -1,6 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { isLayer } from './layers.js';
 import type { Place } from './place.js';
 import { plainPath } from './shim.js';
 
@@ -48,11 +49,13 @@ export function pathsOf({ folder, state }: Place): string[] {
   return existsSync(state) ? readdirSync(state, { recursive: true, encoding: 'utf8' }).map((path) => plainPath(join(state, path), folder)) : [];
 }
 
-/** The images, snapshots and volumes there are. */
+/** The images, snapshots and volumes there are, without the snapshots of layers. */
 export function held({ state }: Place): Held {
   return regionsOf(state).flatMap((region) =>
     ['images', 'snapshots', 'volumes'].flatMap((kind) =>
-      jsonIn(join(state, 'local', region, kind)).map((name) => `${region}/${kind}/${name.replace('.json', '')}`),
+      jsonIn(join(state, 'local', region, kind))
+        .filter((name) => !isLayer(textOf(join(state, 'local', region, kind, name))))
+        .map((name) => `${region}/${kind}/${name.replace('.json', '')}`),
     ),
   );
 }
@@ -133,7 +136,9 @@ function faultsOfDisks({ state }: Place, marker: string | undefined): string[] {
       ...snapshots.flatMap((name) => {
         const disk = at('disks', name.replace('.json', '.img'));
         if (!existsSync(disk)) return [`snapshot without a disk: ${region}`];
-        return isJson(textOf(at('snapshots', name))) ? faultsOfDisk(disk, (JSON.parse(textOf(at('snapshots', name))) as { size?: number }).size, marker) : [];
+        const text = textOf(at('snapshots', name));
+        // A layer may have been made before the marker was written.
+        return isJson(text) ? faultsOfDisk(disk, (JSON.parse(text) as { size?: number }).size, isLayer(text) ? undefined : marker) : [];
       }),
     ];
   });
