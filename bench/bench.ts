@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { base } from './base.js';
 import { delayed, instant } from './ec2.js';
 import type { Figure, Row } from './measure.js';
+import { rebuild } from './rebuild.js';
 import { screen } from './screen.js';
 import { start } from './start.js';
 import { web } from './web.js';
@@ -13,13 +14,13 @@ import { web } from './web.js';
 /**
  * Times chrootfile, its peers and bare commands in turn in one run, so that ratios stay valid when the speed of the
  * machine changes.
- *   npm run bench                    everything: about forty minutes
- *   npm run bench -- start instant   some groups: start, screen, instant, delayed, base, web
+ *   npm run bench                    everything: about an hour
+ *   npm run bench -- start instant   some groups: start, screen, instant, delayed, base, web, rebuild
  *   npm run bench -- --rounds 3      fewer rounds than the usual seven
  *   npm run bench -- --json          for programs
  *   npm run bench -- --write         write docs/bench.md
  */
-const groups: Readonly<Record<string, (folder: string, rounds: number) => Row[] | Promise<Row[]>>> = { start, screen, instant, delayed, base, web };
+const groups: Readonly<Record<string, (folder: string, rounds: number) => Row[] | Promise<Row[]>>> = { start, screen, instant, delayed, base, web, rebuild };
 const { values: options, positionals: wanted } = parseArgs({
   allowPositionals: true,
   options: { json: { type: 'boolean', default: false }, write: { type: 'boolean', default: false }, rounds: { type: 'string', default: '7' } },

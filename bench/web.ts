@@ -80,7 +80,7 @@ function byScript(source: string, work: string): Map<string, number> {
 
 function byRecipe(folder: string, env: NodeJS.ProcessEnv): Map<string, number> {
   const started = performance.now();
-  const events = execFileSync(program, ['run', join(recipes, 'web.yml'), '-i', 'source=warm', '--format', 'json'], {
+  const events = execFileSync(program, ['run', join(recipes, 'web.yml'), '-i', 'source=warm', '--no-cache', '--format', 'json'], {
     encoding: 'utf8',
     env,
     cwd: folder,
