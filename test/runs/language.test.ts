@@ -128,7 +128,7 @@ ${more}outputs: {sum: "{{ build.sum }}"}
       };
       assert.equal(await said(), ['ran: never run before', 6]);
       assert.equal(await said(), ['up_to_date: nothing changed since run R', 6]);
-      assert.equal(await said(text(), '--force'), ['ran: --force', 6]);
+      assert.equal(await said(text(), '--force'), ['ran: forced', 6]);
       mkdirSync(join(folder, 'src/drafts'));
       writeFileSync(join(folder, 'src/drafts/x.txt'), '');
       assert.equal(await said(), ['up_to_date: nothing changed since run R', 6]);

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { inFolder } from '../support/folder.js';
@@ -276,7 +276,7 @@ tasks:
     ));
 
   test('is lines and no colour on a terminal that cannot be drawn on; colours as NO_COLOR and FORCE_COLOR say', () =>
-    inFolder({ 'r.yml': recipe, go: '' }, async (folder) => {
+    inFolder({ 'r.yml': recipe }, async (folder) => {
       const colour = '\u001b[32m✔';
       for (const [env, isDrawn, isColoured] of [
         [{ NO_COLOR: '' }, true, true],
@@ -285,7 +285,10 @@ tasks:
         [{ NO_COLOR: '', TERM: 'dumb' }, false, false],
         [{ NO_COLOR: '', CI: 'true' }, false, true],
       ] as const) {
+        rmSync(join(folder, 'go'), { force: true });
         const screen = new Screen('chrootfile run r.yml', folder, { env });
+        await screen.shows(isDrawn ? /Ctrl-C cancels\n/ : /working\n/);
+        writeFileSync(join(folder, 'go'), '');
         assert.is(await screen.ended, 0);
         assert.equal([screen.written.includes('\u001b[J'), screen.written.includes(colour)], [isDrawn, isColoured], JSON.stringify(env));
       }
