@@ -4,7 +4,7 @@ import { deleteSnapshots, layerTag } from '../aws/layer_snapshots.js';
 import { stateTag } from '../aws/ownership_tags.js';
 import type { Cloud } from '../dsl/recipe/types.js';
 import { type LayerRecord, LayerRecords } from '../runtime/layers/layer_records.js';
-import { layersInUse } from '../runtime/layers/making.js';
+import { layersInUse, whileNoneStarts } from '../runtime/layers/making.js';
 import { commandToType } from '../runtime/runs/command_to_type.js';
 import { openLocalEc2 } from './embedded_ec2.js';
 import { shortKey } from './find_layer.js';
@@ -26,21 +26,21 @@ export async function deleteLayers(layers: readonly LayerRecord[], state: string
   const done: Deletion = { deleted: [], in_use: [], failed: [] };
   for (const layer of layers) {
     const { key, region } = layer;
-    const run = layersInUse(state).get(key);
-    if (run !== undefined) {
-      done.in_use.push({ key, run });
-      reportInUse(key, run);
-      continue;
-    }
-    const { left, error } = await deleteSnapshotsOf(layer, records.unshared(Object.values(layer.snapshots), key), ec2In);
-    if (error === undefined) {
+    await whileNoneStarts(state, 'layers', async () => {
+      const run = layersInUse(state).get(key);
+      if (run !== undefined) {
+        done.in_use.push({ key, run });
+        return reportInUse(key, run);
+      }
+      const { left, error } = await deleteSnapshotsOf(layer, records.unshared(Object.values(layer.snapshots), key), ec2In);
+      if (error !== undefined) {
+        done.failed.push({ key, region, snapshots: left, error });
+        return reportFailed(layer, left, error, state);
+      }
       // Only now: without its record, nobody would find the snapshots that are left.
       records.remove(key);
       done.deleted.push(layer);
-    } else {
-      done.failed.push({ key, region, snapshots: left, error });
-      reportFailed(layer, left, error, state);
-    }
+    });
   }
   return done;
 }
@@ -94,21 +94,26 @@ const never = new AbortController().signal;
 
 /** Deletes snapshots of layers without a record in the embedded EC2: nothing will ever use them. @returns whether none is left. */
 export async function deleteOrphans(state: string): Promise<boolean> {
-  const known = new Set(new LayerRecords(state).listAll().flatMap(({ snapshots }) => Object.values(snapshots)));
   const local = await openLocalEc2(state);
+  const found = local.regions.flatMap((region) =>
+    local
+      .storeOf(region)
+      .list('snapshots')
+      .map((snapshot) => ({ region, ...snapshot })),
+  );
+  // Read after the snapshots: a layer that is made meanwhile has its record then.
+  const known = new Set(new LayerRecords(state).listAll().flatMap(({ snapshots }) => Object.values(snapshots)));
   const ec2In = clientsFor(state);
   let isDone = true;
-  for (const region of local.regions) {
-    for (const { id, tags } of local.storeOf(region).list('snapshots')) {
-      // A snapshot that is still `building` belongs to a run.
-      const valueOf = (tag: string) => tags.find(({ Key }) => Key === tag)?.Value;
-      if (valueOf(layerTag) === undefined || valueOf(stateTag) === 'building' || known.has(id)) continue;
-      try {
-        await deleteSnapshots(await ec2In({ provider: 'local' }, region), [id], new Date(0).toISOString(), never);
-      } catch (error) {
-        isDone = false;
-        printError(`error: ${id}, a snapshot of a layer without a record, cannot be deleted: ${(error as Error).message}`);
-      }
+  for (const { id, region, tags } of found) {
+    // A snapshot that is still `building` belongs to a run.
+    const valueOf = (tag: string) => tags.find(({ Key }) => Key === tag)?.Value;
+    if (valueOf(layerTag) === undefined || valueOf(stateTag) === 'building' || known.has(id)) continue;
+    try {
+      await deleteSnapshots(await ec2In({ provider: 'local' }, region), [id], new Date(0).toISOString(), never);
+    } catch (error) {
+      isDone = false;
+      printError(`error: ${id}, a snapshot of a layer without a record, cannot be deleted: ${(error as Error).message}`);
     }
   }
   return isDone;

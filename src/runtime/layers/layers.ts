@@ -173,6 +173,8 @@ export class Layers {
       const missing = work < 0 ? [] : keys.slice(work).map(({ key }) => key);
       const awaited = await making.announce(missing, restored?.key, (maker) => this.mayWait(first, maker));
       if (awaited === undefined) {
+        // It was deleted before this chain announced that it uses it.
+        if (restored !== undefined && this.records.read(restored.key) === undefined) continue;
         if (restored !== undefined) this.records.touch(restored.key);
         const last = { tasks: tasks.length, snapshots: restored?.snapshots ?? {} };
         const open: OpenChain = { chain, keys, restored, tasks, making, cost: this.costOf(restored), since: 0, last, isBroken: false };

@@ -51,7 +51,7 @@ export class Making {
    */
   announce(keys: readonly string[], using: string | undefined, mayWaitFor: (maker: Maker) => boolean): Promise<Awaited | undefined> {
     makeFolder(this.folder);
-    return withLock(join(this.state, 'locks', 'layers-making'), this.run, () => {
+    return whileNoneStarts(this.state, this.run, () => {
       for (const maker of makersIn(this.folder, this.file)) {
         const key = [...keys].reverse().find((each) => maker.keys.includes(each));
         if (key !== undefined && mayWaitFor(maker)) return { maker, key };
@@ -100,6 +100,11 @@ export class Making {
 const lookAgainMs = 50;
 const makerEnding = '.maker';
 const wantedEnding = '.wanted';
+
+/** Runs an action while no chain on this host chooses its layer. */
+export function whileNoneStarts<T>(state: string, purpose: string, action: () => T | Promise<T>): Promise<T> {
+  return withLock(join(state, 'locks', 'layers-making'), purpose, action);
+}
 
 /** The layers that runs are starting from: their keys, each with the id of a run. */
 export function layersInUse(state: string): ReadonlyMap<string, string> {
