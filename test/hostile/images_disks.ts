@@ -19,7 +19,7 @@ export const diskCases: readonly Case[] = [
     ['a folder', { make: 'rm bin/sh; mkdir bin/sh', ends: /\/bin\/sh/ }],
   ]),
   ...of('files', [
-    ['set-uid and set-gid programs', { make: 'cp bin/busybox bin/su; chmod 6755 bin/su', ends: 'well' }],
+    ['set-uid and set-gid programs', { make: 'cp --remove-destination bin/busybox bin/su; chmod 6755 bin/su', ends: 'well' }],
     ['immutable files', { make: 'echo x > opt/fixed; $TOOLS flag opt/fixed i; $TOOLS flag var i', ends: 'well' }],
     ['names with a newline, latin-1, and -rf', { make: `touch -- -rf "$(printf 'a\\nb')" "$(printf 'caf\\351')" '$(id)' '; id'`, ends: 'well' }],
     ['extended attributes', { make: '$TOOLS xattr etc/passwd user.note "x"; $TOOLS xattr bin/busybox trusted.note y', ends: 'well' }],
