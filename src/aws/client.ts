@@ -16,6 +16,8 @@ export interface Ec2 {
   readonly once: EC2Client;
   /** Whether describe calls show a new resource immediately, which EC2 does not. */
   readonly consistent: boolean;
+  /** Whether it is an embedded EC2 without added delays: what it takes is the work itself. */
+  readonly isInstant: boolean;
   readonly metrics: ApiMetrics;
   /** The same account in another region; this client for its own region or undefined. */
   in(region: string | undefined): Ec2;
@@ -33,6 +35,7 @@ export interface LocalHandler {
   readonly handler: RequestHandler;
   readonly region: string;
   readonly consistent: boolean;
+  readonly isInstant?: boolean;
 }
 
 /**
@@ -68,6 +71,7 @@ export async function openEc2(cloud: Cloud, local?: LocalHandler, served: () => 
       client: prepared(new sdk.EC2Client(config)),
       once: prepared(new sdk.EC2Client({ ...config, maxAttempts: 1 })),
       consistent: local?.consistent ?? false,
+      isInstant: local?.isInstant ?? false,
       metrics,
       in: (other = name) => regions.get(other) ?? open(other),
     };

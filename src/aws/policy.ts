@@ -13,7 +13,7 @@ export const ec2Policy = {
    * later after this share of the time so far, or of the remaining time.
    */
   pollSteadyMs: 500,
-  /** The first look at the embedded EC2, which is in this process; the next ones after twice the time, until they are at the usual intervals. */
+  /** The first look at an embedded EC2 without added delays, which is in this process; the next ones after twice the time, until they are at the usual intervals. */
   pollEmbeddedMs: 50,
   pollOfWaited: 0.3,
   pollOfRest: 0.75,

@@ -70,7 +70,7 @@ async function watch<T>({ ec2, what, call, look, answered, done, gone = false, l
     }
     if (waited > limitMs) throw new Error(`timed out after ${Math.round(waited / 1000)} s waiting for ${what}${last}`);
     const usual = pauseAfter(waited, seen === undefined ? undefined : fraction?.(seen));
-    const next = ec2.cloud.provider === 'local' ? Math.min(usual, Math.max(waited, ec2Policy.pollEmbeddedMs)) : usual;
+    const next = ec2.isInstant ? Math.min(usual, Math.max(waited, ec2Policy.pollEmbeddedMs)) : usual;
     await pause(Math.min(next, limitMs), signal);
   }
 }

@@ -50,5 +50,5 @@ async function open(cloud: Cloud, state: string, warn: (message: string) => void
   if (cloud.provider !== 'local') return openEc2(cloud, undefined, () => servedAt(cloud.endpoint, state));
   const region = cloud.region ?? localRegion;
   const { requestHandler, injection } = await openLocalEc2(state, region, { warn });
-  return openEc2(cloud, { handler: requestHandler as never, region, consistent: injection.consistent });
+  return openEc2(cloud, { handler: requestHandler as never, region, consistent: injection.consistent, isInstant: injection.isInstant });
 }

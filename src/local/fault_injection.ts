@@ -103,6 +103,11 @@ export class FaultInjection {
     return this.latency.visible === 0 && !this.rules.some(({ fault }) => fault === 'not-found');
   }
 
+  /** Whether nothing takes longer than the work itself. */
+  get isInstant(): boolean {
+    return Object.values(this.latency).every((ms) => ms === 0);
+  }
+
   /** The fault of this request, if any. Counts the request. */
   faultOf(action: string, region: string): FaultRule['fault'] | undefined {
     let found: FaultRule['fault'] | undefined;

@@ -32,7 +32,7 @@ suite('a damaged store', (test) => {
         assert.equal(readdirSync(dirname(file)), [`${basename(file)}.broken`]);
         const again = await run(['run', 'base.yml'], { folder });
         assert.is(again.code, 0, again.stdout + again.stderr);
-        assert.is((await run(['local', 'reset', '--yes'], { folder })).stdout, 'deleted 1 image, 2 snapshots, 0 volumes\n');
+        assert.is((await run(['local', 'reset', '--yes'], { folder })).stdout, 'deleted 1 image, 2 snapshots, 0 layers, 0 volumes\n');
       }));
   }
 

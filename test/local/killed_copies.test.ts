@@ -134,7 +134,7 @@ tasks:
       writeFileSync(join(folder, 'r.yml'), recipe);
       const started = start(['run', 'r.yml', '--format', 'json'], { folder });
       // What it says once it has been answered, and waits.
-      await started.saw('"text":"snapshot ');
+      await started.saw('"text":"snapshot"');
       started.child.kill('SIGKILL');
       await started.ended;
       const [record] = recordsOf(folder, 'local-1', 'snapshots');
