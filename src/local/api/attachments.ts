@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { aliasesTo, aliasOf, isAliasTaken, linkAlias } from '../device_links.js';
 import { launched, machine, rootSizeGiB } from '../instance_identity.js';
 import { attachDisk, detachDisk, deviceOf, isBusy, linkDevice } from '../loop_devices.js';
@@ -142,7 +143,7 @@ export async function detachServed(here: Here): Promise<{ volume: string; device
     const disk = here.store.diskOf(volume.id);
     const device = deviceOf(disk);
     if (device === undefined || aliasesTo(device).length === 0) continue;
-    if (!isBusy(device)) {
+    if (await isSoonFree(device)) {
       const detaching: Volume = { ...volume, attachment: { device: '', since: volume.created, ...volume.attachment, detaching: true } };
       const asked = here.store.exclusive(() => here.store.put('volumes', detaching));
       await asked.then(() => settled(detaching, here, true)).catch(() => {});
@@ -151,6 +152,18 @@ export async function detachServed(here: Here): Promise<{ volume: string; device
   }
   return left;
 }
+
+/** Whether a device is not in use, or only for a moment: udev and others look at a device that somebody has closed. */
+async function isSoonFree(device: string): Promise<boolean> {
+  for (let waited = 0; isBusy(device); waited += lookAgainMs) {
+    if (waited >= busyMs) return false;
+    await sleep(lookAgainMs);
+  }
+  return true;
+}
+
+const lookAgainMs = 50;
+const busyMs = 1_000;
 
 /** The attachment, if it is complete. */
 function completed({ attachment }: Volume): Attachment | undefined {
