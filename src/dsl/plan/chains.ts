@@ -133,5 +133,9 @@ function partOf(linked: LinkedTask): Part {
   if (action.interactive) return end('it is interactive');
   if (action.undo?.when === 'always' && action.reopen === undefined) return end('it is a resource without "reopen"');
   if ([...action.outputs.values()].some(({ secret }) => secret)) return end('it has a secret output');
+  // A later run would not know what to hide.
+  const { script } = action;
+  const text = script.type === 'template' ? script.template.text : script.type === 'literal' ? String(script.value) : '';
+  if (text.includes('::add-mask::')) return end('it masks values');
   return { type: 'content' };
 }
