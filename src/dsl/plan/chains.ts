@@ -22,7 +22,7 @@ export function chainsOf(order: readonly LinkedTask[]): Chain[] {
     const later: LinkedTask[] = [];
     let end: Chain['end'];
     for (const task of order) {
-      if (!volumes.has(task.id) && ![...volumes].some((volume) => task.uses.has(volume))) continue;
+      if (!isOn(volumes, task)) continue;
       const part = partOf(task);
       if (part.type === 'handle') continue;
       if (part.type === 'end') end ??= { task: task.id, reason: part.reason };
@@ -39,15 +39,14 @@ export function deciders(chain: Chain, all: Iterable<LinkedTask>): LinkedTask[] 
   const volumes = volumesOf(chain);
   const found = new Map<string, LinkedTask>();
   const byId = new Map([...all].map((task) => [task.id, task]));
-  const isOf = (task: LinkedTask) => volumes.has(task.id) || [...volumes].some((volume) => task.uses.has(volume));
   for (const task of byId.values()) {
-    if (!isOf(task) || (task.lifetime === 'step' && !chain.members.includes(task))) continue;
+    if (!isOn(volumes, task) || (task.lifetime === 'step' && !chain.members.includes(task))) continue;
     const referred = valuesOf(task).flatMap((value) => tasksIn(value, task.module).map(({ id }) => id));
     // Files that it reads may be made by a task that it only needs.
     const needed = readsFiles(task) ? task.links.map(({ to }) => to) : [];
     for (const id of [...referred, ...needed]) {
       const other = byId.get(id);
-      if (other !== undefined && !isHandle(other) && !isOf(other)) found.set(id, other);
+      if (other !== undefined && !isHandle(other) && !isOn(volumes, other)) found.set(id, other);
     }
   }
   return [...found.values()];
@@ -75,7 +74,7 @@ export function inTurn<Node extends { readonly id: string; readonly task: Linked
   let last: Node | undefined;
   let between: Node[] = [];
   for (const node of nodes) {
-    if (!volumes.has(node.task.id) && ![...volumes].some((volume) => node.task.uses.has(volume))) continue;
+    if (!isOn(volumes, node.task)) continue;
     if (last !== undefined) found.push([node, last]);
     if (members.has(node.id)) {
       for (const other of between) found.push([node, other]);
@@ -85,7 +84,13 @@ export function inTurn<Node extends { readonly id: string; readonly task: Linked
   return found;
 }
 
-function volumesOf({ members }: Chain): ReadonlySet<string> {
+/** Whether a task makes one of some volumes, or uses one. */
+export function isOn(volumes: ReadonlySet<string>, { id, uses }: LinkedTask): boolean {
+  return volumes.has(id) || [...volumes].some((volume) => uses.has(volume));
+}
+
+/** The volumes of a chain. */
+export function volumesOf({ members }: Pick<Chain, 'members'>): ReadonlySet<string> {
   return new Set(members.filter(makesDisk).map(({ id }) => id));
 }
 

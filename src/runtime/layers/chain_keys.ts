@@ -1,4 +1,4 @@
-import { type Chain, makesDisk } from '../../dsl/plan/chains.js';
+import { type Chain, isOn, volumesOf } from '../../dsl/plan/chains.js';
 import type { Cloud } from '../../dsl/recipe/types.js';
 import type { LinkedTask } from '../../dsl/resolve/link.js';
 import { type Ingredient, type IngredientSources, ingredientsOf, keyOf, Unkeyable } from './ingredients.js';
@@ -28,8 +28,8 @@ export function chainKeys(
 ): ChainKeys {
   const known = new Map<string, string>();
   const handles = new Map<string, string>();
-  const volumes = members.filter(makesDisk).map(({ id }) => id);
-  const isOnVolume = ({ uses }: LinkedTask) => volumes.some((volume) => uses.has(volume));
+  const volumes = volumesOf({ members });
+  const isOnVolume = (task: LinkedTask) => isOn(volumes, task);
   const keys: TaskKey[] = [];
   let before = JSON.stringify([layerFormat, provider, region ?? null, endpoint ?? null]);
   for (const task of members) {

@@ -1,6 +1,5 @@
 import { deleteSnapshots } from '../../aws/layer_snapshots.js';
-import type { Chain } from '../../dsl/plan/chains.js';
-import { makesDisk, readsFiles } from '../../dsl/plan/chains.js';
+import { type Chain, makesDisk, readsFiles } from '../../dsl/plan/chains.js';
 import type { LinkedTask } from '../../dsl/resolve/link.js';
 import { NotWritableError } from '../../linux/quiet_disk.js';
 import type { NodeOutcome } from '../engine/events.js';
@@ -82,12 +81,12 @@ export class Layers {
    * @returns the key of the layer.
    * @throws Error when a file system could not be made writable again.
    */
-  async ended(task: LinkedTask, { outcome, outputs, seconds }: Ended): Promise<string | undefined> {
+  async ended(task: LinkedTask, how: Ended): Promise<string | undefined> {
     const chain = this.chains.get(task.id);
     const open = chain && this.opened.get(chain);
     if (open === undefined || open.isBroken) return undefined;
     try {
-      return await this.noteEnd(task, open, { outcome, outputs, seconds });
+      return await this.noteEnd(task, open, how);
     } catch (error) {
       if (error instanceof NotWritableError) throw error;
       this.execution.emit({ type: 'warning', message: `no more layers of "${open.chain.members[0]?.id}": ${(error as Error).message}` });
@@ -144,11 +143,7 @@ export class Layers {
       if (signal.aborted) throw error;
       const [first] = chain.members as [LinkedTask];
       this.execution.emit({ type: 'warning', message: `no layers of "${first.id}": ${(error as Error).message}` });
-      const making = new Making(this.execution.folder.state, this.execution.folder.id, first.id);
-      const none = { keys: [], restored: undefined, tasks: [], cost: 0, since: 0, last: { tasks: 0, snapshots: {} } };
-      const open: OpenChain = { chain, making, ...none, isBroken: true };
-      this.opened.set(chain, open);
-      return open;
+      return this.openOnly(chain, undefined);
     }
   }
 
@@ -156,8 +151,9 @@ export class Layers {
   private async find(chain: Chain, signal: AbortSignal): Promise<OpenChain> {
     const { folder, emit, plan, forced, host } = this.execution;
     const [first] = chain.members as [LinkedTask];
-    const making = new Making(folder.state, folder.id, first.id);
-    if (this.execution.done.size > 0) return this.resumed(chain, making);
+    // What its volumes were made from is known, and it makes no more layers.
+    if (this.execution.done.size > 0) return this.openOnly(chain, this.execution.restored[first.id]);
+    const making = this.makingOf(chain);
     const keys = await this.keysOf(chain);
     for (;;) {
       const { layer: restored } = await restorable(chain, keys, {
@@ -188,13 +184,17 @@ export class Layers {
     }
   }
 
-  /** A chain of a resumed run: its volumes may be from a layer, and it makes no more layers. */
-  private resumed(chain: Chain, making: Making): OpenChain {
-    const restored = this.execution.restored[chain.members[0]?.id ?? ''];
-    const tasks = [...(restored?.tasks ?? [])];
-    const open: OpenChain = { chain, making, keys: [], restored, tasks, cost: 0, since: 0, last: { tasks: 0, snapshots: {} }, isBroken: true };
+  /** A chain that makes no layers. Its volumes may be from one. */
+  private openOnly(chain: Chain, restored: Layer | undefined): OpenChain {
+    const none = { keys: [], cost: 0, since: 0, last: { tasks: 0, snapshots: {} }, isBroken: true };
+    const open: OpenChain = { chain, making: this.makingOf(chain), restored, tasks: [...(restored?.tasks ?? [])], ...none };
     this.opened.set(chain, open);
     return open;
+  }
+
+  private makingOf({ members }: Chain): Making {
+    const { state, id } = this.execution.folder;
+    return new Making(state, id, members[0]?.id ?? '');
   }
 
   /** The layers from which volumes were made, by the first task of their chains. */
@@ -252,12 +252,12 @@ export class Layers {
 
   /** Outputs with secrets are not recorded, nor are paths of this run, which another run does not have. */
   private cannotBeKept({ task: { action } }: LinkedTask, outputs: Outputs): boolean {
+    const { plan, facts, folder, redactor } = this.execution;
     const text = JSON.stringify(outputs);
-    if (JSON.stringify(this.execution.redactor.redactValue(outputs)) !== text) return true;
-    const { plan, facts, folder } = this.execution;
-    const handles = [...plan.tasks.values()].filter(({ lifetime }) => lifetime === 'resource').flatMap(({ id }) => pathsIn(facts.outputsOf(id)));
+    if (JSON.stringify(redactor.redactValue(outputs)) !== text) return true;
     // The outputs of `reopen` are new in every run.
     if (action.type !== 'run' || action.reopen !== undefined) return false;
+    const handles = [...plan.tasks.values()].filter(({ lifetime }) => lifetime === 'resource').flatMap(({ id }) => pathsIn(facts.outputsOf(id)));
     return [folder.path, ...handles].some((path) => text.includes(path));
   }
 
@@ -272,7 +272,7 @@ export class Layers {
     if (this.execution.journal.head.cloud.provider !== 'local') return false;
     if (open.making.isWanted(key)) return true;
     // Later layers need what is on a volume that is released before them.
-    if (volumesOf(open).some(({ end }) => end === open.tasks.length && end < open.chain.members.length)) return true;
+    if (madeVolumes(open).some(({ end }) => end === open.tasks.length && end < open.chain.members.length)) return true;
     return open.since * 1000 > open.cost;
   }
 
@@ -280,7 +280,7 @@ export class Layers {
     const { execution, notes, records } = this;
     const { facts, folder, host } = execution;
     const count = open.tasks.length;
-    const volumes = volumesOf(open);
+    const volumes = madeVolumes(open);
     // A volume that no task from the last layer on uses is as it was then, and may be released already.
     const isUsed = ({ end }: ChainVolume) => end > open.last.tasks;
     const used = volumes
@@ -331,7 +331,7 @@ interface ChainVolume {
   readonly end: number;
 }
 
-function volumesOf({ chain: { members }, tasks }: OpenChain): ChainVolume[] {
+function madeVolumes({ chain: { members }, tasks }: OpenChain): ChainVolume[] {
   return members.slice(0, tasks.length).flatMap((task, i) => {
     if (!makesDisk(task)) return [];
     return { task, key: tasks[i]?.key ?? '', end: members.findLastIndex((each) => each === task || each.uses.has(task.id)) + 1 };
