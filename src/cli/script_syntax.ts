@@ -4,7 +4,7 @@ import type { Module } from '../dsl/recipe/module.js';
 import { shellFor, shellName } from '../dsl/recipe/script_shell.js';
 import type { Task } from '../dsl/recipe/types.js';
 import type { Span } from '../dsl/syntax/source.js';
-import type { Value } from '../dsl/syntax/values.js';
+import { type Value, writtenText } from '../dsl/syntax/values.js';
 
 /** A script of a recipe, as written. */
 interface WrittenScript {
@@ -68,7 +68,7 @@ function opensText(value: Value): boolean {
 
 /** The text of a script as the shell will read it; undefined if that depends on the run. */
 function readableText(value: Value): string | undefined {
-  const text = value.type === 'template' ? value.template.text : value.type === 'literal' ? String(value.value ?? '') : '';
+  const text = writtenText(value);
   // An alias or an option of the shell changes what follows in the script.
   if (/\b(alias|extglob)\b/.test(text)) return undefined;
   if (value.type !== 'template') return text;

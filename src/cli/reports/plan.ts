@@ -1,5 +1,6 @@
 import type { Plan, PlanNode } from '../../dsl/plan/plan.js';
 import type { KnownBefore } from '../../dsl/resolve/matrix.js';
+import { writtenText } from '../../dsl/syntax/values.js';
 import type { Verdict } from '../../runtime/layers/why.js';
 import { kinds } from '../../tasks/index.js';
 import { reducedLinks } from '../reduced_links.js';
@@ -98,7 +99,5 @@ function undoOf(node: PlanNode): string {
   const { action } = node.task.task;
   if (action.type === 'kind') return action.kind.undoes ?? 'nothing';
   if (action.type !== 'run' || action.undo === undefined) return 'nothing';
-  const { script } = action.undo;
-  const text = script.type === 'template' ? script.template.text : script.type === 'literal' ? String(script.value) : '';
-  return text.trim().split('\n')[0] ?? '';
+  return writtenText(action.undo.script).trim().split('\n')[0] ?? '';
 }

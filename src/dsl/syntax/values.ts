@@ -76,6 +76,11 @@ export function referencesIn(value: Value): PlacedReference[] {
   }
 }
 
+/** A script or another text as it is written, templates included. */
+export function writtenText(value: Value): string {
+  return value.type === 'template' ? value.template.text : value.type === 'literal' ? String(value.value ?? '') : '';
+}
+
 /** The reference in a value that consists of one reference. */
 export function onlyReferenceIn(value: Value): Reference | undefined {
   if (value.type !== 'template') return undefined;
