@@ -403,7 +403,7 @@ suite('modes', (test) => {
       const root = makeRoot(folder);
       const more = `  a: {in: sys, run: "umask; mkdir /made; stat -c %a /etc/resolv.conf"}
   up: {uses: chroot.upload, in: sys, with: {from: files, to: /srv/deep/www}}
-  host: {needs: [sys], run: umask}
+  host: {needs: [sys, a], run: umask}
 `;
       execFileSync('chmod', ['-R', 'u=rwX,go=rX', join(folder, 'files')]);
       writeFileSync(join(folder, 'r.yml'), `version: 1\nname: r\n${chrootOf(root)}${more}`);
