@@ -271,7 +271,7 @@ tasks:
         await new Promise((done) => setTimeout(done, 400));
         screen.type('\u0003');
         await screen.shows(/\n! interrupted by SIGINT: no longer waiting\n/);
-        assert.is(await screen.ended, 5);
+        assert.is(await screen.ended, 5, screen.text);
       },
     ));
 
