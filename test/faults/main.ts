@@ -61,7 +61,7 @@ function show({ title, wrong, again }: Outcome): void {
   if (wrong.length === 0) return;
   const shown = wrong.slice(0, 5).map((line) => line.slice(0, 400));
   const more = wrong.length > shown.length ? [`and ${wrong.length - shown.length} more`] : [];
-  console.log(`${title}: ${[...shown, ...more].join('\n  ')}\n  ${again}`);
+  console.log(`FAILED ${title}: ${[...shown, ...more].join('\n  ')}\n  ${again}`);
 }
 
 try {
