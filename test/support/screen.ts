@@ -15,7 +15,7 @@ export class Screen {
 
   constructor(command: string, folder: string, { columns = 80, rows = 24, env = {} }: { columns?: number; rows?: number; env?: Record<string, string> } = {}) {
     this.emulator = new xterm.Terminal({ cols: columns, rows, scrollback: 10_000, allowProposedApi: true });
-    this.child = spawn('script', ['--quiet', '--return', '--flush', '--command', `tty > tty; stty cols ${columns} rows ${rows}; ${command}`, '/dev/null'], {
+    this.child = spawn('script', ['--quiet', '--return', '--flush', '--command', `tty > tty; stty cols ${columns} rows ${rows}; exec ${command}`, '/dev/null'], {
       cwd: folder,
       env: {
         ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !['CI', 'GITHUB_ACTIONS', 'FORCE_COLOR'].includes(name))),
