@@ -1,0 +1,43 @@
+import { type Chain, makesDisk } from '../../dsl/plan/chains.js';
+import type { LinkedTask } from '../../dsl/resolve/link.js';
+import type { TaskKey } from './chain_keys.js';
+import type { Layer, LayerTask } from './layer_records.js';
+import type { Making } from './making.js';
+
+/** A chain in this run. */
+export interface OpenChain {
+  readonly chain: Chain;
+  /** Of its first tasks: what each is made from, and the key of the content after it. */
+  readonly keys: readonly TaskKey[];
+  /** The layer from which its volumes are made. */
+  readonly restored: Layer | undefined;
+  /** The tasks that ended in this run, and those of the layer. */
+  readonly tasks: LayerTask[];
+  readonly making: Making;
+  /** How long a layer takes to make here, in milliseconds. */
+  cost: number;
+  /** Seconds of work since the last layer. */
+  since: number;
+  /** The last layer: how many tasks it has, and its snapshots. */
+  last: { readonly tasks: number; readonly snapshots: Layer['snapshots'] };
+  /** Why the last layer could not be made. */
+  warned?: string;
+  /** Whether what is on the volumes is not what the keys say: a task failed, or one ran whose content has no key. */
+  isBroken: boolean;
+}
+
+/** A volume of a chain that was made already. */
+export interface ChainVolume {
+  readonly task: LinkedTask;
+  readonly key: string;
+  /** How many members of the chain come up to the last one that uses it. */
+  readonly end: number;
+}
+
+/** The volumes that were made so far. */
+export function madeVolumes({ chain: { members }, tasks }: OpenChain): ChainVolume[] {
+  return members.slice(0, tasks.length).flatMap((task, i) => {
+    if (!makesDisk(task)) return [];
+    return { task, key: tasks[i]?.key ?? '', end: members.findLastIndex((each) => each === task || each.uses.has(task.id)) + 1 };
+  });
+}
