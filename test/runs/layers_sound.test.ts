@@ -61,6 +61,35 @@ suite('a layer is used only if a clean build would give the same:', (test) => {
       assert.is((await succeeding(folder, text)).log('show').trim(), 'version 2');
     }));
 
+  test('a script that leaves files in the folder of the run, which a later task reads, is not kept', () =>
+    withPool({}, async (folder) => {
+      const left = `  left: {cache: {layer: true}, env: {ROOT: "{{ root.path }}"}, run: 'echo note > "{{ run.dir }}/note"; echo left >> "$ROOT/log"'}\n`;
+      const text = recipe(`${task('one')}${left}${show('left')}  read: {needs: [show], run: 'cat "{{ run.dir }}/note"'}\n`);
+      for (const ran of [['one', 'left'], ['left']]) {
+        const result = await succeeding(folder, text);
+        assert.equal(ranOf(result, ['one', 'left']), ran);
+        assert.equal([result.log('show'), result.log('read')], ['one\nleft\n', 'note\n']);
+      }
+    }));
+
+  test('a mount that a task only needs counts', () =>
+    withPool({}, async (folder) => {
+      const text = `inputs: {sub: {type: boolean, required: true}}\n${recipe(`  make: {env: {ROOT: "{{ root.path }}"}, run: 'mkdir "$ROOT/sub"'}
+  sub: {uses: mount, if: "{{ inputs.sub }}", needs: [make], with: {device: "{{ rootfs.device }}", path: "{{ root.path }}/sub"}}
+  put: {needs: [sub], cache: {layer: true}, env: {ROOT: "{{ root.path }}"}, run: 'echo put > "$ROOT/sub/log"'}
+  list: {needs: [put], cache: false, env: {ROOT: "{{ root.path }}"}, run: 'cd "$ROOT"; for at in log sub/log; do [ ! -e $at ] || echo $at; done'}
+`)}`;
+      for (const [sub, ran, at] of [
+        [true, ['put'], 'log\n'],
+        [true, [], 'log\n'],
+        [false, ['put'], 'sub/log\n'],
+        [false, [], 'sub/log\n'],
+      ] as const) {
+        const result = await succeeding(folder, text, ['-i', `sub=${sub}`]);
+        assert.equal([ranOf(result, ['put']), result.log('list')], [ran, at], String(sub));
+      }
+    }));
+
   test('a script whose output is a path of the run is not kept', () =>
     withPool({}, async (folder) => {
       const text = recipe(`  where: {cache: {layer: true}, env: {ROOT: "{{ root.path }}"}, run: 'echo "at=$ROOT" >> "$CHROOTFILE_OUTPUT"', outputs: {at: }}\n`);

@@ -37,15 +37,6 @@ ${mounted('old')}${mounted('new')}  fill: {run: "echo old > {{ m-old.path }}/fil
       assert.is(second.log('look'), 'old\nmore\n');
     }));
 
-  test('the folder of the run is like the path of a mount: it does not count', () =>
-    inFolder({}, async (folder) => {
-      const recipe = `tasks:
-${mounted('new')}  fill: {cache: {layer: true}, env: {AT: "{{ run.dir }}/at"}, run: "mkdir $AT; echo filled > {{ m-new.path }}/file"}
-`;
-      assert.is((await runRecipe(folder, recipe, ['--cache'])).code, 0);
-      assert.equal(cachedIn(await runRecipe(folder, recipe, ['--cache'])), ['f-new', 'fill']);
-    }));
-
   test('no layer is made after a volume and a skipped task, which leave nothing', () =>
     inFolder({}, async (folder) => {
       const recipe = `tasks:

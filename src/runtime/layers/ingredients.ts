@@ -66,6 +66,8 @@ export function ingredientsOf(task: LinkedTask, sources: IngredientSources): Ing
 class Collector {
   readonly ingredients: Ingredient[] = [];
   private readonly open = new Set<Value>();
+  /** Whether the files in the folder of the run do not matter: only scripts leave some there, or read them. */
+  private ignoresRunFiles = true;
 
   constructor(
     private readonly sources: IngredientSources,
@@ -73,8 +75,9 @@ class Collector {
     private readonly isHandle: boolean,
   ) {}
 
-  task({ task, module, in: chroot }: LinkedTask): void {
+  task({ task, module, in: chroot, uses }: LinkedTask): void {
     const { action, freshness } = task;
+    this.ignoresRunFiles = this.isHandle || action.type !== 'run' || action.reopen !== undefined;
     if (task.if !== undefined) this.value('if', task.if, module);
     if (chroot !== undefined) this.made('chroot', chroot, this.handle(chroot));
     if (action.type === 'kind') {
@@ -95,6 +98,7 @@ class Collector {
     }
     for (const value of [...(freshness?.generates ?? []), ...(freshness?.status ?? [])]) this.value('status', value, module);
     this.patterns(freshness?.sources ?? [], module);
+    this.needed(uses);
   }
 
   private add(name: string, value: unknown, isShown = false, hashedValue = value): void {
@@ -107,6 +111,19 @@ class Collector {
   /** Something that is as a task makes it. */
   private made(name: string, madeBy: string, value: unknown): void {
     this.ingredients.push({ name, hash: hashed(value, this.sources.hashKey), madeBy });
+  }
+
+  /** A resource on the volume may decide what a task leaves, even if the task only needs it: such as a mount in another one. */
+  private needed(uses: ReadonlySet<string>): void {
+    const { tasks, keys } = this.sources;
+    const named = new Set(this.ingredients.map(({ madeBy = '' }) => madeBy));
+    // How a resource is made includes what it uses.
+    for (const id of named) if (tasks.get(id)?.lifetime === 'resource') for (const each of tasks.get(id)?.uses ?? []) named.add(each);
+    for (const id of uses) {
+      const other = tasks.get(id);
+      if (other === undefined || named.has(id) || keys.has(id) || !isHandle(other) || !this.sources.isOnVolume(other)) continue;
+      this.made(`resource ${id}`, id, this.handle(id));
+    }
   }
 
   /** A value as written, then the values of what it refers to. */
@@ -145,8 +162,9 @@ class Collector {
 
   private runFact({ fact }: Extract<Binding, { type: 'run' }>): void {
     if (fact === 'arguments') return this.add('run.arguments', this.sources.facts.run.arguments);
-    // A folder for mount points and files of one run. Like the paths of mounts, it is no part of what a task leaves.
-    if (fact === 'dir') return this.add('run.dir', { fact });
+    // Like the path of a mount, the folder of the run is no part of what a task leaves on a volume.
+    if (fact === 'dir' && this.ignoresRunFiles) return this.add('run.dir', { fact });
+    if (fact === 'dir') throw new Unkeyable('it reads run.dir, whose files are in no layer');
     if (!this.isHandle) throw new Unkeyable(`it reads run.${fact}, which differs in every run`);
   }
 

@@ -8,7 +8,7 @@ import { readJson } from '../../linux/read_json.js';
 import type { Ingredient } from './ingredients.js';
 
 /** The format of records and of keys. A change of what layers hold or how keys are made makes all older layers useless. */
-export const layerFormat = 1;
+export const layerFormat = 2;
 
 /** What a layer has of one task. */
 export interface LayerTask {
