@@ -33,7 +33,7 @@ export async function cacheVerdicts(plan: Plan, loaded: LoadedRecipe, state: str
   const verdicts: Verdict[] = [];
   for (const chain of plan.chains) {
     const keys = chainKeys(chain, { ...cloud, region }, sources, (task) => records.lastRun(path, task)?.ingredients ?? []);
-    const found = await restorable(chain, keys.keys, { records, recipe, forced: new Set(), opener });
+    const found = await restorable(chain, keys.keys, { records, recipe, opener });
     verdicts.push(...verdictsOn(chain, keys, found, { records, recipe: path }));
   }
   return verdicts;

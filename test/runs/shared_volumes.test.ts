@@ -73,4 +73,25 @@ tasks: {all: {needs: [one.fill, two.fill]}}
       assert.is(waits(await runRecipe(folder, recipe, ['--cache', '-i', 'more=true'])), 1);
     });
   });
+
+  test('a beginning that two volumes share runs once, also if it is forced', () => {
+    const library = `version: 1
+inputs: {text: {type: string, required: true}}
+tasks:
+  volume: {uses: ec2.volume, with: {size: 1}}
+  disk: {uses: ec2.attachment, with: {volume: "{{ volume.id }}"}}
+  shared: {run: "echo shared > {{ disk.device }}"}
+  own: {needs: [shared], run: "echo {{ inputs.text }} > {{ disk.device }}"}
+`;
+    return inFolder({ 'library.yml': library }, async (folder) => {
+      const recipe = `includes: {one: {recipe: library.yml, with: {text: one}}, two: {recipe: library.yml, with: {text: two}}}
+tasks: {all: {needs: [one.own, two.own]}}
+`;
+      const cached = async (...args: string[]) => cachedIn(await runRecipe(folder, recipe, ['--cache', ...args]));
+      for (const args of [[], ['--force'], ['--refresh', 'one.shared', '--refresh', 'two.shared']]) {
+        const found = (await cached(...args)).filter((task) => task?.endsWith('.shared'));
+        assert.is(found.length, 1, args.join(' '));
+      }
+    });
+  });
 });

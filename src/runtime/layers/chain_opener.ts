@@ -13,6 +13,7 @@ import type { RunKeys } from './run_keys.js';
 export class ChainOpener {
   private readonly opening = new Map<Chain, Promise<OpenChain>>();
   private readonly opened = new Map<Chain, OpenChain>();
+  private readonly started = Date.now();
 
   constructor(
     private readonly execution: Execution,
@@ -58,6 +59,7 @@ export class ChainOpener {
         records: this.records,
         recipe: plan.module.recipe,
         forced,
+        since: this.started,
         opener: host,
         onGone: (key) => this.records.remove(key),
       });

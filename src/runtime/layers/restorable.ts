@@ -3,7 +3,7 @@ import { snapshotStates } from '../../aws/layer_snapshots.js';
 import type { Chain } from '../../dsl/plan/chains.js';
 import type { Recipe } from '../../dsl/recipe/types.js';
 import type { TaskKey } from './chain_keys.js';
-import type { Layer, LayerRecords } from './layer_records.js';
+import type { Layer, LayerRecords, LayerTask } from './layer_records.js';
 
 /** Which layer a run may start from, and why not from a later one. */
 export interface Found {
@@ -14,7 +14,8 @@ export interface Found {
 
 /**
  * The layer with the longest beginning of a chain that a run may start from.
- * @param forced tasks that run in any case. @param onGone called for a layer whose snapshots do not exist any more.
+ * @param forced tasks that run in any case, unless they ran since `since`, a time in milliseconds.
+ * @param onGone called for a layer whose snapshots do not exist any more.
  */
 export async function restorable(
   { members }: Chain,
@@ -22,16 +23,25 @@ export async function restorable(
   {
     records,
     recipe,
-    forced,
     opener,
+    forced = new Set(),
+    since = 0,
     onGone = () => {},
-  }: { records: LayerRecords; recipe: Recipe; forced: ReadonlySet<string>; opener: Ec2Opener; onGone?: (key: string) => void },
+  }: {
+    records: LayerRecords;
+    recipe: Recipe;
+    opener: Ec2Opener;
+    forced?: ReadonlySet<string>;
+    since?: number;
+    onGone?: (key: string) => void;
+  },
 ): Promise<Found> {
-  const first = members.findIndex(({ id }) => forced.has(id));
-  let passed = first >= 0 && first < keys.length ? `"${members[first]?.id}" is forced` : undefined;
-  for (let last = (first < 0 ? keys.length : Math.min(first, keys.length)) - 1; last >= 0; last -= 1) {
+  let passed: string | undefined;
+  for (let last = keys.length - 1; last >= 0; last -= 1) {
     const layer = records.read(keys[last]?.key ?? '');
     if (layer === undefined || layer.tasks.length !== last + 1) continue;
+    // Another volume of this run may have run them meanwhile.
+    if (layer.tasks.some((task, i) => forced.has(members[i]?.id ?? '') && begunAt(task) < since)) continue;
     const old = tooOld(layer, members, recipe);
     if (old !== undefined) {
       passed ??= old;
@@ -45,6 +55,10 @@ export async function restorable(
     if (!isComing) onGone(layer.key);
   }
   return { layer: undefined, passed };
+}
+
+function begunAt({ ended, seconds }: LayerTask): number {
+  return Date.parse(ended) - seconds * 1000;
 }
 
 /** Why a layer is too old: one of its tasks ran too long ago. */
