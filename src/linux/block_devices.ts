@@ -47,6 +47,16 @@ export async function partitionOf(device: string, number: number, signal: AbortS
   });
 }
 
+/** The device of a partition by its number, or the disk itself for 0. */
+export async function deviceOn(disk: string, partition: number, signal: AbortSignal): Promise<string> {
+  return partition === 0 ? disk : await partitionOf(disk, partition, signal);
+}
+
+/** The number of the partition of a disk that a device is; 0 for the disk itself. */
+export function partitionNumber(disk: string, device: string): number {
+  return [...partitionsOf(disk)].find(([, node]) => node === device)?.[0] ?? 0;
+}
+
 /** The type of the file system on a device, as named by blkid; empty when there is none. */
 export async function fileSystemOn(device: string, shell: Shell, signal: AbortSignal): Promise<string> {
   // 2: blkid recognizes nothing.

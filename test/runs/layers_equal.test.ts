@@ -101,6 +101,44 @@ outputs: {image_id: "{{ image.id }}"}
 `;
 const parts = ['system', 'fill', 'home', 'note'];
 
+/** An image with two partitions, of which /etc/fstab names one. */
+const twoPartitions = `tasks:
+  volume: {uses: ec2.volume, with: {size: 1}}
+  disk: {uses: ec2.attachment, with: {volume: "{{ volume.id }}"}}
+  parts: {uses: disk.partition, with: {device: "{{ disk.device }}", partitions: [{name: boot, size: 64MiB}, {name: root, size: 512MiB}]}}
+  bootfs: {uses: disk.filesystem, with: {device: "{{ parts.partitions.boot }}", type: ext4}}
+  rootfs: {uses: disk.filesystem, with: {device: "{{ parts.partitions.root }}", type: ext4}}
+  root: {uses: mount, with: {device: "{{ rootfs.device }}"}}
+  system:
+    run: |
+      mkdir {{ root.path }}/etc {{ root.path }}/boot
+      touch {{ root.path }}/etc/os-release
+      echo UUID={{ bootfs.uuid }} /boot ext4 noatime 0 2 > {{ root.path }}/etc/fstab
+  snapshot: {uses: ec2.snapshot, with: {volume: "{{ volume.id }}"}}
+  image: {uses: ec2.image, with: {name: two, snapshot: "{{ snapshot.id }}"}}
+`;
+
+/** After the volume is mounted, a task changes what the search for the root and the table would give. */
+const changedTable = `tasks:
+  source: {uses: ec2.source_image, with: {filters: {name: two}, owners: [self]}}
+  volume: {uses: ec2.volume, with: {snapshot_id: "{{ source.snapshot_id }}"}}
+  disk: {uses: ec2.attachment, with: {volume: "{{ volume.id }}"}}
+  found: {uses: disk.root, with: {device: "{{ disk.device }}"}}
+  root: {uses: mount, with: {device: "{{ found.device }}"}}
+  others: {uses: mount.fstab, with: {root: "{{ root.path }}", device: "{{ disk.device }}"}}
+  edit:
+    needs: [others]
+    cache: {layer: true}
+    run: |
+      sed -i s,/boot,/other, {{ root.path }}/etc/fstab
+      mkdir {{ root.path }}/boot/etc
+      touch {{ root.path }}/boot/etc/os-release
+  last: {needs: [edit, others], cache: {layer: true}, run: "echo last > {{ root.path }}/boot/last"}
+  snapshot: {uses: ec2.snapshot, with: {volume: "{{ volume.id }}"}}
+  image: {uses: ec2.image, with: {name: "next-{{ run.id }}", snapshot: "{{ snapshot.id }}"}}
+outputs: {image_id: "{{ image.id }}", partition: "{{ found.partition }}", mounts: "{{ others.mounts }}"}
+`;
+
 const checkers: Readonly<Record<string, readonly string[]>> = {
   ext4: ['e2fsck', '-fn'],
   xfs: ['xfs_repair', '-n', '-f'],
@@ -148,6 +186,25 @@ suite('an image that is built with layers', (test) => {
         const ran = await succeeding(folder, fromNothing, ['--cache', ...(from === undefined ? [] : ['--from', from])]);
         assert.equal(ranOf(ran, stages), from === undefined ? [] : stages.slice(stages.indexOf(from)), from);
         assert.equal(filesOf(ran), expected, `from ${from}`);
+      }
+    }));
+
+  test('is mounted as when its layer was made, whatever tasks wrote since', () =>
+    withPool({}, async (folder) => {
+      await succeeding(folder, twoPartitions);
+      const filesOf = (ran: RunResult) => [1, 65].map((start) => filesOn(diskOfImage(folder, ran), start * MiB));
+      const expected = filesOf(await succeeding(folder, changedTable, ['--no-cache']));
+      for (const [args, ran] of [
+        [[], ['edit', 'last']],
+        [['--from', 'last'], ['last']],
+        [['--from', 'last'], ['last']],
+        [[], []],
+      ] as const) {
+        const result = await succeeding(folder, changedTable, ['--cache', ...args]);
+        assert.equal([ranOf(result, ['edit', 'last']), result.warnings], [ran, []]);
+        assert.equal(filesOf(result), expected, args.join(' '));
+        const [mounted] = result.outputs['mounts'] as readonly Record<string, unknown>[];
+        assert.equal([result.outputs['partition'], mounted?.['target'], mounted?.['partition'], mounted?.['options']], [2, '/boot', 1, ['noatime']]);
       }
     }));
 

@@ -6,6 +6,8 @@ import { type Value, writtenText } from '../syntax/values.js';
 export interface Chain {
   /** The volumes themselves are members too. The first member is a volume. */
   readonly members: readonly LinkedTask[];
+  /** Tasks that look for something on the volumes, each with the number of members that come before it. */
+  readonly looks: readonly { readonly task: LinkedTask; readonly after: number }[];
   /** Why later tasks are not in the chain: they run in every run. */
   readonly end?: { readonly task: string; readonly reason: string } | undefined;
   /** Tasks after the end that leave content on the volumes. */
@@ -19,17 +21,19 @@ export interface Chain {
 export function chainsOf(order: readonly LinkedTask[]): Chain[] {
   const chains = groupsOf(order).map((volumes): Chain => {
     const members: LinkedTask[] = [];
+    const looks: Chain['looks'][number][] = [];
     const later: LinkedTask[] = [];
     let end: Chain['end'];
     for (const task of order) {
       if (!isOn(volumes, task)) continue;
       const part = partOf(task);
+      if (task.task.action.type === 'kind' && task.task.action.kind.looks) looks.push({ task, after: members.length });
       if (part.type === 'handle') continue;
       if (part.type === 'end') end ??= { task: task.id, reason: part.reason };
       if (end === undefined) members.push(task);
       else if (task.task.action.type === 'run' || part.type === 'content') later.push(task);
     }
-    return { members, later, end };
+    return { members, looks, later, end };
   });
   return chains.filter(({ members: [first] }) => first !== undefined && makesDisk(first));
 }

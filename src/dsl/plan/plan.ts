@@ -98,7 +98,7 @@ export function upTo(plan: Plan, task: string): Plan {
   for (const { id, type, task: resource } of plan.nodes) if (type === 'release' && kept.has(resource.id)) kept.add(id);
   const nodes = plan.nodes.filter(({ id }) => kept.has(id)).map((node) => ({ ...node, after: node.after.filter(({ from }) => kept.has(from)) }));
   const chains = plan.chains
-    .map((chain) => ({ ...chain, members: chain.members.filter(({ id }) => kept.has(id)) }))
+    .map((chain) => ({ ...chain, members: chain.members.filter(({ id }) => kept.has(id)), looks: chain.looks.filter(({ task: { id } }) => kept.has(id)) }))
     .filter(({ members }) => members.length > 0);
   return { ...plan, nodes, chains, goals: [task], tasks: new Map([...plan.tasks].filter(([id]) => kept.has(id))) };
 }

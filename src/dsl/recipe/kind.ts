@@ -38,6 +38,8 @@ export interface KindDeclaration {
   readonly content?: number;
   /** The parameters that decide its content; all of them if absent. */
   readonly contentOf?: readonly string[];
+  /** Whether it looks for something on a disk. A run that starts from a layer takes what it found when the layer was made. */
+  readonly looks?: true;
   /** Parameters that are paths on the host whose files it copies to a volume. */
   readonly copies?: readonly string[];
   /** Host programs it runs, by the Debian package that has them. */

@@ -68,7 +68,10 @@ export interface TaskKind<P extends ObjectSchema, O extends ObjectSchema, N> ext
   artifacts?(note: N): Artifact[];
   /** The commands that do the same as `undo` by hand, quoted for a shell, for whatever still exists. */
   byHand?(note: N, at: ByHand): string[];
-  /** For a resource with content: its outputs on a disk that has the content already. `recorded`: its outputs when it made the content. */
+  /**
+   * For a resource with content, or one that looks: its outputs on a disk from a layer. `recorded`: its outputs when the layer
+   * was made.
+   */
   reopen?(params: Described<P>, recorded: Described<O>, context: TaskContext): Promise<Described<O>>;
 }
 

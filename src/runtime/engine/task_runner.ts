@@ -175,9 +175,18 @@ export class TaskRunner {
 
   private async attempt(task: PreparedTask): Promise<Outputs> {
     if (task instanceof PreparedScript) return await this.runScript(task);
-    if (task instanceof PreparedKind) return (await task.kind.run(task.parameters(), this.contextOf(task))) as Outputs;
+    if (task instanceof PreparedKind) return await this.runKind(task);
     if (task.linked.task.action.type === 'unknown') throw new Error('internal error: a task with errors was planned');
     return {};
+  }
+
+  private async runKind(task: PreparedKind): Promise<Outputs> {
+    const { kind, linked } = task;
+    const context = this.contextOf(task);
+    const found = this.layers?.found(linked);
+    const outputs = found === undefined ? await kind.run(task.parameters(), context) : await kind.reopen?.(task.parameters(), found, context);
+    this.layers?.looked(linked, outputs as Outputs);
+    return outputs as Outputs;
   }
 
   /** What a kind uses while its task runs. */

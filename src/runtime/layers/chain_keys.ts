@@ -1,7 +1,7 @@
 import { type Chain, isOn, volumesOf } from '../../dsl/plan/chains.js';
 import type { Cloud } from '../../dsl/recipe/types.js';
 import type { LinkedTask } from '../../dsl/resolve/link.js';
-import { type Ingredient, type IngredientSources, ingredientsOf, keyOf, Unkeyable } from './ingredients.js';
+import { handleKey, type Ingredient, type IngredientSources, ingredientsOf, keyOf, Unkeyable } from './ingredients.js';
 import { layerFormat } from './layer_records.js';
 
 /** The key of the content of a chain's volumes after one of its tasks, and what the task is made from. */
@@ -13,6 +13,8 @@ export interface TaskKey {
 /** The keys of the first tasks of a chain, and why the next one has none. */
 export interface ChainKeys {
   readonly keys: readonly TaskKey[];
+  /** Of tasks that look for something, by id: the same key means that they look in the same way at the same content. */
+  readonly looks: ReadonlyMap<string, string>;
   readonly end?: { readonly task: string; readonly reason: string } | undefined;
 }
 
@@ -21,27 +23,35 @@ export interface ChainKeys {
  * @param recorded the ingredients of a task when it last ran, for values that cannot be known now.
  */
 export function chainKeys(
-  { members, end }: Chain,
+  { members, looks, end }: Chain,
   { provider, endpoint, region }: Pick<Cloud, 'provider' | 'endpoint' | 'region'>,
   sources: Omit<IngredientSources, 'keys' | 'recorded' | 'handles' | 'isOnVolume'>,
   recorded: (task: string) => readonly Ingredient[] = () => [],
 ): ChainKeys {
   const known = new Map<string, string>();
-  const handles = new Map<string, string>();
   const volumes = volumesOf({ members });
   const isOnVolume = (task: LinkedTask) => isOn(volumes, task);
+  const more = { ...sources, keys: known, handles: new Map<string, string>(), isOnVolume };
   const keys: TaskKey[] = [];
+  const found = new Map<string, string>();
   let before = JSON.stringify([layerFormat, provider, region ?? null, endpoint ?? null]);
+  const look = (done: number) => {
+    for (const { task } of looks.filter(({ after }) => after === done)) {
+      const made = handleKey(task, { ...more, recorded: [] });
+      if (made !== undefined) found.set(task.id, `${before} ${made}`);
+    }
+  };
   for (const task of members) {
     try {
-      const ingredients = ingredientsOf(task, { ...sources, keys: known, handles, isOnVolume, recorded: recorded(task.id) });
+      const ingredients = ingredientsOf(task, { ...more, recorded: recorded(task.id) });
       before = keyOf(before, ingredients, sources.hashKey);
       known.set(task.id, before);
       keys.push({ key: before, ingredients });
     } catch (error) {
       if (!(error instanceof Unkeyable)) throw error;
-      return { keys, end: { task: task.id, reason: error.message } };
+      return { keys, looks: found, end: { task: task.id, reason: error.message } };
     }
+    look(keys.length);
   }
-  return { keys, end };
+  return { keys, looks: found, end };
 }

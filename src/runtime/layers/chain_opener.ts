@@ -53,7 +53,7 @@ export class ChainOpener {
     // What its volumes were made from is known, and it makes no more layers.
     if (this.execution.done.size > 0) return this.openOnly(chain, this.execution.restored[first.id]);
     const making = this.makingOf(chain);
-    const keys = await this.keys.of(chain);
+    const { keys, looks } = await this.keys.of(chain);
     for (;;) {
       const { layer: restored } = await restorable(chain, keys, {
         records: this.records,
@@ -77,13 +77,14 @@ export class ChainOpener {
       if (restored !== undefined && this.records.read(restored.key) === undefined) continue;
       if (restored !== undefined) this.records.touch(restored.key);
       const last = { tasks: tasks.length, snapshots: restored?.snapshots ?? {} };
-      return this.add({ chain, keys, restored, tasks, making, cost: this.costOf(restored), since: 0, last, isBroken: false });
+      const found = { ...restored?.found };
+      return this.add({ chain, keys, looks, found, restored, tasks, making, cost: this.costOf(restored), since: 0, last, isBroken: false });
     }
   }
 
   /** A chain that makes no layers. Its volumes may be from one. */
   private openOnly(chain: Chain, restored: Layer | undefined): OpenChain {
-    const none = { keys: [], cost: 0, since: 0, last: { tasks: 0, snapshots: {} }, isBroken: true };
+    const none = { keys: [], looks: new Map(), found: {}, cost: 0, since: 0, last: { tasks: 0, snapshots: {} }, isBroken: true };
     return this.add({ chain, making: this.makingOf(chain), restored, tasks: [...(restored?.tasks ?? [])], ...none });
   }
 

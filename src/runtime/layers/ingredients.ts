@@ -63,6 +63,16 @@ export function ingredientsOf(task: LinkedTask, sources: IngredientSources): Ing
   return found.ingredients;
 }
 
+/** How a resource is made; undefined when that cannot be known now. */
+export function handleKey({ id }: LinkedTask, sources: IngredientSources): string | undefined {
+  try {
+    return new Collector(sources, true).handle(id).made;
+  } catch (error) {
+    if (error instanceof Unkeyable) return undefined;
+    throw error;
+  }
+}
+
 class Collector {
   readonly ingredients: Ingredient[] = [];
   private readonly open = new Set<Value>();
@@ -203,7 +213,7 @@ class Collector {
   }
 
   /** How a resource is made. */
-  private handle(id: string): { readonly made: string } {
+  handle(id: string): { readonly made: string } {
     const task = this.sources.tasks.get(id);
     const key = this.sources.keys.get(id);
     if (key !== undefined || task === undefined) return { made: key ?? id };

@@ -48,6 +48,7 @@ export class LayerMaker {
         region,
         snapshots,
         tasks: open.tasks,
+        found: open.found,
       });
       open.last = { tasks: open.tasks.length, snapshots };
     });

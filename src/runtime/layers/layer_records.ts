@@ -53,6 +53,8 @@ export interface Layer {
   readonly snapshots: Readonly<Record<string, string>>;
   /** Everything up to its last task. */
   readonly tasks: readonly LayerTask[];
+  /** What tasks found on the volumes that looked for something there: their outputs, by how they looked at which content. */
+  readonly found: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
 
 /** What records of all formats have: enough to list and delete a layer that this version cannot use. */

@@ -35,7 +35,7 @@ export class Layers {
     this.keys = new RunKeys(execution, this.records);
     this.opener = new ChainOpener(execution, this.records, this.keys);
     this.maker = new LayerMaker(execution, this.records, notes);
-    for (const chain of execution.plan.chains) for (const { id } of chain.members) this.chains.set(id, chain);
+    for (const chain of execution.plan.chains) for (const { id } of tasksOf(chain)) this.chains.set(id, chain);
   }
 
   /** What an earlier run left of a task on the volume, if this run starts from it; undefined when the task must run. */
@@ -51,6 +51,19 @@ export class Layers {
     const open = this.openOf(volume);
     const made = open?.restored?.tasks[open.chain.members.indexOf(volume)];
     return made && open?.restored?.snapshots[made.key];
+  }
+
+  /** What a task found when it looked at the same content, if this run starts from a layer that was made after it. */
+  found(task: LinkedTask): Outputs | undefined {
+    const open = this.openOf(task);
+    return open?.restored?.found[open.looks.get(task.id) ?? ''];
+  }
+
+  /** Notes what a task found that looked for something on a volume. */
+  looked(task: LinkedTask, outputs: Outputs): void {
+    const open = this.openOf(task);
+    const key = open?.looks.get(task.id);
+    if (open !== undefined && key !== undefined) open.found[key] = outputs;
   }
 
   /**
@@ -136,8 +149,12 @@ export class Layers {
   }
 }
 
+/** Those of which something is recorded. */
+function tasksOf({ members, looks }: Chain): LinkedTask[] {
+  return [...members, ...looks.map(({ task }) => task)];
+}
+
 function isKept(outcome: NodeOutcome): outcome is LayerTask['outcome'] {
-  // What is up to date may have left nothing on this volume.
   return outcome === 'succeeded' || outcome === 'skipped';
 }
 

@@ -1,6 +1,6 @@
 import { type Chain, makesDisk } from '../../dsl/plan/chains.js';
 import type { LinkedTask } from '../../dsl/resolve/link.js';
-import type { TaskKey } from './chain_keys.js';
+import type { ChainKeys } from './chain_keys.js';
 import type { Layer, LayerTask } from './layer_records.js';
 import type { Making } from './making.js';
 
@@ -8,7 +8,11 @@ import type { Making } from './making.js';
 export interface OpenChain {
   readonly chain: Chain;
   /** Of its first tasks: what each is made from, and the key of the content after it. */
-  readonly keys: readonly TaskKey[];
+  readonly keys: ChainKeys['keys'];
+  /** The keys of the tasks that look for something on its volumes. */
+  readonly looks: ChainKeys['looks'];
+  /** What they found, in this run and in those of the layer: their outputs, by key. */
+  readonly found: Record<string, Readonly<Record<string, unknown>>>;
   /** The layer from which its volumes are made. */
   readonly restored: Layer | undefined;
   /** The tasks that ended in this run, and those of the layer. */

@@ -1,6 +1,6 @@
 import type { Chain } from '../../dsl/plan/chains.js';
 import type { Execution } from '../engine/execution.js';
-import { chainKeys, type TaskKey } from './chain_keys.js';
+import { type ChainKeys, chainKeys, type TaskKey } from './chain_keys.js';
 import type { LayerRecords } from './layer_records.js';
 
 /** The keys of the chains of one run. */
@@ -13,7 +13,7 @@ export class RunKeys {
   ) {}
 
   /** The keys of a chain, as far as they can be known now. */
-  async of(chain: Chain): Promise<readonly TaskKey[]> {
+  async of(chain: Chain): Promise<ChainKeys> {
     const { region } = await this.execution.host.ec2();
     this.hashing = { region, hashKey: await this.records.hashKey() };
     return this.keysIn(chain, this.hashing);
@@ -22,12 +22,12 @@ export class RunKeys {
   /** Whether the files that a task read are those that its key was made from: they may have been edited since. */
   hasSameFiles(chain: Chain, place: number, { key }: TaskKey): boolean {
     const members = chain.members.slice(0, place + 1);
-    return this.hashing !== undefined && this.keysIn({ ...chain, members }, this.hashing).at(-1)?.key === key;
+    return this.hashing !== undefined && this.keysIn({ ...chain, members }, this.hashing).keys.at(-1)?.key === key;
   }
 
-  private keysIn(chain: Chain, { region, hashKey }: { region: string; hashKey: Buffer }): readonly TaskKey[] {
+  private keysIn(chain: Chain, { region, hashKey }: { region: string; hashKey: Buffer }): ChainKeys {
     const { plan, facts, journal } = this.execution;
     const sources = { tasks: plan.tasks, facts, hasEnded: (id: string) => facts.hasEnded(id), hashKey };
-    return chainKeys(chain, { ...journal.head.cloud, region }, sources).keys;
+    return chainKeys(chain, { ...journal.head.cloud, region }, sources);
   }
 }

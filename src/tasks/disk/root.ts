@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { diskOf, type ProbedFacts, partitionOf, partitionsOf, probeDevices, rootTypes } from '../../linux/block_devices.js';
+import { deviceOn, diskOf, type ProbedFacts, partitionNumber, partitionsOf, probeDevices, rootTypes } from '../../linux/block_devices.js';
 import type { Shell } from '../../linux/command.js';
 import { guardsFor } from '../../linux/mount_device.js';
 import { defineKind } from '../../runtime/engine/kind.js';
@@ -10,6 +10,7 @@ export const root = defineKind({
   docs: 'Takes the only file system in a partition whose GPT type is "root". Otherwise takes the only file system that contains `/etc/os-release` or `/usr/lib/os-release`; a /etc or /usr that is a link does not count. If the root file system is on LVM or in LUKS, open it with tasks of your own. The task is a resource because its output `device` is valid only while the disk is attached. Nothing is undone.',
   lifetime: 'resource',
   in: 'none',
+  looks: true,
   tools: { blkid: 'util-linux', unshare: 'util-linux', mount: 'mount' },
   params: {
     type: 'object',
@@ -23,9 +24,10 @@ export const root = defineKind({
   outputs: {
     type: 'object',
     additionalProperties: false,
-    required: ['device', 'type'],
+    required: ['device', 'partition', 'type'],
     properties: {
       device: { type: 'string', description: 'The root partition, or the disk if it has no partitions' },
+      partition: { type: 'integer', description: 'Number of the root partition; 0 is the whole disk' },
       type: { type: 'string', description: 'Type of the file system, e.g. `ext4`' },
     },
   },
@@ -33,30 +35,31 @@ export const root = defineKind({
   run: async ({ device, partition }, { shell, signal }) => {
     const disk = diskOf(device);
     if (partition !== undefined) {
-      const [named] = await probeDevices([partition === 0 ? disk : await partitionOf(disk, partition, signal)], shell, signal);
+      const [named] = await probeDevices([await deviceOn(disk, partition, signal)], shell, signal);
       if (named?.['USAGE'] !== 'filesystem')
         throw new Error(`${partition === 0 ? disk : `partition ${partition} of ${disk}`} holds ${named?.['TYPE'] ?? 'no file system'}`);
-      return factsOf(named);
+      return factsOf(disk, named);
     }
     const partitions = [...partitionsOf(disk).values()];
     const all = await probeDevices(partitions.length > 0 ? partitions : [disk], shell, signal);
     const found = all.filter((facts) => facts['USAGE'] === 'filesystem' && rootFileSystems.includes(facts['TYPE'] ?? ''));
     const [typed, ...others] = found.filter((facts) => Object.values(rootTypes).includes(facts['PART_ENTRY_TYPE'] ?? ''));
-    if (typed !== undefined && others.length === 0) return factsOf(typed);
+    if (typed !== undefined && others.length === 0) return factsOf(disk, typed);
     const systems = await withOsRelease(found, shell, signal);
     const [only, ...more] = systems;
-    if (only !== undefined && more.length === 0) return factsOf(only);
+    if (only !== undefined && more.length === 0) return factsOf(disk, only);
     const holds = all.map((facts) => `${basename(facts['DEVNAME'] ?? '')}: ${facts['TYPE'] ?? 'unknown content'}`).join(', ');
     const which = only === undefined ? 'no root file system' : `several root file systems, ${systems.map(({ DEVNAME }) => DEVNAME).join(' and ')},`;
     throw new Error(`${which} on ${disk} (${holds}): set "partition", or open and mount it with tasks of your own`);
   },
+  reopen: async ({ device }, { partition, type }, { signal }) => ({ device: await deviceOn(diskOf(device), partition, signal), partition, type }),
 });
 
 /** Types of file systems that can hold the root of a Linux system; vfat, for example, cannot. */
 const rootFileSystems = ['ext2', 'ext3', 'ext4', 'xfs', 'btrfs', 'f2fs'];
 
-function factsOf({ DEVNAME = '', TYPE = '' }: ProbedFacts): { device: string; type: string } {
-  return { device: DEVNAME, type: TYPE };
+function factsOf(disk: string, { DEVNAME = '', TYPE = '' }: ProbedFacts): { device: string; partition: number; type: string } {
+  return { device: DEVNAME, partition: partitionNumber(disk, DEVNAME), type: TYPE };
 }
 
 /**

@@ -1,12 +1,12 @@
 import { realpathSync } from 'node:fs';
-import { diskOf, partitionsOf, probeDevices } from '../../linux/block_devices.js';
+import { deviceOn, diskOf, partitionNumber, partitionsOf, probeDevices } from '../../linux/block_devices.js';
 import { CommandError } from '../../linux/command.js';
 import { entriesIn, type FstabEntry, optionsOf, partitionFor } from '../../linux/fstab.js';
 import { mountDevice } from '../../linux/mount_device.js';
 import { mountsUnder, unmountTree } from '../../linux/mounts.js';
 import { makeInside, readInside } from '../../linux/rooted_path.js';
 import { shellWord } from '../../linux/shell_quote.js';
-import { defineKind } from '../../runtime/engine/kind.js';
+import { defineKind, type TaskContext } from '../../runtime/engine/kind.js';
 
 interface Note {
   /** Mount points of the task, outer ones first, and how many mounts were at and below each before: those are not ours. */
@@ -23,6 +23,7 @@ export const fstab = defineKind({
   lifetime: 'resource',
   undoes: 'unmount them and everything below them',
   in: 'none',
+  looks: true,
   tools: { mount: 'mount', umount: 'mount', blkid: 'util-linux' },
   params: {
     type: 'object',
@@ -44,11 +45,14 @@ export const fstab = defineKind({
         items: {
           type: 'object',
           additionalProperties: false,
-          required: ['path', 'device', 'type'],
+          required: ['path', 'target', 'device', 'partition', 'type', 'options'],
           properties: {
             path: { type: 'string', description: 'Mount point on the host' },
+            target: { type: 'string', description: 'Mount point in the image' },
             device: { type: 'string', description: 'The mounted device' },
+            partition: { type: 'integer', description: 'Number of the partition; 0 is the whole disk' },
             type: { type: 'string', description: 'Type of the file system' },
+            options: { type: 'array', description: 'Mount options', items: { type: 'string' } },
           },
         },
       },
@@ -63,31 +67,32 @@ export const fstab = defineKind({
     const disk = diskOf(device);
     const nodes = [...partitionsOf(disk).values()];
     const partitions = await probeDevices(nodes.length > 0 ? nodes : [disk], shell, signal);
-    const note: { mounted: { path: string; before: number }[] } = { mounted: [] };
-    const noted = context.note(note);
-    const made: { path: string; device: string; type: string }[] = [];
+    const mountOne = mounterIn(root, disk, context);
+    const made: Mounted[] = [];
     const failed: string[] = [];
     for (const entry of entries) {
       try {
         const above = failed.find((target) => entry.target.startsWith(`${target}/`));
         if (above !== undefined) throw new Error(`${above} is not mounted`);
         const { DEVNAME: from = '', TYPE: type = '' } = partitionFor(entry, partitions);
-        const options = optionsOf(entry, type);
-        const path = makeInside(root, entry.target);
-        if (path === root) throw new Error('it would hide the root file system');
-        const there = mountsUnder(path).find((mount) => mount.path === path);
-        // A task of the recipe has mounted it.
-        if (there?.source === from) continue;
-        if (there !== undefined) throw new Error(`${there.source} is mounted there already`);
-        note.mounted.push({ path, before: mountsUnder(path).length });
-        noted.update(note satisfies Note);
-        await mountDevice({ device: from, path, type, options }, shell, signal);
-        made.push({ path, device: from, type });
+        const mounted = await mountOne({ target: entry.target, device: from, type, options: optionsOf(entry, type) });
+        if (mounted !== undefined) made.push(mounted);
       } catch (error) {
         signal.throwIfAborted();
         failed.push(entry.target);
         warn(`${entry.target} of the image was not mounted: ${reasonOf(error as Error)} (${entry.shown})`);
       }
+    }
+    return { mounts: made };
+  },
+  reopen: async ({ root: given, device }, { mounts }, context) => {
+    if (mounts.length === 0) return { mounts: [] };
+    const disk = diskOf(device);
+    const mountOne = mounterIn(realpathSync(given), disk, context);
+    const made: Mounted[] = [];
+    for (const { target, partition, type, options } of mounts) {
+      const mounted = await mountOne({ target, device: await deviceOn(disk, partition, context.signal), type, options });
+      if (mounted !== undefined) made.push(mounted);
     }
     return { mounts: made };
   },
@@ -100,6 +105,36 @@ export const fstab = defineKind({
       .filter(({ path, before }) => mountsUnder(path).length > before)
       .map(({ path }) => `umount -R -- ${shellWord(path)}`),
 });
+
+/** A file system to mount in an image. */
+interface Wanted {
+  readonly target: string;
+  readonly device: string;
+  readonly type: string;
+  readonly options: string[];
+}
+
+interface Mounted extends Wanted {
+  readonly path: string;
+  readonly partition: number;
+}
+
+/** Returns what mounts a file system of a disk in an image, noted before; it returns undefined if a task of the recipe has mounted it. */
+function mounterIn(root: string, disk: string, { note, shell, signal }: TaskContext): (wanted: Wanted) => Promise<Mounted | undefined> {
+  const mounted: { path: string; before: number }[] = [];
+  const noted = note({ mounted } satisfies Note);
+  return async (wanted) => {
+    const path = makeInside(root, wanted.target);
+    if (path === root) throw new Error('it would hide the root file system');
+    const there = mountsUnder(path).find((mount) => mount.path === path);
+    if (there?.source === wanted.device) return undefined;
+    if (there !== undefined) throw new Error(`${there.source} is mounted there already`);
+    mounted.push({ path, before: mountsUnder(path).length });
+    noted.update({ mounted } satisfies Note);
+    await mountDevice({ ...wanted, path }, shell, signal);
+    return { ...wanted, path, partition: partitionNumber(disk, wanted.device) };
+  };
+}
 
 /** The entries of the image's /etc/fstab; none, with a warning, if the file cannot be used. */
 async function entriesOf(root: string, warn: (message: string) => void): Promise<FstabEntry[]> {
