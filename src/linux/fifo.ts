@@ -22,8 +22,17 @@ export interface PipeOutput {
   end(): void;
 }
 
-/** Creates the receiver of a pipe's output. It passes lines to `onLines` and calls `learn` before it processes new output. */
-export type OutputMaker = (onLines: (lines: string[]) => void, learn?: () => void) => PipeOutput;
+/** What to do with the output of a pipe. */
+export interface OutputHandlers {
+  onLines(lines: string[]): void;
+  /** Called before new output is processed. */
+  learn?: (() => void) | undefined;
+  /** Called when the output registers a secret. */
+  onMask?: (() => void) | undefined;
+}
+
+/** Creates the receiver of a pipe's output. */
+export type OutputMaker = (handlers: OutputHandlers) => PipeOutput;
 
 /** Opens pipes as named pipes. Node gives children sockets, which cannot be opened by name: `echo x > /dev/stderr` in a script would fail with ENXIO. */
 export class PipeMaker {
@@ -36,12 +45,11 @@ export class PipeMaker {
     private readonly makeOutput: OutputMaker,
   ) {}
 
-  /** Opens a pipe; `onLines` and `learn` as in {@link OutputMaker}. */
-  async open(onLines: (lines: string[]) => void, learn?: () => void): Promise<Pipe> {
+  async open(handlers: OutputHandlers): Promise<Pipe> {
     const path = this.free.pop() ?? (await this.make());
     const [readEnd, writeEnd] = endsOf(path);
     const socket = new Socket({ fd: readEnd, readable: true, writable: false });
-    const output = this.makeOutput(onLines, learn);
+    const output = this.makeOutput(handlers);
     // Split large chunks: all lines of a chunk at once would make the garbage collector's memory grow.
     socket.on('data', (chunk: Buffer) => {
       for (let at = 0; at < chunk.length; at += hostPolicy.outputPart) output.write(chunk.subarray(at, at + hostPolicy.outputPart));

@@ -29,6 +29,8 @@ export interface Script {
   /** Whether it uses the terminal of this program. Its output is then not read. */
   readonly interactive?: boolean;
   readonly onLines: (lines: string[]) => void;
+  /** Called when its output registers a secret. */
+  readonly onMask?: (() => void) | undefined;
   /** Called with the content of `$CHROOTFILE_OUTPUT` before lines are processed that were printed after it was written. */
   readonly onOutput?: ((text: string) => void) | undefined;
 }
@@ -93,7 +95,7 @@ export async function runScript(script: Script, pipes: PipeMaker): Promise<Scrip
   const [, output, leftover] = files as [number, number, number];
   const { onOutput } = script;
   const learn = onOutput && whenChanged(output, () => onOutput(contentsOf(output)));
-  const pipe = await pipes.open(script.onLines, learn).catch((error: unknown) => {
+  const pipe = await pipes.open({ onLines: script.onLines, learn, onMask: script.onMask }).catch((error: unknown) => {
     for (const fd of files) closeSync(fd);
     throw error;
   });

@@ -42,7 +42,6 @@ const ends: readonly (readonly [task: string, reason: string | undefined])[] = [
   ['{in: jail, uses: chroot.download, with: {from: /etc/passwd, to: passwd}}', 'chroot.download runs in every run'],
   ['{in: jail, run: "true", undo: {run: "true", when: always}}', 'it is a resource without "reopen"'],
   ['{in: jail, run: "true", outputs: {value: {secret: true}}}', 'it has a secret output'],
-  ['{in: jail, run: "echo ::add-mask::$TOKEN"}', 'it masks values'],
 ];
 
 suite('chains', (test) => {

@@ -97,6 +97,25 @@ suite('a layer is used only if a clean build would give the same:', (test) => {
       assert.equal(ranOf(await succeeding(folder, text), ['where']), ['where']);
     }));
 
+  test('neither a task that masks a value nor one after it is kept: a later run would show the value', () =>
+    withPool({ 'program.sh': 'echo ::add-mask::hunter2-value\n' }, async (folder) => {
+      const tasks = ['one', 'telling', 'after'];
+      const telling = `  telling: {cache: {layer: true}, env: {ROOT: "{{ root.path }}"}, run: 'sh ${folder}/program.sh; echo telling >> "$ROOT/log"'}\n`;
+      const text = recipe(`${task('one')}${telling}${task('after')}${show('after')}  print: {needs: [show], run: "echo hunter2-value"}\n`);
+      for (const ran of [tasks, tasks.slice(1), tasks.slice(1)]) {
+        const result = await succeeding(folder, text);
+        assert.equal(ranOf(result, tasks), ran);
+        assert.equal([result.log('show'), result.log('print')], ['one\ntelling\nafter\n', '***\n']);
+      }
+      const why = await run(['why', join(folder, 'r.yml'), '--json'], { folder });
+      const { tasks: verdicts } = JSON.parse(why.stdout) as { tasks: { task: string; reason: string }[] };
+      const missing = 'no layer could be made after it:';
+      assert.equal(
+        verdicts.filter(({ task: name }) => tasks.includes(name)).map(({ reason }) => reason),
+        ['', `${missing} it printed ::add-mask::`, `${missing} what "telling" left is not kept`],
+      );
+    }));
+
   test('neither a task that was up to date nor one after it is kept', () =>
     withPool({}, async (folder) => {
       const work = (status: string) => recipe(`${task('work', `status: ["${status}"], `)}${task('last', 'needs: [work], ')}`);

@@ -55,7 +55,7 @@ suite('the output of tasks', (test) => {
       ['\r\n\r\r\nf\n\r', '\n\nf'],
     ] as const) {
       const lines: string[] = [];
-      const output = new TaskOutput(new Redactor(), (more) => lines.push(...more));
+      const output = new TaskOutput(new Redactor(), { onLines: (more) => lines.push(...more) });
       for (const byte of Buffer.from(text)) output.write(Buffer.of(byte));
       output.end();
       assert.is(lines.join('\n'), wanted);
@@ -169,13 +169,13 @@ suite('the pipe of a task', (test) => {
   test('is not left half open where it cannot be opened', () =>
     inFolder({}, async (folder) => {
       const pipes = new PipeMaker(join(folder, 'pipes'), hostShell, redactedOutput(new Redactor()));
-      const pipe = await pipes.open(() => {});
+      const pipe = await pipes.open({ onLines: () => {} });
       // A folder can be opened for reading only.
       for (const name of ['1', '2', '3']) {
         rmSync(join(folder, 'pipes', name));
         mkdirSync(join(folder, 'pipes', name));
       }
-      const error = await pipes.open(() => {}).catch((cause: Error) => cause);
+      const error = await pipes.open({ onLines: () => {} }).catch((cause: Error) => cause);
       assert.match(String(error), 'EISDIR');
       const open = readdirSync('/proc/self/fd').map((fd) => {
         try {

@@ -255,7 +255,7 @@ tasks:
 
   test('a script names so many characters of them at most; the next are not hidden, and it is said', () => {
     const lines: string[] = [];
-    const output = new TaskOutput(new Redactor(), (more) => lines.push(...more));
+    const output = new TaskOutput(new Redactor(), { onLines: (more) => lines.push(...more) });
     const long = Array.from({ length: 6 }, (_, i) => `${i}${'x-y'.repeat(19_999)}z`);
     output.write(Buffer.from([...long.map((value) => `::add-mask::${value}\n`), `${long[3]}\n${long[4]}\n`].join('')));
     output.end();

@@ -1,6 +1,6 @@
 import type { LinkedTask } from '../resolve/link.js';
 import { tasksIn } from '../resolve/names.js';
-import { type Value, writtenText } from '../syntax/values.js';
+import type { Value } from '../syntax/values.js';
 
 /** Volumes and the tasks that leave content on them, in the order in which they run. Volumes that share a task share a chain. */
 export interface Chain {
@@ -142,7 +142,5 @@ function partOf(linked: LinkedTask): Part {
   if (action.interactive) return end('it is interactive');
   if (action.undo?.when === 'always' && action.reopen === undefined) return end('it is a resource without "reopen"');
   if ([...action.outputs.values()].some(({ secret }) => secret)) return end('it has a secret output');
-  // A later run would not know what to hide.
-  if (writtenText(action.script).includes('::add-mask::')) return end('it masks values');
   return { type: 'content' };
 }

@@ -28,7 +28,7 @@ export async function checkCommand(task: PreparedTask, text: string, pipes: Pipe
   const { timeoutMs } = task.linked.task;
   const script = { ...task.place(), text, shell: ['/bin/sh', '-e'], keepsMounts: false, timeoutMs, signal };
   try {
-    await runScript({ ...script, onLines: (more) => lines.push(...more.slice(-hostPolicy.tailLines)) }, pipes);
+    await runScript({ ...script, onLines: (more) => lines.push(...more.slice(-hostPolicy.tailLines)), onMask: task.onMask }, pipes);
     return undefined;
   } catch (error) {
     if (!(error instanceof ScriptError) || signal.aborted) throw error;

@@ -14,6 +14,9 @@ import { baseEnvironment, definedOf } from './script_environment.js';
  * (inputs, facts of the run, outputs of earlier tasks) do not change while the task runs.
  */
 export class PreparedTask {
+  /** Whether its script or one of its checks registered a secret. */
+  hasMasked = false;
+
   constructor(
     readonly linked: LinkedTask,
     protected readonly facts: EvaluationContext,
@@ -22,6 +25,10 @@ export class PreparedTask {
   get id(): string {
     return this.linked.id;
   }
+
+  readonly onMask = () => {
+    this.hasMasked = true;
+  };
 
   /** Whether its `if` condition is true. */
   readonly condition = once((): boolean => {

@@ -92,7 +92,8 @@ export class TaskRunner {
     const started = performance.now();
     const ending = await this.endingOf(task);
     const { outcome, outputs = {} } = ending;
-    const layer = await layers?.ended(task.linked, { outcome, outputs, seconds: (performance.now() - started) / 1000 });
+    const { hasMasked } = task;
+    const layer = await layers?.ended(task.linked, { outcome, outputs, hasMasked, seconds: (performance.now() - started) / 1000 });
     return layer === undefined ? ending : { ...ending, layer };
   }
 
@@ -227,7 +228,7 @@ export class TaskRunner {
     const onOutput = holdsSecrets(action) ? (text: string) => facts.secret(secretsIn(text, action)) : undefined;
     if (action.interactive) emit({ type: 'terminal.lent', task: task.id });
     try {
-      const { output, left } = await runScript({ ...script, signal: this.cancelled, onLines, onOutput }, pipes);
+      const { output, left } = await runScript({ ...script, signal: this.cancelled, onLines, onOutput, onMask: task.onMask }, pipes);
       // The script may have printed nothing, or printed to a terminal.
       onOutput?.(output);
       this.reportLeft(task, left);

@@ -78,13 +78,13 @@ export class ChainOpener {
       if (restored !== undefined) this.records.touch(restored.key);
       const last = { tasks: tasks.length, snapshots: restored?.snapshots ?? {} };
       const found = { ...restored?.found };
-      return this.add({ chain, keys, looks, found, restored, tasks, making, cost: this.costOf(restored), since: 0, last, isBroken: false });
+      return this.add({ chain, keys, looks, found, restored, tasks, making, cost: this.costOf(restored), since: 0, last });
     }
   }
 
   /** A chain that makes no layers. Its volumes may be from one. */
   private openOnly(chain: Chain, restored: Layer | undefined): OpenChain {
-    const none = { keys: [], looks: new Map(), found: {}, cost: 0, since: 0, last: { tasks: 0, snapshots: {} }, isBroken: true };
+    const none = { keys: [], looks: new Map(), found: {}, cost: 0, since: 0, last: { tasks: 0, snapshots: {} }, broken: 'the run makes no layers' };
     return this.add({ chain, making: this.makingOf(chain), restored, tasks: [...(restored?.tasks ?? [])], ...none });
   }
 

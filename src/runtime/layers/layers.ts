@@ -16,6 +16,8 @@ type Outputs = Readonly<Record<string, unknown>>;
 interface Ended {
   readonly outcome: NodeOutcome;
   readonly outputs: Outputs;
+  /** Whether it registered a secret in its output. */
+  readonly hasMasked: boolean;
   readonly seconds: number;
 }
 
@@ -73,7 +75,7 @@ export class Layers {
    */
   async ended(task: LinkedTask, how: Ended): Promise<string | undefined> {
     const open = this.openOf(task);
-    if (open === undefined || open.isBroken) return undefined;
+    if (open === undefined) return undefined;
     try {
       return await this.noteEnd(task, open, how);
     } catch (error) {
@@ -83,39 +85,60 @@ export class Layers {
     }
   }
 
-  private async noteEnd(task: LinkedTask, open: OpenChain, { outcome, outputs, seconds }: Ended): Promise<string | undefined> {
-    const place = open.tasks.length;
-    const known = open.keys[place];
+  private async noteEnd(task: LinkedTask, open: OpenChain, how: Ended): Promise<string | undefined> {
+    const known = open.keys[open.chain.members.indexOf(task)];
     if (known === undefined) return undefined;
-    const isAsPlanned = open.chain.members[place] === task && (!readsFiles(task) || this.keys.hasSameFiles(open.chain, place, known));
-    if (!isAsPlanned || !isKept(outcome) || this.cannotBeKept(task, outputs)) return this.failed(task);
-    open.tasks.push({ task: task.id, ...known, outcome, outputs, ended: new Date().toISOString(), seconds });
+    const { outcome, outputs, seconds } = how;
+    const ended = { task: task.id, ...known, ended: new Date().toISOString(), seconds };
+    const missing = this.whyNotKept(task, open, how);
+    if (missing !== undefined || !isKept(outcome)) {
+      // Its outputs may contain a secret.
+      this.noteTask({ ...ended, outcome: 'succeeded', outputs: {}, missing });
+      open.broken ??= `what "${task.id}" left is not kept`;
+      return this.failed(task);
+    }
+    const done: LayerTask = { ...ended, outcome, outputs };
+    open.tasks.push(done);
     // A volume is made in every run, so a layer does not save its time.
     if (outcome === 'succeeded' && !makesDisk(task)) open.since += seconds;
-    this.noteTask(open);
-    const made = !makesDisk(task) && this.maker.isWorthIt(task, open, known.key) && (await this.make(task, open, known.key));
+    this.noteTask(done);
+    const made = !makesDisk(task) && this.maker.isWorthIt(task, open, known.key) && (await this.make(task, open, done));
     open.making.passed(known.key);
     return made ? known.key : undefined;
   }
 
+  /** Why neither a task nor one after it can be kept. */
+  private whyNotKept(task: LinkedTask, open: OpenChain, { outcome, outputs, hasMasked }: Ended): string | undefined {
+    const place = open.tasks.length;
+    const known = open.keys[place];
+    if (open.broken !== undefined) return open.broken;
+    if (open.chain.members[place] !== task || known === undefined) return 'the tasks ran in another order';
+    if (readsFiles(task) && !this.keys.hasSameFiles(open.chain, place, known)) return 'a file that it reads changed meanwhile';
+    // What is up to date may have left nothing on this volume.
+    if (!isKept(outcome)) return 'it was up to date';
+    // A later run would not know what to hide.
+    if (hasMasked) return 'it printed ::add-mask::';
+    return this.whyNotRecorded(task, outputs);
+  }
+
   /** @returns whether the layer was made. */
-  private async make(task: LinkedTask, open: OpenChain, key: string): Promise<boolean> {
-    const missing = await this.maker.make(task, open, key);
-    this.noteTask(open, { layer: missing === undefined, missing });
+  private async make(task: LinkedTask, open: OpenChain, done: LayerTask): Promise<boolean> {
+    const missing = await this.maker.make(task, open, done.key);
+    this.noteTask({ ...done, layer: missing === undefined, missing });
     return missing === undefined;
   }
 
   /** For `why`. */
-  private noteTask({ tasks }: OpenChain, more: Pick<LastRun, 'layer' | 'missing'> = {}): void {
+  private noteTask(done: LayerTask & Pick<LastRun, 'layer' | 'missing'>): void {
     const recipe = this.execution.plan.module.recipe.document.source.path;
-    this.records.writeTask({ recipe, run: this.execution.folder.id, ...more, ...(tasks.at(-1) as LayerTask) });
+    this.records.writeTask({ recipe, run: this.execution.folder.id, ...done });
   }
 
   /** Notes that a task failed: what it left is not known, and no more layers are made of its volumes. */
   failed(task: LinkedTask): undefined {
     const open = this.openOf(task);
     if (open === undefined) return;
-    open.isBroken = true;
+    open.broken ??= `"${task.id}" failed`;
     open.making.end();
   }
 
@@ -138,14 +161,14 @@ export class Layers {
   }
 
   /** Outputs with secrets are not recorded, nor are paths of this run, which another run does not have. */
-  private cannotBeKept({ task: { action } }: LinkedTask, outputs: Outputs): boolean {
+  private whyNotRecorded({ task: { action } }: LinkedTask, outputs: Outputs): string | undefined {
     const { plan, facts, folder, redactor } = this.execution;
     const text = JSON.stringify(outputs);
-    if (JSON.stringify(redactor.redactValue(outputs)) !== text) return true;
+    if (JSON.stringify(redactor.redactValue(outputs)) !== text) return 'an output contains a secret';
     // The outputs of `reopen` are new in every run.
-    if (action.type !== 'run' || action.reopen !== undefined) return false;
+    if (action.type !== 'run' || action.reopen !== undefined) return undefined;
     const handles = [...plan.tasks.values()].filter(({ lifetime }) => lifetime === 'resource').flatMap(({ id }) => pathsIn(facts.outputsOf(id)));
-    return [folder.path, ...handles].some((path) => text.includes(path));
+    return [folder.path, ...handles].some((path) => text.includes(path)) ? 'an output is a path of the run' : undefined;
   }
 }
 

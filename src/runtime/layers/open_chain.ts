@@ -26,8 +26,8 @@ export interface OpenChain {
   last: { readonly tasks: number; readonly snapshots: Layer['snapshots'] };
   /** Why the last layer could not be made. */
   warned?: string;
-  /** Whether what is on the volumes is not what the keys say: a task failed, or one ran whose content has no key. */
-  isBroken: boolean;
+  /** Why what is on the volumes is not what the keys say, e.g. a task failed. No more layers are made. */
+  broken?: string;
 }
 
 /** A volume of a chain that was made already. */

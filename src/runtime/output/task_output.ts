@@ -1,5 +1,5 @@
 import { StringDecoder } from 'node:string_decoder';
-import type { OutputMaker } from '../../linux/fifo.js';
+import type { OutputHandlers, OutputMaker } from '../../linux/fifo.js';
 import { plainText } from '../../linux/plain_text.js';
 import { policy } from '../engine/policy.js';
 import type { Redactor } from './redactor.js';
@@ -12,8 +12,8 @@ const tooManyMasks = `chrootfile: a script can mask at most ${policy.maxMasks} s
 /** Lets pipes produce lines that are safe to show. */
 export const redactedOutput =
   (redactor: Redactor): OutputMaker =>
-  (onLines, learn) =>
-    new TaskOutput(redactor, onLines, learn);
+  (handlers) =>
+    new TaskOutput(redactor, handlers);
 
 /**
  * Turns the output of a script into lines that are safe to show: without control characters and secrets, and with only
@@ -31,15 +31,14 @@ export class TaskOutput {
   private context = '';
   private masks = { count: 0, chars: 0, areTooMany: false };
 
-  /** @param learn called when output arrives, before it is processed: it may register secrets with the redactor. */
+  /** @param handlers its `learn` may register secrets with the redactor. */
   constructor(
     private readonly redactor: Redactor,
-    private readonly onLines: (lines: string[]) => void,
-    private readonly learn: () => void = () => {},
+    private readonly handlers: OutputHandlers,
   ) {}
 
   write(chunk: Buffer): void {
-    this.learn();
+    this.handlers.learn?.();
     const text = this.decoder.write(chunk);
     const end = text.lastIndexOf('\n') + 1;
     const lines = end > 0 ? shown(this.takeRest() + text.slice(0, end)) : '';
@@ -49,7 +48,7 @@ export class TaskOutput {
   }
 
   end(): void {
-    this.learn();
+    this.handlers.learn?.();
     const last = shown(this.takeRest() + this.decoder.end());
     this.show(last === '' ? '' : this.withoutMasks(`${last}\n`), true);
   }
@@ -88,7 +87,7 @@ export class TaskOutput {
       this.context = last === 0 ? '' : text.slice(text.lastIndexOf('\n', last - 2) + 1, last);
       lines.pop();
     }
-    if (lines.length > 0) this.onLines(lines);
+    if (lines.length > 0) this.handlers.onLines(lines);
   }
 
   /** Shows the beginning of a line that is too long, up to a possible beginning of a secret. */
@@ -101,7 +100,7 @@ export class TaskOutput {
     }
     this.show('', true);
     const at = this.redactor.cutBefore(rest, policy.longestLine);
-    this.onLines([this.redactor.redact(rest.slice(0, at))]);
+    this.handlers.onLines([this.redactor.redact(rest.slice(0, at))]);
     this.rest = rest.slice(at);
   }
 
@@ -112,6 +111,7 @@ export class TaskOutput {
       .split('\n')
       .flatMap((line) => {
         if (!line.trimStart().startsWith(maskCommand)) return [line];
+        this.handlers.onMask?.();
         const value = line.trim().slice(maskCommand.length).trim();
         const { count, chars, areTooMany } = this.masks;
         if (areTooMany) return [];
