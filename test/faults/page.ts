@@ -1,35 +1,57 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { repository } from '../support/program.js';
 import type { Outcome } from './cases.js';
 import type { Planned } from './plan.js';
 import { scenarios } from './scenarios.js';
 
-/** Writes the page of results. */
-export function writePage({ points }: Planned, outcomes: readonly Outcome[]): void {
+const file = join(repository, 'docs/reliability.md');
+
+/** Writes the page of results. Parts that this run left out keep their rows. */
+export function writePage(planned: Planned, outcomes: readonly Outcome[]): void {
+  writeFileSync(file, pageOf(planned, outcomes, readFileSync(file, 'utf8')));
+}
+
+/** The page of results. @param old the page before, for the parts that were left out. */
+export function pageOf({ points }: Pick<Planned, 'points'>, outcomes: readonly Outcome[], old: string): string {
   const of = (part: string) => outcomes.filter((outcome) => outcome.part === part);
+  const kept = (section: string, part: string, first = '') =>
+    of(part).length > 0 ? [] : rowsIn(old, section).filter(([name]) => first === '' || name === first);
   const text = [
     introduction(new Date().toISOString().slice(0, 10)),
     '## Faults at every call\n',
-    scenarioList(points),
+    scenarioList(points, old),
     table(
       ['use', 'fault', 'tried', 'succeeded', 'rolled back', 'left for undo', 'killed', 'left after `undo --all`', 'hung'],
-      [...scenarios.keys()].flatMap((name) => grouped(of(name)).map(([fault, these]) => [name, fault, ...counts(these)])),
+      [...scenarios.keys()].flatMap((name) => [
+        ...kept('Faults at every call', name, name),
+        ...grouped(of(name)).map(([fault, these]) => [name, fault, ...counts(these)]),
+      ]),
     ),
     '## Power cuts\n',
     powerText,
     table(
       ['file system, moment', 'tried', 'passed', 'failed'],
-      grouped(of('power')).map(([when, these]) => [when, these.length, these.filter(isFine).length, these.filter((one) => !isFine(one)).length]),
+      [
+        ...kept('Power cuts', 'power'),
+        ...grouped(of('power')).map(([when, these]) => [when, these.length, these.filter(isFine).length, these.filter((one) => !isFine(one)).length]),
+      ],
     ),
     '## Faults of EC2\n',
     ec2Text,
     table(
       ['faults', 'tried', 'succeeded', 'rolled back', 'left for undo', 'killed', 'wrong after `undo --all`', 'hung'],
-      grouped(of('ec2').map(withPairsTogether)).map(([fault, these]) => [fault, ...counts(these)]),
+      [...kept('Faults of EC2', 'ec2'), ...grouped(of('ec2').map(withPairsTogether)).map(([fault, these]) => [fault, ...counts(these)])],
     ),
   ];
-  writeFileSync(join(repository, 'docs/reliability.md'), `${text.join('\n').trimEnd()}\n`);
+  return `${text.join('\n').trimEnd()}\n`;
+}
+
+/** The rows of the table in a section of the page. */
+function rowsIn(page: string, section: string): string[][] {
+  const text = page.split('\n## ').find((each) => each.startsWith(section)) ?? '';
+  const rows = text.split('\n').filter((line) => line.startsWith('| '));
+  return rows.slice(2).map((row) => row.slice(2, -2).split(' | '));
 }
 
 const introduction = (date: string) => `# Reliability
@@ -86,11 +108,12 @@ const ec2Text = `Each fault is injected once into each EC2 action that the progr
 during undo, and while older images are replaced. Further runs have two random faults.
 `;
 
-function scenarioList(points: ReadonlyMap<string, number>): string {
-  return `${[...scenarios.values()]
-    .filter(({ name }) => points.has(name))
-    .map(({ name, summary }) => `- \`${name}\`: ${summary}; ${points.get(name)} points`)
-    .join('\n')}\n`;
+function scenarioList(points: ReadonlyMap<string, number>, old: string): string {
+  const lines = [...scenarios.values()].flatMap(({ name, summary }) => {
+    const known = points.get(name) ?? new RegExp(`^- \`${name}\`: .*; (\\d+) points$`, 'm').exec(old)?.[1];
+    return known === undefined ? [] : [`- \`${name}\`: ${summary}; ${known} points`];
+  });
+  return `${lines.join('\n')}\n`;
 }
 
 function grouped(outcomes: readonly Outcome[]): [string, Outcome[]][] {
