@@ -52,7 +52,7 @@ export async function succeeding(folder: string, text: string, args: readonly st
 }
 
 /** How each task ended, by name. */
-export function outcomesOf({ events }: RunResult): ReadonlyMap<string, string> {
+export function outcomesOf({ events }: Pick<RunResult, 'events'>): ReadonlyMap<string, string> {
   return new Map(events.filter(({ type }) => type === 'task.finished').map(({ task, outcome }) => [String(task), String(outcome)]));
 }
 
@@ -63,7 +63,7 @@ export function ranOf(ran: RunResult, tasks: readonly string[]): string[] {
 }
 
 /** The disk of an image. */
-export function diskOfImage(folder: string, { outputs }: RunResult): string {
+export function diskOfImage(folder: string, { outputs }: Pick<RunResult, 'outputs'>): string {
   const image = recordsOf(folder, 'local-1', 'images').find(({ id }) => id === outputs['image_id']);
   const mappings = (image?.['mappings'] ?? []) as readonly { snapshot: string }[];
   return diskOf(folder, mappings[0]?.snapshot ?? '');
@@ -76,17 +76,17 @@ export function diskOf(folder: string, snapshot: string): string {
 
 /**
  * Everything in a file system on a disk, by path: type, mode, owner, number and target of links, content and extended
- * attributes. Times do not count.
+ * attributes. Times have entries of their own, if wanted.
  * @param offset of the file system on the disk, in bytes.
  */
-export function filesOn(disk: string, offset = 0): Record<string, string> {
+export function filesOn(disk: string, offset = 0, times?: 'with times'): Record<string, string> {
   const at = mkdtempSync(join(tmpdir(), 'chrootfile-look-'));
   // A journal that waits to be replayed would be one in the layer too: it is not replayed here.
   const type = execFileSync('blkid', ['-p', '-O', String(offset), '-o', 'value', '-s', 'TYPE', disk], { encoding: 'utf8' }).trim();
   const options = ['ro', `offset=${offset}`, ...({ ext4: ['noload'], xfs: ['norecovery', 'nouuid'] }[type] ?? [])];
   execFileSync('mount', ['-o', ['loop', ...options].join(','), disk, at]);
   try {
-    return filesIn(at);
+    return filesIn(at, times);
   } finally {
     execFileSync('umount', [at]);
     rmdirSync(at);
@@ -94,7 +94,7 @@ export function filesOn(disk: string, offset = 0): Record<string, string> {
 }
 
 /** As {@link filesOn}, of a folder. */
-export function filesIn(folder: string): Record<string, string> {
+export function filesIn(folder: string, times?: 'with times'): Record<string, string> {
   const shell = (command: string) => execFileSync('/bin/sh', ['-ec', command], { cwd: folder, encoding: 'utf8', maxBuffer: 2 ** 26 }).split('\n');
   const found = new Map(
     shell(`find . -printf '%p\\t%y %m %U:%G %n %l\\n'`)
@@ -104,6 +104,9 @@ export function filesIn(folder: string): Record<string, string> {
   for (const line of shell('find . -type f -exec sha256sum {} +').filter(Boolean)) {
     const [sum = '', path = ''] = line.split('  ');
     found.set(path, `${found.get(path)} ${sum.slice(0, 16)}`);
+  }
+  if (times !== undefined) {
+    for (const line of shell(`find . -printf '%p (time)\\t%T+\\n'`).filter(Boolean)) found.set(...(line.split('\t') as [string, string]));
   }
   let path = '';
   for (const line of shell('getfattr -R -h -P -d -m - -e hex .')) {
