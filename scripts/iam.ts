@@ -31,7 +31,7 @@ ${JSON.stringify({ Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action:
 A run creates every resource with the tags \`chrootfile:run\`, \`chrootfile:task\`, \`chrootfile:host\` and \`chrootfile:state\`. EC2
 checks \`ec2:CreateTags\` when a run creates a resource, and again at the end of a run. The run then changes the tag \`chrootfile:state\`
 of everything it keeps from \`building\` to \`kept\`. A policy can therefore limit actions that change or delete volumes, snapshots and
-images to resources with these tags.
+images to resources with these tags. Snapshots of [layers](layers.md#on-aws) also have \`chrootfile:layer\` and \`chrootfile:layer-owner\`.
 
 ## Additional permissions by parameter
 

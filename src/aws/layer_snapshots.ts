@@ -7,6 +7,8 @@ import { describeVolume } from './volumes.js';
 
 /** The tag of snapshots that are layers: the key of the layer. */
 export const layerTag = 'chrootfile:layer';
+/** The tag that says which state folder has the record of the layer. */
+export const layerOwnerTag = 'chrootfile:layer-owner';
 
 /** The states of some snapshots, e.g. `pending`, by id; those that do not exist are missing. */
 export async function snapshotStates(ec2: Ec2, ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
@@ -28,13 +30,13 @@ export async function deviceNameOf(ec2: Ec2, volume: string): Promise<string | u
 /** A snapshot of a volume as part of a layer; returns its id, and the note that undoes it as long as the layer is not recorded. */
 export async function createLayerSnapshot(
   ec2: Ec2,
-  { volume, key }: { readonly volume: string; readonly key: string },
+  { volume, key, owner }: { readonly volume: string; readonly key: string; readonly owner: string },
   context: Maker & NoteWriter & { readonly signal: AbortSignal; progress(text: string): void },
 ) {
   // A lost answer is searched for by run and task, and a layer may have several snapshots.
   const maker = { run: context.run, task: `layer of ${volume} after ${context.task}` };
   const made: MadeNote = madeNow(maker, ec2);
-  const tags = await tagsOf(ec2, maker, maker.task, { [layerTag]: key });
+  const tags = await tagsOf(ec2, maker, maker.task, { [layerTag]: key, [layerOwnerTag]: owner });
   const wanted = {
     VolumeId: volume,
     Description: `chrootfile: layer after ${context.task}`,

@@ -1,7 +1,9 @@
-import type { Tag } from '@aws-sdk/client-ec2';
+import type { Filter, Snapshot, Tag } from '@aws-sdk/client-ec2';
 import type { Ec2 } from './client.js';
 import { codeOf, inCall } from './errors.js';
 import { deregisterImage, findImages } from './images.js';
+import { layerOwnerTag, layerTag } from './layer_snapshots.js';
+import { hostName } from './metadata.js';
 import { hostTag, runTag, stateTag, taskTag } from './ownership_tags.js';
 import { deleteSnapshot } from './snapshots.js';
 import { deleteVolume, detachVolume } from './volumes.js';
@@ -28,18 +30,11 @@ export interface Leftover {
  * @throws Error if EC2 does not list all of them.
  */
 export async function findLeftovers(ec2: Ec2, run?: string): Promise<Leftover[]> {
-  const Filters = [{ Name: `tag:${stateTag}`, Values: ['building'] }, ...(run === undefined ? [] : [{ Name: `tag:${runTag}`, Values: [run] }])];
-  const of = (type: Leftover['type'], id: string | undefined, created: Date | string | undefined, tags: readonly Tag[] = []): Leftover => {
-    const tag = (name: string) => tags.find(({ Key }) => Key === name)?.Value ?? '';
-    const at = created === undefined ? '' : new Date(created).toISOString();
-    return { type, region: ec2.region, id: id ?? '', run: tag(runTag), task: tag(taskTag), host: tag(hostTag), created: at, attachments: [] };
-  };
+  const Filters = [...is(stateTag, 'building'), ...(run === undefined ? [] : is(runTag, run))];
+  const of = leftoverIn(ec2);
   const images = await findImages(ec2, { Owners: ['self'], IncludeDeprecated: true, IncludeDisabled: true, Filters });
   const { client, sdk } = ec2;
-  const snapshots = await allPages('DescribeSnapshots', async (NextToken) => {
-    const page = await client.send(new sdk.DescribeSnapshotsCommand({ OwnerIds: ['self'], Filters, ...(NextToken ? { NextToken } : {}) }));
-    return { items: page.Snapshots ?? [], next: page.NextToken };
-  });
+  const snapshots = await ownSnapshots(ec2, Filters);
   const volumes = await allPages('DescribeVolumes', async (NextToken) => {
     const page = await client.send(new sdk.DescribeVolumesCommand({ Filters, ...(NextToken ? { NextToken } : {}) }));
     return { items: page.Volumes ?? [], next: page.NextToken };
@@ -52,6 +47,44 @@ export async function findLeftovers(ec2: Ec2, run?: string): Promise<Leftover[]>
       attachments: (volume.Attachments ?? []).map(({ InstanceId, Device }) => ({ instance: InstanceId ?? '', device: Device ?? '' })),
     })),
   ];
+}
+
+/**
+ * Finds the complete layers of a run, or those that a state folder has on this machine: on another machine, a copy of the
+ * folder may use its own.
+ * @param of the id of a run, or of the owner of layers, see {@link layerOwnerTag}.
+ */
+export async function findLayerSnapshots(ec2: Ec2, of: { readonly run: string } | { readonly owner: string }): Promise<Leftover[]> {
+  const { cloud } = ec2;
+  // The embedded EC2 is in the state folder itself, which may have moved.
+  const here = cloud.provider === 'local' ? [] : is(hostTag, await hostName(cloud));
+  const Filters = [
+    { Name: 'tag-key', Values: [layerTag] },
+    ...is(stateTag, 'kept'),
+    ...('run' in of ? is(runTag, of.run) : [...is(layerOwnerTag, of.owner), ...here]),
+  ];
+  const found = await ownSnapshots(ec2, Filters);
+  return found.map(({ SnapshotId, StartTime, Tags }) => leftoverIn(ec2)('snapshot', SnapshotId, StartTime, Tags));
+}
+
+function leftoverIn({ region }: Ec2) {
+  return (type: Leftover['type'], id: string | undefined, created: Date | string | undefined, tags: readonly Tag[] = []): Leftover => {
+    const tag = (name: string) => tags.find(({ Key }) => Key === name)?.Value ?? '';
+    const at = created === undefined ? '' : new Date(created).toISOString();
+    return { type, region, id: id ?? '', run: tag(runTag), task: tag(taskTag), host: tag(hostTag), created: at, attachments: [] };
+  };
+}
+
+/** A filter by the value of a tag. */
+function is(tag: string, value: string): Filter[] {
+  return [{ Name: `tag:${tag}`, Values: [value] }];
+}
+
+function ownSnapshots({ client, sdk }: Ec2, Filters: Filter[]): Promise<Snapshot[]> {
+  return allPages('DescribeSnapshots', async (NextToken) => {
+    const page = await client.send(new sdk.DescribeSnapshotsCommand({ OwnerIds: ['self'], Filters, ...(NextToken ? { NextToken } : {}) }));
+    return { items: page.Snapshots ?? [], next: page.NextToken };
+  });
 }
 
 /** Deregisters or deletes a leftover. A volume is first detached without force, so a volume in use stays. */

@@ -1,3 +1,4 @@
+import { accountOf } from '../aws/account.js';
 import type { Plan } from '../dsl/plan/plan.js';
 import { EvaluationContext } from '../runtime/engine/evaluation_context.js';
 import { chainKeys } from '../runtime/layers/chain_keys.js';
@@ -25,14 +26,15 @@ export async function cacheVerdicts(plan: Plan, loaded: LoadedRecipe, state: str
   const { recipe } = loaded.module;
   const cloud = cloudOf(recipe.cloud, options, state);
   const opener = openHostContext({ cloud, state, signal: new AbortController().signal, warn: () => {} });
-  const { region } = await opener.ec2();
+  const ec2 = await opener.ec2();
+  const place = { ...cloud, region: ec2.region, account: await accountOf(ec2) };
   const folder = new RunFolder(state, 'why');
   const facts = new EvaluationContext(inputsOf(loaded), process.env, new Redactor(), { folder, started: new Date(), words: options.arguments });
   const sources = { tasks: plan.tasks, facts, hasEnded: () => false, hashKey: await records.hashKey() };
   const path = recipe.document.source.path;
   const verdicts: Verdict[] = [];
   for (const chain of plan.chains) {
-    const keys = chainKeys(chain, { ...cloud, region }, sources, (task) => records.lastRun(path, task)?.ingredients ?? []);
+    const keys = chainKeys(chain, place, sources, (task) => records.lastRun(path, task)?.ingredients ?? []);
     const found = await restorable(chain, keys.keys, { records, recipe, opener });
     verdicts.push(...verdictsOn(chain, keys, found, { records, recipe: path }));
   }

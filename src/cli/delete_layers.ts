@@ -1,16 +1,19 @@
+import { accountOf } from '../aws/account.js';
 import { ec2ByHand } from '../aws/by_hand.js';
 import type { Ec2 } from '../aws/client.js';
-import { deleteSnapshots, layerTag } from '../aws/layer_snapshots.js';
-import { stateTag } from '../aws/ownership_tags.js';
+import { deleteSnapshots } from '../aws/layer_snapshots.js';
+import type { Leftover } from '../aws/leftovers.js';
 import type { Cloud } from '../dsl/recipe/types.js';
+import { regionsIn } from '../local/store.js';
 import { type LayerRecord, LayerRecords } from '../runtime/layers/layer_records.js';
 import { layersInUse, whileNoneStarts } from '../runtime/layers/making.js';
 import { commandToType } from '../runtime/runs/command_to_type.js';
-import { openLocalEc2 } from './embedded_ec2.js';
+import { localFolder } from './embedded_ec2.js';
 import { shortKey } from './find_layer.js';
 import { openHostContext } from './host_context.js';
 import { plural } from './reports/lines.js';
 import { printError } from './terminal/output.js';
+import { unrecordedIn } from './unrecorded_layers.js';
 
 /** What became of layers that were to be deleted. */
 export interface Deletion {
@@ -51,18 +54,31 @@ export function reportInUse(key: string, run: string): void {
 }
 
 /** Deletes as many as possible. @returns those that are left, and why. */
-async function deleteSnapshotsOf({ cloud, region, made }: LayerRecord, ids: readonly string[], ec2In: Clients): Promise<{ left: string[]; error?: string }> {
+async function deleteSnapshotsOf(
+  { cloud, region, account, made }: LayerRecord,
+  ids: readonly string[],
+  ec2In: Clients,
+): Promise<{ left: string[]; error?: string }> {
   const left: string[] = [];
   let first: string | undefined;
   for (const id of ids) {
     try {
-      await deleteSnapshots(await ec2In(cloud, region), [id], made, never);
+      const ec2 = await ec2In(cloud, region);
+      await mustBeIn(account, ec2);
+      await deleteSnapshots(ec2, [id], made, never);
     } catch (error) {
       left.push(id);
       first ??= (error as Error).message;
     }
   }
   return { left, ...(first === undefined ? {} : { error: first }) };
+}
+
+/** In another account, EC2 would report that the snapshots do not exist. */
+async function mustBeIn(account: string | undefined, ec2: Ec2): Promise<void> {
+  if (account === undefined || ec2.cloud.provider === 'local') return;
+  const own = await accountOf(ec2);
+  if (own !== account) throw new Error(`the layer belongs to account ${account}, and the credentials to ${own}`);
 }
 
 function reportFailed({ key, cloud, region }: LayerRecord, ids: readonly string[], error: string, state: string): void {
@@ -92,29 +108,46 @@ function clientsFor(state: string): Clients {
 
 const never = new AbortController().signal;
 
-/** Deletes snapshots of layers without a record in the embedded EC2: nothing will ever use them. @returns whether none is left. */
-export async function deleteOrphans(state: string): Promise<boolean> {
-  const local = await openLocalEc2(state);
-  const found = local.regions.flatMap((region) =>
-    local
-      .storeOf(region)
-      .list('snapshots')
-      .map((snapshot) => ({ region, ...snapshot })),
-  );
-  // Read after the snapshots: a layer that is made meanwhile has its record then.
-  const known = new Set(new LayerRecords(state).listAll().flatMap(({ snapshots }) => Object.values(snapshots)));
+/** A snapshot that belongs to no recorded layer. */
+export type Unrecorded = Pick<Leftover, 'region' | 'id'>;
+
+/**
+ * Deletes snapshots without a record, in the embedded EC2 and wherever some layers are.
+ * @param older their minimum age on AWS in milliseconds. @param dryRun whether they are only found.
+ * @returns those that are deleted, or would be, and whether all are.
+ */
+export async function deleteUnrecorded(
+  state: string,
+  layers: readonly LayerRecord[],
+  { older, dryRun }: { readonly older: number; readonly dryRun: boolean },
+): Promise<{ deleted: Unrecorded[]; isDone: boolean }> {
   const ec2In = clientsFor(state);
+  const deleted: Unrecorded[] = [];
   let isDone = true;
-  for (const { id, region, tags } of found) {
-    // A snapshot that is still `building` belongs to a run.
-    const valueOf = (tag: string) => tags.find(({ Key }) => Key === tag)?.Value;
-    if (valueOf(layerTag) === undefined || valueOf(stateTag) === 'building' || known.has(id)) continue;
-    try {
-      await deleteSnapshots(await ec2In({ provider: 'local' }, region), [id], new Date(0).toISOString(), never);
-    } catch (error) {
-      isDone = false;
-      printError(`error: ${id}, a snapshot of a layer without a record, cannot be deleted: ${(error as Error).message}`);
+  for (const { cloud, region } of placesOf(state, layers)) {
+    const look = async () => unrecordedIn(await ec2In(cloud, region), state);
+    const found = await look().catch((error: Error) => {
+      printError(`warning: cannot look for snapshots of layers without a record in ${region}: ${error.message}`);
+      return [];
+    });
+    // Nobody but this state folder uses its embedded EC2.
+    const old = found.filter(({ created }) => cloud.provider === 'local' || Date.parse(created) <= Date.now() - older);
+    for (const { id } of old) {
+      try {
+        if (!dryRun) await deleteSnapshots(await ec2In(cloud, region), [id], new Date(0).toISOString(), never);
+        deleted.push({ region, id });
+      } catch (error) {
+        isDone = false;
+        printError(`error: ${id}, a snapshot of a layer without a record in ${region}, cannot be deleted: ${(error as Error).message}`);
+      }
     }
   }
-  return isDone;
+  return { deleted, isDone };
+}
+
+/** Where snapshots of layers may be: the regions of the embedded EC2, and those of some layers. */
+function placesOf(state: string, layers: readonly LayerRecord[]): Pick<LayerRecord, 'cloud' | 'region'>[] {
+  const local = regionsIn(localFolder(state)).map((region) => ({ cloud: { provider: 'local' } as const, region }));
+  const remote = layers.filter(({ cloud }) => cloud.provider !== 'local').map(({ cloud, region }) => ({ cloud, region }));
+  return [...new Map([...local, ...remote].map((place) => [JSON.stringify(place), place])).values()];
 }

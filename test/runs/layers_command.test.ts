@@ -128,7 +128,7 @@ first  ${short(first)}  succeeded  …s
       writeFileSync(join(records(folder), `${first.key}.json`), JSON.stringify(layer));
       const env = { AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE', AWS_SECRET_ACCESS_KEY: 'secret', AWS_REGION: '', AWS_DEFAULT_REGION: '', ...noAccount };
       const failed = await run(['layers', 'rm', first.key, '--json'], { folder, env });
-      const why = 'DeleteSnapshot: connect ECONNREFUSED 127.0.0.1:1';
+      const why = 'GetCallerIdentity: connect ECONNREFUSED 127.0.0.1:1';
       const byHand = 'aws --endpoint-url http://127.0.0.1:1 ec2 delete-snapshot --region eu-west-1 --snapshot-id snap-0123456789abcdef0';
       assert.is(
         failed.stderr,

@@ -9,6 +9,7 @@ import { openHostContext } from '../host_context.js';
 import { stateFolder } from '../state.js';
 import { print, printError, printJson, table } from '../terminal/output.js';
 import { watchSignals } from '../terminal/signals.js';
+import { unrecordedIn } from '../unrecorded_layers.js';
 import { age, jsonOption, stateOption, type Verb } from '../verbs.js';
 
 /** Declares `chrootfile gc`. */
@@ -28,7 +29,7 @@ export const verb: Verb = (program, { exit }) => {
     .addOption(stateOption())
     .addHelpText(
       'after',
-      '\ngc finds resources with the tag chrootfile:state=building. It deletes those of a run if this machine knows that the run\nhas ended, if the instance of the run was terminated, if --run names the run, or if the run is older than --older. It\nnever deletes those of a run that is running or paused on this machine.\n\nExamples:\n  chrootfile gc --cloud aws --regions eu-west-1,us-east-1\n  chrootfile gc --cloud aws --regions all --older 2d --delete\n  chrootfile gc --cloud aws --run 20261122-0915-web-x1y2 --delete',
+      '\ngc finds resources with the tag chrootfile:state=building. It deletes those of a run if this machine knows that the run\nhas ended, if the instance of the run was terminated, if --run names the run, or if the run is older than --older. It\nnever deletes those of a run that is running or paused on this machine.\n\nIt also finds snapshots of layers without a record: those of this state folder, older than --older, and with --run those of\nthe run, whose state folder was deleted.\n\nExamples:\n  chrootfile gc --cloud aws --regions eu-west-1,us-east-1\n  chrootfile gc --cloud aws --regions all --older 2d --delete\n  chrootfile gc --cloud aws --run 20261122-0915-web-x1y2 --delete',
     )
     .action(async (options) => exit(await gc({ ...options, ...(options.regions === undefined ? {} : { regions: regionList(options.regions) }) })));
 };
@@ -42,6 +43,9 @@ interface GcOptions extends CloudOptions {
   readonly delete: boolean;
   readonly json: boolean;
 }
+
+/** A leftover, or a layer without a record. */
+type Found = Leftover & { readonly isLayer?: true };
 
 /** A leftover and its fate: `taken` is true if its run is over; `why` is the reason. */
 interface Row extends Omit<Leftover, 'attachments'> {
@@ -63,11 +67,12 @@ async function gc(options: GcOptions): Promise<number> {
     const context = openHostContext({ cloud, state, signal, warn });
     const own = await context.ec2();
     const regions = await Promise.all((await regionsOf(own, options.regions)).map((region) => context.ec2(region)));
-    const found: Leftover[] = [];
+    const found: Found[] = [];
     const closed: string[] = [];
     for (const ec2 of regions) {
       try {
-        found.push(...(await findLeftovers(ec2, options.run)));
+        const layers = await unrecordedIn(ec2, state, options.run);
+        found.push(...(await findLeftovers(ec2, options.run)), ...layers.map((layer) => ({ ...layer, isLayer: true as const })));
       } catch (error) {
         // A region that cannot be listed completely is not touched.
         closed.push(`${ec2.region}: ${(error as Error).message}`);
@@ -78,7 +83,7 @@ async function gc(options: GcOptions): Promise<number> {
     const judge = await judgeOf(found, open, new Map(listRuns(state).map((run) => [run.id, run.summary().state])), options);
     const rows: Row[] = [];
     for (const each of found) {
-      const { attachments: _, ...shown } = each;
+      const { attachments: _, isLayer: __, ...shown } = each;
       const row = { ...shown, ...judge(each) };
       const ec2 = own.in(each.region);
       rows.push(options.delete && row.taken ? { ...row, ...(await removed(ec2, each, signal)) } : row);
@@ -102,11 +107,11 @@ async function regionsOf(own: Ec2, named: readonly string[] | undefined): Promis
 
 /** Decides for each thing whether its run is over. All things of a run are deleted, or none. */
 async function judgeOf(
-  found: readonly Leftover[],
+  found: readonly Found[],
   regions: readonly Ec2[],
   runs: ReadonlyMap<string, RunState>,
   { run: named, older }: GcOptions,
-): Promise<(thing: Leftover) => Pick<Row, 'taken' | 'why'>> {
+): Promise<(thing: Found) => Pick<Row, 'taken' | 'why'>> {
   const terminated = new Set<string>();
   for (const host of new Set(found.map((each) => each.host).filter((name) => /^i-[0-9a-f]+$/.test(name)))) {
     for (const ec2 of regions) {
@@ -118,12 +123,16 @@ async function judgeOf(
     }
   }
   const youngest = new Map<string, number>();
-  for (const { run, created } of found) youngest.set(run, Math.max(youngest.get(run) ?? 0, Date.parse(created) || Date.now()));
-  return ({ run, host }) => {
+  for (const { run, created, isLayer } of found) if (!isLayer) youngest.set(run, Math.max(youngest.get(run) ?? 0, Date.parse(created) || Date.now()));
+  return ({ run, host, created, isLayer }) => {
     const state = runs.get(run);
+    if (isLayer && run !== named) {
+      const isOld = Date.parse(created) <= Date.now() - older;
+      return { taken: isOld, why: `a layer without a record${isOld ? '' : ', younger than --older'}` };
+    }
     if (state === 'running') return { taken: false, why: 'the run is running on this machine' };
     if (state === 'paused') return { taken: false, why: 'the run is paused on this machine' };
-    if (state === 'succeeded') return { taken: false, why: 'the run succeeded on this machine' };
+    if (state === 'succeeded' && !isLayer) return { taken: false, why: 'the run succeeded on this machine' };
     if (run === named) return { taken: true, why: 'named by --run' };
     if (state === 'interrupted' || state === 'left_behind' || state === 'unreadable') return { taken: true, why: 'the run has ended on this machine' };
     if (terminated.has(host)) return { taken: true, why: `${host} was terminated` };

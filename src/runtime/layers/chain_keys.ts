@@ -18,13 +18,20 @@ export interface ChainKeys {
   readonly end?: { readonly task: string; readonly reason: string } | undefined;
 }
 
+/** Where the volumes are: no other place can use the layers. */
+export interface Place extends Pick<Cloud, 'provider' | 'endpoint'> {
+  readonly region: string;
+  /** The id of the account. */
+  readonly account: string;
+}
+
 /**
  * The keys of the tasks of a chain, as far as they can be known before its first volume is made.
  * @param recorded the ingredients of a task when it last ran, for values that cannot be known now.
  */
 export function chainKeys(
   { members, looks, end }: Chain,
-  { provider, endpoint, region }: Pick<Cloud, 'provider' | 'endpoint' | 'region'>,
+  { provider, endpoint, region, account }: Place,
   sources: Omit<IngredientSources, 'keys' | 'recorded' | 'handles' | 'isOnVolume'>,
   recorded: (task: string) => readonly Ingredient[] = () => [],
 ): ChainKeys {
@@ -34,7 +41,7 @@ export function chainKeys(
   const more = { ...sources, keys: known, handles: new Map<string, string>(), isOnVolume };
   const keys: TaskKey[] = [];
   const found = new Map<string, string>();
-  let before = JSON.stringify([layerFormat, provider, region ?? null, endpoint ?? null]);
+  let before = JSON.stringify([layerFormat, provider, region, endpoint ?? null, account]);
   const look = (done: number) => {
     for (const { task } of looks.filter(({ after }) => after === done)) {
       const made = handleKey(task, { ...more, recorded: [] });

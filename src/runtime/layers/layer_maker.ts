@@ -35,7 +35,7 @@ export class LayerMaker {
     const { used, kept } = this.volumesOf(open);
     const old = records.read(key);
     const started = performance.now();
-    const missing = await makeLayer({ task, key, volumes: used }, execution, this.notes, (made, region) => {
+    const missing = await makeLayer({ task, key, volumes: used }, execution, this.notes, (made, where) => {
       const snapshots = { ...kept, ...made };
       records.write({
         format: layerFormat,
@@ -45,7 +45,7 @@ export class LayerMaker {
         run: execution.folder.id,
         recipe: execution.plan.module.recipe.document.source.path,
         cloud: execution.journal.head.cloud,
-        region,
+        ...where,
         snapshots,
         tasks: open.tasks,
         found: open.found,

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Cloud } from '../../dsl/recipe/types.js';
@@ -49,6 +49,8 @@ export interface Layer {
   readonly recipe: string;
   readonly cloud: Cloud;
   readonly region: string;
+  /** The id of the account that has its snapshots. */
+  readonly account: string;
   /** A snapshot of each volume, by the key of the volume's task. */
   readonly snapshots: Readonly<Record<string, string>>;
   /** Everything up to its last task. */
@@ -58,7 +60,8 @@ export interface Layer {
 }
 
 /** What records of all formats have: enough to list and delete a layer that this version cannot use. */
-export type LayerRecord = Pick<Layer, 'format' | 'key' | 'made' | 'used' | 'run' | 'recipe' | 'cloud' | 'region' | 'snapshots'>;
+export type LayerRecord = Pick<Layer, 'format' | 'key' | 'made' | 'used' | 'run' | 'recipe' | 'cloud' | 'region' | 'snapshots'> &
+  Partial<Pick<Layer, 'account'>>;
 
 /** Whether runs of this version can use a layer. */
 export function isUsable(layer: LayerRecord): layer is Layer {
@@ -171,6 +174,14 @@ export class LayerRecords {
       if (!existsSync(file)) writeWhole(file, randomBytes(32).toString('hex'));
       return read();
     });
+  }
+
+  /** What the tags of layers call this state folder. */
+  async ownerId(): Promise<string> {
+    return createHmac('sha256', await this.hashKey())
+      .update('owner')
+      .digest('hex')
+      .slice(0, 16);
   }
 
   private get keyFile(): string {

@@ -1,3 +1,4 @@
+import { accountOf } from '../../aws/account.js';
 import { createLayerSnapshot, deviceNameOf } from '../../aws/layer_snapshots.js';
 import { markKept } from '../../aws/ownership_tags.js';
 import { waitForSnapshot } from '../../aws/snapshots.js';
@@ -7,6 +8,7 @@ import { NotWritableError, whileQuiet } from '../../linux/quiet_disk.js';
 import type { Execution } from '../engine/execution.js';
 import { withoutStandIns } from '../engine/renew_stand_ins.js';
 import type { TaskNotes } from '../engine/task_notes.js';
+import { type Layer, LayerRecords } from './layer_records.js';
 
 /** A layer to make: the key after a task, and the volumes with the keys of their tasks. */
 export interface WantedLayer {
@@ -25,7 +27,7 @@ export async function makeLayer(
   { task, key, volumes }: WantedLayer,
   { host, folder, journal, emit }: Execution,
   notes: TaskNotes,
-  record: (snapshots: Readonly<Record<string, string>>, region: string) => void,
+  record: (snapshots: Readonly<Record<string, string>>, where: Pick<Layer, 'region' | 'account'>) => void,
 ): Promise<string | undefined> {
   const written: number[] = [];
   const context = {
@@ -41,6 +43,7 @@ export async function makeLayer(
   };
   try {
     const ec2 = await host.ec2();
+    const owner = await new LayerRecords(folder.state).ownerId();
     const disks: string[] = [];
     for (const { id } of volumes) {
       const name = await deviceNameOf(ec2, id);
@@ -50,15 +53,15 @@ export async function makeLayer(
     await withoutStandIns(journal, disks, host.warn, () =>
       whileQuiet(disks, host.shell, async () => {
         for (const volume of volumes) {
-          const { id } = await createLayerSnapshot(ec2, { volume: volume.id, key }, context);
+          const { id } = await createLayerSnapshot(ec2, { volume: volume.id, key, owner }, context);
           // In EC2 it holds what the volume held at the request; the embedded EC2 must have copied it first.
           if (ec2.cloud.provider === 'local') await waitForSnapshot(ec2, id, host.signal, context.progress);
           snapshots[volume.key] = id;
         }
       }),
     );
-    // A record without its snapshots does no harm; `layers prune` deletes snapshots without a record.
-    record(snapshots, ec2.region);
+    // A record without its snapshots does no harm; `layers prune` and `gc` delete snapshots without a record.
+    record(snapshots, { region: ec2.region, account: await accountOf(ec2) });
     await markKept(
       Object.values(snapshots).map((id) => ({ region: ec2.region, id })),
       host,

@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import { isOldFormat, type LayerRecord, LayerRecords } from '../../../runtime/layers/layer_records.js';
 import { layersInUse } from '../../../runtime/layers/making.js';
 import { commandToType } from '../../../runtime/runs/command_to_type.js';
-import { type Deletion, deleteLayers, deleteOrphans, reportInUse } from '../../delete_layers.js';
+import { type Deletion, deleteLayers, deleteUnrecorded, reportInUse } from '../../delete_layers.js';
 import { ExitError, exits } from '../../exit_codes.js';
 import { labelOf, shortKey, taskOf } from '../../find_layer.js';
 import { blocksOfLayers, bytesTogether, sizeOf } from '../../layer_sizes.js';
@@ -30,6 +30,9 @@ export function addPrune(layers: Command, exit: (code: number) => void): void {
 const notes = `With both options, a layer is deleted if either applies. Layers of an older format, which no run can use, are always deleted.
 A layer is never deleted while a run uses it.`;
 
+/** On AWS, younger snapshots without a record stay unless --older is set: a copy of the state folder may use them. */
+const dayMs = 86_400_000;
+
 interface PruneOptions {
   readonly state?: string;
   /** Milliseconds. */
@@ -52,16 +55,19 @@ async function prune({ older, keep, dryRun, state: named, json }: PruneOptions):
   const kept = staying.map(({ key }) => ({ key, run: inUse.get(key) ?? '' }));
   for (const { key, run } of kept) reportInUse(key, run);
   const { deleted, in_use, failed }: Deletion = dryRun ? { deleted: doomed, in_use: [], failed: [] } : await deleteLayers(doomed, state);
-  const isClean = dryRun || (await deleteOrphans(state));
+  const unrecorded = await deleteUnrecorded(state, layers, { older: older ?? dayMs, dryRun });
   const bytesOf = ({ key }: LayerRecord) => sizeOf(blocks.get(key));
   if (json) {
     const records = deleted.map((layer) => ({ key: layer.key, task: taskOf(layer), bytes: bytesOf(layer) }));
-    printJson({ version: 1, dry_run: dryRun, deleted: records, in_use: [...kept, ...in_use], failed });
+    printJson({ version: 1, dry_run: dryRun, deleted: records, in_use: [...kept, ...in_use], failed, without_record: unrecorded.deleted });
   } else {
     if (deleted.length > 0) print(...table([['KEY', 'TASK', 'SIZE'], ...deleted.map((layer) => rowOf(layer, bytesOf(layer)))]));
     print(`${dryRun ? 'would delete' : 'deleted'} ${deleted.length} of ${counted(layers.length, 'layer')}`);
+    const { length } = unrecorded.deleted;
+    if (length > 0)
+      print(`${dryRun ? 'would delete' : 'deleted'} ${length === 1 ? '1 snapshot of a layer' : `${length} snapshots of layers`} without a record`);
   }
-  return failed.length > 0 || !isClean ? exits.left : exits.done;
+  return failed.length > 0 || !unrecorded.isDone ? exits.left : exits.done;
 }
 
 interface Limits {
