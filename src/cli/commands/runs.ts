@@ -7,7 +7,7 @@ import type { RunsJson } from '../schemas/runs.js';
 import { stateFolder } from '../state.js';
 import { print, printError, printJson, table } from '../terminal/output.js';
 import { count, jsonOption, stateOption, type Verb } from '../verbs.js';
-import { addPrune } from './runs/prune.js';
+import { addRunsPrune } from './runs/prune.js';
 
 /** Declares `chrootfile runs` and `chrootfile runs prune`. */
 export const verb: Verb = (program) => {
@@ -23,7 +23,7 @@ export const verb: Verb = (program) => {
       '\nExamples:\n  sudo chrootfile runs\n  sudo chrootfile runs --failed --limit 5\n  sudo chrootfile runs --json\n  sudo chrootfile runs prune --older 30d --keep 20',
     )
     .action((options) => runs(options));
-  addPrune(command);
+  addRunsPrune(command);
 };
 
 interface RunsOptions {

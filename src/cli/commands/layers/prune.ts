@@ -1,30 +1,27 @@
 import { type Command, Option } from 'commander';
 import { isOldFormat, type LayerRecord, LayerRecords } from '../../../runtime/layers/layer_records.js';
 import { layersInUse } from '../../../runtime/layers/making.js';
-import { commandToType } from '../../../runtime/runs/command_to_type.js';
 import { type Deletion, deleteLayers, deleteUnrecorded, reportInUse } from '../../delete_layers.js';
-import { ExitError, exits } from '../../exit_codes.js';
+import { exits } from '../../exit_codes.js';
 import { labelOf, shortKey, taskOf } from '../../find_layer.js';
 import { blocksOfLayers, bytesTogether, sizeOf } from '../../layer_sizes.js';
+import { addPrune, type PruneOptions } from '../../prune.js';
 import { counted } from '../../reports/lines.js';
 import { sizeText } from '../../requirements.js';
 import type { Extent } from '../../shared_blocks.js';
-import { stateFolder } from '../../state.js';
 import { print, printJson, table } from '../../terminal/output.js';
-import { age, bytes, jsonOption, stateOption } from '../../verbs.js';
+import { bytes } from '../../verbs.js';
 
 /** Declares `chrootfile layers prune`. */
-export function addPrune(layers: Command, exit: (code: number) => void): void {
-  layers
-    .command('prune')
-    .description('delete old layers')
-    .addOption(new Option('--older <age>', 'delete layers that no run has used for so long, e.g. 12h, 7d').argParser(age))
-    .addOption(new Option('--keep <size>', 'delete the least recently used until the rest takes at most this much, e.g. 20G').argParser(bytes))
-    .addOption(new Option('-n, --dry-run', 'print what would be deleted, and delete nothing').default(false))
-    .addOption(jsonOption())
-    .addOption(stateOption())
-    .addHelpText('after', `\n${notes}\n\nExamples:\n  sudo chrootfile layers prune --older 7d --keep 20G\n  sudo chrootfile layers prune --older 7d --dry-run`)
-    .action(async (_, command: Command) => exit(await prune(command.optsWithGlobals())));
+export function addLayersPrune(layers: Command, exit: (code: number) => void): void {
+  addPrune(layers, {
+    description: 'delete old layers',
+    older: 'delete layers that no run has used for so long',
+    keep: new Option('--keep <size>', 'delete the least recently used until the rest takes at most this much, e.g. 20G').argParser(bytes),
+    notes,
+    example: '--older 7d --keep 20G',
+    prune: async (options) => exit(await prune(options)),
+  });
 }
 
 const notes = `With both options, a layer is deleted if either applies. Layers of an older format, which no run can use, are always deleted.
@@ -33,21 +30,8 @@ A layer is never deleted while a run uses it.`;
 /** On AWS, younger snapshots without a record stay unless --older is set: a copy of the state folder may use them. */
 const dayMs = 86_400_000;
 
-interface PruneOptions {
-  readonly state?: string;
-  /** Milliseconds. */
-  readonly older?: number;
-  /** Bytes. */
-  readonly keep?: number;
-  readonly dryRun: boolean;
-  readonly json: boolean;
-}
-
 /** `chrootfile layers prune`; returns the exit code. */
-async function prune({ older, keep, dryRun, state: named, json }: PruneOptions): Promise<number> {
-  const state = stateFolder(named, dryRun ? 'read' : 'change');
-  if (older === undefined && keep === undefined)
-    throw new ExitError(exits.invalid, `prune needs --older or --keep\n  help: ${commandToType(state, 'layers prune --older 7d --keep 20G')}`);
+async function prune({ older, keep, dryRun, state, json }: PruneOptions): Promise<number> {
   const layers = new LayerRecords(state).listAll();
   const blocks = await blocksOfLayers(state, layers);
   const inUse = layersInUse(state);

@@ -1,28 +1,23 @@
 import { type Command, Option } from 'commander';
 import { LockedError } from '../../../linux/lock.js';
 import { mountsUnder } from '../../../linux/mounts.js';
-import { commandToType } from '../../../runtime/runs/command_to_type.js';
 import { listRuns, type RunFolder, type RunState } from '../../../runtime/runs/run_folder.js';
-import { ExitError, exits } from '../../exit_codes.js';
+import { addPrune, type PruneOptions } from '../../prune.js';
 import { counted } from '../../reports/lines.js';
 import { stateText } from '../../run_state.js';
-import { stateFolder } from '../../state.js';
 import { print, printError, printJson } from '../../terminal/output.js';
-import { age, count, jsonOption, stateOption } from '../../verbs.js';
+import { count } from '../../verbs.js';
 
 /** Declares `chrootfile runs prune`. */
-export function addPrune(runs: Command): void {
-  runs
-    .command('prune')
-    .description('delete the records of old runs: logs, events and journal')
-    .addOption(new Option('--older <duration>', 'delete only runs that started longer ago, e.g. 12h, 30d').argParser(age))
-    .addOption(new Option('--keep <n>', 'keep the newest n runs').argParser(count))
-    .addOption(new Option('-n, --dry-run', 'print what would be deleted, and delete nothing').default(false))
-    .addOption(jsonOption())
-    .addOption(stateOption())
-    .addHelpText('after', `\n${notes}\n\nExamples:\n  sudo chrootfile runs prune --older 30d --keep 20\n  sudo chrootfile runs prune --keep 50 --dry-run`)
-    // `--json` and `--state` may be written before `prune` too: then they are options of `runs`.
-    .action(async (_, command: Command) => prune(command.optsWithGlobals()));
+export function addRunsPrune(runs: Command): void {
+  addPrune(runs, {
+    description: 'delete the records of old runs: logs, events and journal',
+    older: 'delete only runs that started longer ago',
+    keep: new Option('--keep <n>', 'keep the newest n runs').argParser(count),
+    notes,
+    example: '--older 30d --keep 20',
+    prune,
+  });
 }
 
 const notes = `With both options, a run is deleted when it is older and not among the newest n. A run is never deleted while it is
@@ -30,20 +25,8 @@ running or paused, or while it has something to undo.
 Images and snapshots stay. Afterwards "chrootfile destroy" no longer knows the run, and "chrootfile local check --repair"
 can no longer rebuild records from it.`;
 
-interface PruneOptions {
-  readonly state?: string;
-  /** Milliseconds. */
-  readonly older?: number;
-  readonly keep?: number;
-  readonly dryRun: boolean;
-  readonly json: boolean;
-}
-
 /** `chrootfile runs prune`: deletes the folders of old runs that have nothing to undo. */
-async function prune({ older, keep, ...options }: PruneOptions): Promise<void> {
-  const folder = stateFolder(options.state, options.dryRun ? 'read' : 'change');
-  if (older === undefined && keep === undefined)
-    throw new ExitError(exits.invalid, `prune needs --older or --keep\n  help: ${commandToType(folder, 'runs prune --older 30d --keep 20')}`);
+async function prune({ older, keep, state: folder, ...options }: PruneOptions): Promise<void> {
   const all = listRuns(folder);
   const before = Date.now() - (older ?? 0);
   const old = all.slice(0, Math.max(0, all.length - (keep ?? 0))).filter((run) => older === undefined || Date.parse(run.summary().started) < before);
