@@ -66,6 +66,12 @@ suite('verbs', (test) => {
       mustFit('runs', runs);
       for (const { run: id } of (JSON.parse(runs) as RunsJson).runs) mustFit('plan', readFileSync(join(folder, 'state/runs', id, 'plan.json'), 'utf8'));
       mustFit('plan', (await run(['plan', join(repository, 'recipes/web.yml'), '--json'], { folder })).stdout);
+      await run(['run', tiny, '--cache', '--force', '-i', 'script=true'], { folder });
+      for (const words of [['layers'], ['why', tiny, '-i', 'script=false']]) {
+        const { stdout } = await run([...words, '--json'], { folder });
+        mustFit(words[0] ?? '', stdout);
+        assert.ok(stdout.includes('"seconds":'), stdout);
+      }
     }));
 
   test('list, kinds and schema tell what there is, for people and for programs', () =>

@@ -2,14 +2,15 @@ import { createHmac } from 'node:crypto';
 import type { Command } from 'commander';
 import type { Ingredient } from '../../runtime/layers/ingredients.js';
 import { isUsable, type LayerRecord, LayerRecords } from '../../runtime/layers/layer_records.js';
-import { findLayer, labelOf, shortKey, taskOf } from '../find_layer.js';
+import { findLayer, labelOf, shortKey } from '../find_layer.js';
 import { blocksOfLayers, bytesTogether, sizeOf } from '../layer_sizes.js';
 import { counted, duration } from '../reports/lines.js';
 import { sizeText } from '../requirements.js';
+import type { LayersJson } from '../schemas/layers.js';
 import { stateFolder } from '../state.js';
 import { print, printJson, table } from '../terminal/output.js';
 import { jsonOption, stateOption, type Verb } from '../verbs.js';
-import { addPrune } from './layers/prune.js';
+import { addLayersPrune } from './layers/prune.js';
 import { addRm } from './layers/rm.js';
 
 /** Declares `chrootfile layers` and its commands. */
@@ -38,7 +39,7 @@ export const verb: Verb = (program, { exit }) => {
     .addOption(jsonOption())
     .addOption(stateOption())
     .action((key, _, command: Command) => show(key, command.optsWithGlobals()));
-  addPrune(layers, exit);
+  addLayersPrune(layers, exit);
   addRm(layers, exit);
 };
 
@@ -54,7 +55,7 @@ async function list({ state: named, json }: Options): Promise<void> {
   const blocks = await blocksOfLayers(state, layers);
   const bytesOf = (layer: LayerRecord) => sizeOf(blocks.get(layer.key));
   const total = bytesTogether(blocks.values());
-  if (json) return printJson({ version: 1, layers: layers.map((layer) => ({ ...recordOf(layer), bytes: bytesOf(layer) })), bytes: total });
+  if (json) return printJson({ version: 1, layers: layers.map((layer) => recordOf(layer, bytesOf(layer))), bytes: total } satisfies LayersJson);
   if (layers.length === 0) return print('no layers');
   print(
     ...table([['KEY', 'MADE (UTC)', 'USED (UTC)', 'AFTER', 'TASKS', 'SAVES', 'SIZE', 'RECIPE'], ...layers.map((layer) => rowOf(layer, bytesOf(layer)))]),
@@ -63,8 +64,8 @@ async function list({ state: named, json }: Options): Promise<void> {
 }
 
 /** A layer in a list. Of a layer of another format, the tasks are not known. */
-function recordOf(layer: LayerRecord) {
-  const { key, format, made, used, run, recipe, region, snapshots } = layer;
+function recordOf(layer: LayerRecord, bytes: number | undefined): LayersJson['layers'][number] {
+  const { key, format, made, used, run, recipe, region, account, snapshots } = layer;
   const tasks = isUsable(layer) ? layer.tasks : undefined;
   return {
     key,
@@ -74,15 +75,15 @@ function recordOf(layer: LayerRecord) {
     run,
     recipe,
     region,
-    after: taskOf(layer),
-    tasks: tasks?.length,
-    seconds: tasks?.reduce((sum, { seconds }) => sum + seconds, 0),
+    ...(account === undefined ? {} : { account }),
     snapshots: Object.values(snapshots),
+    ...(tasks === undefined ? {} : { after: labelOf(layer), tasks: tasks.length, seconds: tasks.reduce((sum, { seconds }) => sum + seconds, 0) }),
+    ...(bytes === undefined ? {} : { bytes }),
   };
 }
 
 function rowOf(layer: LayerRecord, bytes: number | undefined): string[] {
-  const { key, made, used, recipe, tasks, seconds } = recordOf(layer);
+  const { key, made, used, recipe, tasks, seconds } = recordOf(layer, bytes);
   const known = [tasks?.toString(), seconds === undefined ? undefined : duration(seconds), bytes === undefined ? undefined : sizeText(bytes)];
   return [shortKey(key), minute(made), minute(used), labelOf(layer), ...known.map((each) => each ?? '-'), recipe];
 }

@@ -5,6 +5,7 @@ import { cacheVerdicts, type WouldBeRun } from '../cache_verdicts.js';
 import { ExitError, exits } from '../exit_codes.js';
 import { fileAndTasks, type GivenInputs, loadRecipe } from '../recipe_file.js';
 import { duration } from '../reports/lines.js';
+import type { WhyJson } from '../schemas/why.js';
 import { stateFolder } from '../state.js';
 import { print, printJson, styled, table } from '../terminal/output.js';
 import { addCloudOptions, inputOption, inputsOption, jsonOption, stateOption, type Verb } from '../verbs.js';
@@ -42,7 +43,7 @@ async function why(file: string, asked: readonly string[], options: WhyOptions):
   const unknown = asked.find((task) => !verdicts.some((verdict) => verdict.task === task));
   if (unknown !== undefined) throw refusal(unknown, [...loaded.tasks.keys()], verdicts);
   const shown = verdicts.filter(({ task }) => asked.length === 0 || asked.includes(task));
-  if (options.json) return printJson({ version: 1, tasks: shown });
+  if (options.json) return printJson({ version: 1, tasks: shown.map(recordOf) } satisfies WhyJson);
   if (shown.length === 0) return print('no task leaves content on a volume, so nothing is cached');
   const rows = shown.map(({ task, cached, reason, seconds }) => [
     task,
@@ -52,6 +53,10 @@ async function why(file: string, asked: readonly string[], options: WhyOptions):
   ]);
   print(...table([['TASK', '', 'TOOK', 'REASON'], ...rows]).map((line) => line.trimEnd()));
   if (!isOn) print('', 'The recipe has no "cache": these are the layers of runs with --cache.');
+}
+
+function recordOf({ seconds, ...verdict }: Verdict): WhyJson['tasks'][number] {
+  return { ...verdict, ...(seconds === undefined ? {} : { seconds }) };
 }
 
 function refusal(task: string, known: readonly string[], verdicts: readonly Verdict[]): ExitError {
