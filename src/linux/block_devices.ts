@@ -102,7 +102,8 @@ function byNvmeSerial(volume: string): string | undefined {
   return undefined;
 }
 
-function byLink(volume: string): string | undefined {
+/** The device of a volume whose link udev or the embedded EC2 has made. */
+export function byLink(volume: string): string | undefined {
   const link = `/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_${volume.replace('-', '')}`;
   return existsSync(link) ? realpathSync(link) : undefined;
 }

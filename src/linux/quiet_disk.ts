@@ -58,7 +58,7 @@ function remount({ source, path, options }: Mount, to: 'ro' | 'rw'): string[] {
 }
 
 /** One mount of each writable file system on some devices. */
-function writableOn(nodes: readonly string[]): Mount[] {
+export function writableOn(nodes: readonly string[]): Mount[] {
   const found = new Map<string, Mount>();
   for (const mount of mounts()) {
     const { source, superOptions } = mount;

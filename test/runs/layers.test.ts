@@ -1,9 +1,11 @@
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import type { LayerCost } from '../../src/runtime/layers/cost.js';
 import type { Layer } from '../../src/runtime/layers/layer_records.js';
 import { misbehaving } from '../support/ec2.js';
 import { ranOf, sourceImage, succeeding, withPool } from '../support/layers.js';
+import { noAccount, run } from '../support/program.js';
 import { runRecipe } from '../support/recipe.js';
 import { suite } from '../support/suite.js';
 
@@ -92,6 +94,25 @@ suite('a run with layers', (test) => {
       assert.equal(first.outputs, { n: 3, list: [1, 'b'], text: '3' });
       const second = await succeeding(folder, text, ['--cache']);
       assert.equal([ranOf(second, ['a', 'b']), second.outputs], [[], first.outputs]);
+    }));
+
+  test('where disks are copied, keeps short work only if it is repeated', () =>
+    withBase(async (folder) => {
+      const short = recipe('  a: {in: jail, run: "dd if=/dev/urandom of=/srv/a bs=1M count=64; sleep 2"}\n');
+      const cost = join(folder, 'state/layers/cost');
+      mkdirSync(join(folder, 'state/layers'), { recursive: true });
+      // As on a slow disk: 64 MiB and a little more take 1.6 s and a little more.
+      const slow = JSON.stringify({ fixedMs: 0, msPerMiB: 25 });
+      writeFileSync(cost, slow);
+      await succeeding(folder, short, ['--cache']);
+      assert.equal([layersOf(folder).size, readFileSync(cost, 'utf8')], [0, slow]);
+      assert.equal(ranOf(await succeeding(folder, short, ['--cache']), ['a']), ['a']);
+      assert.is(layersOf(folder).size, 1);
+      const { fixedMs, msPerMiB } = JSON.parse(readFileSync(cost, 'utf8')) as LayerCost;
+      assert.ok(fixedMs > 0 && msPerMiB < 25, 'it was measured');
+      assert.equal(ranOf(await succeeding(folder, short, ['--cache']), ['a']), []);
+      const { stdout } = await run(['doctor'], { folder, env: noAccount });
+      assert.match(stdout, /^✔ copies of disks: instant, on the file system of "local init"; a layer takes [0-9.]+s/m);
     }));
 
   test('keeps the layers of the tasks before one that fails', () =>

@@ -1,6 +1,7 @@
 import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs';
 import { hostShell } from '../../linux/command.js';
 import { hasPool } from '../../local/pool.js';
+import { assumedCost, type LayerCost } from '../../runtime/layers/cost.js';
 import { LayerRecords } from '../../runtime/layers/layer_records.js';
 import { commandToType } from '../../runtime/runs/command_to_type.js';
 import { checkState } from '../../runtime/runs/format.js';
@@ -135,10 +136,15 @@ const sharing: Readonly<Record<number, string>> = { 1481003842: 'xfs', 243501676
 /** How the embedded EC2 copies disks. */
 function copies(state: string): Finding {
   const shares = hasPool(localFolder(state)) ? 'the file system of "local init"' : sharing[statfsSync(existing(state)).type];
-  const cost = closedIn(state, 'read') === undefined ? new LayerRecords(state).list()[0]?.cost : undefined;
-  const layer = cost === undefined ? '' : `; the last layer took ${duration(cost / 1000)}`;
+  const layer = closedIn(state, 'read') === undefined ? costOfLayer(new LayerRecords(state).cost()) : '';
   if (shares !== undefined) return { name: 'copies of disks', ok: true, detail: `instant, on ${shares}${layer}` };
   return { name: 'copies of disks', ok: true, detail: `some seconds each${layer}`, help: `to make them instant: ${commandToType(state, 'local init')}` };
+}
+
+function costOfLayer(cost: LayerCost): string {
+  if (cost === assumedCost) return '';
+  const perGiB = cost.msPerMiB === 0 ? '' : ` and ${duration((cost.msPerMiB * 1024) / 1000)} for each GiB in use`;
+  return `; a layer takes ${duration(cost.fixedMs / 1000)}${perGiB}`;
 }
 
 /** Damage to the embedded EC2 by crashes and power cuts. */

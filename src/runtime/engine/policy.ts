@@ -22,8 +22,12 @@ export const policy = {
   /** Default limit on the size of a task's log, and how many characters of its end are kept after that limit. */
   logBytes: 100 * 2 ** 20,
   logTailChars: 65_536,
-  /** How long a layer is assumed to take until one was made. */
+  /** How long a layer is assumed to take until one was made, and the time of snapshots up to which they count as instant. */
   layerMs: 250,
+  /** Less data on a volume than this, in MiB, says nothing about the speed of copies. */
+  layerMeasuredMiB: 256,
+  /** Work that was never done before must take this many times as long as the copy of its disk, so that copies make a run a tenth slower at most. */
+  layerCopyShare: 10,
   /** Minimum time between two updates of the screen. */
   redrawMs: 100,
 } as const;

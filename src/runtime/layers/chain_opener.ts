@@ -1,7 +1,6 @@
 import { type Chain, makesDisk } from '../../dsl/plan/chains.js';
 import type { LinkedTask } from '../../dsl/resolve/link.js';
 import type { Execution } from '../engine/execution.js';
-import { policy } from '../engine/policy.js';
 import { PreparedTask } from '../engine/prepared_task.js';
 import type { Layer, LayerRecords } from './layer_records.js';
 import { type Awaited, type Maker, Making } from './making.js';
@@ -78,13 +77,13 @@ export class ChainOpener {
       if (restored !== undefined) this.records.touch(restored.key);
       const last = { tasks: tasks.length, snapshots: restored?.snapshots ?? {} };
       const found = { ...restored?.found };
-      return this.add({ chain, keys, looks, found, restored, tasks, making, cost: this.costOf(restored), since: 0, last });
+      return this.add({ chain, keys, looks, found, restored, tasks, making, since: 0, last });
     }
   }
 
   /** A chain that makes no layers. Its volumes may be from one. */
   private openOnly(chain: Chain, restored: Layer | undefined): OpenChain {
-    const none = { keys: [], looks: new Map(), found: {}, cost: 0, since: 0, last: { tasks: 0, snapshots: {} }, broken: 'the run makes no layers' };
+    const none = { keys: [], looks: new Map(), found: {}, since: 0, last: { tasks: 0, snapshots: {} }, broken: 'the run makes no layers' };
     return this.add({ chain, making: this.makingOf(chain), restored, tasks: [...(restored?.tasks ?? [])], ...none });
   }
 
@@ -124,11 +123,5 @@ export class ChainOpener {
     const after = new Set([first.id]);
     for (const node of plan.nodes) if (node.after.some(({ from }) => after.has(from))) after.add(node.id);
     return !plan.chains.find(({ members }) => members.some(({ id }) => id === task))?.members.some(({ id }) => after.has(id));
-  }
-
-  /** A copy-on-write file system makes any layer at once; elsewhere it takes the longer, the more is on the volume. */
-  private costOf(restored: Layer | undefined): number {
-    const recipe = this.execution.plan.module.recipe.document.source.path;
-    return (restored ?? this.records.list().find((layer) => layer.recipe === recipe))?.cost ?? policy.layerMs;
   }
 }

@@ -1,7 +1,9 @@
 import { deleteSnapshots } from '../../aws/layer_snapshots.js';
 import type { LinkedTask } from '../../dsl/resolve/link.js';
+import { bytesInUse } from '../../linux/bytes_in_use.js';
 import type { Execution } from '../engine/execution.js';
 import type { TaskNotes } from '../engine/task_notes.js';
+import { isWorthALayer } from './cost.js';
 import { type Layer, type LayerRecords, layerFormat } from './layer_records.js';
 import { makeLayer } from './make_layer.js';
 import { layersInUse } from './making.js';
@@ -15,14 +17,18 @@ export class LayerMaker {
     private readonly notes: TaskNotes,
   ) {}
 
-  /** Whether to make a layer after a task: it costs time; on AWS also money, so there the recipe asks for it. */
-  isWorthIt({ task }: LinkedTask, open: OpenChain, key: string): boolean {
+  /**
+   * Whether to make a layer after a task: it costs time; on AWS also money, so there the recipe asks for it.
+   * @param isRepeated whether the task did the same work before.
+   */
+  isWorthIt({ task }: LinkedTask, open: OpenChain, { key, isRepeated }: { readonly key: string; readonly isRepeated: boolean }): boolean {
     if ((task.cache || undefined)?.layer) return true;
     if (this.execution.journal.head.cloud.provider !== 'local') return false;
     if (open.making.isWanted(key)) return true;
     // Later layers need what is on a volume that is released before them.
     if (madeVolumes(open).some(({ end }) => end === open.tasks.length && end < open.chain.members.length)) return true;
-    return open.since * 1000 > open.cost;
+    const bytes = this.volumesOf(open).used.reduce((sum, { id }) => sum + bytesInUse(id), 0);
+    return isWorthALayer(open.since * 1000, this.records.cost(), { bytes, isRepeated });
   }
 
   /**
@@ -34,14 +40,12 @@ export class LayerMaker {
     const { execution, records } = this;
     const { used, kept } = this.volumesOf(open);
     const old = records.read(key);
-    const started = performance.now();
     const missing = await makeLayer({ task, key, volumes: used }, execution, this.notes, (made, where) => {
       const snapshots = { ...kept, ...made };
       records.write({
         format: layerFormat,
         key,
         made: new Date().toISOString(),
-        cost: performance.now() - started,
         run: execution.folder.id,
         recipe: execution.plan.module.recipe.document.source.path,
         cloud: execution.journal.head.cloud,
@@ -59,7 +63,6 @@ export class LayerMaker {
       return missing;
     }
     open.since = 0;
-    open.cost = performance.now() - started;
     if (old !== undefined) await this.deleteReplaced(old);
     return undefined;
   }

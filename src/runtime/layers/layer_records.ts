@@ -2,9 +2,10 @@ import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Cloud } from '../../dsl/recipe/types.js';
-import { makeFolder, removeForGood, writeWhole } from '../../linux/atomic_write.js';
+import { makeFolder, removeFile, removeForGood, replaceFile, writeWhole } from '../../linux/atomic_write.js';
 import { withLock } from '../../linux/lock.js';
 import { readJson } from '../../linux/read_json.js';
+import { assumedCost, type LayerCost } from './cost.js';
 import type { Ingredient } from './ingredients.js';
 
 /** The format of records and of keys. A change of what layers hold or how keys are made makes all older layers useless. */
@@ -43,8 +44,6 @@ export interface Layer {
   /** When a run last started from it, or made it. */
   readonly used: string;
   readonly run: string;
-  /** How long it took to make, in milliseconds. */
-  readonly cost: number;
   /** The path of the recipe. */
   readonly recipe: string;
   readonly cloud: Cloud;
@@ -124,21 +123,59 @@ export class LayerRecords {
     utimesSync(this.fileOf(key), now, now);
   }
 
+  /** What the last layer took to make. */
+  cost(): LayerCost {
+    try {
+      return readJson(this.costFile) as LayerCost;
+    } catch {
+      // None was made, or the file was cut off.
+      return assumedCost;
+    }
+  }
+
+  /** It need not survive a power cut. */
+  writeCost(cost: LayerCost): void {
+    makeFolder(this.folder);
+    replaceFile(this.costFile, JSON.stringify(cost));
+  }
+
+  /** After a reset, the disks may be on another file system. */
+  forgetCost(): void {
+    removeFile(this.costFile);
+  }
+
+  private get costFile(): string {
+    return join(this.folder, 'cost');
+  }
+
+  /** Whether a task ran before with the same key, when it last ran. */
+  ranBefore(recipe: string, task: string, key: string): boolean {
+    return readTask(this.taskFile(recipe, task))?.key === key;
+  }
+
   /** How a task last ran. */
   lastRun(recipe: string, task: string): (LayerTask & Pick<LastRun, 'layer' | 'missing'>) | undefined {
-    try {
-      return readJson(this.taskFile(recipe, task)) as LastRun;
-    } catch {
-      // It never ran, or the record was cut off.
-      const layer = this.list().find((each) => each.recipe === recipe && each.tasks.some((one) => one.task === task));
-      return layer?.tasks.find((each) => each.task === task);
-    }
+    const last = readTask(this.taskFile(recipe, task));
+    if (last !== undefined) return last;
+    const layer = this.list().find((each) => each.recipe === recipe && each.tasks.some((one) => one.task === task));
+    return layer?.tasks.find((each) => each.task === task);
   }
 
   /** Only for `why`: it need not survive a power cut. */
   writeTask(last: LastRun): void {
     mkdirSync(join(this.folder, 'tasks'), { recursive: true, mode: 0o700 });
     writeFileSync(this.taskFile(last.recipe, last.task), JSON.stringify(last), { mode: 0o600 });
+  }
+
+  /** Removes the records of tasks that last ran before a time, in milliseconds since 1970, and that no layer contains. */
+  forgetTasks(before: number): void {
+    const folder = join(this.folder, 'tasks');
+    const kept = new Set(this.list().flatMap(({ tasks }) => tasks.map(({ key }) => key)));
+    for (const name of existsSync(folder) ? readdirSync(folder) : []) {
+      const file = join(folder, name);
+      const ran = statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? before;
+      if (ran < before && !kept.has(readTask(file)?.key ?? '')) removeFile(file);
+    }
   }
 
   private taskFile(recipe: string, task: string): string {
@@ -194,3 +231,12 @@ export class LayerRecords {
 }
 
 const ending = '.json';
+
+function readTask(file: string): LastRun | undefined {
+  try {
+    return readJson(file) as LastRun;
+  } catch {
+    // It never ran, or the record was cut off.
+    return undefined;
+  }
+}

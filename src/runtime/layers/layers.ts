@@ -101,8 +101,9 @@ export class Layers {
     open.tasks.push(done);
     // A volume is made in every run, so a layer does not save its time.
     if (outcome === 'succeeded' && !makesDisk(task)) open.since += seconds;
+    const isRepeated = this.records.ranBefore(this.recipe, task.id, known.key);
     this.noteTask(done);
-    const made = !makesDisk(task) && this.maker.isWorthIt(task, open, known.key) && (await this.make(task, open, done));
+    const made = !makesDisk(task) && this.maker.isWorthIt(task, open, { key: known.key, isRepeated }) && (await this.make(task, open, done));
     open.making.passed(known.key);
     return made ? known.key : undefined;
   }
@@ -128,10 +129,13 @@ export class Layers {
     return missing === undefined;
   }
 
+  private get recipe(): string {
+    return this.execution.plan.module.recipe.document.source.path;
+  }
+
   /** For `why`. */
   private noteTask(done: LayerTask & Pick<LastRun, 'layer' | 'missing'>): void {
-    const recipe = this.execution.plan.module.recipe.document.source.path;
-    this.records.writeTask({ recipe, run: this.execution.folder.id, ...done });
+    this.records.writeTask({ recipe: this.recipe, run: this.execution.folder.id, ...done });
   }
 
   /** Notes that a task failed: what it left is not known, and no more layers are made of its volumes. */

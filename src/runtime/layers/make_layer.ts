@@ -4,10 +4,12 @@ import { markKept } from '../../aws/ownership_tags.js';
 import { waitForSnapshot } from '../../aws/snapshots.js';
 import type { LinkedTask } from '../../dsl/resolve/link.js';
 import { deviceOfVolume } from '../../linux/block_devices.js';
+import { bytesInUse } from '../../linux/bytes_in_use.js';
 import { NotWritableError, whileQuiet } from '../../linux/quiet_disk.js';
 import type { Execution } from '../engine/execution.js';
 import { withoutStandIns } from '../engine/renew_stand_ins.js';
 import type { TaskNotes } from '../engine/task_notes.js';
+import { costFrom } from './cost.js';
 import { type Layer, LayerRecords } from './layer_records.js';
 
 /** A layer to make: the key after a task, and the volumes with the keys of their tasks. */
@@ -42,8 +44,11 @@ export async function makeLayer(
     },
   };
   try {
+    const started = performance.now();
+    let copyMs = 0;
     const ec2 = await host.ec2();
-    const owner = await new LayerRecords(folder.state).ownerId();
+    const records = new LayerRecords(folder.state);
+    const owner = await records.ownerId();
     const disks: string[] = [];
     for (const { id } of volumes) {
       const name = await deviceNameOf(ec2, id);
@@ -52,12 +57,14 @@ export async function makeLayer(
     const snapshots: Record<string, string> = {};
     await withoutStandIns(journal, disks, host.warn, () =>
       whileQuiet(disks, host.shell, async () => {
+        const copied = performance.now();
         for (const volume of volumes) {
           const { id } = await createLayerSnapshot(ec2, { volume: volume.id, key, owner }, context);
           // In EC2 it holds what the volume held at the request; the embedded EC2 must have copied it first.
           if (ec2.cloud.provider === 'local') await waitForSnapshot(ec2, id, host.signal, context.progress);
           snapshots[volume.key] = id;
         }
+        copyMs = performance.now() - copied;
       }),
     );
     // A record without its snapshots does no harm; `layers prune` and `gc` delete snapshots without a record.
@@ -68,6 +75,8 @@ export async function makeLayer(
       context.progress,
     );
     for (const note of written) journal.undone(note);
+    const bytes = volumes.reduce((sum, { id }) => sum + bytesInUse(id), 0);
+    if (ec2.cloud.provider === 'local') records.writeCost(costFrom(performance.now() - started, copyMs, bytes));
     return undefined;
   } catch (error) {
     await notes.undoOnly(written);

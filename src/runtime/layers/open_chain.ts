@@ -18,8 +18,6 @@ export interface OpenChain {
   /** The tasks that ended in this run, and those of the layer. */
   readonly tasks: LayerTask[];
   readonly making: Making;
-  /** How long a layer takes to make here, in milliseconds. */
-  cost: number;
   /** Seconds of work since the last layer. */
   since: number;
   /** The last layer: how many tasks it has, and its snapshots. */

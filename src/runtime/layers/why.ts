@@ -30,7 +30,7 @@ export function verdictsOn(
     if (passed !== undefined) return i === restored ? passed : `"${name(restored)}" runs`;
     if (lasts[i]?.layer) return 'its layer is gone';
     if (lasts[i]?.missing !== undefined) return `no layer could be made after it: ${lasts[i]?.missing}`;
-    return other < 0 ? 'its work was shorter than making a layer' : `there is no layer between it and "${name(other)}"`;
+    return other < 0 ? 'its work was too short for a layer' : `there is no layer between it and "${name(other)}"`;
   };
   const changed = (i: number): string => {
     const [last, known] = [lasts[i], keys[i]];

@@ -37,6 +37,7 @@ async function resetLocal(folder: string | undefined, yes: boolean): Promise<voi
     await removePool(runCommand, root);
     const records = new LayerRecords(state);
     for (const { key } of localLayers(records)) records.remove(key);
+    records.forgetCost();
     print(`deleted ${counts}`);
   });
 }

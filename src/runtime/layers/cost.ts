@@ -1,0 +1,31 @@
+import { policy } from '../engine/policy.js';
+
+/** What a layer takes to make. */
+export interface LayerCost {
+  readonly fixedMs: number;
+  /** For each MiB in use: about 0 on a copy-on-write file system, elsewhere disks are copied. */
+  readonly msPerMiB: number;
+}
+
+/** The cost as long as no layer was made. */
+export const assumedCost: LayerCost = { fixedMs: policy.layerMs, msPerMiB: 0 };
+
+/** The cost as one layer shows it. @param copyMs how much of the time its snapshots took. @param bytes in use on its volumes. */
+export function costFrom(wholeMs: number, copyMs: number, bytes: number): LayerCost {
+  // A copy-on-write file system needs some time too, and a copy of little says nothing about large ones.
+  const forBytes = Math.max(0, copyMs - policy.layerMs);
+  return { fixedMs: wholeMs - forBytes, msPerMiB: forBytes / Math.max(mib(bytes), policy.layerMeasuredMiB) };
+}
+
+/**
+ * Whether to keep work in a layer. The first time, a copy may take a small part of the time of the work, since nobody may
+ * ever repeat it. Work that is repeated will be repeated again.
+ */
+export function isWorthALayer(workMs: number, { fixedMs, msPerMiB }: LayerCost, { bytes, isRepeated }: { bytes: number; isRepeated: boolean }): boolean {
+  const copyMs = msPerMiB * mib(bytes);
+  return workMs > fixedMs + (isRepeated ? copyMs : copyMs * policy.layerCopyShare);
+}
+
+function mib(bytes: number): number {
+  return bytes / 2 ** 20;
+}
