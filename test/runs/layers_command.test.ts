@@ -1,8 +1,8 @@
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { ownIdentity } from '../../src/linux/process_identity.js';
-import type { Layer } from '../../src/runtime/layers/layer_records.js';
+import type { LastRun, Layer } from '../../src/runtime/layers/layer_records.js';
 import { misbehaving, recordsOf } from '../support/ec2.js';
 import { inFolder } from '../support/folder.js';
 import { sourceImage, succeeding, withPool } from '../support/layers.js';
@@ -169,6 +169,22 @@ first  ${short(first)}  succeeded  …s
       assert.equal([layersIn(folder), snapshotsIn(folder)], [[second], [snapshotOf(second)]]);
       const reset = await run(['local', 'reset'], { folder });
       assert.match(reset.stderr, 'error: reset deletes 1 image, 1 snapshot, 1 layer, 0 volumes\n');
+    }));
+
+  test('prune forgets how tasks ran that are old and in no layer', () =>
+    withLayers(async (folder, { first, second }) => {
+      const tasks = join(records(folder), 'tasks');
+      const keys = () => readdirSync(tasks).map((name) => (JSON.parse(readFileSync(join(tasks, name), 'utf8')) as LastRun).key);
+      assert.equal(new Set(keys()), new Set([first.tasks[0]?.key, first.key, second.key]));
+      assert.is((await run(['layers', 'rm', second.key], { folder })).code, 0);
+      await run(['layers', 'prune', '--older', '1h'], { folder });
+      assert.is(keys().length, 3, 'the task of the deleted layer ran just now');
+      const longAgo = Date.now() / 1000 - 31 * 86_400;
+      for (const name of readdirSync(tasks)) utimesSync(join(tasks, name), longAgo, longAgo);
+      await run(['layers', 'prune', '--keep', '1T', '-n'], { folder });
+      assert.is(keys().length, 3);
+      await run(['layers', 'prune', '--keep', '1T'], { folder });
+      assert.equal(new Set(keys()), new Set([first.tasks[0]?.key, first.key]));
     }));
 
   test('reports words and options that it does not know', () =>

@@ -40,6 +40,8 @@ async function prune({ older, keep, dryRun, state, json }: PruneOptions): Promis
   for (const { key, run } of kept) reportInUse(key, run);
   const { deleted, in_use, failed }: Deletion = dryRun ? { deleted: doomed, in_use: [], failed: [] } : await deleteLayers(doomed, state);
   const unrecorded = await deleteUnrecorded(state, layers, { older: older ?? dayMs, dryRun });
+  // Only "why" reads them.
+  if (!dryRun) new LayerRecords(state).forgetTasks(Date.now() - (older ?? 30 * dayMs));
   const bytesOf = ({ key }: LayerRecord) => sizeOf(blocks.get(key));
   if (json) {
     const records = deleted.map((layer) => ({ key: layer.key, task: taskOf(layer), bytes: bytesOf(layer) }));
