@@ -10,6 +10,20 @@ export const layerTag = 'chrootfile:layer';
 /** The tag that says which state folder has the record of the layer. */
 export const layerOwnerTag = 'chrootfile:layer-owner';
 
+/** The tag that says which work the content of a snapshot is from. */
+export const contentTag = 'chrootfile:content';
+
+/** What the content of a snapshot of this account is from; undefined if that is not known. */
+export async function contentOf(ec2: Ec2, id: string): Promise<string | undefined> {
+  const Filters = [{ Name: 'snapshot-id', Values: [id] }];
+  try {
+    const { Snapshots = [] } = await ec2.client.send(new ec2.sdk.DescribeSnapshotsCommand({ OwnerIds: ['self'], Filters }));
+    return Snapshots[0]?.Tags?.find(({ Key }) => Key === contentTag)?.Value;
+  } catch (error) {
+    throw inCall('DescribeSnapshots', error);
+  }
+}
+
 /** The states of some snapshots, e.g. `pending`, by id; those that do not exist are missing. */
 export async function snapshotStates(ec2: Ec2, ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
   const Filters = [{ Name: 'snapshot-id', Values: [...ids] }];

@@ -30,7 +30,7 @@ export async function cacheVerdicts(plan: Plan, loaded: LoadedRecipe, state: str
   const place = { ...cloud, region: ec2.region, account: await accountOf(ec2) };
   const folder = new RunFolder(state, 'why');
   const facts = new EvaluationContext(inputsOf(loaded), process.env, new Redactor(), { folder, started: new Date(), words: options.arguments });
-  const sources = { tasks: plan.tasks, facts, hasEnded: () => false, hashKey: await records.hashKey() };
+  const sources = { tasks: plan.tasks, facts, hasEnded: () => false, contentFor: () => undefined, hashKey: await records.hashKey() };
   const path = recipe.document.source.path;
   const verdicts: Verdict[] = [];
   for (const chain of plan.chains) {

@@ -28,6 +28,8 @@ export interface TaskContext extends HostContext, Maker, NoteWriter {
   readonly folder: string;
   /** The root of the chroot named by `in`. */
   readonly root?: string | undefined;
+  /** For a snapshot: what the content of its volume is from; undefined if that is not known. */
+  readonly content?: string | undefined;
   /** For a volume: the snapshot to make it from instead of its own, which a layer has. */
   readonly layer?: string | undefined;
   /** Runs an action while no other run on this host runs one with the same name, for example choosing a device name. */

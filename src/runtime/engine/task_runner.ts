@@ -203,6 +203,7 @@ export class TaskRunner {
       folder: folderOf(linked.module),
       root: root(),
       layer: this.layers?.snapshotFor(linked),
+      content: this.layers?.contentFor(linked),
       exclusive: (what, action) => withLock(join(folder.state, 'locks', what), `${folder.id} ${id}`, action),
       progress: (text, percent) => emit({ type: 'task.progress', task: id, text, ...(percent === undefined ? {} : { percent }) }),
       warn: (message) => emit({ type: 'warning', message: `${id}: ${message}` }),

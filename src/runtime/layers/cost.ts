@@ -18,12 +18,23 @@ export function costFrom(wholeMs: number, copyMs: number, bytes: number): LayerC
 }
 
 /**
- * Whether to keep work in a layer. The first time, a copy may take a small part of the time of the work, since nobody may
+ * Whether to keep work in a layer. After the last task, an instant one is always made: images that are built again are
+ * the same then. The first time, a copy may take a small part of the time of the work, since nobody may
  * ever repeat it. Work that is repeated will be repeated again.
  */
-export function isWorthALayer(workMs: number, { fixedMs, msPerMiB }: LayerCost, { bytes, isRepeated }: { bytes: number; isRepeated: boolean }): boolean {
+export function isWorthALayer(workMs: number, { fixedMs, msPerMiB }: LayerCost, { bytes, isRepeated, isLast }: Work): boolean {
   const copyMs = msPerMiB * mib(bytes);
+  if (isLast && workMs > 0 && copyMs <= policy.layerMs) return true;
   return workMs > fixedMs + (isRepeated ? copyMs : copyMs * policy.layerCopyShare);
+}
+
+/** Work on volumes. */
+interface Work {
+  /** In use on the volumes. */
+  readonly bytes: number;
+  readonly isRepeated: boolean;
+  /** Whether it ended with the last task. */
+  readonly isLast: boolean;
 }
 
 function mib(bytes: number): number {

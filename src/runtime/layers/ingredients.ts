@@ -38,6 +38,8 @@ export interface IngredientSources {
   readonly keys: ReadonlyMap<string, string>;
   /** Whether a task has ended, so that its outputs are known. */
   hasEnded(task: string): boolean;
+  /** What the content of the snapshot that a volume is made from is from, if that is known. */
+  contentFor(volume: string): string | undefined;
   /** Whether a resource uses a volume of the chain. */
   isOnVolume(task: LinkedTask): boolean;
   /** How resources are made, as far as it was asked for. */
@@ -85,16 +87,17 @@ class Collector {
     private readonly isHandle: boolean,
   ) {}
 
-  task({ task, module, in: chroot, uses }: LinkedTask): void {
+  task({ id, task, module, in: chroot, uses }: LinkedTask): void {
     const { action, freshness } = task;
     this.ignoresRunFiles = this.isHandle || action.type !== 'run' || action.reopen !== undefined;
     if (task.if !== undefined) this.value('if', task.if, module);
     if (chroot !== undefined) this.made('chroot', chroot, this.handle(chroot));
     if (action.type === 'kind') {
-      const { name, content, contentOf, copies = [] } = action.kind;
+      const { name, content, contentOf, copies = [], deletesDisk: copiesDisk } = action.kind;
       this.add('kind', `${name} ${content}`, true);
       for (const [parameter, value] of action.with) {
         if (contentOf !== undefined && !contentOf.includes(parameter)) continue;
+        if (copiesDisk && parameter === 'snapshot_id' && this.content(id, value, module)) continue;
         this.value(`with.${parameter}`, value, module, true);
         if (copies.includes(parameter)) this.files(value, module);
       }
@@ -205,6 +208,17 @@ class Collector {
     this.assume(name);
   }
 
+  /** A snapshot by the work that its content is from: another one may have the same. @returns whether that is known. */
+  private content(volume: string, value: Value, module: Module): boolean {
+    const { sources } = this;
+    const name = 'the content of the snapshot';
+    const content = sources.contentFor(volume);
+    if (content !== undefined) this.add(name, content);
+    else if (!isRecorded(name, sources) || tasksIn(value, module).every(({ id }) => sources.hasEnded(id))) return false;
+    else this.assume(name);
+    return true;
+  }
+
   /** Takes the value that something had when the task last ran. */
   private assume(name: string): void {
     const last = this.sources.recorded.find((each) => each.name === name);
@@ -258,6 +272,10 @@ const mostFiles = 500;
 const mostIngredients = 5_000;
 /** Longer values are not shown. */
 const longestShown = 80;
+
+function isRecorded(name: string, { recorded }: IngredientSources): boolean {
+  return recorded.some((each) => each.name === name);
+}
 
 /** A value as written in the recipe. */
 function written(value: Value): unknown {

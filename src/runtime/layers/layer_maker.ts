@@ -27,8 +27,9 @@ export class LayerMaker {
     if (open.making.isWanted(key)) return true;
     // Later layers need what is on a volume that is released before them.
     if (madeVolumes(open).some(({ end }) => end === open.tasks.length && end < open.chain.members.length)) return true;
+    const isLast = open.tasks.length === open.chain.members.length;
     const bytes = this.volumesOf(open).used.reduce((sum, { id }) => sum + bytesInUse(id), 0);
-    return isWorthALayer(open.since * 1000, this.records.cost(), { bytes, isRepeated });
+    return isWorthALayer(open.since * 1000, this.records.cost(), { bytes, isRepeated, isLast });
   }
 
   /**

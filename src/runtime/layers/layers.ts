@@ -1,10 +1,12 @@
 import { type Chain, makesDisk, readsFiles } from '../../dsl/plan/chains.js';
 import type { LinkedTask } from '../../dsl/resolve/link.js';
+import { tasksIn } from '../../dsl/resolve/names.js';
 import { NotWritableError } from '../../linux/quiet_disk.js';
 import type { NodeOutcome } from '../engine/events.js';
 import type { Execution } from '../engine/execution.js';
 import type { TaskNotes } from '../engine/task_notes.js';
 import { ChainOpener } from './chain_opener.js';
+import { contentOfChain } from './content.js';
 import { LayerMaker } from './layer_maker.js';
 import { type LastRun, type Layer, LayerRecords, type LayerTask } from './layer_records.js';
 import type { OpenChain } from './open_chain.js';
@@ -66,6 +68,15 @@ export class Layers {
     const open = this.openOf(task);
     const key = open?.looks.get(task.id);
     if (open !== undefined && key !== undefined) open.found[key] = outputs;
+  }
+
+  /** What the content of the volume that a task freezes is from; undefined if that is not known. */
+  contentFor({ id: freezer, task: { action }, module }: LinkedTask): string | undefined {
+    const [frozen] = action.type === 'kind' ? (action.kind.freezes ?? []) : [];
+    const value = frozen === undefined || action.type !== 'kind' ? undefined : action.with.get(frozen);
+    const chains = value === undefined ? [] : tasksIn(value, module).flatMap(({ id }) => this.chains.get(id) ?? []);
+    const [open] = chains.map((chain) => this.opener.all.get(chain));
+    return open && contentOfChain(open, freezer);
   }
 
   /**

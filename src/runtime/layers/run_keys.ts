@@ -1,5 +1,10 @@
 import { accountOf } from '../../aws/account.js';
-import type { Chain } from '../../dsl/plan/chains.js';
+import type { Ec2 } from '../../aws/client.js';
+import { contentOf } from '../../aws/layer_snapshots.js';
+import { evaluate } from '../../dsl/evaluate.js';
+import { type Chain, makesDisk } from '../../dsl/plan/chains.js';
+import type { LinkedTask } from '../../dsl/resolve/link.js';
+import { tasksIn } from '../../dsl/resolve/names.js';
 import type { Execution } from '../engine/execution.js';
 import { type ChainKeys, chainKeys, type Place, type TaskKey } from './chain_keys.js';
 import type { LayerRecords } from './layer_records.js';
@@ -12,6 +17,8 @@ interface Hashing extends Pick<Place, 'region' | 'account'> {
 /** The keys of the chains of one run. */
 export class RunKeys {
   private hashing: Hashing | undefined;
+  /** What the content of source snapshots is from, by the volumes made from them. */
+  private readonly contents = new Map<string, string>();
 
   constructor(
     private readonly execution: Execution,
@@ -21,6 +28,10 @@ export class RunKeys {
   /** The keys of a chain, as far as they can be known now. */
   async of(chain: Chain): Promise<ChainKeys> {
     const ec2 = await this.execution.host.ec2();
+    for (const volume of chain.members.filter(makesDisk)) {
+      const content = await this.contentFor(volume, ec2);
+      if (content !== undefined) this.contents.set(volume.id, content);
+    }
     this.hashing = { region: ec2.region, account: await accountOf(ec2), hashKey: await this.records.hashKey() };
     return this.keysIn(chain, this.hashing);
   }
@@ -31,9 +42,18 @@ export class RunKeys {
     return this.hashing !== undefined && this.keysIn({ ...chain, members }, this.hashing).keys.at(-1)?.key === key;
   }
 
+  private async contentFor({ task, module }: LinkedTask, ec2: Ec2): Promise<string | undefined> {
+    const snapshot = task.action.type === 'kind' ? task.action.with.get('snapshot_id') : undefined;
+    const { plan, facts } = this.execution;
+    // If it depends on something that is not known yet, there are no keys.
+    if (snapshot === undefined || tasksIn(snapshot, module).some(({ id }) => plan.tasks.has(id) && !facts.hasEnded(id))) return undefined;
+    const id = evaluate(snapshot, module, facts);
+    return typeof id === 'string' ? await contentOf(ec2, id) : undefined;
+  }
+
   private keysIn(chain: Chain, { hashKey, ...place }: Hashing): ChainKeys {
     const { plan, facts, journal } = this.execution;
-    const sources = { tasks: plan.tasks, facts, hasEnded: (id: string) => facts.hasEnded(id), hashKey };
+    const sources = { tasks: plan.tasks, facts, hasEnded: (id: string) => facts.hasEnded(id), contentFor: (id: string) => this.contents.get(id), hashKey };
     return chainKeys(chain, { ...journal.head.cloud, ...place }, sources);
   }
 }

@@ -2,6 +2,7 @@ import type { CreateSnapshotCommandInput } from '@aws-sdk/client-ec2';
 import { ec2ByHand } from '../../aws/by_hand.js';
 import { removeMade } from '../../aws/find_created.js';
 import { journaledCreate, type MadeNote, madeNow } from '../../aws/journaled_create.js';
+import { contentTag } from '../../aws/layer_snapshots.js';
 import { runTag, tagsOf } from '../../aws/ownership_tags.js';
 import { createSnapshot, deleteSnapshot, snapshotsMadeBy, waitForSnapshot } from '../../aws/snapshots.js';
 import { defineKind } from '../../runtime/engine/kind.js';
@@ -36,10 +37,11 @@ export const snapshot = defineKind({
   run: async (params, context) => {
     const ec2 = await context.ec2();
     const made = madeNow(context, ec2);
+    const content: Record<string, string> = context.content === undefined ? {} : { [contentTag]: context.content };
     const wanted: CreateSnapshotCommandInput = {
       VolumeId: params.volume,
       Description: params.description,
-      TagSpecifications: [{ ResourceType: 'snapshot', Tags: await tagsOf(ec2, context, `chrootfile ${context.task}`, params.tags ?? {}) }],
+      TagSpecifications: [{ ResourceType: 'snapshot', Tags: await tagsOf(ec2, context, `chrootfile ${context.task}`, { ...params.tags, ...content }) }],
     };
     const { made: known } = await journaledCreate(context, made, () => createSnapshot(ec2, wanted, made, context.signal, context.progress));
     const { id } = known;
