@@ -2,7 +2,7 @@ import type { EC2Client, EC2ClientConfig } from '@aws-sdk/client-ec2';
 import type { Cloud } from '../dsl/recipe/types.js';
 import { ApiMetrics } from './api_metrics.js';
 import { credentialsOf, nowhere, type RequestHandler, type ServedKeys } from './credentials.js';
-import { ownRegion } from './metadata.js';
+import { noRegion, ownRegion } from './metadata.js';
 import { prepare } from './middleware.js';
 
 /** A client of EC2 in one region. */
@@ -28,6 +28,13 @@ export interface Ec2Opener {
   readonly signal: AbortSignal;
   /** The recipe's EC2 client, opened at the first call; optionally in another region. */
   readonly ec2: (region?: string) => Promise<Ec2>;
+  /** The EC2 that has the volumes: the recipe's, or with direct volumes the embedded one, under the same region. */
+  readonly disks: (region?: string) => Promise<Ec2>;
+}
+
+/** The same, for work on volumes, their attachments and their layers. */
+export function onDisks<T extends Ec2Opener>(opener: T): T {
+  return { ...opener, ec2: opener.disks };
 }
 
 /** The embedded EC2: its handler, and its default region. */
@@ -110,6 +117,7 @@ async function regionOf(client: EC2Client, cloud: Cloud): Promise<string> {
   try {
     return await client.config.region();
   } catch {
+    if (cloud.volumes === 'direct') throw new Error(noRegion);
     return await ownRegion(cloud);
   }
 }

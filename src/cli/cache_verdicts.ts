@@ -23,9 +23,9 @@ export async function cacheVerdicts(plan: Plan, loaded: LoadedRecipe, state: str
   if (!records.isMade())
     return plan.chains.flatMap(({ members, later }) => [...members, ...later].map(({ id }) => ({ task: id, cached: false, reason: 'it never succeeded' })));
   const { recipe } = loaded.module;
-  const cloud = cloudOf(recipe.cloud, options, state);
+  const cloud = await cloudOf(recipe.cloud, options, state);
   const opener = openHostContext({ cloud, state, signal: new AbortController().signal, warn: () => {} });
-  const { region } = await opener.ec2();
+  const { region } = await opener.disks();
   const folder = new RunFolder(state, 'why');
   const facts = new EvaluationContext(inputsOf(loaded), process.env, new Redactor(), { folder, started: new Date(), words: options.arguments });
   const sources = { tasks: plan.tasks, facts, hasEnded: () => false, hashKey: await records.hashKey() };

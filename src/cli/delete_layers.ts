@@ -2,6 +2,7 @@ import { ec2ByHand } from '../aws/by_hand.js';
 import type { Ec2 } from '../aws/client.js';
 import { deleteSnapshots, layerTag } from '../aws/layer_snapshots.js';
 import { stateTag } from '../aws/ownership_tags.js';
+import { hasLocalDisks } from '../dsl/recipe/cloud.js';
 import type { Cloud } from '../dsl/recipe/types.js';
 import { type LayerRecord, LayerRecords } from '../runtime/layers/layer_records.js';
 import { layersInUse, whileNoneStarts } from '../runtime/layers/making.js';
@@ -68,7 +69,7 @@ async function deleteSnapshotsOf({ cloud, region, made }: LayerRecord, ids: read
 function reportFailed({ key, cloud, region }: LayerRecord, ids: readonly string[], error: string, state: string): void {
   const again = commandToType(state, `layers rm ${shortKey(key)}`);
   // The AWS CLI does not reach the embedded EC2.
-  const byHand = cloud.provider === 'local' ? [] : ids.map((id) => ec2ByHand({ cloud, again }, { region }, 'delete-snapshot', '--snapshot-id', id));
+  const byHand = hasLocalDisks(cloud) ? [] : ids.map((id) => ec2ByHand({ cloud, again }, { region }, 'delete-snapshot', '--snapshot-id', id));
   printError(
     `error: layer ${shortKey(key)} (${[...ids, region].join(', ')}): its ${plural(ids.length, 'snapshot')} cannot be deleted: ${error}`,
     `  help: ${[...byHand, again].join(' && ')}`,
@@ -84,7 +85,7 @@ function clientsFor(state: string): Clients {
   return (cloud, region) => {
     const own = { ...cloud, region };
     const name = JSON.stringify(own);
-    const client = opened.get(name) ?? openHostContext({ cloud: own, state, signal: never, warn }).ec2();
+    const client = opened.get(name) ?? openHostContext({ cloud: own, state, signal: never, warn }).disks();
     opened.set(name, client);
     return client;
   };

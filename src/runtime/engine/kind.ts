@@ -1,4 +1,5 @@
 import type { Ec2Opener } from '../../aws/client.js';
+import type { DirectStore } from '../../aws/direct/store.js';
 import type { NoteWriter } from '../../aws/journaled_create.js';
 import type { Maker } from '../../aws/ownership_tags.js';
 import type { Described, KindDeclaration, ObjectSchema } from '../../dsl/recipe/kind.js';
@@ -8,6 +9,8 @@ import type { Shell } from '../../linux/command.js';
 /** What a task or its undo uses to act on the build host and on EC2. */
 export interface HostContext extends Ec2Opener {
   readonly shell: Shell;
+  /** Set if volumes are direct: their disks are in the embedded EC2, and snapshots are transferred. */
+  readonly direct?: DirectStore | undefined;
   /** Whether the run's mounts ended with its last process. Anything mounted at their paths now belongs to somebody else. */
   readonly mountsGone: boolean;
   /** Whether the disk that holds the chroot's root is deleted next. Then nothing on it needs to be restored. */

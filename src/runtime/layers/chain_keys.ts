@@ -22,7 +22,7 @@ export interface ChainKeys {
  */
 export function chainKeys(
   { members, end }: Chain,
-  { provider, endpoint, region }: Pick<Cloud, 'provider' | 'endpoint' | 'region'>,
+  { provider, endpoint, region, volumes: backend }: Pick<Cloud, 'provider' | 'endpoint' | 'region' | 'volumes'>,
   sources: Omit<IngredientSources, 'keys' | 'recorded' | 'handles' | 'isOnVolume'>,
   recorded: (task: string) => readonly Ingredient[] = () => [],
 ): ChainKeys {
@@ -31,7 +31,7 @@ export function chainKeys(
   const volumes = volumesOf({ members });
   const isOnVolume = (task: LinkedTask) => isOn(volumes, task);
   const keys: TaskKey[] = [];
-  let before = JSON.stringify([layerFormat, provider, region ?? null, endpoint ?? null]);
+  let before = JSON.stringify([layerFormat, provider, region ?? null, endpoint ?? null, ...(backend === 'direct' ? [backend] : [])]);
   for (const task of members) {
     try {
       const ingredients = ingredientsOf(task, { ...sources, keys: known, handles, isOnVolume, recorded: recorded(task.id) });

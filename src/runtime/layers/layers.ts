@@ -1,5 +1,6 @@
 import { deleteSnapshots } from '../../aws/layer_snapshots.js';
 import { type Chain, makesDisk, readsFiles } from '../../dsl/plan/chains.js';
+import { hasLocalDisks } from '../../dsl/recipe/cloud.js';
 import type { LinkedTask } from '../../dsl/resolve/link.js';
 import { NotWritableError } from '../../linux/quiet_disk.js';
 import type { NodeOutcome } from '../engine/events.js';
@@ -229,7 +230,7 @@ export class Layers {
   /** The keys of a chain, as far as they can be known now. */
   private async keysOf(chain: Chain): Promise<readonly TaskKey[]> {
     const { host } = this.execution;
-    const { region } = await host.ec2();
+    const { region } = await host.disks();
     this.hashing = { region, hashKey: await this.records.hashKey() };
     return this.keysIn(chain, this.hashing);
   }
@@ -269,7 +270,7 @@ export class Layers {
   /** A layer costs time; on AWS also money, so there the recipe asks for it. */
   private isWorthIt({ task }: LinkedTask, open: OpenChain, key: string): boolean {
     if ((task.cache || undefined)?.layer) return true;
-    if (this.execution.journal.head.cloud.provider !== 'local') return false;
+    if (!hasLocalDisks(this.execution.journal.head.cloud)) return false;
     if (open.making.isWanted(key)) return true;
     // Later layers need what is on a volume that is released before them.
     if (madeVolumes(open).some(({ end }) => end === open.tasks.length && end < open.chain.members.length)) return true;
@@ -317,7 +318,7 @@ export class Layers {
     // The user wanted the task to run again.
     if (old !== undefined) {
       const ids = layersInUse(folder.state).has(key) ? [] : records.unshared(Object.values(old.snapshots));
-      await deleteSnapshots(await host.ec2(old.region), ids, old.made, host.signal).catch(({ message }: Error) => host.warn(message));
+      await deleteSnapshots(await host.disks(old.region), ids, old.made, host.signal).catch(({ message }: Error) => host.warn(message));
     }
     return key;
   }

@@ -1,3 +1,4 @@
+import { onDisks } from '../../aws/client.js';
 import { createLayerSnapshot, deviceNameOf } from '../../aws/layer_snapshots.js';
 import { markKept } from '../../aws/ownership_tags.js';
 import { waitForSnapshot } from '../../aws/snapshots.js';
@@ -40,7 +41,7 @@ export async function makeLayer(
     },
   };
   try {
-    const ec2 = await host.ec2();
+    const ec2 = await host.disks();
     const disks: string[] = [];
     for (const { id } of volumes) {
       const name = await deviceNameOf(ec2, id);
@@ -61,7 +62,7 @@ export async function makeLayer(
     record(snapshots, ec2.region);
     await markKept(
       Object.values(snapshots).map((id) => ({ region: ec2.region, id })),
-      host,
+      onDisks(host),
       context.progress,
     );
     for (const note of written) journal.undone(note);

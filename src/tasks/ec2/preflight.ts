@@ -71,7 +71,7 @@ export const preflight = defineKind({
       regions: [...new Set(given.regions ?? [])].filter((region) => region !== ec2.region),
     };
     const source = given.source === undefined ? undefined : await imageOf(ec2, given.source);
-    const host = await findHost(ec2);
+    const host = await findHost(await context.disks());
     const regions = given.validate_regions ? await unknownRegions(ec2, wanted.regions) : [];
     // The remaining checks call the regions, so these must exist.
     failOn([...faultsOfParams(wanted, ec2.region), ...(await faultsOfDevices(ec2, source, wanted)), ...regions]);

@@ -1,5 +1,6 @@
 import type { CreateVolumeCommandInput, Volume } from '@aws-sdk/client-ec2';
-import { ec2ByHand } from '../../aws/by_hand.js';
+import { diskByHand } from '../../aws/by_hand.js';
+import { onDisks } from '../../aws/client.js';
 import { removeMade } from '../../aws/find_created.js';
 import { findHost } from '../../aws/instance.js';
 import { journaledCreate, type MadeNote, madeNow, tokenOf } from '../../aws/journaled_create.js';
@@ -47,8 +48,9 @@ export const volume = defineKind({
   example: { size: 8 },
   run: async (params, context) => {
     if (params.size === undefined && params.snapshot_id === undefined) throw new Error('"size" or "snapshot_id" is required');
-    const ec2 = await context.ec2();
-    const zone = params.zone ?? (await findHost(ec2)).zone;
+    const ec2 = await context.disks();
+    // A disk of the embedded EC2 can only be attached in the zone of this machine.
+    const zone = (context.direct ? undefined : params.zone) ?? (await findHost(ec2)).zone;
     const made = madeNow(context, ec2);
     const wanted: CreateVolumeCommandInput = {
       AvailabilityZone: zone,
@@ -70,10 +72,10 @@ export const volume = defineKind({
     const ready = await waitForVolume(ec2, volume, context.signal);
     return { id: known.id, size: ready.Size ?? params.size ?? 0 };
   },
-  undo: (note: MadeNote, host) => removeMade(note, host, { search: volumesMadeBy, remove: deleteVolume }),
+  undo: (note: MadeNote, host) => removeMade(note, onDisks(host), { search: volumesMadeBy, remove: deleteVolume }),
   byHand: (note: MadeNote, at) => [
     note.id === undefined
-      ? ec2ByHand(at, note, 'describe-volumes', '--filters', `Name=tag:${runTag},Values=${note.run}`, '# then delete-volume')
-      : ec2ByHand(at, note, 'delete-volume', '--volume-id', note.id),
+      ? diskByHand(at, note, 'describe-volumes', '--filters', `Name=tag:${runTag},Values=${note.run}`, '# then delete-volume')
+      : diskByHand(at, note, 'delete-volume', '--volume-id', note.id),
   ],
 });
