@@ -2,6 +2,7 @@ import type { EC2Client, EC2ClientConfig } from '@aws-sdk/client-ec2';
 import type { Cloud } from '../dsl/recipe/types.js';
 import { ApiMetrics } from './api_metrics.js';
 import { credentialsOf, nowhere, type RequestHandler, type ServedKeys } from './credentials.js';
+import { type Ebs, openEbs } from './direct/ebs.js';
 import { noRegion, ownRegion } from './metadata.js';
 import { prepare } from './middleware.js';
 
@@ -19,6 +20,8 @@ export interface Ec2 {
   /** Whether it is an embedded EC2 without added delays: what it takes is the work itself. */
   readonly isInstant: boolean;
   readonly metrics: ApiMetrics;
+  /** EBS direct in the same region, opened at the first call. */
+  ebs(): Promise<Ebs>;
   /** The same account in another region; this client for its own region or undefined. */
   in(region: string | undefined): Ec2;
 }
@@ -70,7 +73,9 @@ export async function openEc2(cloud: Cloud, local?: LocalHandler, served: () => 
   const regions = new Map<string, Ec2>();
   const open = (name: string): Ec2 => {
     const config = { ...shared, ...unverified, region: name };
-    const prepared = (client: EC2Client) => prepare(client, { metrics, credentials, config, cloud });
+    const surroundings = { metrics, credentials, config, cloud };
+    const prepared = (client: EC2Client) => prepare(client, surroundings);
+    let ebs: Promise<Ebs> | undefined;
     const ec2: Ec2 = {
       sdk,
       cloud,
@@ -80,6 +85,10 @@ export async function openEc2(cloud: Cloud, local?: LocalHandler, served: () => 
       consistent: local?.consistent ?? false,
       isInstant: local?.isInstant ?? false,
       metrics,
+      ebs: () => {
+        ebs ??= openEbs(surroundings);
+        return ebs;
+      },
       in: (other = name) => regions.get(other) ?? open(other),
     };
     regions.set(name, ec2);
