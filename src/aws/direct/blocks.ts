@@ -48,28 +48,35 @@ export interface Reader {
   readonly memory: BlockMemory;
 }
 
-/** Reads a block, again if it arrives damaged. A token that has expired is replaced. */
+/** Reads a block. A token that has expired is replaced. */
 export async function readBlock(reader: Reader, { index, token }: ListedBlock): Promise<Block> {
-  if (token === undefined) return { data: zeros, digest: zeroDigest };
-  const { source, sender, memory } = reader;
-  const { side, snapshot } = source;
-  try {
-    return await sender.send(side, 'GetSnapshotBlock', async (abortSignal) => {
-      const command = new side.sdk.GetSnapshotBlockCommand({ SnapshotId: snapshot, BlockIndex: index, BlockToken: token });
-      const { BlockData: body, Checksum: checksum } = await side.client.send(command, { abortSignal });
-      const data = await memory.read(body as AsyncIterable<Uint8Array>);
-      const digest = createHash('sha256')
-        .update(data ?? '')
-        .digest();
-      if (data !== undefined && digest.toString('base64') === checksum) return { data, digest };
-      if (data !== undefined) memory.release(data);
-      throw new Error(`block ${index} of ${snapshot} arrived damaged`);
-    });
-  } catch (error) {
-    const fresh = reasonOf(error) === 'INVALID_BLOCK_TOKEN' ? await freshToken(source, sender, index) : undefined;
-    if (fresh === undefined || fresh === token) throw error;
-    return readBlock(reader, { index, token: fresh });
+  const { source, sender } = reader;
+  let valid = token;
+  for (let renewals = 0; valid !== undefined; renewals += 1) {
+    try {
+      return await getBlock(reader, index, valid);
+    } catch (error) {
+      if (reasonOf(error) !== 'INVALID_BLOCK_TOKEN' || renewals === directPolicy.tokenRenewals) throw error;
+      valid = await freshToken(source, sender, index);
+    }
   }
+  return { data: zeros, digest: zeroDigest };
+}
+
+/** Reads a block, again if it arrives damaged. */
+function getBlock({ source, sender, memory }: Reader, index: number, token: string): Promise<Block> {
+  const { side, snapshot } = source;
+  return sender.send(side, 'GetSnapshotBlock', async (abortSignal) => {
+    const command = new side.sdk.GetSnapshotBlockCommand({ SnapshotId: snapshot, BlockIndex: index, BlockToken: token });
+    const { BlockData: body, Checksum: checksum } = await side.client.send(command, { abortSignal });
+    const data = await memory.read(body as AsyncIterable<Uint8Array>);
+    const digest = createHash('sha256')
+      .update(data ?? '')
+      .digest();
+    if (data !== undefined && digest.toString('base64') === checksum) return { data, digest };
+    if (data !== undefined) memory.release(data);
+    throw new Error(`block ${index} of ${snapshot} arrived damaged`);
+  });
 }
 
 /** The snapshot to write, and until when EBS may not know it. */
