@@ -127,6 +127,22 @@ export class Store {
     return join(this.root, this.region, 'disks', `${id}${sourceEnding}`);
   }
 
+  /** The digests of the blocks of a snapshot that EBS direct writes. */
+  digestsOf(id: string): string {
+    return join(this.root, this.region, 'disks', `${id}${digestsEnding}`);
+  }
+
+  /** A random key of the state folder, for tokens. */
+  async tokenKey(): Promise<Buffer> {
+    const file = join(this.root, 'token-key');
+    if (!existsSync(file)) {
+      await this.exclusive(() => {
+        if (!existsSync(file)) writeWhole(file, randomBytes(32).toString('hex'));
+      });
+    }
+    return Buffer.from(readFileSync(file, 'utf8'), 'hex');
+  }
+
   /** The ids of resources whose disks are being copied. */
   get copying(): string[] {
     const folder = dirname(this.sourceOf('x'));
@@ -164,6 +180,8 @@ function readRecord(file: string): Readonly<Record<string, unknown>> | 'unreadab
 }
 
 const sourceEnding = '.source';
+/** The file name ending of {@link Store.digestsOf}. */
+export const digestsEnding = '.digests';
 
 /** The file name ending of unreadable records that were set aside. */
 export const brokenEnding = '.broken';

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { withDirect } from '../support/direct.js';
+import { withDirect } from '../support/direct_runs.js';
 import { heldBy } from '../support/ec2.js';
 import { run, start } from '../support/program.js';
 import { requestsOf } from '../support/served.js';

@@ -1,28 +1,109 @@
-import { mkdirSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { type RunResult, runRecipe } from './recipe.js';
-import { type Server, withServer } from './served.js';
+import { CreateSnapshotCommand, CreateVolumeCommand, DescribeSnapshotsCommand } from '@aws-sdk/client-ec2';
+import { type Ec2, openEc2 } from '../../src/aws/client.js';
+import type { RequestHandler } from '../../src/aws/credentials.js';
+import { type CopyContext, copySnapshot, type SnapshotCopy } from '../../src/aws/direct/copy_snapshot.js';
+import { localEc2 } from '../../src/cli/embedded_ec2.js';
+import type { LocalEc2 } from '../../src/local/ec2.js';
+import { FaultInjection, type FaultRule, type Latency, latencyFrom } from '../../src/local/fault_injection.js';
 
-/** A served EC2, and a folder of another machine, as it were, whose runs keep disks in their own state. */
-export interface Direct {
-  readonly server: Server;
-  /** The folder of the runs; their state is in `state` in it. */
-  readonly folder: string;
-  /** The environment of the runs: this machine is no instance, and no metadata service answers. */
-  readonly env: Readonly<Record<string, string>>;
-  /** The options of `run`. */
-  readonly options: readonly string[];
-  /** Runs a recipe. */
-  run(text: string, ...more: readonly string[]): Promise<RunResult>;
+export const blockBytes = 524_288;
+
+/** An embedded EC2 in this process, and what it was asked. */
+export interface Embedded {
+  readonly local: LocalEc2;
+  readonly ec2: Ec2;
+  /** The file of a volume or snapshot. */
+  disk(id: string): string;
+  /** How many requests of an action it had. */
+  asked(action: string): number;
 }
 
-/** Does something with a served EC2 and runs with direct volumes. */
-export function withDirect<T>(body: (direct: Direct) => Promise<T>): Promise<T> {
-  return withServer((server) => {
-    const folder = join(server.folder, 'here');
-    mkdirSync(folder);
-    const env = { ...server.env, AWS_EC2_METADATA_DISABLED: 'true', AWS_EC2_METADATA_SERVICE_ENDPOINT: 'http://127.0.0.1:9' };
-    const options = ['--cloud', 'aws', '--endpoint', server.endpoint, '--volumes', 'direct'];
-    return body({ server, folder, env, options, run: (text, ...more) => runRecipe(folder, text, [...options, ...more], env) });
-  }, 'eu-west-1');
+/** Opens an embedded EC2 whose state is in a folder. @param through changes its answers on their way. */
+export async function embedded(
+  folder: string,
+  {
+    rules = [],
+    latency = {},
+    through = (handler) => handler,
+  }: { rules?: readonly FaultRule[]; latency?: Partial<Latency>; through?: (handler: Handler) => Handler } = {},
+): Promise<Embedded> {
+  const asked = new Map<string, number>();
+  const injection = new FaultInjection(latencyFrom(latency), rules);
+  const log = ({ action }: { readonly action: string }) => asked.set(action, (asked.get(action) ?? 0) + 1);
+  const local = localEc2(folder, 'local-1', { injection, log });
+  const handler = through(local.requestHandler as unknown as Handler) as unknown as RequestHandler;
+  const ec2 = await openEc2({ provider: 'local' }, { handler, region: 'local-1', consistent: injection.consistent, isInstant: injection.isInstant });
+  return { local, ec2, disk: (id) => local.store.diskOf(id), asked: (action) => asked.get(action) ?? 0 };
+}
+
+/** What answers the requests of the SDK. */
+export interface Handler {
+  handle(
+    request: { readonly method: string; readonly path: string },
+    options?: object,
+  ): Promise<{ response: { statusCode: number; body: unknown; headers: Record<string, string> } }>;
+}
+
+/** A new volume, from a snapshot where one is named. */
+export async function volumeIn({ ec2, local }: Embedded, size: number, SnapshotId?: string): Promise<string> {
+  const made = await ec2.client.send(new CreateVolumeCommand({ AvailabilityZone: 'local-1a', Size: size, SnapshotId }));
+  await local.settled();
+  return made.VolumeId ?? '';
+}
+
+export async function snapshotIn({ ec2, local }: Embedded, VolumeId: string): Promise<string> {
+  const made = await ec2.client.send(new CreateSnapshotCommand({ VolumeId }));
+  await local.settled();
+  return made.SnapshotId ?? '';
+}
+
+/** The state of a snapshot, with its tags; undefined if there is none. */
+export async function stateIn({ ec2 }: Embedded, id: string): Promise<string | undefined> {
+  const { Snapshots: [found] = [] } = await ec2.client.send(new DescribeSnapshotsCommand({ Filters: [{ Name: 'snapshot-id', Values: [id] }] }));
+  return found?.State;
+}
+
+/** Writes data into a disk. */
+export function writeAt(disk: string, offset: number, data: Uint8Array): void {
+  const fd = openSync(disk, 'r+');
+  try {
+    writeSync(fd, data, 0, data.length, offset);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Whether two disks have the same bytes, and the same size. */
+export function areEqual(one: string, other: string): boolean {
+  try {
+    execFileSync('cmp', ['--quiet', one, other], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Copies a snapshot, with notes that are collected. */
+export async function copyIn(folder: string, copy: Omit<SnapshotCopy, 'tags' | 'record'> & Partial<SnapshotCopy>, context: Partial<CopyContext> = {}) {
+  const notes: object[] = [];
+  const id = await copySnapshot({ tags: [], record: join(folder, `${copy.snapshot}.ndjson`), ...copy }, { ...contextOf(notes), ...context });
+  return { id, notes };
+}
+
+export function contextOf(notes: object[]): CopyContext {
+  const note = (data: object) => {
+    const at = notes.push(data) - 1;
+    return {
+      update: (newer: object) => {
+        notes[at] = newer;
+      },
+      remove: () => {
+        delete notes[at];
+      },
+    };
+  };
+  return { run: 'run', task: 'task', note, signal: new AbortController().signal, progress: () => {} };
 }

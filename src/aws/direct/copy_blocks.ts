@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { putBlock, readBlock, type Target, zeroDigest } from './blocks.js';
+import { BlockMemory, putBlock, type Reader, readBlock, type Target, zeroDigest } from './blocks.js';
 import type { ListedBlock, Page, Source } from './list_blocks.js';
 import { directPolicy } from './policy.js';
 import type { Sender } from './sender.js';
@@ -19,13 +19,13 @@ export interface Transfer {
 export async function copyBlocks(pages: AsyncIterable<Page>, transfer: Transfer): Promise<void> {
   const { record, progress, sender } = transfer;
   const blocks = blocksOf(pages, progress);
+  const reader = { source: transfer.source, sender, memory: new BlockMemory() };
   let failure: unknown;
   const work = async () => {
-    const buffer = Buffer.allocUnsafeSlow(directPolicy.blockBytes);
     try {
       for await (const block of blocks) {
         const isKnown = record.blocks.of(block.index) !== undefined;
-        if (!isKnown) record.add(block.index, await copyBlock(block, buffer, transfer));
+        if (!isKnown) record.add(block.index, await copyBlock(block, reader, transfer.target));
         progress.finished(!isKnown);
       }
     } catch (error) {
@@ -45,10 +45,15 @@ async function* blocksOf(pages: AsyncIterable<Page>, progress: TransferProgress)
   }
 }
 
-async function copyBlock(block: ListedBlock, buffer: Buffer, { source, target, sender }: Transfer): Promise<Buffer> {
-  const digest = await readBlock(source, block, buffer, sender);
-  if (isWritten(digest, source)) await putBlock(target, block.index, buffer, digest, sender);
-  return digest;
+/** @returns the SHA-256 of the block. */
+async function copyBlock(listed: ListedBlock, reader: Reader, target: Target): Promise<Buffer> {
+  const block = await readBlock(reader, listed);
+  try {
+    if (isWritten(block.digest, reader.source)) await putBlock(target, listed.index, block, reader.sender);
+    return block.digest;
+  } finally {
+    reader.memory.release(block.data);
+  }
 }
 
 /** Whether a block must be written. Without a parent, the new snapshot holds zeros everywhere. */

@@ -28,15 +28,13 @@ interface Range {
 }
 
 /** Lists the blocks to copy. When a page token has expired, it goes on after the last listed block. */
-export async function* pagesOf(source: Source, sender: Sender, { from = 0, most }: Range = {}): AsyncGenerator<Page> {
+export async function* pagesOf(source: Source, sender: Sender, { from = 0, most = directPolicy.listedAtMost }: Range = {}): AsyncGenerator<Page> {
   let next = from;
   let token: string | undefined;
   for (;;) {
-    const MaxResults = most;
-    const NextToken = token;
     const StartingBlockIndex = token === undefined && next > 0 ? next : undefined;
     try {
-      const page = await list(source, sender, { MaxResults, NextToken, StartingBlockIndex });
+      const page = await list(source, sender, { MaxResults: most, NextToken: token, StartingBlockIndex });
       next = (page.blocks.at(-1)?.index ?? next - 1) + 1;
       token = page.token || undefined;
       yield { blocks: page.blocks, sizeGiB: page.sizeGiB, isLast: token === undefined };
@@ -49,16 +47,17 @@ export async function* pagesOf(source: Source, sender: Sender, { from = 0, most 
 }
 
 /** A new token for a block whose token has expired. */
-export async function freshToken(source: Source, sender: Sender, index: number): Promise<string | undefined> {
-  for await (const { blocks } of pagesOf(source, sender, { from: index, most: directPolicy.fewBlocks })) {
-    const found = blocks.find((block) => block.index >= index);
-    if (found !== undefined) return found.index === index ? found.token : undefined;
+export async function freshToken(source: Source, sender: Sender, index: number): Promise<string> {
+  for await (const { blocks } of pagesOf(source, sender, { from: index, most: directPolicy.listedAtLeast })) {
+    const [first] = blocks;
+    if (first?.index === index && first.token !== undefined) return first.token;
+    if (first !== undefined) break;
   }
-  return undefined;
+  throw new Error(`block ${index} of ${source.snapshot} is not listed any more`);
 }
 
 interface Where {
-  readonly MaxResults: number | undefined;
+  readonly MaxResults: number;
   readonly NextToken: string | undefined;
   readonly StartingBlockIndex: number | undefined;
 }

@@ -6,8 +6,11 @@ export const directPolicy = {
   blocksAtOnce: 64,
   /** How few, after EBS has throttled. */
   blocksAtLeast: 4,
-  /** The length of a short list. Source: EBS API reference, MaxResults. */
-  fewBlocks: 100,
+  /** The lengths of the longest and the shortest list. Source: EBS API reference, MaxResults. */
+  listedAtMost: 10_000,
+  listedAtLeast: 100,
+  /** How often the token of a block is replaced. Tokens are valid for 7 days. */
+  tokenRenewals: 3,
   /** Pause of all requests after EBS has throttled one, and between attempts of a request; it doubles up to the longest. */
   pauseFirstMs: 250,
   pauseMostMs: 20_000,

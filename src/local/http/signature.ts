@@ -2,6 +2,7 @@ import { createHash, createHmac, type Hash, type Hmac, timingSafeEqual } from 'n
 import { SignatureV4 } from '@smithy/signature-v4';
 import { Ec2Error } from '../api/errors.js';
 import { claimOf, partOf, secretFor } from '../request_identity.js';
+import type { Service } from '../wire.js';
 
 /** An HTTP request, with lowercase header names. */
 export interface HttpRequest {
@@ -9,7 +10,7 @@ export interface HttpRequest {
   readonly path: string;
   readonly query: URLSearchParams;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: Buffer;
+  readonly body: Uint8Array;
 }
 
 /** The parts of a signature. */
@@ -34,7 +35,7 @@ const maxQueryParameters = 300;
  * @throws Ec2Error when it is unsigned, incompletely signed, signed with another secret, or not signed within 15
  * minutes of now.
  */
-export async function verifySignature(request: HttpRequest, service: 'ec2' | 'sts', secret: string): Promise<void> {
+export async function verifySignature(request: HttpRequest, service: Service, secret: string): Promise<void> {
   const inHeader = request.headers['authorization'] !== undefined;
   const given = inHeader ? fromHeader(request) : fromQuery(request);
   const claim = claimOf(request.headers, request.query);
@@ -46,7 +47,9 @@ export async function verifySignature(request: HttpRequest, service: 'ec2' | 'st
   const isUnsigned = (name: string) => headers[name] !== undefined && !names.has(name);
   const bodyHash = createHash('sha256').update(body).digest('hex');
   // The signer trusts this header.
-  const hasOtherHash = (headers['x-amz-content-sha256'] ?? bodyHash) !== bodyHash;
+  const { 'x-amz-content-sha256': hash = bodyHash } = headers;
+  // Source: EBS direct APIs reference, PutSnapshotBlock: the data need not be signed, because its checksum is.
+  const hasOtherHash = hash !== bodyHash && !(service === 'ebs' && method === 'PUT' && hash === 'UNSIGNED-PAYLOAD' && names.has('x-amz-checksum'));
   if (query.size > maxQueryParameters || hasOtherHash || isUnsigned('x-amz-security-token')) throw mismatch(service);
   const signer = new SignatureV4({
     credentials: { accessKeyId, secretAccessKey: secretFor(claim, secret), ...(inHeader || sessionToken === undefined ? {} : { sessionToken }) },
@@ -113,7 +116,7 @@ function incomplete(): Ec2Error {
 }
 
 /** Each service has its own message. */
-function mismatch(service: 'ec2' | 'sts'): Ec2Error {
+function mismatch(service: Service): Ec2Error {
   return service === 'ec2'
     ? new Ec2Error('AuthFailure', `AWS was not able to validate the provided access credentials: ${otherKey}`, 401)
     : new Ec2Error('SignatureDoesNotMatch', `The request signature we calculated does not match the signature you provided: ${otherKey}`, 403);
