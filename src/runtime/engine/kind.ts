@@ -1,6 +1,6 @@
 import type { Ec2Opener } from '../../aws/client.js';
 import type { DirectStore } from '../../aws/direct/store.js';
-import type { NoteWriter } from '../../aws/journaled_create.js';
+import type { NoteHandle, NoteWriter } from '../../aws/journaled_create.js';
 import type { Maker } from '../../aws/ownership_tags.js';
 import type { Described, KindDeclaration, ObjectSchema } from '../../dsl/recipe/kind.js';
 import type { Cloud } from '../../dsl/recipe/types.js';
@@ -33,6 +33,8 @@ export interface TaskContext extends HostContext, Maker, NoteWriter {
   readonly root?: string | undefined;
   /** For a volume: the snapshot to make it from instead of its own, which a layer has. */
   readonly layer?: string | undefined;
+  /** The notes with `continues` of a failed attempt of this task: the task continues what they record, or undoes it. */
+  readonly earlier: readonly { readonly data: object; readonly handle: NoteHandle }[];
   /** Runs an action while no other run on this host runs one with the same name, for example choosing a device name. */
   exclusive<T>(what: string, action: () => Promise<T>): Promise<T>;
   /** Reports what the task does, and how many percent of it are done when that is known. */

@@ -1,6 +1,7 @@
 import type { CreateVolumeCommandInput, Volume } from '@aws-sdk/client-ec2';
 import { diskByHand } from '../../aws/by_hand.js';
 import { onDisks } from '../../aws/client.js';
+import { directVolume } from '../../aws/direct/direct_volume.js';
 import { removeMade } from '../../aws/find_created.js';
 import { findHost } from '../../aws/instance.js';
 import { journaledCreate, type MadeNote, madeNow, tokenOf } from '../../aws/journaled_create.js';
@@ -49,20 +50,26 @@ export const volume = defineKind({
   run: async (params, context) => {
     if (params.size === undefined && params.snapshot_id === undefined) throw new Error('"size" or "snapshot_id" is required');
     const ec2 = await context.disks();
+    const { direct } = context;
     // A disk of the embedded EC2 can only be attached in the zone of this machine.
-    const zone = (context.direct ? undefined : params.zone) ?? (await findHost(ec2)).zone;
+    const zone = (direct === undefined ? params.zone : undefined) ?? (await findHost(ec2)).zone;
+    const { snapshot_id: snapshot, encrypted, kms_key_id: key } = params;
     const made = madeNow(context, ec2);
+    const from =
+      direct === undefined
+        ? { snapshot: context.layer ?? snapshot, encrypted: encrypted ?? (key === undefined ? undefined : true), key, tags: {} }
+        : await directVolume({ snapshot, layer: context.layer, encrypted, key }, { ...context, direct });
     const wanted: CreateVolumeCommandInput = {
       AvailabilityZone: zone,
       Size: params.size,
-      SnapshotId: context.layer ?? params.snapshot_id,
+      SnapshotId: from.snapshot,
       VolumeType: params.type,
       Iops: params.iops,
       Throughput: params.throughput,
-      Encrypted: params.encrypted ?? (params.kms_key_id === undefined ? undefined : true),
-      KmsKeyId: params.kms_key_id,
+      Encrypted: from.encrypted,
+      KmsKeyId: from.key,
       ClientToken: tokenOf(made),
-      TagSpecifications: [{ ResourceType: 'volume', Tags: await tagsOf(ec2, context, `chrootfile ${context.task}`, params.tags ?? {}) }],
+      TagSpecifications: [{ ResourceType: 'volume', Tags: await tagsOf(ec2, context, `chrootfile ${context.task}`, { ...params.tags, ...from.tags }) }],
     };
     let volume: Volume = {};
     const { made: known } = await journaledCreate(context, made, async () => {

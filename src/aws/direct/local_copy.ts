@@ -1,0 +1,77 @@
+import { existsSync, utimesSync } from 'node:fs';
+import { join } from 'node:path';
+import { lock } from '../../linux/lock.js';
+import type { Ec2, Ec2Opener } from '../client.js';
+import type { Maker } from '../ownership_tags.js';
+import { deleteSnapshot } from '../snapshots.js';
+import type { Progress } from '../waiter.js';
+import { copySnapshot } from './copy_snapshot.js';
+import { snapshotsTagged } from './readable.js';
+import { repairCopy } from './repair_copy.js';
+import type { DirectStore } from './store.js';
+import { readRecord } from './transfer_record.js';
+
+/** The tag of a snapshot of the embedded EC2 that is a copy of one elsewhere: that one's region and id. */
+export const copyTag = 'chrootfile:copy-of';
+
+/** What a task uses to work with direct volumes. */
+export interface DirectContext extends Ec2Opener, Maker {
+  readonly direct: DirectStore;
+  readonly progress: Progress;
+  warn(message: string): void;
+}
+
+/** The name of a snapshot in tags. */
+export function nameOf({ region }: Ec2, id: string): string {
+  return `${region}/${id}`;
+}
+
+/** The record of the copy of a snapshot, which is the index of its blocks. It was last used at its modification time. */
+export function recordOf({ records }: DirectStore, name: string): string {
+  return join(records, `${name.replace('/', '-')}.ndjson`);
+}
+
+/** The complete copy of a snapshot in the embedded EC2; undefined if there is none. */
+export async function knownCopy(disks: Ec2, name: string): Promise<string | undefined> {
+  return (await snapshotsTagged(disks, copyTag, name)).find(({ State }) => State === 'completed')?.SnapshotId;
+}
+
+/**
+ * The copy of a snapshot in the embedded EC2, from which volumes are made. Makes it if there is none: only once, also
+ * if several runs need it at the same time. Blocks that were damaged on this machine are read again.
+ */
+export async function localCopyOf(id: string, context: DirectContext): Promise<string> {
+  const { direct, signal, run, progress } = context;
+  const [ec2, disks] = [await context.ec2(), await context.disks()];
+  const name = nameOf(ec2, id);
+  const onWait = (owner: { readonly purpose: string } | undefined) =>
+    progress(`waiting for ${owner?.purpose ?? 'another run'}, which copies ${id} to this machine`);
+  const release = await lock(join(direct.locks, `copy-${name.replace('/', '-')}`), `run ${run}`, { ms: Number.POSITIVE_INFINITY, signal, onWait });
+  try {
+    const record = recordOf(direct, name);
+    const known = await knownCopy(disks, name);
+    if (known !== undefined) {
+      await repairCopy({ from: ec2, snapshot: id, copy: direct.diskOf(disks.region, known), record }, context);
+      if (existsSync(record)) utimesSync(record, new Date(), new Date());
+      return known;
+    }
+    await removeUnrecorded(disks, name, record, signal);
+    const tags = [
+      { Key: 'Name', Value: `copy of ${name}` },
+      { Key: copyTag, Value: name },
+    ];
+    // No run owns the copy: one that fails leaves it to the next, which goes on where it stopped.
+    const note = () => ({ update: () => {}, remove: () => {} });
+    return await copySnapshot({ from: ec2, snapshot: id, to: disks, description: `chrootfile: copy of ${name}`, tags, record }, { ...context, note });
+  } finally {
+    await release();
+  }
+}
+
+/** Deletes copies that a killed process began and did not record, and those that failed. */
+async function removeUnrecorded(disks: Ec2, name: string, record: string, signal: AbortSignal): Promise<void> {
+  const known = readRecord(record)?.blocks.head.snapshot;
+  for (const { SnapshotId: id = '', State } of await snapshotsTagged(disks, copyTag, name)) {
+    if (id !== known || State === 'error') await deleteSnapshot(disks, id, { asked_at: new Date(0).toISOString() }, signal);
+  }
+}
