@@ -1,70 +1,243 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { closeSync, openSync, readdirSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
+import { EC2Client, ModifyImageAttributeCommand, ModifySnapshotAttributeCommand } from '@aws-sdk/client-ec2';
 import * as assert from 'uvu/assert';
-import { type Direct, withDirect } from '../support/direct_runs.js';
-import { heldBy } from '../support/ec2.js';
-import { makeTiny, requestsOf } from '../support/served.js';
+import { lock } from '../../src/linux/lock.js';
+import { buildOn, copyRecord, type Direct, mustBeSent, snapshotsIn, until, withTiny } from '../support/direct_runs.js';
+import { heldBy, recordsOf } from '../support/ec2.js';
+import { run } from '../support/program.js';
+import { keysOf } from '../support/served.js';
 import { suite } from '../support/suite.js';
 
-/** A build on the image called tiny: changes a file, and prints what the disk then holds. */
-const build = (text: string, more = '') => `inputs: {code: {type: integer, default: 0}}
-tasks:
-  source: {uses: ec2.source_image, with: {filters: {name: tiny}, owners: [self]}}
-  volume: {uses: ec2.volume, with: {snapshot_id: "{{ source.snapshot_id }}"${more}}}
-  disk: {uses: ec2.attachment, with: {volume: "{{ volume.id }}"}}
-  parts: {uses: disk.root, with: {device: "{{ disk.device }}"}}
-  root: {uses: mount, with: {device: "{{ parts.device }}"}}
-  write: {run: 'echo "${text}" > "{{ root.path }}/direct"'}
-  sum:
-    needs: [write, root.released]
-    run: 'echo "sum=$(sha256sum < {{ disk.device }} | cut -d" " -f1)" >> "$CHROOTFILE_OUTPUT"'
-    outputs: {sum: }
-  snapshot: {uses: ec2.snapshot, with: {volume: "{{ volume.id }}", description: direct, tags: {a: b}}}
-  image: {uses: ec2.image, with: {name: "direct-{{ run.id }}", snapshot: "{{ snapshot.id }}", source: "{{ source.id }}"}}
-  end: {needs: [image], run: "exit {{ inputs.code }}"}
-outputs: {image_id: "{{ image.id }}", snapshot_id: "{{ snapshot.id }}", digest: "{{ sum.sum }}"}
-`;
-
-/** How many requests of each action the served EC2 has had. */
-function counts({ server }: Direct): Record<string, number> {
-  const found: Record<string, number> = {};
-  for (const { action } of requestsOf(server)) found[action] = (found[action] ?? 0) + 1;
-  return found;
+/** What is left in the state of the runs, without ids. */
+function left({ folder }: Direct): string[] {
+  return heldBy(folder).map((name) => name.replace(/(snap|vol)-.*/, '$1'));
 }
 
-/** The SHA-256 of the disk of a snapshot of the served EC2. */
-async function sumOf({ server }: Direct, snapshot: unknown): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(join(server.folder, 'state/local/eu-west-1/disks', `${snapshot}.img`)), hash);
-  return hash.digest('hex');
+/** The states of snapshots: only those that are complete are ready. */
+function unfinished(direct: Direct): number {
+  return snapshotsIn(direct).filter(({ ready }) => !ready).length;
 }
+
+const copyOnly = ['eu-west-1 snapshots snap'];
 
 suite('direct builds', (test) => {
   test(
     'the image has what the disk had; the second build reads no block, and each sends only what it changed',
     () =>
-      withDirect(async (direct) => {
-        await makeTiny(direct.server);
-        const first = await direct.run(build('one'));
-        assert.is(first.code, 0, first.ended.stdout + first.ended.stderr);
-        assert.is(await sumOf(direct, first.outputs['snapshot_id']), first.outputs['digest']);
-        const afterFirst = counts(direct);
-        const second = await direct.run(build('two'));
-        assert.is(second.code, 0, second.ended.stdout + second.ended.stderr);
-        assert.is(await sumOf(direct, second.outputs['snapshot_id']), second.outputs['digest']);
-        const afterSecond = counts(direct);
-        const { GetSnapshotBlock: read = 0, PutSnapshotBlock: sent = 0 } = afterFirst;
-        assert.ok(read > 10 && sent > 0 && sent < read, JSON.stringify(afterFirst));
-        assert.is(afterSecond['GetSnapshotBlock'], read);
-        assert.is(afterSecond['ListSnapshotBlocks'], afterFirst['ListSnapshotBlocks']);
-        assert.ok((afterSecond['PutSnapshotBlock'] ?? 0) < 2 * read);
-        for (const action of ['AttachVolume', 'CreateSnapshot']) assert.is(afterSecond[action], 1, action);
+      withTiny(async (direct) => {
+        const first = await direct.run(buildOn('one'));
+        mustBeSent(direct, first);
+        const [read, sent] = [direct.count('GetSnapshotBlock'), direct.count('PutSnapshotBlock')];
+        const second = await direct.run(buildOn('two'));
+        mustBeSent(direct, second);
+        assert.ok(read > 10 && sent > 0 && sent < read / 2, `${read} ${sent}`);
+        assert.equal([direct.count('GetSnapshotBlock'), direct.count('ListSnapshotBlocks')], [read, 1]);
+        assert.ok(direct.count('PutSnapshotBlock') < sent + read / 2);
+        // Those of the image called tiny.
+        assert.equal([direct.count('AttachVolume'), direct.count('CreateSnapshot')], [1, 1]);
+        assert.equal(left(direct), copyOnly);
+        const made = snapshotsIn(direct).find(({ id }) => id === second.outputs['snapshot_id']) as { description: string; tags: object[] };
+        assert.is(made.description, 'direct');
+        assert.ok(made.tags.some((tag) => JSON.stringify(tag) === '{"Key":"a","Value":"b"}'));
+      }),
+    60_000,
+  );
+
+  test(
+    'a failed run deletes what it has sent, and keeps the copy for the next one',
+    () =>
+      withTiny(async (direct) => {
+        const before = snapshotsIn(direct).length;
+        assert.is((await direct.run(buildOn('one'), '-i', 'code=3')).code, 1);
+        assert.equal([snapshotsIn(direct).length, left(direct)], [before, copyOnly]);
+      }),
+    60_000,
+  );
+
+  test(
+    'a block of the copy that was damaged is found, read again, and only this one',
+    () =>
+      withTiny(async (direct) => {
+        mustBeSent(direct, await direct.run(buildOn('one')));
+        const read = direct.count('GetSnapshotBlock');
+        const [copy] = snapshotsIn(direct, 'here');
+        const [source] = snapshotsIn(direct).filter(({ volume }) => String(volume) !== 'vol-ffffffff');
+        const { block } = JSON.parse(copyRecord(direct, source?.['id'])[2] ?? '') as { block: number };
+        const disk = openSync(join(direct.folder, 'state/local/eu-west-1/disks', `${copy?.['id']}.img`), 'r+');
+        writeSync(disk, 'damaged', block * 524_288 + 1000);
+        closeSync(disk);
+        const second = await direct.run(buildOn('one'));
+        mustBeSent(direct, second);
+        assert.is(direct.count('GetSnapshotBlock'), read + 1);
+        assert.equal(second.warnings, [`volume: 1 block of the copy of ${source?.['id']} on this machine is damaged; it is read again`]);
+        mustBeSent(direct, await direct.run(buildOn('one')));
+        assert.is(direct.count('GetSnapshotBlock'), read + 1);
+      }),
+    60_000,
+  );
+
+  test(
+    'of two runs, one copies the base and the other waits for it',
+    () =>
+      withTiny(async (direct) => {
+        const [source] = snapshotsIn(direct);
+        const release = await lock(join(direct.folder, 'state/locks', `copy-eu-west-1-${source?.['id']}`), 'run other');
+        const started = direct.start(buildOn('one'));
+        await started.saw(`waiting for run other, which copies ${source?.['id']} to this machine`);
+        await release();
+        assert.is((await started.ended).code, 0);
+      }),
+    60_000,
+  );
+
+  test(
+    'killed while it reads the base, the next run goes on where it stopped',
+    () =>
+      withTiny(
+        async (direct) => {
+          const [source] = snapshotsIn(direct);
+          const started = direct.start(buildOn('one'));
+          await until(() => copyRecord(direct, source?.['id']).length > 4);
+          started.child.kill('SIGKILL');
+          await started.ended;
+          await direct.undo();
+          const known = copyRecord(direct, source?.['id']).length - 1;
+          const next = await direct.run(buildOn('one'));
+          mustBeSent(direct, next);
+          // The served EC2 may still be answering the first run.
+          const { calls } = next.events.at(-1)?.['ec2'] as { calls: Record<string, number> };
+          assert.is(calls['GetSnapshotBlock'], copyRecord(direct, source?.['id']).length - 1 - known);
+          assert.equal(left(direct), copyOnly);
+        },
+        [{ action: 'GetSnapshotBlock', fault: 'slow', skip: 8, times: 30 }],
+      ),
+    60_000,
+  );
+
+  test(
+    'killed while it sends, undo leaves no snapshot there, and no disk here',
+    () =>
+      withTiny(
+        async (direct) => {
+          const [source] = snapshotsIn(direct);
+          const before = snapshotsIn(direct).length;
+          const started = direct.start(buildOn('one'));
+          await until(() => direct.count('PutSnapshotBlock') > 0);
+          started.child.kill('SIGKILL');
+          await started.ended;
+          await direct.undo();
+          assert.equal([snapshotsIn(direct).length, unfinished(direct), left(direct)], [before, 0, copyOnly]);
+          assert.is(copyRecord(direct, source?.['id']).length > 1 && readdirSync(join(direct.folder, 'state/direct')).length, 1);
+        },
+        [{ action: 'PutSnapshotBlock', fault: 'slow', skip: 2 }],
+      ),
+    60_000,
+  );
+
+  test(
+    '--resume goes on sending, and sends no block twice',
+    () =>
+      withTiny(
+        async (direct) => {
+          const failed = await direct.run(buildOn('one'), '--on-failure', 'keep');
+          assert.is(failed.code, 1, failed.ended.stdout);
+          const [sent, id] = [direct.count('PutSnapshotBlock'), String(failed.events.at(-1)?.['run'])];
+          assert.equal([sent > 0, unfinished(direct)], [true, 1]);
+          const resumed = await run(['run', '--resume', id], { folder: direct.folder, env: direct.env });
+          assert.is(resumed.code, 0, resumed.stdout + resumed.stderr);
+          assert.equal([direct.count('PutSnapshotBlock'), direct.count('StartSnapshot'), unfinished(direct)], [sent, 1, 0]);
+          assert.equal(left(direct), copyOnly);
+        },
+        [{ action: 'CompleteSnapshot', fault: 'denied', times: 1 }],
+      ),
+    60_000,
+  );
+
+  test(
+    'a retry goes on as well; what is given up is deleted',
+    () =>
+      withTiny(
+        async (direct) => {
+          const before = snapshotsIn(direct).length;
+          const retried = await direct.run(buildOn('one').replace('{uses: ec2.snapshot,', '{uses: ec2.snapshot, retries: {limit: 1, delay: 0s},'));
+          mustBeSent(direct, retried);
+          assert.is(direct.count('StartSnapshot'), 1);
+          const given = await direct.run(buildOn('two').replace('{uses: ec2.snapshot,', '{uses: ec2.snapshot, continue_on_error: true,'));
+          assert.is(given.code, 1, given.ended.stdout);
+          assert.equal([snapshotsIn(direct).length, left(direct)], [before + 1, copyOnly]);
+        },
+        [
+          { action: 'CompleteSnapshot', fault: 'denied', times: 1 },
+          { action: 'CompleteSnapshot', fault: 'denied', skip: 2 },
+        ],
+      ),
+    60_000,
+  );
+
+  test(
+    'with encryption that the base does not have, everything is sent, encrypted',
+    () =>
+      withTiny(async (direct) => {
+        const plain = await direct.run(buildOn('one'));
+        mustBeSent(direct, plain);
+        const [read, sent] = [direct.count('GetSnapshotBlock'), direct.count('PutSnapshotBlock')];
+        const encrypted = await direct.run(buildOn('two', ', encrypted: true'));
+        mustBeSent(direct, encrypted);
+        assert.ok(direct.count('PutSnapshotBlock') - sent >= read);
+        const key = 'arn:aws:kms:eu-west-1:000000000000:key/11111111-2222-3333-4444-555555555555';
+        const keyed = await direct.run(buildOn('three', ', kms_key_id: 11111111-2222-3333-4444-555555555555'));
+        mustBeSent(direct, keyed);
+        const made = (run: typeof plain) => snapshotsIn(direct).find(({ id }) => id === run.outputs['snapshot_id']);
         assert.equal(
-          heldBy(direct.folder).map((name) => name.replace(/snap-.*/, 'snap')),
-          ['eu-west-1 snapshots snap'],
+          [plain, encrypted, keyed].map((run) => [made(run)?.['encrypted'], made(run)?.['kmsKey']]),
+          [
+            [false, undefined],
+            [true, undefined],
+            [true, key],
+          ],
         );
+        const alias = await direct.run(buildOn('four', ', kms_key_id: alias/images'));
+        assert.match(
+          alias.errors['volume'] ?? '',
+          /EBS direct takes no alias of a key, such as alias\/images\n {2}help: set kms_key_id to the ARN that this prints: aws kms/,
+        );
+        // An encrypted base is a parent, which hands on its key.
+        const base = buildOn('five', '', `{snapshot_id: ${keyed.outputs['snapshot_id']}`);
+        const before = direct.count('PutSnapshotBlock');
+        const inherited = await direct.run(base);
+        mustBeSent(direct, inherited);
+        assert.equal([made(inherited)?.['encrypted'], made(inherited)?.['kmsKey']], [true, key]);
+        assert.ok(direct.count('PutSnapshotBlock') - before < read / 2);
+      }),
+    120_000,
+  );
+
+  test(
+    'a base of another account is read and not a parent; a public one is refused before any work',
+    () =>
+      withTiny(async (direct) => {
+        const { endpoint } = direct.server;
+        const ec2 = new EC2Client({ endpoint, region: 'eu-west-1', credentials: keysOf(direct.server) });
+        const [source] = snapshotsIn(direct);
+        const SnapshotId = String(source?.['id']);
+        const ImageId = String(recordsOf(direct.server.folder, 'eu-west-1', 'images')[0]?.['id']);
+        const account = '111111111111';
+        // The access key id names the account of the runs.
+        const run = (text: string) => direct.as(account).run(text);
+        await ec2.send(new ModifyImageAttributeCommand({ ImageId, LaunchPermission: { Add: [{ UserId: account }] } }));
+        await ec2.send(new ModifySnapshotAttributeCommand({ SnapshotId, CreateVolumePermission: { Add: [{ Group: 'all' }] } }));
+        const refused = await run(buildOn('one'));
+        assert.match(
+          refused.errors['volume'] ?? '',
+          new RegExp(
+            `EBS direct cannot read ${SnapshotId}: it is public and belongs to another account\\n {2}help: copy its image into this account once: aws ec2 copy-image `,
+          ),
+        );
+        assert.equal([direct.count('ListSnapshotBlocks'), left(direct)], [0, []]);
+        await ec2.send(new ModifySnapshotAttributeCommand({ SnapshotId, CreateVolumePermission: { Add: [{ UserId: account }], Remove: [{ Group: 'all' }] } }));
+        mustBeSent(direct, await run(buildOn('one')));
+        assert.ok(direct.count('PutSnapshotBlock') >= direct.count('GetSnapshotBlock'));
       }),
     60_000,
   );

@@ -2,12 +2,12 @@ import type { Volume } from '@aws-sdk/client-ec2';
 import { accountOf } from '../account.js';
 import type { Ec2 } from '../client.js';
 import { codeOf, inCall } from '../errors.js';
-import { type DirectContext, knownCopy, localCopyOf, nameOf } from './local_copy.js';
+import { type DirectContext, knownCopy, nameOf, recordOf, touch, withLocalCopy } from './local_copy.js';
 import { ownSnapshot, readableSnapshot } from './readable.js';
-import { sideOf } from './sender.js';
+import { reasonOf, sideOf } from './sender.js';
 
 /** Tags of a direct volume: the snapshot it was made from, as region and id, and the key of its encryption. */
-const baseTag = 'chrootfile:base';
+export const baseTag = 'chrootfile:base';
 const keyTag = 'chrootfile:key';
 /** In {@link keyTag}: the default key of the account. */
 const defaultKey = 'default';
@@ -25,26 +25,27 @@ export interface WantedVolume {
 export interface DirectVolume {
   readonly snapshot: string | undefined;
   readonly tags: Readonly<Record<string, string>>;
-  readonly encrypted?: undefined;
-  readonly key?: undefined;
 }
 
 /**
- * How to make a direct volume: the snapshot of the embedded EC2 to make it from, and tags that {@link parentOf} reads
- * later. The disk itself is not encrypted.
+ * Makes a direct volume: from a copy of its snapshot in the embedded EC2, with tags that {@link parentOf} reads later.
+ * The disk itself is not encrypted.
  */
-export async function directVolume({ snapshot, layer, encrypted, key }: WantedVolume, context: DirectContext): Promise<DirectVolume> {
+export async function makeDirectVolume<T>(
+  { snapshot, layer, encrypted, key }: WantedVolume,
+  context: DirectContext,
+  make: (volume: DirectVolume) => Promise<T>,
+): Promise<T> {
   const ec2 = await context.ec2();
   const original = snapshot === undefined ? undefined : await readableSnapshot(ec2, snapshot);
   const arn = key === undefined ? (original?.isOwn && original.Encrypted ? original.KmsKeyId : undefined) : await keyArn(ec2, key);
   const isEncrypted = encrypted || key !== undefined || original?.Encrypted;
-  return {
-    snapshot: layer ?? (snapshot === undefined ? undefined : await localCopyOf(snapshot, context)),
-    tags: {
-      ...(snapshot === undefined ? {} : { [baseTag]: nameOf(ec2, snapshot) }),
-      ...(isEncrypted ? { [keyTag]: arn ?? defaultKey } : {}),
-    },
-  };
+  const tags = isEncrypted ? { [keyTag]: arn ?? defaultKey } : {};
+  if (snapshot === undefined) return make({ snapshot: layer, tags });
+  const based = { ...tags, [baseTag]: nameOf(ec2, snapshot) };
+  if (layer === undefined) return withLocalCopy(snapshot, context, (copy) => make({ snapshot: copy, tags: based }));
+  touch(recordOf(context.direct, nameOf(ec2, snapshot)));
+  return make({ snapshot: layer, tags: based });
 }
 
 /** EBS direct takes only ARNs of keys. @throws Error for an alias. */
@@ -102,7 +103,7 @@ export async function isRelated(disks: Ec2, first: string, second: string): Prom
     await client.send(new sdk.ListChangedBlocksCommand({ FirstSnapshotId: first, SecondSnapshotId: second }));
     return true;
   } catch (error) {
-    if (codeOf(error) === 'ValidationException') return false;
+    if (reasonOf(error) === 'UNRELATED_SNAPSHOTS') return false;
     throw inCall('ListChangedBlocks', error);
   }
 }

@@ -27,7 +27,9 @@ export async function repairCopy({ from, snapshot, copy, record }: Copy, { signa
   try {
     const damaged = await damagedBlocks(disk, index, signal);
     if (damaged.length === 0) return;
-    warn(`${damaged.length} ${damaged.length === 1 ? 'block' : 'blocks'} of the copy of ${snapshot} on this machine are damaged; reading them again`);
+    const which = damaged.length === 1 ? '1 block' : `${damaged.length} blocks`;
+    const what = damaged.length === 1 ? 'is damaged; it is' : 'are damaged; they are';
+    warn(`${which} of the copy of ${snapshot} on this machine ${what} read again`);
     const source = { side: await sideOf(from), snapshot };
     const sender = new Sender(signal);
     const reader = { source, sender, memory: new BlockMemory() };
