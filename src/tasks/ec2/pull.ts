@@ -1,7 +1,7 @@
 import type { Image } from '@aws-sdk/client-ec2';
 import { diskByHand } from '../../aws/by_hand.js';
 import { onDisks } from '../../aws/client.js';
-import { copyTag, localCopyOf, nameOf } from '../../aws/direct/local_copy.js';
+import { copyTag, type DirectContext, nameOf, withLocalCopy } from '../../aws/direct/local_copy.js';
 import { readableSnapshot } from '../../aws/direct/readable.js';
 import { withDirect } from '../../aws/direct/store.js';
 import { removeMade } from '../../aws/find_created.js';
@@ -53,20 +53,32 @@ export const pull = defineKind({
     // Those that cannot be read are reported before any work.
     for (const snapshot of snapshotsOf(image)) await readableSnapshot(ec2, snapshot);
     const registration = registrationOf(image as Image, image && (await uefiDataOf(ec2, image)));
-    for (const { Ebs: ebs } of registration.BlockDeviceMappings ?? []) {
-      if (ebs?.SnapshotId !== undefined) ebs.SnapshotId = await localCopyOf(ebs.SnapshotId, context);
-    }
-    const own = (await tagsOf(disks, context, name ?? image?.Name ?? id, { ...userTags(image), ...tags })).filter(({ Key }) => Key !== stateTag);
+    const all = await tagsOf(disks, context, name ?? image?.Name ?? id, { ...userTags(image), ...tags });
     // Not a leftover of a lost run: it costs nothing.
-    const Tags = [...own, { Key: stateTag, Value: 'kept' }];
+    const Tags = all.map((tag) => (tag.Key === stateTag ? { ...tag, Value: 'kept' } : tag));
     const want = { ...registration, Name: name ?? image?.Name, TagSpecifications: [{ ResourceType: 'image' as const, Tags }] };
-    const made = madeNow(context, disks);
-    const created = await journaledCreate(context, made, () => registerImage(disks, want, made, context.signal, context.progress));
-    return outputsOf(await waitForImage(disks, created.made.id, context.signal), disks.region);
+    const copied = [...new Set(snapshotsOf(image))].sort();
+    return withCopies(copied, context, async (copies) => {
+      for (const { Ebs: ebs } of want.BlockDeviceMappings ?? []) if (ebs?.SnapshotId !== undefined) ebs.SnapshotId = copies.get(ebs.SnapshotId);
+      const made = madeNow(context, disks);
+      const created = await journaledCreate(context, made, () => registerImage(disks, want, made, context.signal, context.progress));
+      return outputsOf(await waitForImage(disks, created.made.id, context.signal), disks.region);
+    });
   },
   undo: (note: MadeNote, host) => removeMade(note, onDisks(host), { search: imagesMadeBy, remove: deregisterImage }),
   byHand: (note: MadeNote, at) => [diskByHand(at, note, 'deregister-image', '--image-id', note.id ?? '# the image of this run')],
 });
+
+/** Uses the copies of snapshots on this machine, all at once. @param ids each once, in the same order in all runs: none of them waits for another in a circle. */
+async function withCopies<T>(
+  [id, ...rest]: readonly string[],
+  context: DirectContext,
+  use: (copies: ReadonlyMap<string, string>) => Promise<T>,
+  copies: ReadonlyMap<string, string> = new Map(),
+): Promise<T> {
+  if (id === undefined) return use(copies);
+  return withLocalCopy(id, context, (copy) => withCopies(rest, context, use, new Map([...copies, [id, copy]])));
+}
 
 function outputsOf(image: Image, region: string) {
   return { id: image.ImageId ?? '', region, snapshots: snapshotsOf(image) };
