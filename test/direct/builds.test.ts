@@ -8,6 +8,7 @@ import { kinds } from '../../src/tasks/index.js';
 import { buildOn, copyRecord, type Direct, mustBeSent, snapshotsIn, until, withTiny } from '../support/direct_runs.js';
 import { heldBy, recordsOf } from '../support/ec2.js';
 import { run } from '../support/program.js';
+import type { RunResult } from '../support/recipe.js';
 import { keysOf } from '../support/served.js';
 import { suite } from '../support/suite.js';
 
@@ -19,6 +20,11 @@ function left({ folder }: Direct): string[] {
 /** The states of snapshots: only those that are complete are ready. */
 function unfinished(direct: Direct): number {
   return snapshotsIn(direct).filter(({ ready }) => !ready).length;
+}
+
+/** The calls of a run, with their numbers. */
+function callsOf({ events }: RunResult): Readonly<Record<string, number>> {
+  return (events.at(-1) as { ec2: { calls: Record<string, number> } }).ec2.calls;
 }
 
 const copyOnly = ['eu-west-1 snapshots snap'];
@@ -58,7 +64,7 @@ suite('direct builds', (test) => {
         const declared = kinds
           .filter(({ name }) => ['ec2.source_image', 'ec2.volume', 'ec2.attachment', 'ec2.snapshot', 'ec2.image'].includes(name))
           .flatMap((kind: KindDeclaration) => kind.directPermissions ?? kind.permissions?.['always'] ?? []);
-        const { calls } = failed.events.at(-1)?.['ec2'] as { calls: Record<string, number> };
+        const calls = callsOf(failed);
         const may = new Set(declared.map((action) => action.replace(/^e[bc][s2]:/, '')));
         // Tags are set with the call that creates the resource; these variables are those of an image with UEFI.
         for (const action of ['CreateTags', 'DescribeImageAttribute']) may.delete(action);
@@ -118,7 +124,7 @@ suite('direct builds', (test) => {
           const next = await direct.run(buildOn('one'));
           mustBeSent(direct, next);
           // The served EC2 may still be answering the first run.
-          const { calls } = next.events.at(-1)?.['ec2'] as { calls: Record<string, number> };
+          const calls = callsOf(next);
           assert.is(calls['GetSnapshotBlock'], copyRecord(direct, source?.['id']).length - 1 - known);
           assert.equal(left(direct), copyOnly);
         },
