@@ -20,7 +20,7 @@ suite('a copy of a snapshot by EBS direct', (test) => {
       const [from, to] = [await embedded(join(folder, 'from')), await embedded(join(folder, 'to'))];
       const snapshot = await withBlocks(from, [0, 7, 2047]);
       const { id, notes } = await copyIn(folder, { from: from.ec2, snapshot, to: to.ec2, description: 'mine', tags: [{ Key: 'a', Value: 'b' }] });
-      assert.ok(areEqual(from.disk(snapshot), to.disk(id)));
+      assert.ok(await areEqual(from.disk(snapshot), to.disk(id)));
       assert.equal([from.asked('GetSnapshotBlock'), to.asked('PutSnapshotBlock')], [3, 3]);
       const { Snapshots: [found] = [] } = await to.ec2.client.send(new DescribeSnapshotsCommand({ SnapshotIds: [id] }));
       assert.equal([found?.State, found?.VolumeSize, found?.Description, found?.Tags], ['completed', 1, 'mine', [{ Key: 'a', Value: 'b' }]]);
@@ -39,7 +39,7 @@ suite('a copy of a snapshot by EBS direct', (test) => {
       const snapshot = await snapshotIn(from, volume);
       const before = to.asked('PutSnapshotBlock');
       const { id } = await copyIn(folder, { from: from.ec2, snapshot, to: to.ec2, base });
-      assert.ok(areEqual(from.disk(snapshot), to.disk(id)));
+      assert.ok(await areEqual(from.disk(snapshot), to.disk(id)));
       assert.is(to.asked('PutSnapshotBlock') - before, 2);
     }));
 
@@ -48,7 +48,7 @@ suite('a copy of a snapshot by EBS direct', (test) => {
       const [from, to] = [await embedded(join(folder, 'from')), await embedded(join(folder, 'to'))];
       const snapshot = await withBlocks(from, []);
       const { id } = await copyIn(folder, { from: from.ec2, snapshot, to: to.ec2 });
-      assert.ok(areEqual(from.disk(snapshot), to.disk(id)));
+      assert.ok(await areEqual(from.disk(snapshot), to.disk(id)));
       assert.is(to.asked('PutSnapshotBlock'), 0);
     }));
 
@@ -60,7 +60,7 @@ suite('a copy of a snapshot by EBS direct', (test) => {
       writeAt(from.disk(volume), 6 * blockBytes, randomBytes(blockBytes));
       const snapshot = await snapshotIn(from, volume);
       const { id } = await copyIn(folder, { from: from.ec2, snapshot, to: to.ec2 });
-      assert.ok(areEqual(from.disk(snapshot), to.disk(id)));
+      assert.ok(await areEqual(from.disk(snapshot), to.disk(id)));
       assert.is(to.asked('PutSnapshotBlock'), 1);
     }));
 
@@ -102,7 +102,7 @@ suite('a copy by EBS direct that was interrupted', (test) => {
       writeFileSync(record, readFileSync(record, 'utf8').slice(0, -5));
       const { id: same, notes } = await copyIn(folder, { from: from.ec2, snapshot, to: to.ec2 });
       assert.equal([same, notes.length, to.asked('PutSnapshotBlock'), to.asked('StartSnapshot')], [id, 1, 5, 0]);
-      assert.ok(areEqual(from.disk(snapshot), to.disk(id)));
+      assert.ok(await areEqual(from.disk(snapshot), to.disk(id)));
       const lines = readFileSync(record, 'utf8').trimEnd().split('\n');
       assert.is(lines.length, 11);
       for (const line of lines) JSON.parse(line);
@@ -116,9 +116,9 @@ suite('a copy by EBS direct that was interrupted', (test) => {
       const { id: other } = await copyIn(folder, { from: from.ec2, snapshot, to: elsewhere.ec2 });
       assert.is.not(other, id);
       assert.is(elsewhere.asked('PutSnapshotBlock'), 10);
-      assert.ok(areEqual(from.disk(snapshot), elsewhere.disk(other)));
+      assert.ok(await areEqual(from.disk(snapshot), elsewhere.disk(other)));
       const second = await withBlocks(from, [3]);
       const { id: third } = await copyIn(folder, { from: from.ec2, snapshot: second, to: elsewhere.ec2, record });
-      assert.ok(areEqual(from.disk(second), elsewhere.disk(third)));
+      assert.ok(await areEqual(from.disk(second), elsewhere.disk(third)));
     }));
 });

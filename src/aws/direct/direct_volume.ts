@@ -87,7 +87,7 @@ export async function parentOf(volume: Volume, frozen: string, ec2: Ec2, disks: 
 }
 
 /** With encryption by default, EBS refuses an unencrypted parent. Source: EBS User Guide, "Encryption outcomes for EBS direct APIs". */
-async function encryptsByDefault({ client, sdk }: Ec2): Promise<boolean> {
+export async function encryptsByDefault({ client, sdk }: Ec2): Promise<boolean> {
   try {
     return (await client.send(new sdk.GetEbsEncryptionByDefaultCommand({}))).EbsEncryptionByDefault ?? false;
   } catch (error) {
@@ -97,7 +97,7 @@ async function encryptsByDefault({ client, sdk }: Ec2): Promise<boolean> {
 }
 
 /** Whether one snapshot descends from another. It need not if it is from a layer, and the copy was made again since. */
-async function isRelated(disks: Ec2, first: string, second: string): Promise<boolean> {
+export async function isRelated(disks: Ec2, first: string, second: string): Promise<boolean> {
   const { client, sdk } = await sideOf(disks);
   try {
     await client.send(new sdk.ListChangedBlocksCommand({ FirstSnapshotId: first, SecondSnapshotId: second }));

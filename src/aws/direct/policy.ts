@@ -11,9 +11,11 @@ export const directPolicy = {
   listedAtLeast: 100,
   /** How often the token of a block is replaced. Tokens are valid for 7 days. */
   tokenRenewals: 3,
-  /** Pause of all requests after EBS has throttled one, and between attempts of a request; it doubles up to the longest. */
+  /** Pause between attempts of a request; it doubles up to the longest. */
   pauseFirstMs: 250,
   pauseMostMs: 20_000,
+  /** The longest pause of all requests after EBS has throttled one: its limits are by the second. */
+  pauseAllMostMs: 2_000,
   /** How long a snapshot may "not exist" after StartSnapshot. Source: EBS User Guide, "Use EBS direct APIs to access the contents". */
   unknownMs: 2 * 60_000,
   /** Time without any block after which EBS gives up a pending snapshot: a paused run may be resumed the next day. The longest is 4,320. */

@@ -110,7 +110,7 @@ export class Sender {
     this.lastThrottled = performance.now();
     this.allowed = Math.max(this.allowed / 2, directPolicy.blocksAtLeast);
     this.pausedUntil = this.lastThrottled + this.pauseMs;
-    this.pauseMs = Math.min(this.pauseMs * 2, directPolicy.pauseMostMs);
+    this.pauseMs = Math.min(this.pauseMs * 2, directPolicy.pauseAllMostMs);
   }
 }
 

@@ -7,3 +7,10 @@ export interface DirectStore {
   /** The file that holds the disk of a snapshot of the embedded EC2. */
   diskOf(region: string, snapshot: string): string;
 }
+
+/** The same context, for a kind that works only with direct volumes. */
+export function withDirect<T extends { readonly direct?: DirectStore | undefined }>(context: T): T & { readonly direct: DirectStore } {
+  const { direct } = context;
+  if (direct === undefined) throw new Error('this kind requires direct volumes\n  help: run --cloud aws --volumes direct');
+  return { ...context, direct };
+}
