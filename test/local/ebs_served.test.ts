@@ -1,8 +1,10 @@
+import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CompleteSnapshotCommand, EBSClient, StartSnapshotCommand } from '@aws-sdk/client-ebs';
+import { SignatureV4 } from '@smithy/signature-v4';
 import * as assert from 'uvu/assert';
-import { block, blocksOf, put, refusalOf, uploaded } from '../support/ebs.js';
+import { block, blocksOf, digest, put, refusalOf, uploaded } from '../support/ebs.js';
 import { inFolder } from '../support/folder.js';
 import { keysOf, type Server, serveIn, withServer } from '../support/served.js';
 import { ask } from '../support/signed.js';
@@ -10,6 +12,25 @@ import { suite } from '../support/suite.js';
 
 function clientOf(server: Server): EBSClient {
   return new EBSClient({ endpoint: server.endpoint, region: 'local-1', credentials: keysOf(server), maxAttempts: 1 });
+}
+
+/** The hash that the signer uses. */
+class Sha256 {
+  private readonly hash: Hash | Hmac;
+
+  constructor(secret?: unknown) {
+    this.hash = secret === undefined ? createHash('sha256') : createHmac('sha256', secret as Buffer);
+  }
+
+  update(data: Uint8Array): void {
+    this.hash.update(data);
+  }
+
+  async digest(): Promise<Uint8Array> {
+    return this.hash.digest();
+  }
+
+  reset(): void {}
 }
 
 suite('EBS over HTTP', (test) => {
@@ -41,6 +62,23 @@ suite('EBS over HTTP', (test) => {
         ],
       );
       assert.ok(JSON.stringify(log).length < 30_000, 'without the data');
+    }));
+
+  test('the data of a block may be unsigned without a header that says so, but not its checksum', () =>
+    withServer(async (server) => {
+      const { SnapshotId: id = '' } = await clientOf(server).send(new StartSnapshotCommand({ VolumeSize: 1 }));
+      const signer = new SignatureV4({ credentials: keysOf(server), region: 'local-1', service: 'ebs', sha256: Sha256, applyChecksum: false });
+      const { host, hostname } = new URL(server.endpoint);
+      const path = `/snapshots/${id}/blocks/0`;
+      const data = block('a');
+      const sum = { 'x-amz-data-length': String(data.length), 'x-amz-checksum': digest(data).toString('base64'), 'x-amz-checksum-algorithm': 'SHA256' };
+      // What is neither text nor bytes is not signed.
+      const sign = async (headers: Record<string, string>) =>
+        (await signer.sign({ method: 'PUT', protocol: 'http:', hostname, path, headers: { host, ...headers }, body: {} })).headers;
+      const send = async (headers: Record<string, string>) => (await fetch(`${server.endpoint}${path}`, { method: 'PUT', headers, body: data })).status;
+      assert.is(await send(await sign(sum)), 201);
+      assert.is(await send({ ...(await sign({})), ...sum }), 403, 'the checksum is not signed');
+      assert.is(await send({ ...(await sign(sum)), 'x-amz-checksum': digest(block('b')).toString('base64') }), 403, 'another checksum');
     }));
 
   test('a snapshot under way outlasts the server', () =>
