@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, renameSync, statSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { draftEnding, removeForGood, syncFolder } from '../linux/atomic_write.js';
 import { snapshotsOf } from './api/copying.js';
 import { isUploaded, uploadFailure } from './ebs/upload_failure.js';
@@ -7,7 +7,7 @@ import { machine } from './instance_identity.js';
 import { danglingLinks, deviceOf } from './loop_devices.js';
 import { hasDied } from './owner_process.js';
 import { type Image, type Kind, noVolume, type Resources, type Tag } from './resources.js';
-import { brokenEnding, digestsEnding, kinds, type Store } from './store.js';
+import { brokenEnding, kinds, type Store } from './store.js';
 
 /** A problem in the store of a region. */
 export interface Finding {
@@ -60,10 +60,10 @@ export function findingsIn(store: Store): Finding[] {
   }
   const known = new Set(kinds.flatMap((kind) => store.idsOf(kind)));
   for (const id of store.copying) if (!known.has(id)) found.push(about('draft', store.sourceOf(id)));
+  for (const file of store.lostDigests) found.push(about('draft', file));
   for (const name of namesIn(dirname(store.diskOf('x')))) {
     const [, id] = /^(.+)\.img$/.exec(name) ?? [];
     if (id !== undefined && !known.has(id)) found.push(about('disk without a record', store.diskOf(id), id));
-    if (name.endsWith(digestsEnding) && !known.has(basename(name, digestsEnding))) found.push(about('draft', join(dirname(store.diskOf('x')), name)));
   }
   return found;
 }

@@ -82,6 +82,14 @@ export class Store {
   /** Removes drafts of killed processes. The caller holds the store, so that nobody else is writing. */
   removeDrafts(): void {
     for (const kind of ['', ...kinds]) removeDrafts(join(this.root, this.region, kind), 'all');
+    for (const file of this.lostDigests) removeFile(file);
+  }
+
+  /** The files of digests without a snapshot. */
+  get lostDigests(): string[] {
+    return this.idsWith(digestsEnding)
+      .filter((id) => !existsSync(this.fileOf('snapshots', id)))
+      .map((id) => this.digestsOf(id));
   }
 
   remove(kind: Kind, id: string): void {
@@ -145,11 +153,15 @@ export class Store {
 
   /** The ids of resources whose disks are being copied. */
   get copying(): string[] {
+    return this.idsWith(sourceEnding);
+  }
+
+  private idsWith(ending: string): string[] {
     const folder = dirname(this.sourceOf('x'));
     if (!existsSync(folder)) return [];
     return readdirSync(folder)
-      .filter((name) => name.endsWith(sourceEnding))
-      .map((name) => name.slice(0, -sourceEnding.length));
+      .filter((name) => name.endsWith(ending))
+      .map((name) => name.slice(0, -ending.length));
   }
 
   fileOf(kind: Kind, id: string): string {
@@ -181,7 +193,7 @@ function readRecord(file: string): Readonly<Record<string, unknown>> | 'unreadab
 
 const sourceEnding = '.source';
 /** The file name ending of {@link Store.digestsOf}. */
-export const digestsEnding = '.digests';
+const digestsEnding = '.digests';
 
 /** The file name ending of unreadable records that were set aside. */
 export const brokenEnding = '.broken';

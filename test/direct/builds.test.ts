@@ -2,10 +2,13 @@ import { closeSync, openSync, readdirSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { EC2Client, ModifyImageAttributeCommand, ModifySnapshotAttributeCommand } from '@aws-sdk/client-ec2';
 import * as assert from 'uvu/assert';
+import type { KindDeclaration } from '../../src/dsl/recipe/kind.js';
 import { lock } from '../../src/linux/lock.js';
+import { kinds } from '../../src/tasks/index.js';
 import { buildOn, copyRecord, type Direct, mustBeSent, snapshotsIn, until, withTiny } from '../support/direct_runs.js';
 import { heldBy, recordsOf } from '../support/ec2.js';
 import { run } from '../support/program.js';
+import type { RunResult } from '../support/recipe.js';
 import { keysOf } from '../support/served.js';
 import { suite } from '../support/suite.js';
 
@@ -17,6 +20,11 @@ function left({ folder }: Direct): string[] {
 /** The states of snapshots: only those that are complete are ready. */
 function unfinished(direct: Direct): number {
   return snapshotsIn(direct).filter(({ ready }) => !ready).length;
+}
+
+/** The calls of a run, with their numbers. */
+function callsOf({ events }: RunResult): Readonly<Record<string, number>> {
+  return (events.at(-1) as { ec2: { calls: Record<string, number> } }).ec2.calls;
 }
 
 const copyOnly = ['eu-west-1 snapshots snap'];
@@ -49,8 +57,18 @@ suite('direct builds', (test) => {
     () =>
       withTiny(async (direct) => {
         const before = snapshotsIn(direct).length;
-        assert.is((await direct.run(buildOn('one'), '-i', 'code=3')).code, 1);
+        const failed = await direct.run(buildOn('one'), '-i', 'code=3');
+        assert.is(failed.code, 1);
         assert.equal([snapshotsIn(direct).length, left(direct)], [before, copyOnly]);
+        // What the kinds declare is what the run called.
+        const declared = kinds
+          .filter(({ name }) => ['ec2.source_image', 'ec2.volume', 'ec2.attachment', 'ec2.snapshot', 'ec2.image'].includes(name))
+          .flatMap((kind: KindDeclaration) => kind.directPermissions ?? kind.permissions?.['always'] ?? []);
+        const calls = callsOf(failed);
+        const may = new Set(declared.map((action) => action.replace(/^e[bc][s2]:/, '')));
+        // Tags are set with the call that creates the resource; these variables are those of an image with UEFI.
+        for (const action of ['CreateTags', 'DescribeImageAttribute']) may.delete(action);
+        assert.equal(Object.keys(calls).sort(), [...may].sort());
       }),
     60_000,
   );
@@ -106,7 +124,7 @@ suite('direct builds', (test) => {
           const next = await direct.run(buildOn('one'));
           mustBeSent(direct, next);
           // The served EC2 may still be answering the first run.
-          const { calls } = next.events.at(-1)?.['ec2'] as { calls: Record<string, number> };
+          const calls = callsOf(next);
           assert.is(calls['GetSnapshotBlock'], copyRecord(direct, source?.['id']).length - 1 - known);
           assert.equal(left(direct), copyOnly);
         },
@@ -235,9 +253,15 @@ suite('direct builds', (test) => {
           ),
         );
         assert.equal([direct.count('ListSnapshotBlocks'), left(direct)], [0, []]);
+        const checked = buildOn('one').replace(
+          '  volume:',
+          '  check: {uses: ec2.preflight, before: [volume], with: {name: next, source: "{{ source.id }}"}}\n  volume:',
+        );
+        assert.match((await run(checked)).errors['check'] ?? '', `EBS direct cannot read ${SnapshotId}: it is public and belongs to another account`);
         await ec2.send(new ModifySnapshotAttributeCommand({ SnapshotId, CreateVolumePermission: { Add: [{ UserId: account }], Remove: [{ Group: 'all' }] } }));
-        mustBeSent(direct, await run(buildOn('one')));
+        mustBeSent(direct, await run(checked));
         assert.ok(direct.count('PutSnapshotBlock') >= direct.count('GetSnapshotBlock'));
+        assert.is(direct.count('AttachVolume'), 1);
       }),
     60_000,
   );

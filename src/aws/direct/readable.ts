@@ -8,12 +8,15 @@ export interface ReadableSnapshot extends Snapshot {
   readonly isOwn: boolean;
 }
 
+/** EBS direct cannot read a snapshot. */
+export class UnreadableError extends Error {}
+
 /**
  * Describes a snapshot that EBS direct can read.
- * @throws Error with what to do, for one that it refuses. Source: EBS User Guide, "Considerations for EBS direct APIs".
+ * @throws UnreadableError with what to do, for one that it refuses. Source: EBS User Guide, "Considerations for EBS direct APIs".
  */
 export async function readableSnapshot(ec2: Ec2, id: string): Promise<ReadableSnapshot> {
-  const refuse = (why: string, help: string) => new Error(`EBS direct cannot read ${id}: ${why}\n  help: ${help}`);
+  const refuse = (why: string, help: string) => new UnreadableError(`EBS direct cannot read ${id}: ${why}\n  help: ${help}`);
   const [snapshot] = await describe(ec2, { SnapshotIds: [id] });
   if (snapshot === undefined) throw refuse(`there is no such snapshot in ${ec2.region}`, 'use a snapshot of that region');
   if (snapshot.State === 'pending') throw refuse('it is not complete yet', `aws ec2 wait snapshot-completed --region ${ec2.region} --snapshot-ids ${id}`);

@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import type { Command } from 'commander';
 import type { Ingredient } from '../../runtime/layers/ingredients.js';
 import { isUsable, type LayerRecord, LayerRecords } from '../../runtime/layers/layer_records.js';
+import { blocksOfCopies, type CopyRecord, copiesIn } from '../copies.js';
 import { findLayer, labelOf, shortKey, taskOf } from '../find_layer.js';
 import { blocksOfLayers, bytesTogether, sizeOf } from '../layer_sizes.js';
 import { counted, duration } from '../reports/lines.js';
@@ -51,15 +52,26 @@ interface Options {
 async function list({ state: named, json }: Options): Promise<void> {
   const state = stateFolder(named);
   const layers = new LayerRecords(state).listAll();
-  const blocks = await blocksOfLayers(state, layers);
+  const copies = await copiesIn(state);
+  const [blocks, ofCopies] = [await blocksOfLayers(state, layers), await blocksOfCopies(state, copies)];
   const bytesOf = (layer: LayerRecord) => sizeOf(blocks.get(layer.key));
-  const total = bytesTogether(blocks.values());
-  if (json) return printJson({ version: 1, layers: layers.map((layer) => ({ ...recordOf(layer), bytes: bytesOf(layer) })), bytes: total });
-  if (layers.length === 0) return print('no layers');
+  const total = bytesTogether([...blocks.values(), ...ofCopies.values()]);
+  if (json) {
+    const shown = copies.map((copy) => ({ ...copy, bytes: sizeOf(ofCopies.get(copy.snapshot)) }));
+    return printJson({ version: 1, layers: layers.map((layer) => ({ ...recordOf(layer), bytes: bytesOf(layer) })), copies: shown, bytes: total });
+  }
+  if (layers.length + copies.length === 0) return print('no layers');
+  const rows = [...layers.map((layer) => rowOf(layer, bytesOf(layer))), ...copies.map((copy) => rowOfCopy(copy, sizeOf(ofCopies.get(copy.snapshot))))];
+  const counts = [counted(layers.length, 'layer'), ...(copies.length === 0 ? [] : [counted(copies.length, 'copied snapshot')])].join(' and ');
   print(
-    ...table([['KEY', 'MADE (UTC)', 'USED (UTC)', 'AFTER', 'TASKS', 'SAVES', 'SIZE', 'RECIPE'], ...layers.map((layer) => rowOf(layer, bytesOf(layer)))]),
-    `${counted(layers.length, 'layer')} in ${sizeText(total)}, where blocks that they share count once`,
+    ...table([['KEY', 'MADE (UTC)', 'USED (UTC)', 'AFTER', 'TASKS', 'SAVES', 'SIZE', 'RECIPE'], ...rows]),
+    `${counts} in ${sizeText(total)}, where blocks that they share count once`,
   );
+}
+
+/** A copy of a snapshot, from which direct volumes are made. */
+function rowOfCopy({ snapshot, made, used, of }: CopyRecord, bytes: number | undefined): string[] {
+  return [snapshot, minute(made), minute(used), `copy of ${of}`, '-', '-', bytes === undefined ? '-' : sizeText(bytes), '-'];
 }
 
 /** A layer in a list. Of a layer of another format, the tasks are not known. */

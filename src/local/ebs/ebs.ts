@@ -28,6 +28,8 @@ interface Answering {
 export class Ebs {
   private readonly uploads = new Uploads();
   private readonly rates = new RateLimits();
+  /** The key of tokens, which is the same for all regions. */
+  private key: Buffer | undefined;
 
   find(request: HttpRequest): Answering {
     const requestId = randomUUID();
@@ -38,7 +40,8 @@ export class Ebs {
       refuse: (error) => refusalOf(asEbsError(error), requestId),
       run: async (here, fault) => {
         if (route === undefined || action === undefined) throw new EbsError('UnknownOperationException', 'EBS has no such action.', undefined, 404);
-        const tokens = new Tokens(await here.store.tokenKey(), here.account);
+        this.key ??= await here.store.tokenKey();
+        const tokens = new Tokens(this.key, here.account);
         const context = { ...here, uploads: this.uploads, rates: this.rates, tokens, emptyPage: fault === 'empty-page' };
         return answerOf(route.name, { ...(await action.run(parametersOf(route, request) as never, context)) }, requestId);
       },

@@ -16,6 +16,7 @@ export const attachment = defineKind({
   undoes: 'detach the volume',
   in: 'none',
   permissions: { always: ['ec2:AttachVolume', 'ec2:DescribeInstances', 'ec2:DescribeVolumes', 'ec2:DetachVolume'] },
+  directPermissions: [],
   tools: { blkid: 'util-linux', losetup: 'mount', partx: 'util-linux' },
   params: {
     type: 'object',

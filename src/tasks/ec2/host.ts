@@ -10,6 +10,7 @@ export const host = defineKind({
   in: 'none',
   tools: {},
   permissions: { always: ['ec2:DescribeInstances'] },
+  directPermissions: [],
   params: {
     type: 'object',
     additionalProperties: false,

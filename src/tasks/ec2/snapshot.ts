@@ -9,13 +9,17 @@ import { type ByHand, defineKind } from '../../runtime/engine/kind.js';
 export const snapshot = defineKind({
   name: 'ec2.snapshot',
   summary: 'Creates a snapshot of a volume, once everything that uses it is released',
-  docs: 'Freezes `volume`: adds all tasks that use the volume to the plan, and waits until they have succeeded and its chroots, mounts and attachment are released. The snapshot is deleted when the run fails.',
+  docs: 'Freezes `volume`: adds all tasks that use the volume to the plan, and waits until they have succeeded and its chroots, mounts and attachment are released. With direct volumes, only blocks that differ from the snapshot that the volume was made from are sent. The snapshot is deleted when the run fails.',
   lifetime: 'step',
   undoes: 'delete the snapshot',
   in: 'none',
   freezes: ['volume'],
   tools: {},
   permissions: { always: ['ec2:CreateSnapshot', 'ec2:CreateTags', 'ec2:DescribeSnapshots', 'ec2:DeleteSnapshot'] },
+  directPermissions: [
+    ...['ebs:CompleteSnapshot', 'ebs:PutSnapshotBlock', 'ebs:StartSnapshot'],
+    ...['ec2:CreateTags', 'ec2:DeleteSnapshot', 'ec2:DescribeSnapshots', 'ec2:GetEbsEncryptionByDefault'],
+  ],
   params: {
     type: 'object',
     additionalProperties: false,

@@ -41,6 +41,7 @@ export const volume = defineKind({
     always: ['ec2:CreateVolume', 'ec2:CreateTags', 'ec2:DescribeInstances', 'ec2:DescribeVolumes', 'ec2:DeleteVolume'],
     kms_key_id: ['kms:CreateGrant', 'kms:Decrypt', 'kms:DescribeKey', 'kms:GenerateDataKeyWithoutPlaintext', 'kms:ReEncrypt*'],
   },
+  directPermissions: ['ebs:GetSnapshotBlock', 'ebs:ListSnapshotBlocks', 'ec2:DescribeSnapshots'],
   params,
   requiresOneOf: ['size', 'snapshot_id'],
   outputs: {

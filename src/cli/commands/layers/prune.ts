@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import { isOldFormat, type LayerRecord, LayerRecords } from '../../../runtime/layers/layer_records.js';
 import { layersInUse } from '../../../runtime/layers/making.js';
 import { commandToType } from '../../../runtime/runs/command_to_type.js';
+import { blocksOfCopies, type CopyRecord, copiesIn, deleteCopies } from '../../copies.js';
 import { type Deletion, deleteLayers, deleteOrphans, reportInUse } from '../../delete_layers.js';
 import { ExitError, exits } from '../../exit_codes.js';
 import { labelOf, shortKey, taskOf } from '../../find_layer.js';
@@ -28,7 +29,7 @@ export function addPrune(layers: Command, exit: (code: number) => void): void {
 }
 
 const notes = `With both options, a layer is deleted if either applies. Layers of an older format, which no run can use, are always deleted.
-A layer is never deleted while a run uses it.`;
+A layer is never deleted while a run uses it. Copies of snapshots for direct volumes are deleted in the same way.`;
 
 interface PruneOptions {
   readonly state?: string;
@@ -46,20 +47,31 @@ async function prune({ older, keep, dryRun, state: named, json }: PruneOptions):
   if (older === undefined && keep === undefined)
     throw new ExitError(exits.invalid, `prune needs --older or --keep\n  help: ${commandToType(state, 'layers prune --older 7d --keep 20G')}`);
   const layers = new LayerRecords(state).listAll();
-  const blocks = await blocksOfLayers(state, layers);
+  const copies = await copiesIn(state);
+  const blocks = new Map([...(await blocksOfLayers(state, layers)), ...(await blocksOfCopies(state, copies))]);
   const inUse = layersInUse(state);
-  const { doomed, staying } = chosen(layers, blocks, { older, keep, isInUse: (key) => inUse.has(key) });
+  const all = [
+    ...layers.map((layer) => ({ layer, key: layer.key, used: layer.used, isUseless: isOldFormat(layer) })),
+    ...copies.map((copy) => ({ copy, key: copy.snapshot, used: copy.used, isUseless: false })),
+  ];
+  const { doomed, staying } = chosen(all, blocks, { older, keep, isInUse: (key) => inUse.has(key) });
   const kept = staying.map(({ key }) => ({ key, run: inUse.get(key) ?? '' }));
   for (const { key, run } of kept) reportInUse(key, run);
-  const { deleted, in_use, failed }: Deletion = dryRun ? { deleted: doomed, in_use: [], failed: [] } : await deleteLayers(doomed, state);
-  const isClean = dryRun || (await deleteOrphans(state));
-  const bytesOf = ({ key }: LayerRecord) => sizeOf(blocks.get(key));
+  const old = doomed.flatMap((each) => ('layer' in each ? [each.layer] : []));
+  const oldCopies = doomed.flatMap((each) => ('copy' in each ? [each.copy] : []));
+  const { deleted, in_use, failed }: Deletion = dryRun ? { deleted: old, in_use: [], failed: [] } : await deleteLayers(old, state);
+  const gone = dryRun ? { deleted: oldCopies, isDone: true } : await deleteCopies(oldCopies, state);
+  const isClean = gone.isDone && (dryRun || (await deleteOrphans(state)));
+  const bytesOf = (key: string) => sizeOf(blocks.get(key));
   if (json) {
-    const records = deleted.map((layer) => ({ key: layer.key, task: taskOf(layer), bytes: bytesOf(layer) }));
-    printJson({ version: 1, dry_run: dryRun, deleted: records, in_use: [...kept, ...in_use], failed });
+    const records = deleted.map((layer) => ({ key: layer.key, task: taskOf(layer), bytes: bytesOf(layer.key) }));
+    const copied = gone.deleted.map(({ snapshot, of }) => ({ snapshot, of, bytes: bytesOf(snapshot) }));
+    printJson({ version: 1, dry_run: dryRun, deleted: records, copies: copied, in_use: [...kept, ...in_use], failed });
   } else {
-    if (deleted.length > 0) print(...table([['KEY', 'TASK', 'SIZE'], ...deleted.map((layer) => rowOf(layer, bytesOf(layer)))]));
-    print(`${dryRun ? 'would delete' : 'deleted'} ${deleted.length} of ${counted(layers.length, 'layer')}`);
+    const rows = [...deleted.map((layer) => rowOf(layer, bytesOf(layer.key))), ...gone.deleted.map((copy) => rowOfCopy(copy, bytesOf(copy.snapshot)))];
+    if (rows.length > 0) print(...table([['KEY', 'TASK', 'SIZE'], ...rows]));
+    const copied = copies.length === 0 ? '' : ` and ${gone.deleted.length} of ${counted(copies.length, 'copied snapshot')}`;
+    print(`${dryRun ? 'would delete' : 'deleted'} ${deleted.length} of ${counted(layers.length, 'layer')}${copied}`);
   }
   return failed.length > 0 || !isClean ? exits.left : exits.done;
 }
@@ -70,20 +82,32 @@ interface Limits {
   isInUse(key: string): boolean;
 }
 
-/** The layers to delete, those first that were not used for the longest time, and those that stay because a run uses them. */
-function chosen(layers: readonly LayerRecord[], blocks: ReadonlyMap<string, readonly Extent[]>, { older, keep, isInUse }: Limits) {
+/** A layer or a copy of a snapshot. */
+interface Prunable {
+  readonly key: string;
+  readonly used: string;
+  /** Whether no run can use it. */
+  readonly isUseless: boolean;
+}
+
+/** What to delete, that first which was not used for the longest time, and what stays because a run uses it. */
+function chosen<T extends Prunable>(all: readonly T[], blocks: ReadonlyMap<string, readonly Extent[]>, { older, keep, isInUse }: Limits) {
   const rest = new Map(blocks);
-  const doomed: LayerRecord[] = [];
-  const staying: LayerRecord[] = [];
-  const isOld = (layer: LayerRecord) => isOldFormat(layer) || (older !== undefined && Date.parse(layer.used) < Date.now() - older);
-  // Those of an older format make room before any that runs can use.
-  const order = (a: LayerRecord, b: LayerRecord) => Number(isOldFormat(b)) - Number(isOldFormat(a)) || a.used.localeCompare(b.used);
-  for (const layer of [...layers].sort(order)) {
-    if (!isOld(layer) && (keep === undefined || bytesTogether(rest.values()) <= keep)) continue;
-    (isInUse(layer.key) ? staying : doomed).push(layer);
-    if (!isInUse(layer.key)) rest.delete(layer.key);
+  const doomed: T[] = [];
+  const staying: T[] = [];
+  const isOld = ({ isUseless, used }: T) => isUseless || (older !== undefined && Date.parse(used) < Date.now() - older);
+  // What is useless makes room before anything that runs can use.
+  const order = (a: T, b: T) => Number(b.isUseless) - Number(a.isUseless) || a.used.localeCompare(b.used);
+  for (const each of [...all].sort(order)) {
+    if (!isOld(each) && (keep === undefined || bytesTogether(rest.values()) <= keep)) continue;
+    (isInUse(each.key) ? staying : doomed).push(each);
+    if (!isInUse(each.key)) rest.delete(each.key);
   }
   return { doomed, staying };
+}
+
+function rowOfCopy({ snapshot, of }: CopyRecord, size: number | undefined): string[] {
+  return [snapshot, `copy of ${of}`, size === undefined ? '-' : sizeText(size)];
 }
 
 function rowOf(layer: LayerRecord, size: number | undefined): string[] {
