@@ -1,8 +1,8 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Ec2 } from '../client.js';
+import type { Progress } from '../waiter.js';
 import { BlockMemory, readBlock } from './blocks.js';
 import { freshToken } from './list_blocks.js';
-import type { DirectContext } from './local_copy.js';
 import { directPolicy } from './policy.js';
 import { Sender, sideOf } from './sender.js';
 import { type RecordedBlocks, readRecord } from './transfer_record.js';
@@ -16,11 +16,18 @@ interface Copy {
   readonly record: string;
 }
 
+/** What a task uses to repair a copy. */
+interface RepairContext {
+  readonly signal: AbortSignal;
+  readonly progress: Progress;
+  warn(message: string): void;
+}
+
 /** How many blocks are read and hashed at the same time: as many as the threads that do it. Source: libuv, UV_THREADPOOL_SIZE. */
 const threads = 4;
 
 /** Compares a copy with the index of its blocks, and reads damaged blocks again. Disks that were made from it stay as they are. */
-export async function repairCopy({ from, snapshot, copy, record }: Copy, { signal, progress, warn }: DirectContext): Promise<void> {
+export async function repairCopy({ from, snapshot, copy, record }: Copy, { signal, progress, warn }: RepairContext): Promise<void> {
   const index = readRecord(record)?.blocks;
   if (index === undefined) return;
   const disk = await open(copy, 'r+');
