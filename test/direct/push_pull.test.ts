@@ -92,6 +92,9 @@ suite('pull and push', (test) => {
       const again = await run(['pull', remote.image, ...cloud, '--json'], { folder, env });
       assert.equal([finished(again)['outputs'], asked(direct, 'GetSnapshotBlock')], [{ image_id: own, region }, gets]);
 
+      // The copies are part of the image now.
+      const pruned = await run(['layers', 'prune', '--keep', '1K'], { folder });
+      assert.equal([pruned.code, pruned.stderr], [0, '']);
       const next = await made(direct, 'next', ['--cloud', 'local', '--region', 'eu-west-1'], copy.snapshots[0], 'seek=512');
       const pushed = await run(['push', next.image, ...cloud, '--name', 'next-1', '--json'], { folder, env });
       assert.is(pushed.code, 0, pushed.stdout + pushed.stderr);
