@@ -2,9 +2,9 @@ import { type FileHandle, open } from 'node:fs/promises';
 import type { Ec2 } from '../client.js';
 import { BlockMemory, readBlock } from './blocks.js';
 import { freshToken } from './list_blocks.js';
-import type { DirectContext } from './local_copy.js';
 import { directPolicy } from './policy.js';
 import { Sender, sideOf } from './sender.js';
+import type { DirectContext } from './store.js';
 import { type RecordedBlocks, readRecord } from './transfer_record.js';
 
 /** A copy on this machine of a snapshot. */
