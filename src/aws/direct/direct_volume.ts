@@ -2,9 +2,10 @@ import type { Volume } from '@aws-sdk/client-ec2';
 import { accountOf } from '../account.js';
 import type { Ec2 } from '../client.js';
 import { codeOf, inCall } from '../errors.js';
-import { type DirectContext, knownCopy, nameOf, recordOf, touch, withLocalCopy } from './local_copy.js';
+import { knownCopy, nameOf, recordOf, touch, withLocalCopy } from './local_copy.js';
 import { ownSnapshot, readableSnapshot } from './readable.js';
 import { reasonOf, sideOf } from './sender.js';
+import type { DirectContext } from './store.js';
 
 /** Tags of a direct volume: the snapshot it was made from, as region and id, and the key of its encryption. */
 export const baseTag = 'chrootfile:base';

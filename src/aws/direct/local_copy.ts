@@ -1,25 +1,16 @@
 import { existsSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { lock } from '../../linux/lock.js';
-import type { Ec2, Ec2Opener } from '../client.js';
-import type { Maker } from '../ownership_tags.js';
+import type { Ec2 } from '../client.js';
 import { deleteSnapshot } from '../snapshots.js';
-import type { Progress } from '../waiter.js';
 import { copySnapshot } from './copy_snapshot.js';
 import { snapshotsTagged } from './readable.js';
 import { repairCopy } from './repair_copy.js';
-import type { DirectStore } from './store.js';
+import type { DirectContext, DirectStore } from './store.js';
 import { readRecord } from './transfer_record.js';
 
 /** The tag of a snapshot of the embedded EC2 that is a copy of one elsewhere: that one's region and id. */
 export const copyTag = 'chrootfile:copy-of';
-
-/** What a task uses to work with direct volumes. */
-export interface DirectContext extends Ec2Opener, Maker {
-  readonly direct: DirectStore;
-  readonly progress: Progress;
-  warn(message: string): void;
-}
 
 /** The name of a snapshot in tags. */
 export function nameOf({ region }: Ec2, id: string): string {

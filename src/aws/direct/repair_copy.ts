@@ -5,6 +5,7 @@ import { BlockMemory, readBlock } from './blocks.js';
 import { freshToken } from './list_blocks.js';
 import { directPolicy } from './policy.js';
 import { Sender, sideOf } from './sender.js';
+import type { DirectContext } from './store.js';
 import { type RecordedBlocks, readRecord } from './transfer_record.js';
 
 /** A copy on this machine of a snapshot. */

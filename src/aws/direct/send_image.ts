@@ -12,8 +12,9 @@ import { registrationOf, uefiDataOf } from '../registration.js';
 import { deleteSnapshot, snapshotsMadeBy } from '../snapshots.js';
 import { copySnapshot, type SnapshotCopy } from './copy_snapshot.js';
 import { encryptsByDefault, isRelated } from './direct_volume.js';
-import { copyTag, type DirectContext, nameOf } from './local_copy.js';
+import { copyTag, nameOf } from './local_copy.js';
 import { ownSnapshot, snapshotsTagged } from './readable.js';
+import type { DirectContext } from './store.js';
 
 /** The tag of a snapshot of the embedded EC2 that was sent elsewhere: the region and id it has there. */
 const sentTag = 'chrootfile:sent-as';

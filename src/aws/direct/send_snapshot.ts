@@ -9,7 +9,7 @@ import { createSnapshot, deleteSnapshot, snapshotsMadeBy, waitForSnapshot } from
 import { describeVolume } from '../volumes.js';
 import { copySnapshot, type SnapshotCopy } from './copy_snapshot.js';
 import { parentOf } from './direct_volume.js';
-import type { DirectContext } from './local_copy.js';
+import type { DirectContext } from './store.js';
 
 /** The note of a snapshot that is being sent, or of the frozen volume. */
 export interface SentNote extends MadeNote {

@@ -1,3 +1,7 @@
+import type { Ec2Opener } from '../client.js';
+import type { Maker } from '../ownership_tags.js';
+import type { Progress } from '../waiter.js';
+
 /** Where this machine keeps what direct volumes need. */
 export interface DirectStore {
   /** The folder of the records of transfers, by which they are continued and copies are checked. */
@@ -13,4 +17,11 @@ export function withDirect<T extends { readonly direct?: DirectStore | undefined
   const { direct } = context;
   if (direct === undefined) throw new Error('this kind requires direct volumes\n  help: run --cloud aws --volumes direct');
   return { ...context, direct };
+}
+
+/** What a task uses to work with direct volumes. */
+export interface DirectContext extends Ec2Opener, Maker {
+  readonly direct: DirectStore;
+  readonly progress: Progress;
+  warn(message: string): void;
 }

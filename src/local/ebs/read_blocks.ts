@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, openSync } from 'node:fs';
 import { setImmediate as afterOthers } from 'node:timers/promises';
 import { type DataRange, dataRanges } from '../../linux/data_ranges.js';
+import { sharedRanges, without } from '../../linux/shared_ranges.js';
 import type { Here } from '../api/action.js';
 import { lineageOf, type Snapshot } from '../resources.js';
 import { type EbsHere, ebsAction } from './action.js';
@@ -35,8 +36,7 @@ const listChangedBlocks = ebsAction(
     const list = `${firstId ?? ''} ${secondId}`;
     const from = startOf(token, list, start, here);
     const [own, ranges] = [first === undefined ? [] : await rangesOf(first, here), await rangesOf(second, here)];
-    const all = blocksIn(merged(own, ranges), from);
-    const changed = first === undefined ? all : differing(all, here.store.diskOf(first.id), here.store.diskOf(second.id));
+    const changed = first === undefined ? blocksIn(ranges, from) : await changedBlocks(merged(own, ranges), first, second, { from, here });
     const { items, next } = await page(changed, from, most, here);
     const inFirst = new Set(blocksIn(own, from));
     const ChangedBlocks = items.map((index) => ({
@@ -99,6 +99,13 @@ function pageBody({ size }: Snapshot, list: string, next: number | undefined, { 
 
 function merged(some: readonly DataRange[], others: readonly DataRange[]): DataRange[] {
   return [...some, ...others].sort(([a], [b]) => a - b);
+}
+
+/** The blocks in some ranges that two snapshots do not have in common. What is in the same place on the disk is not read. */
+async function changedBlocks(ranges: readonly DataRange[], one: Snapshot, two: Snapshot, { from, here }: { from: number; here: Here }) {
+  const [disk, other] = [here.store.diskOf(one.id), here.store.diskOf(two.id)];
+  const shared = await sharedRanges((command) => here.run(command), disk, other);
+  return differing(blocksIn(without(ranges, shared), from), disk, other);
 }
 
 /** The blocks that two disks do not have in common. */

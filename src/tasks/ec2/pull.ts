@@ -1,8 +1,9 @@
 import type { Image } from '@aws-sdk/client-ec2';
 import { diskByHand } from '../../aws/by_hand.js';
 import { onDisks } from '../../aws/client.js';
-import { copyTag, type DirectContext, nameOf, withLocalCopy } from '../../aws/direct/local_copy.js';
+import { copyTag, nameOf, withLocalCopy } from '../../aws/direct/local_copy.js';
 import { readableSnapshot } from '../../aws/direct/readable.js';
+import type { DirectContext } from '../../aws/direct/store.js';
 import { withDirect } from '../../aws/direct/store.js';
 import { removeMade } from '../../aws/find_created.js';
 import { deregisterImage, findImages, imageOf, imagesMadeBy, registerImage, snapshotsOf, waitForImage } from '../../aws/images.js';
