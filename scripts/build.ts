@@ -74,7 +74,7 @@ const { metafile } = await build({
   entryPoints: {
     main: 'src/cli/bootstrap.ts',
     program: 'src/cli/main.ts',
-    ...Object.fromEntries(['sdk', 'sdk_credentials', 'sdk_metadata', 'sdk_sts'].map((name) => [name, `src/aws/${name}.ts`])),
+    ...Object.fromEntries(['sdk', 'sdk_credentials', 'sdk_ebs', 'sdk_metadata', 'sdk_sts'].map((name) => [name, `src/aws/${name}.ts`])),
   },
   outdir: 'dist',
   bundle: true,

@@ -22,11 +22,11 @@ const api = 'src/local/api';
 const note = '// Made from the model in the packages of the SDK by `npm run generate`: scripts/ec2_model.ts.\n\n';
 
 /**
- * The files of src/local/api/model, and docs/served-actions.md. An action accepts the parameters that its function takes apart,
+ * The files of src/local/api/model of EC2 and STS, and docs/served-actions.md, which has the actions of EBS too. An action accepts the parameters that its function takes apart,
  * `action('DeleteVolume', async ({ VolumeId: id }, here) => …)`, and a structure those that a function with its type
  * takes apart, `({ Key, Value }: Asked.Tag)`: so the compiler finds whatever is accepted and read by nobody.
  */
-export async function ec2Model(): Promise<Record<string, string>> {
+export async function ec2Model(ebs: readonly string[]): Promise<Record<string, string>> {
   const { actions, structures } = patternsOf(readdirSync(api).flatMap((name) => (name.endsWith('.ts') ? [readFileSync(join(api, name), 'utf8')] : [])));
   const [ec2, sts] = [await modelOf('client-ec2'), await modelOf('client-sts')];
   const requests = new Requests(structures);
@@ -45,7 +45,7 @@ export async function ec2Model(): Promise<Record<string, string>> {
     [`${api}/model/requests.ts`]: requests.types(),
     [`${api}/model/answers.ts`]: answers.types(),
     [`${api}/model/names.ts`]: `${note}/** All actions of EC2. */\nexport const actionNames = '${names}';\n`,
-    'docs/served-actions.md': servedActions(requests.actions, requests.structures),
+    'docs/served-actions.md': servedActions(requests.actions, requests.structures, ebs),
   };
 }
 

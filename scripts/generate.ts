@@ -7,12 +7,14 @@ import { planSchema } from '../src/cli/schemas/plan.js';
 import { runsSchema } from '../src/cli/schemas/runs.js';
 import { whySchema } from '../src/cli/schemas/why.js';
 import { schema } from '../src/tasks/validators.js';
+import { ebsModel } from './ebs_model.js';
 import { ec2Model } from './ec2_model.js';
 import { iam } from './iam.js';
 import { messages } from './messages.js';
 import { reference } from './reference.js';
 
 const schemas = { runs: runsSchema, plan: planSchema, why: whySchema, layers: layersSchema, manifest: manifestSchema, events: eventsSchema };
+const ebs = await ebsModel();
 
 /** Files made from the kinds, the schema and the catalogue. With `--check`: fails when one is not as it would be made. */
 const files = {
@@ -21,7 +23,8 @@ const files = {
   'docs/reference.md': reference(),
   'docs/messages.md': messages(),
   'docs/iam.md': iam(),
-  ...(await ec2Model()),
+  ...(await ec2Model(ebs.names)),
+  ...ebs.files,
 };
 
 for (const [file, text] of Object.entries(files)) {

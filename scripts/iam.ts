@@ -25,8 +25,17 @@ calls that runs make.
 The library \`chrootfile:image_from_image\` needs:
 
 \`\`\`json
-${JSON.stringify({ Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: permissionsOf(base), Resource: '*' }] }, undefined, 2)}
+${policyOf(permissionsOf(base))}
 \`\`\`
+
+With \`volumes: direct\`, it needs these instead, and no EC2 instance:
+
+\`\`\`json
+${policyOf(permissionsOf(base, 'direct'))}
+\`\`\`
+
+An encrypted source, or one with another key, also needs the \`kms:\` actions below. \`ec2.host\` calls \`sts:GetCallerIdentity\`, which
+needs no permission.
 
 A run creates every resource with the tags \`chrootfile:run\`, \`chrootfile:task\`, \`chrootfile:host\` and \`chrootfile:state\`. EC2
 checks \`ec2:CreateTags\` when a run creates a resource, and again at the end of a run. The run then changes the tag \`chrootfile:state\`
@@ -58,6 +67,12 @@ function kindsOf({ recipe }: Module): Set<KindDeclaration> {
   return new Set([...recipe.tasks.values()].flatMap(({ action }) => (action.type === 'kind' ? [action.kind] : [])));
 }
 
-function permissionsOf(some: readonly KindDeclaration[]): string[] {
-  return [...new Set(some.flatMap((kind) => kind.permissions?.['always'] ?? []))].sort();
+function permissionsOf(some: readonly KindDeclaration[], volumes: 'attach' | 'direct' = 'attach'): string[] {
+  const ofKind = ({ permissions, directPermissions }: KindDeclaration) =>
+    (volumes === 'direct' ? directPermissions : undefined) ?? permissions?.['always'] ?? [];
+  return [...new Set(some.flatMap(ofKind))].sort();
+}
+
+function policyOf(actions: readonly string[]): string {
+  return JSON.stringify({ Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: actions, Resource: '*' }] }, undefined, 2);
 }

@@ -1,8 +1,8 @@
 /** The members of a structure, or the parameters of an action, with their types: none where they are not served. */
 export type Members = ReadonlyMap<string, string>;
 
-/** docs/served-actions.md: the actions of EC2 and STS that the embedded EC2 serves. */
-export function servedActions(actions: ReadonlyMap<string, Members>, structures: ReadonlyMap<string, Members>): string {
+/** docs/served-actions.md: the actions of EC2, STS and EBS that the embedded EC2 serves. */
+export function servedActions(actions: ReadonlyMap<string, Members>, structures: ReadonlyMap<string, Members>, ebs: readonly string[]): string {
   const unservedIn = (members: Members, within: string): string[] =>
     [...members].flatMap(([name, type]) => {
       if (type === '') return [`\`${within}${name}\``];
@@ -17,5 +17,7 @@ parameters in the right column with \`UnsupportedOperation\`. \`npm run generate
 | action | parameters that are not served |
 | --- | --- |
 ${rows.join('\n')}
+
+It also serves all actions of the EBS direct APIs, with all parameters: ${ebs.map((name) => `\`${name}\``).join(', ')}.
 `;
 }

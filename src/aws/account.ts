@@ -15,8 +15,10 @@ export function accountOf(ec2: Ec2): Promise<string> {
 
 /** A run that attaches volumes asks EC2 about its instance anyway. Elsewhere STS knows the account, but a subnet without internet may not reach it. */
 async function findAccount(ec2: Ec2): Promise<string> {
-  const { account_id } = await findHost(ec2).catch(() => ({ account_id: '' }));
-  if (account_id !== '') return account_id;
+  if (ec2.cloud.volumes !== 'direct') {
+    const { account_id } = await findHost(ec2).catch(() => ({ account_id: '' }));
+    if (account_id !== '') return account_id;
+  }
   const { STSClient, GetCallerIdentityCommand } = await import('./sdk_sts.js');
   const endpoint = ec2.cloud.sts_endpoint ?? ec2.cloud.endpoint;
   const { credentials } = ec2.client.config;

@@ -1,3 +1,4 @@
+import { hasLocalDisks } from '../dsl/recipe/cloud.js';
 import type { Cloud } from '../dsl/recipe/types.js';
 import { shellWord } from '../linux/shell_quote.js';
 
@@ -20,3 +21,10 @@ export function ec2ByHand(
   const global = [...(profile === undefined ? [] : ['--profile', profile]), ...(endpoint === undefined ? [] : ['--endpoint-url', endpoint])];
   return ['aws', ...global.map(shellWord), 'ec2', ...own].join(' ');
 }
+
+/** The same for what the EC2 of the volumes has. */
+export function diskByHand(at: Parameters<typeof ec2ByHand>[0], ...more: Skip<Parameters<typeof ec2ByHand>>): string {
+  return ec2ByHand(hasLocalDisks(at.cloud) ? { ...at, cloud: { provider: 'local' } } : at, ...more);
+}
+
+type Skip<T extends readonly unknown[]> = T extends readonly [unknown, ...infer Rest] ? Rest : never;

@@ -2,7 +2,8 @@ import type { EC2Client, EC2ClientConfig } from '@aws-sdk/client-ec2';
 import type { Cloud } from '../dsl/recipe/types.js';
 import { ApiMetrics } from './api_metrics.js';
 import { credentialsOf, nowhere, type RequestHandler, type ServedKeys } from './credentials.js';
-import { ownRegion } from './metadata.js';
+import { type Ebs, openEbs } from './direct/ebs.js';
+import { noRegion, ownRegion } from './metadata.js';
 import { prepare } from './middleware.js';
 
 /** A client of EC2 in one region. */
@@ -19,6 +20,8 @@ export interface Ec2 {
   /** Whether it is an embedded EC2 without added delays: what it takes is the work itself. */
   readonly isInstant: boolean;
   readonly metrics: ApiMetrics;
+  /** EBS direct in the same region, opened at the first call. */
+  ebs(): Promise<Ebs>;
   /** The same account in another region; this client for its own region or undefined. */
   in(region: string | undefined): Ec2;
 }
@@ -28,6 +31,13 @@ export interface Ec2Opener {
   readonly signal: AbortSignal;
   /** The recipe's EC2 client, opened at the first call; optionally in another region. */
   readonly ec2: (region?: string) => Promise<Ec2>;
+  /** The EC2 that has the volumes: the recipe's, or with direct volumes the embedded one, under the same region. */
+  readonly disks: (region?: string) => Promise<Ec2>;
+}
+
+/** The same, for work on volumes, their attachments and their layers. */
+export function onDisks<T extends Ec2Opener>(opener: T): T {
+  return { ...opener, ec2: opener.disks };
 }
 
 /** The embedded EC2: its handler, and its default region. */
@@ -63,7 +73,9 @@ export async function openEc2(cloud: Cloud, local?: LocalHandler, served: () => 
   const regions = new Map<string, Ec2>();
   const open = (name: string): Ec2 => {
     const config = { ...shared, ...unverified, region: name };
-    const prepared = (client: EC2Client) => prepare(client, { metrics, credentials, config, cloud });
+    const surroundings = { metrics, credentials, config, cloud };
+    const prepared = (client: EC2Client) => prepare(client, surroundings);
+    let ebs: Promise<Ebs> | undefined;
     const ec2: Ec2 = {
       sdk,
       cloud,
@@ -73,6 +85,10 @@ export async function openEc2(cloud: Cloud, local?: LocalHandler, served: () => 
       consistent: local?.consistent ?? false,
       isInstant: local?.isInstant ?? false,
       metrics,
+      ebs: () => {
+        ebs ??= openEbs(surroundings);
+        return ebs;
+      },
       in: (other = name) => regions.get(other) ?? open(other),
     };
     regions.set(name, ec2);
@@ -110,6 +126,7 @@ async function regionOf(client: EC2Client, cloud: Cloud): Promise<string> {
   try {
     return await client.config.region();
   } catch {
+    if (cloud.volumes === 'direct') throw new Error(noRegion);
     return await ownRegion(cloud);
   }
 }

@@ -33,7 +33,7 @@ type Call = readonly [name: string, send: () => Promise<unknown>];
 const none = { volume: 'vol-00000000000000000', snapshot: 'snap-00000000000000000', image: 'ami-00000000000000000' };
 const DryRun = true;
 
-function callsOf({ sdk, client }: Ec2, build: Build): Call[] {
+function callsOf({ sdk, client, cloud }: Ec2, build: Build): Call[] {
   const { name, host, source } = build;
   const { volume, snapshot, image } = none;
   const root = source?.RootDeviceName ?? '/dev/xvda';
@@ -41,12 +41,16 @@ function callsOf({ sdk, client }: Ec2, build: Build): Call[] {
   const disk = from === undefined ? { Size: build.volume_size ?? 1 } : { SnapshotId: from };
   const mapping = { DeviceName: root, Ebs: { SnapshotId: from ?? snapshot } };
   const registration = { Name: name, Architecture: 'x86_64' as const, VirtualizationType: 'hvm', RootDeviceName: root, BlockDeviceMappings: [mapping] };
-  const calls: Call[] = [
+  const onVolumes: Call[] = [
     ['CreateVolume', () => client.send(new sdk.CreateVolumeCommand({ DryRun, AvailabilityZone: host.zone, ...disk }))],
     ['AttachVolume', () => client.send(new sdk.AttachVolumeCommand({ DryRun, VolumeId: volume, InstanceId: host.instance_id, Device: '/dev/sdf' }))],
     ['DetachVolume', () => client.send(new sdk.DetachVolumeCommand({ DryRun, VolumeId: volume }))],
     ['DeleteVolume', () => client.send(new sdk.DeleteVolumeCommand({ DryRun, VolumeId: volume }))],
     ['CreateSnapshot', () => client.send(new sdk.CreateSnapshotCommand({ DryRun, VolumeId: volume }))],
+  ];
+  const calls: Call[] = [
+    // EBS direct has no DryRun.
+    ...(cloud.volumes === 'direct' ? [] : onVolumes),
     ['DeleteSnapshot', () => client.send(new sdk.DeleteSnapshotCommand({ DryRun, SnapshotId: snapshot }))],
     ['RegisterImage', () => client.send(new sdk.RegisterImageCommand({ DryRun, ...registration }))],
     ['DeregisterImage', () => client.send(new sdk.DeregisterImageCommand({ DryRun, ImageId: image }))],

@@ -7,7 +7,7 @@ export function codeOf(error: unknown): string | undefined {
 
 /** Whether EC2 reports that a resource does not exist. */
 export function isNotFound(error: unknown): boolean {
-  return /^Invalid\w+\.(NotFound|Unavailable)$/.test(codeOf(error) ?? '');
+  return /^(Invalid\w+\.(NotFound|Unavailable)|ResourceNotFoundException)$/.test(codeOf(error) ?? '');
 }
 
 /**
@@ -75,8 +75,10 @@ export function inCall(call: string, error: unknown): Error {
   const help =
     code === 'UnauthorizedOperation'
       ? `\n  help: the permission ec2:${call} is missing`
-      : isExpiry(error) || hasNoKeys(error)
-        ? '\n  help: no valid credentials: renew them and try again'
-        : '';
+      : code === 'AccessDeniedException'
+        ? `\n  help: the permission ebs:${call} is missing, or the snapshot is not shared with this account`
+        : isExpiry(error) || hasNoKeys(error)
+          ? '\n  help: no valid credentials: renew them and try again'
+          : '';
   return new Error(`${call}: ${code === undefined || message.startsWith(code) ? '' : `${code}: `}${message}${help}`, { cause: error });
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { hasLocalDisks } from '../dsl/recipe/cloud.js';
 import type { Cloud } from '../dsl/recipe/types.js';
 
 /**
@@ -14,13 +15,15 @@ export function ownInstanceId(cloud: Cloud): Promise<string> {
 /** The region of this machine. @throws as {@link ownInstanceId} */
 export async function ownRegion(cloud: Cloud): Promise<string> {
   return ask('/latest/meta-data/placement/region', cloud).catch((error: Error) => {
-    throw new Error(`no region is set: use "region" in "cloud", --region or AWS_REGION; ${error.message}`, { cause: error });
+    throw new Error(`${noRegion}; ${error.message}`, { cause: error });
   });
 }
 
-/** The name of this machine in tags: its instance id, or outside EC2 a hash of its machine id. */
+export const noRegion = 'no region is set: use "region" in "cloud", --region or AWS_REGION';
+
+/** The name of this machine in tags: its instance id, or outside EC2 and with direct volumes a hash of its machine id. */
 export async function hostName(cloud: Cloud): Promise<string> {
-  return cloud.provider === 'local' ? machineHash() : ownInstanceId(cloud).catch(machineHash);
+  return hasLocalDisks(cloud) ? machineHash() : ownInstanceId(cloud).catch(machineHash);
 }
 
 /** A hash, because the machine id is confidential. Source: machine-id(5). */

@@ -1,3 +1,4 @@
+import type { EBSClient } from '@aws-sdk/client-ebs';
 import type { EC2Client, EC2ClientConfig } from '@aws-sdk/client-ec2';
 import type { Cloud } from '../dsl/recipe/types.js';
 import type { ApiMetrics } from './api_metrics.js';
@@ -17,8 +18,10 @@ export interface Surroundings {
 const unsure = new WeakSet<object>();
 
 /** Adds middleware that counts requests, renews expired credentials, and decodes why a request is not allowed. */
-export function prepare(client: EC2Client, { metrics, credentials, config, cloud }: Surroundings): EC2Client {
-  client.middlewareStack.add(
+export function prepare<C extends EC2Client | EBSClient>(client: C, { metrics, credentials, config, cloud }: Surroundings): C {
+  // The clients differ only in the types of requests, which these do not read.
+  const { middlewareStack } = client as EC2Client;
+  middlewareStack.add(
     (next, context) => async (args) => {
       metrics.called(String(context.commandName).replace(/Command$/, ''));
       try {
@@ -31,7 +34,7 @@ export function prepare(client: EC2Client, { metrics, credentials, config, cloud
     // High priority: outside the SDK's own deserializer, which turns answers such as HTTP 500 into errors.
     { step: 'deserialize', priority: 'high', name: 'countCalls' },
   );
-  client.middlewareStack.add(
+  middlewareStack.add(
     (next, context) => async (args) => {
       try {
         try {

@@ -98,4 +98,4 @@ function sumsOf(bundle: Buffer, data: Buffer): Buffer {
 
 load('program.js');
 // These are needed only where there is an account.
-if (isBuild) for (const name of ['sdk_credentials', 'sdk_metadata', 'sdk_sts']) load(`${name}.js`);
+if (isBuild) for (const name of ['sdk_credentials', 'sdk_ebs', 'sdk_metadata', 'sdk_sts']) load(`${name}.js`);

@@ -24,9 +24,9 @@ export async function cacheVerdicts(plan: Plan, loaded: LoadedRecipe, state: str
   if (!records.isMade())
     return plan.chains.flatMap(({ members, later }) => [...members, ...later].map(({ id }) => ({ task: id, cached: false, reason: 'it never succeeded' })));
   const { recipe } = loaded.module;
-  const cloud = cloudOf(recipe.cloud, options, state);
+  const cloud = await cloudOf(recipe.cloud, options, state);
   const opener = openHostContext({ cloud, state, signal: new AbortController().signal, warn: () => {} });
-  const ec2 = await opener.ec2();
+  const ec2 = await opener.disks();
   const place = { ...cloud, region: ec2.region, account: await accountOf(ec2) };
   const folder = new RunFolder(state, 'why');
   const facts = new EvaluationContext(inputsOf(loaded), process.env, new Redactor(), { folder, started: new Date(), words: options.arguments });

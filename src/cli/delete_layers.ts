@@ -3,6 +3,7 @@ import { ec2ByHand } from '../aws/by_hand.js';
 import type { Ec2 } from '../aws/client.js';
 import { deleteSnapshots } from '../aws/layer_snapshots.js';
 import type { Leftover } from '../aws/leftovers.js';
+import { hasLocalDisks } from '../dsl/recipe/cloud.js';
 import type { Cloud } from '../dsl/recipe/types.js';
 import { regionsIn } from '../local/store.js';
 import { type LayerRecord, LayerRecords } from '../runtime/layers/layer_records.js';
@@ -76,7 +77,7 @@ async function deleteSnapshotsOf(
 
 /** In another account, EC2 would report that the snapshots do not exist. */
 async function mustBeIn(account: string | undefined, ec2: Ec2): Promise<void> {
-  if (account === undefined || ec2.cloud.provider === 'local') return;
+  if (account === undefined || hasLocalDisks(ec2.cloud)) return;
   const own = await accountOf(ec2);
   if (own !== account) throw new Error(`the layer belongs to account ${account}, and the credentials to ${own}`);
 }
@@ -84,7 +85,7 @@ async function mustBeIn(account: string | undefined, ec2: Ec2): Promise<void> {
 function reportFailed({ key, cloud, region }: LayerRecord, ids: readonly string[], error: string, state: string): void {
   const again = commandToType(state, `layers rm ${shortKey(key)}`);
   // The AWS CLI does not reach the embedded EC2.
-  const byHand = cloud.provider === 'local' ? [] : ids.map((id) => ec2ByHand({ cloud, again }, { region }, 'delete-snapshot', '--snapshot-id', id));
+  const byHand = hasLocalDisks(cloud) ? [] : ids.map((id) => ec2ByHand({ cloud, again }, { region }, 'delete-snapshot', '--snapshot-id', id));
   printError(
     `error: layer ${shortKey(key)} (${[...ids, region].join(', ')}): its ${plural(ids.length, 'snapshot')} cannot be deleted: ${error}`,
     `  help: ${[...byHand, again].join(' && ')}`,
@@ -100,7 +101,7 @@ function clientsFor(state: string): Clients {
   return (cloud, region) => {
     const own = { ...cloud, region };
     const name = JSON.stringify(own);
-    const client = opened.get(name) ?? openHostContext({ cloud: own, state, signal: never, warn }).ec2();
+    const client = opened.get(name) ?? openHostContext({ cloud: own, state, signal: never, warn }).disks();
     opened.set(name, client);
     return client;
   };
@@ -148,6 +149,6 @@ export async function deleteUnrecorded(
 /** Where snapshots of layers may be: the regions of the embedded EC2, and those of some layers. */
 function placesOf(state: string, layers: readonly LayerRecord[]): Pick<LayerRecord, 'cloud' | 'region'>[] {
   const local = regionsIn(localFolder(state)).map((region) => ({ cloud: { provider: 'local' } as const, region }));
-  const remote = layers.filter(({ cloud }) => cloud.provider !== 'local').map(({ cloud, region }) => ({ cloud, region }));
+  const remote = layers.filter(({ cloud }) => !hasLocalDisks(cloud)).map(({ cloud, region }) => ({ cloud, region }));
   return [...new Map([...local, ...remote].map((place) => [JSON.stringify(place), place])).values()];
 }

@@ -1,9 +1,11 @@
+import { join } from 'node:path';
 import { type Ec2, openEc2 } from '../aws/client.js';
+import type { DirectStore } from '../aws/direct/store.js';
 import type { Cloud } from '../dsl/recipe/types.js';
 import { hostShell } from '../linux/command.js';
 import { localRegion } from '../local/request_identity.js';
 import type { HostContext } from '../runtime/engine/kind.js';
-import { makeRoom, openLocalEc2 } from './embedded_ec2.js';
+import { localEc2, makeRoom, openLocalEc2 } from './embedded_ec2.js';
 import { servedAt } from './served_ec2.js';
 
 /** What a run or an undo works with, and the EC2 that it opened. The SDK is loaded when EC2 is first asked for. */
@@ -20,19 +22,13 @@ export interface HostContextOptions {
 }
 
 export function openHostContext({ cloud, state, signal, warn }: HostContextOptions): OpenedHostContext {
-  let opening: Promise<Ec2> | undefined;
   let opened: Ec2 | undefined;
-  const ec2 = async () => {
-    opening ??= open(cloud, state, warn);
-    try {
-      opened = await opening;
-      return opened;
-    } catch (error) {
-      // The next task or the undo may succeed.
-      opening = undefined;
-      throw error;
-    }
-  };
+  const own = openedOnce(async () => {
+    opened = cloud.provider === 'local' ? await openEmbedded(cloud, state, warn) : await openEc2(cloud, undefined, () => servedAt(cloud.endpoint, state));
+    return opened;
+  });
+  const embedded = openedOnce(() => openEmbedded({ provider: 'local' }, state, warn));
+  const ec2 = async (region?: string) => (await own()).in(region);
   return {
     shell: hostShell,
     signal,
@@ -41,13 +37,31 @@ export function openHostContext({ cloud, state, signal, warn }: HostContextOptio
     isRelease: false,
     makeRoom: () => makeRoom(state),
     warn,
-    ec2: async (region) => (await ec2()).in(region),
+    ec2,
+    direct: cloud.volumes === 'direct' ? directStore(state) : undefined,
+    disks: cloud.volumes === 'direct' ? async (region) => (await embedded()).in(region ?? (await own()).region) : ec2,
     opened: () => opened,
   };
 }
 
-async function open(cloud: Cloud, state: string, warn: (message: string) => void): Promise<Ec2> {
-  if (cloud.provider !== 'local') return openEc2(cloud, undefined, () => servedAt(cloud.endpoint, state));
+function directStore(state: string): DirectStore {
+  const diskOf = (region: string, id: string) => localEc2(state, region).store.diskOf(id);
+  return { records: join(state, 'direct'), locks: join(state, 'locks'), diskOf };
+}
+
+/** Opens something at the first call. After a failure, the next call tries again: the next task or the undo may succeed. */
+function openedOnce<T>(open: () => Promise<T>): () => Promise<T> {
+  let opening: Promise<T> | undefined;
+  return () => {
+    opening ??= open().catch((error: unknown) => {
+      opening = undefined;
+      throw error;
+    });
+    return opening;
+  };
+}
+
+async function openEmbedded(cloud: Cloud, state: string, warn: (message: string) => void): Promise<Ec2> {
   const region = cloud.region ?? localRegion;
   const { requestHandler, injection } = await openLocalEc2(state, region, { warn });
   return openEc2(cloud, { handler: requestHandler as never, region, consistent: injection.consistent, isInstant: injection.isInstant });

@@ -1,10 +1,11 @@
+import { hasLocalDisks } from '../dsl/recipe/cloud.js';
 import type { LayerRecord } from '../runtime/layers/layer_records.js';
 import { openLocalEc2 } from './embedded_ec2.js';
 import { type Extent, extentsOf } from './shared_blocks.js';
 
 /** The blocks of layers of the embedded EC2, by their keys. */
 export async function blocksOfLayers(state: string, layers: readonly LayerRecord[]): Promise<Map<string, readonly Extent[]>> {
-  const local = layers.filter(({ cloud }) => cloud.provider === 'local');
+  const local = layers.filter(({ cloud }) => hasLocalDisks(cloud));
   const found = new Map<string, readonly Extent[]>();
   if (local.length === 0) return found;
   const ec2 = await openLocalEc2(state);

@@ -13,7 +13,7 @@ const answerMs = 4_000;
 /** Who builds on AWS are. Information: the embedded EC2 needs no credentials. */
 export async function awsIdentity(state: string): Promise<Finding> {
   const name = 'AWS credentials';
-  const cloud = cloudOf(undefined, { cloud: 'aws' }, state);
+  const cloud = await cloudOf(undefined, { cloud: 'aws' }, state);
   const region = cloud.region ?? 'us-east-1';
   try {
     const keys = await withinTime(credentialsOf(cloud, region).provider());

@@ -1,6 +1,7 @@
 import { hintFor } from '../dsl/diagnostics/suggest.js';
 import { makePlan, type Plan, upTo } from '../dsl/plan/plan.js';
 import { withShell } from '../dsl/plan/shell_task.js';
+import type { Cloud } from '../dsl/recipe/types.js';
 import { isWith, keeperOf } from '../linux/namespace_holder.js';
 import { commandToType } from '../runtime/runs/command_to_type.js';
 import { type Ended, isOfOtherVersion, type KeptRun, nodesDone, readKept } from '../runtime/runs/resume_state.js';
@@ -54,6 +55,8 @@ export interface PreparedRun {
   readonly plan: Plan;
   readonly inputs: ReadonlyMap<string, unknown>;
   readonly folder: RunFolder;
+  /** For a new run, once it is known. */
+  readonly cloud?: Cloud;
   /** For a resumed run: its saved state, and the tasks that succeeded. */
   readonly kept?: KeptRun;
   readonly done: ReadonlyMap<string, Ended>;

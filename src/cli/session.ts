@@ -15,7 +15,6 @@ import { forgetKept, readKept, writeKept } from '../runtime/runs/resume_state.js
 import { listRuns, type RunFolder } from '../runtime/runs/run_folder.js';
 import { kinds } from '../tasks/index.js';
 import { language } from '../tasks/language.js';
-import { cloudOf } from './cloud.js';
 import { makeRoom } from './embedded_ec2.js';
 import { ExitError, exits } from './exit_codes.js';
 import { openRun } from './open_run.js';
@@ -121,14 +120,14 @@ function redactorFor({ loaded, inputs }: PreparedRun): Redactor {
   return redactor;
 }
 
-function newJournal({ loaded, folder }: PreparedRun, options: RunOptions, started: Date): Journal {
+function newJournal({ loaded, folder, cloud = { provider: 'local' } }: PreparedRun, options: RunOptions, started: Date): Journal {
   folder.create();
   return folder.begin({
     format: currentFormat,
     run: folder.id,
     recipe: loaded.file,
     started: started.toISOString(),
-    cloud: cloudOf(loaded.module.recipe.cloud, options, folder.state),
+    cloud,
     owner: ownIdentity(),
     sandbox: options.sandbox,
   });

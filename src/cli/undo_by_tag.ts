@@ -1,4 +1,6 @@
+import type { Ec2 } from '../aws/client.js';
 import { findLeftovers, removeLeftover } from '../aws/leftovers.js';
+import { hasLocalDisks } from '../dsl/recipe/cloud.js';
 import { unmountTree } from '../linux/mounts.js';
 import { localRegion } from '../local/request_identity.js';
 import { regionsIn } from '../local/store.js';
@@ -16,10 +18,16 @@ export async function undoByTag(folder: RunFolder, { host, journal }: UndoOption
   const add = (error: unknown, task: string, kind: string) => left.push({ task, kind, error: (error as Error).message, by_hand: [] });
   await unmountTree(folder.mounts, host.shell, 0).catch((error) => add(error, 'run', 'mount'));
   const { cloud } = journal.head;
-  const regions = cloud.provider === 'local' ? regionsIn(localFolder(folder.state)) : [];
-  for (const region of new Set([cloud.region ?? (cloud.provider === 'local' ? localRegion : undefined), ...regions])) {
+  const own = cloud.region ?? (cloud.provider === 'local' ? localRegion : undefined);
+  const embedded = hasLocalDisks(cloud) ? regionsIn(localFolder(folder.state)) : [];
+  // With direct volumes, images are in one EC2, and volumes in another.
+  const places = [{ region: own, open: host.ec2 }, ...embedded.map((region) => ({ region, open: host.disks }))];
+  const done = new Set<Ec2>();
+  for (const { region, open } of places) {
     try {
-      const ec2 = await host.ec2(region);
+      const ec2 = await open(region);
+      if (done.has(ec2)) continue;
+      done.add(ec2);
       for (const found of await findLeftovers(ec2, folder.id)) {
         await removeLeftover(ec2, found, host.signal).catch((error) => add(error, found.task, `${found.type} ${found.id}`));
       }

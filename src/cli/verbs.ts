@@ -50,7 +50,14 @@ export function addCloudOptions(command: Command): Command {
     .addOption(new Option('--cloud <provider>', 'EC2 to build in, instead of the one in the recipe').choices(['local', 'aws']))
     .addOption(new Option('--region <region>', 'region to use instead of the one in the recipe or the environment'))
     .addOption(new Option('--profile <profile>', 'AWS profile to use instead of the one in the recipe or the environment'))
-    .addOption(new Option('--endpoint <url>', 'EC2 endpoint to use'));
+    .addOption(new Option('--endpoint <url>', 'EC2 endpoint to use'))
+    .addOption(
+      new Option('--volumes <where>', 'attach EBS volumes, or keep disks on this machine and transfer snapshots directly; for AWS').choices([
+        'attach',
+        'direct',
+        'auto',
+      ]),
+    );
 }
 
 /** `--json`. */

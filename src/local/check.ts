@@ -2,10 +2,11 @@ import { existsSync, readdirSync, renameSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { draftEnding, removeForGood, syncFolder } from '../linux/atomic_write.js';
 import { snapshotsOf } from './api/copying.js';
+import { isUploaded, uploadFailure } from './ebs/upload_failure.js';
 import { machine } from './instance_identity.js';
 import { danglingLinks, deviceOf } from './loop_devices.js';
 import { hasDied } from './owner_process.js';
-import type { Image, Kind, Resources, Tag } from './resources.js';
+import { type Image, type Kind, noVolume, type Resources, type Tag } from './resources.js';
 import { brokenEnding, kinds, type Store } from './store.js';
 
 /** A problem in the store of a region. */
@@ -59,6 +60,7 @@ export function findingsIn(store: Store): Finding[] {
   }
   const known = new Set(kinds.flatMap((kind) => store.idsOf(kind)));
   for (const id of store.copying) if (!known.has(id)) found.push(about('draft', store.sourceOf(id)));
+  for (const file of store.lostDigests) found.push(about('draft', file));
   for (const name of namesIn(dirname(store.diskOf('x')))) {
     const [, id] = /^(.+)\.img$/.exec(name) ?? [];
     if (id !== undefined && !known.has(id)) found.push(about('disk without a record', store.diskOf(id), id));
@@ -70,7 +72,7 @@ export function findingsIn(store: Store): Finding[] {
 function isUnfinished(record: Resources[Kind], store: Store): boolean {
   if (record.ready !== false) return false;
   if ('mappings' in record) return hasDied(record.maker) && snapshotsOf(record, store).includes(undefined);
-  return record.failure !== undefined || hasDied(record.maker);
+  return record.failure !== undefined || (isUploaded(record) ? uploadFailure(record, store) !== undefined : hasDied(record.maker));
 }
 
 /** The links in /dev that lead nowhere, on the whole host. */
@@ -94,7 +96,7 @@ export function rebuild(store: Store, { path, id = '' }: Finding, remembered: re
 function rebuildSnapshot(store: Store, { id, created, tags }: Remembered): boolean {
   if (!existsSync(store.diskOf(id))) return false;
   const size = sizeGiB(store.diskOf(id));
-  store.put('snapshots', { id, created, tags: [...tags], volume: 'vol-ffffffff', size, description: rebuilt, encrypted: false, ready: true });
+  store.put('snapshots', { id, created, tags: [...tags], volume: noVolume, size, description: rebuilt, encrypted: false, ready: true });
   return true;
 }
 

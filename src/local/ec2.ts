@@ -10,11 +10,18 @@ import { Ec2Error, withoutPaths } from './api/errors.js';
 import { parseQuery } from './api/query.js';
 import { actionOf } from './api/served.js';
 import { answer, refusal, stsAnswer, stsRefusal } from './api/xml.js';
-import { FaultInjection, isAfter, refusalOf, slowMs } from './fault_injection.js';
+import { Ebs, loggedOfEbs } from './ebs/ebs.js';
+import { EbsError } from './ebs/errors.js';
+import { ebsRefusal } from './ebs/faults.js';
+import type { RestAnswer } from './ebs/protocol.js';
+import { FaultInjection, type FaultRule, isAfter, isOfEbsOnly, refusalOf, slowMs } from './fault_injection.js';
+import type { HttpRequest } from './http/signature.js';
 import { machine } from './instance_identity.js';
 import { type RunCommand, removeDanglingLinks } from './loop_devices.js';
 import { isRegion, localAccount, localRegion, type RequestIdentity, requestIdentityOf, uncheckedKey } from './request_identity.js';
+import { sdkHandler } from './sdk_handler.js';
 import { regionsIn, Store, setAside } from './store.js';
+import type { HttpClient, Service, WireAnswer, WireEntry } from './wire.js';
 
 /** The version of the STS API, by which requests to STS are recognized. */
 const stsVersion = '2011-06-15';
@@ -39,31 +46,16 @@ export interface LocalOptions {
   readonly log?: ((entry: WireEntry) => void) | undefined;
 }
 
-/** A client that sends requests over HTTP. */
-export interface HttpClient {
-  /** @throws Ec2Error when the client may not use a service. */
-  admit(service: 'ec2' | 'sts'): Promise<void>;
-  /** The address of the client's machine, if it is another one. */
-  readonly from?: string | undefined;
-}
-
-/** An HTTP answer. */
-export interface WireAnswer {
-  readonly status: number;
-  readonly body: string;
-}
-
-/** A request with its answer, as written to the log. */
-export interface WireEntry extends Partial<WireAnswer> {
-  readonly service: 'ec2' | 'sts' | 'imds';
-  /** The action; for the metadata service, the method and the path. */
-  readonly action: string;
-  readonly region: string;
-  readonly account?: string;
-  /** EC2's error code, if the request was refused. */
-  readonly code?: string | undefined;
-  readonly ms: number;
-  readonly form?: string;
+/** A request to one of the services, and how that service answers. */
+interface Call<A> {
+  readonly call: { readonly service: Service; readonly action: string; readonly identity: RequestIdentity; readonly client: HttpClient | undefined };
+  run(fault: FaultRule['fault'] | undefined): Promise<A>;
+  refuse(error: Ec2Error | EbsError): A;
+  /** The error that an injected fault causes. */
+  refusalOf(fault: FaultRule['fault']): Error;
+  /** What the log has of the request and of its answer. */
+  readonly request: Partial<WireEntry>;
+  logged(answer: A): Partial<WireEntry>;
 }
 
 /** A small, strict EC2 on this machine. It takes requests in the query protocol, answers in XML, and keeps volumes as loop devices over sparse files. */
@@ -74,6 +66,7 @@ export class LocalEc2 {
   private readonly attaching = new Set<string>();
   private readonly failures = new Map<string, string>();
   private readonly copies = new Map<string, DiskCopying>();
+  private readonly ebs = new Ebs();
   /** Unreadable records. */
   private readonly unreadable = new Set<string>();
   /** The inode of the state folder, once it exists. */
@@ -100,36 +93,58 @@ export class LocalEc2 {
   }
 
   /**
-   * Answers one request, given its form-encoded body.
+   * Answers one request to EC2 or STS, given its form-encoded body.
    * @param client the client, for requests over HTTP. Requests of this process are always allowed and get full
    * messages.
    * @throws ConnectionLost when an injected fault requires it.
    */
   async answer(form: string, headers: Readonly<Record<string, string>> = {}, client?: HttpClient): Promise<WireAnswer> {
-    const started = performance.now();
     const parameters = new URLSearchParams(form);
     const identity = requestIdentityOf(headers, parameters, this.region);
     const service = parameters.get('Version') === stsVersion ? 'sts' : 'ec2';
     const action = parameters.get('Action') ?? '';
-    const entry = (answer: Partial<WireAnswer>) => {
-      const [, code] = answer.status === 200 ? [] : (/<Code>([^<]*)/.exec(answer.body ?? '') ?? []);
-      const { region, account } = identity;
-      const body = answer.body?.replace(/(<SecretAccessKey>)[^<]*/, '$1***');
-      this.log({
-        service,
-        action,
-        region,
-        account,
-        code,
-        ms: Math.round(performance.now() - started),
-        form,
-        ...answer,
-        ...(body === undefined ? {} : { body }),
-      });
+    const [success, refusalBody] = service === 'ec2' ? [answer, refusal] : [stsAnswer, stsRefusal];
+    const requestId = randomUUID();
+    return this.answered({
+      call: { service, action, identity, client },
+      refusalOf: (fault) => refusalOf(fault, action, identity.account),
+      run: async () => {
+        const found = actionOf(action, service);
+        const request = parseQuery(found.name, parameters);
+        return { status: 200, body: success(action, requestId, await found.run(request as never, this.hereFor(identity, client, request))) };
+      },
+      refuse: ({ code, message, status }) => ({ status, body: refusalBody(code, message, requestId) }),
+      logged: ({ status, body }) => {
+        const [, code] = status === 200 ? [] : (/<Code>([^<]*)/.exec(body) ?? []);
+        return { code, status, body: body.replace(/(<SecretAccessKey>)[^<]*/, '$1***') };
+      },
+      request: { form },
+    });
+  }
+
+  /** Answers one request to EBS, as {@link answer} does. */
+  async answerEbs(request: HttpRequest, client?: HttpClient): Promise<RestAnswer> {
+    const identity = requestIdentityOf(request.headers, request.query, this.region);
+    const found = this.ebs.find(request);
+    return this.answered({
+      call: { service: 'ebs', action: found.name, identity, client },
+      refusalOf: (fault) => ebsRefusal(fault, found.name),
+      run: (fault) => found.run(this.hereFor(identity, client), fault),
+      refuse: (error) => found.refuse(error),
+      ...loggedOfEbs(request),
+    });
+  }
+
+  /** Answers a request and logs it. */
+  private async answered<A>({ call: { service, action, identity, client }, request, logged, ...how }: Call<A>): Promise<A> {
+    const started = performance.now();
+    const { region, account } = identity;
+    const entry = (answer: Partial<WireEntry>) => {
+      this.log({ service, action, region, account, code: undefined, ms: Math.round(performance.now() - started), ...request, ...answer });
     };
     try {
-      const given = await this.answerOf(service, action, parameters, identity, client);
-      entry(given);
+      const given = await this.answerOf({ call: { service, action, identity, client }, ...how });
+      entry(logged(given));
       return given;
     } catch (lost) {
       entry({});
@@ -157,42 +172,32 @@ export class LocalEc2 {
     this.options.log?.(entry);
   }
 
-  private async answerOf(
-    service: 'ec2' | 'sts',
-    name: string,
-    parameters: URLSearchParams,
-    identity: RequestIdentity,
-    client?: HttpClient,
-  ): Promise<WireAnswer> {
-    const requestId = randomUUID();
+  private async answerOf<A>({ call: { service, action, identity, client }, refusalOf, run, refuse }: Omit<Call<A>, 'request' | 'logged'>): Promise<A> {
     const { call } = this.injection.latency;
     if (call > 0) await sleep(call);
-    const [success, refusalBody] = service === 'ec2' ? [answer, refusal] : [stsAnswer, stsRefusal];
     try {
       await client?.admit(service);
-      const fault = service === 'ec2' ? this.injection.faultOf(name, identity.region) : undefined;
+      const injected = service === 'sts' ? undefined : this.injection.faultOf(action, identity.region);
+      const fault = service !== 'ebs' && isOfEbsOnly(injected) ? undefined : injected;
       // The region becomes part of a path.
       if (!isRegion(identity.region)) throw new Ec2Error('AuthFailure', `Credential should be scoped to a valid region, not '${identity.region}'.`, 401);
-      if (identity.expired) throw refusalOf('expired', name, identity.account);
+      if (identity.expired) throw refusalOf('expired');
       if (fault === 'slow') await sleep(slowMs);
-      else if (fault !== undefined && !isAfter(fault)) throw refusalOf(fault, name, identity.account);
+      else if (fault !== undefined && fault !== 'empty-page' && !isAfter(fault)) throw refusalOf(fault);
       this.mustBeInPlace();
-      const action = actionOf(name, service);
-      const request = parseQuery(action.name, parameters);
-      if (/^(Detach|Delete|Deregister)/.test(name)) await this.options.makeRoom?.();
-      const here = this.hereFor(identity, client, request);
+      if (/^(Detach|Delete|Deregister)/.test(action)) await this.options.makeRoom?.();
       // If a copy cannot be resumed now, for example on a read-only disk, a later request tries again.
-      await resumeCopies(here).catch(() => {});
-      const body = success(name, requestId, await action.run(request as never, here));
-      if (fault !== undefined && isAfter(fault)) throw refusalOf(fault, name, identity.account);
-      return { status: 200, body };
+      await resumeCopies(this.hereFor(identity, client)).catch(() => {});
+      const given = await run(fault);
+      if (fault !== undefined && isAfter(fault)) throw refusalOf(fault);
+      return given;
     } catch (error) {
-      if (error instanceof Ec2Error) return { status: error.status, body: refusalBody(error.code, error.message, requestId) };
+      if (error instanceof Ec2Error || error instanceof EbsError) return refuse(error);
       if ((error as NodeJS.ErrnoException).code === 'ECONNRESET') throw error;
       const { message } = error as Error;
       // Only users of this process see the full output of a failed host command.
-      if (client !== undefined) this.options.warn?.(`${name}: ${message}`);
-      return { status: 500, body: refusalBody('InternalError', this.messageFor(client, message), requestId) };
+      if (client !== undefined) this.options.warn?.(`${action}: ${message}`);
+      return refuse(new Ec2Error('InternalError', this.messageFor(client, message), 500));
     }
   }
 
@@ -230,18 +235,9 @@ export class LocalEc2 {
     return this.regions.map((region) => this.hereFor({ account: localAccount, region, expired: false }));
   }
 
-  /** The SDK's `requestHandler`: receives serialized requests and returns unparsed answers. */
+  /** See {@link sdkHandler}. */
   get requestHandler() {
-    return {
-      handle: async (
-        request: { readonly body?: unknown; readonly headers?: Readonly<Record<string, string>> },
-        { abortSignal }: { readonly abortSignal?: { readonly aborted: boolean } } = {},
-      ) => {
-        if (abortSignal?.aborted) throw Object.assign(new Error('Request aborted'), { name: 'AbortError' });
-        const { status, body } = await this.answer(String(request.body ?? ''), request.headers);
-        return { response: { statusCode: status, headers: { 'content-type': 'text/xml;charset=UTF-8' }, body: Buffer.from(body) } };
-      },
-    };
+    return sdkHandler(this);
   }
 
   storeOf(region: string): Store {

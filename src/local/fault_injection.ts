@@ -12,14 +12,16 @@ export interface Latency {
   readonly snapshot: number;
   readonly image: number;
   readonly copy: number;
+  /** Of each block of a snapshot that EBS direct reads or writes, at the fastest rate that is not throttled; 0 means any rate. */
+  readonly block: number;
 }
 
-const instant: Latency = { call: 0, visible: 0, volume: 0, attach: 0, detach: 0, snapshot: 0, image: 0, copy: 0 };
+const instant: Latency = { call: 0, visible: 0, volume: 0, attach: 0, detach: 0, snapshot: 0, image: 0, copy: 0, block: 0 };
 
 /** Profiles by name. `ec2`: durations as on EC2 with a small image. */
 export const latencies: Readonly<Record<'instant' | 'ec2', Latency>> = {
   instant,
-  ec2: { call: 0, visible: 0, volume: 1_000, attach: 1_500, detach: 2_000, snapshot: 20_000, image: 1_000, copy: 30_000 },
+  ec2: { call: 0, visible: 0, volume: 1_000, attach: 1_500, detach: 2_000, snapshot: 20_000, image: 1_000, copy: 30_000, block: 1 },
 };
 
 /** The faults that can be injected into a request. */
@@ -35,6 +37,8 @@ export const faults = [
   'lost-after',
   'expired',
   'slow',
+  'empty-page',
+  'stale-token',
 ] as const;
 
 /** The additional duration of a request with the fault `slow`. */
@@ -43,6 +47,11 @@ export const slowMs = 2_000;
 /** Whether a fault occurs after the request has taken effect. */
 export function isAfter(fault: FaultRule['fault']): boolean {
   return fault === 'lost-after' || fault === 'error-after';
+}
+
+/** Whether only requests to EBS can have a fault. */
+export function isOfEbsOnly(fault: FaultRule['fault'] | undefined): boolean {
+  return fault === 'empty-page' || fault === 'stale-token';
 }
 
 /** Temporary limits by action. Source: EC2 API reference, "Error codes for the Amazon EC2 API". */
@@ -143,7 +152,9 @@ export function refusalOf(fault: FaultRule['fault'], action: string, account: st
     case 'error-after':
       return new Ec2Error('InternalError', 'An internal error has occurred', 500);
     case 'slow':
-      throw new Error('internal error: a slow answer is not a refusal');
+    case 'empty-page':
+    case 'stale-token':
+      throw new Error(`internal error: EC2 has no refusal ${fault}`);
     case 'unavailable':
       return new Ec2Error('Unavailable', 'The server is overloaded and cannot handle the request.', 503);
     case 'not-found':

@@ -37,6 +37,8 @@ export interface Origin {
 }
 
 export interface Volume extends DiskResource {
+  /** See {@link lineageOf}. */
+  readonly lineage?: string | undefined;
   readonly snapshot?: string | undefined;
   readonly zone: string;
   readonly type: VolumeType;
@@ -67,7 +69,12 @@ export interface Attachment {
 }
 
 export interface Snapshot extends DiskResource {
+  /** The volume that it was created from; {@link noVolume} if there is none. */
   readonly volume: string;
+  /** See {@link lineageOf}. */
+  readonly lineage?: string | undefined;
+  /** Set if its blocks are written with EBS direct. */
+  readonly upload?: Upload | undefined;
   readonly description: string;
   readonly encrypted: boolean;
   readonly kmsKey?: string | undefined;
@@ -75,6 +82,22 @@ export interface Snapshot extends DiskResource {
   readonly copied?: boolean;
   /** Who may create volumes from it, besides its owner. */
   readonly sharedWith?: Sharing | undefined;
+}
+
+export interface Upload {
+  readonly parent?: string;
+  /** Without a new block for so long, the snapshot fails. */
+  readonly timeoutMinutes: number;
+  /** When all blocks were written. */
+  readonly completed?: string;
+}
+
+/** The volume of copied snapshots, and of those that EBS direct writes. */
+export const noVolume = 'vol-ffffffff';
+
+/** What a volume or snapshot has in common with all others from which it was made, or that were made from it, except copied snapshots. */
+export function lineageOf(disk: Volume | Snapshot): string {
+  return disk.lineage ?? ('volume' in disk && disk.volume !== noVolume ? disk.volume : disk.id);
 }
 
 /** Which other accounts may use a resource. `groups`: only `all`. */

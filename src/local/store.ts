@@ -82,6 +82,14 @@ export class Store {
   /** Removes drafts of killed processes. The caller holds the store, so that nobody else is writing. */
   removeDrafts(): void {
     for (const kind of ['', ...kinds]) removeDrafts(join(this.root, this.region, kind), 'all');
+    for (const file of this.lostDigests) removeFile(file);
+  }
+
+  /** The files of digests without a snapshot. */
+  get lostDigests(): string[] {
+    return this.idsWith(digestsEnding)
+      .filter((id) => !existsSync(this.fileOf('snapshots', id)))
+      .map((id) => this.digestsOf(id));
   }
 
   remove(kind: Kind, id: string): void {
@@ -127,13 +135,33 @@ export class Store {
     return join(this.root, this.region, 'disks', `${id}${sourceEnding}`);
   }
 
+  /** The digests of the blocks of a snapshot that EBS direct writes. */
+  digestsOf(id: string): string {
+    return join(this.root, this.region, 'disks', `${id}${digestsEnding}`);
+  }
+
+  /** A random key of the state folder, for tokens. */
+  async tokenKey(): Promise<Buffer> {
+    const file = join(this.root, 'token-key');
+    if (!existsSync(file)) {
+      await this.exclusive(() => {
+        if (!existsSync(file)) writeWhole(file, randomBytes(32).toString('hex'));
+      });
+    }
+    return Buffer.from(readFileSync(file, 'utf8'), 'hex');
+  }
+
   /** The ids of resources whose disks are being copied. */
   get copying(): string[] {
+    return this.idsWith(sourceEnding);
+  }
+
+  private idsWith(ending: string): string[] {
     const folder = dirname(this.sourceOf('x'));
     if (!existsSync(folder)) return [];
     return readdirSync(folder)
-      .filter((name) => name.endsWith(sourceEnding))
-      .map((name) => name.slice(0, -sourceEnding.length));
+      .filter((name) => name.endsWith(ending))
+      .map((name) => name.slice(0, -ending.length));
   }
 
   fileOf(kind: Kind, id: string): string {
@@ -164,6 +192,8 @@ function readRecord(file: string): Readonly<Record<string, unknown>> | 'unreadab
 }
 
 const sourceEnding = '.source';
+/** The file name ending of {@link Store.digestsOf}. */
+const digestsEnding = '.digests';
 
 /** The file name ending of unreadable records that were set aside. */
 export const brokenEnding = '.broken';

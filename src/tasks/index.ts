@@ -12,6 +12,8 @@ import { host } from './ec2/host.js';
 import { image } from './ec2/image.js';
 import { imageAttributes } from './ec2/image_attributes.js';
 import { preflight } from './ec2/preflight.js';
+import { pull } from './ec2/pull.js';
+import { push } from './ec2/push.js';
 import { snapshot } from './ec2/snapshot.js';
 import { sourceImage } from './ec2/source_image.js';
 import { volume } from './ec2/volume.js';
@@ -28,6 +30,8 @@ export const kinds: readonly AnyKind[] = [
   image,
   copy,
   imageAttributes,
+  pull,
+  push,
   preflight,
   partition,
   filesystem,

@@ -20,7 +20,7 @@ from botocore.utils import parse_timestamp
 
 loader = botocore.loaders.Loader()
 models = {
-    name: botocore.model.ServiceModel(loader.load_service_model(name, "service-2"), name) for name in ("ec2", "sts")
+    name: botocore.model.ServiceModel(loader.load_service_model(name, "service-2"), name) for name in ("ec2", "sts", "ebs")
 }
 # The name of the API version that says which service a request is for is checked as well.
 versions = {name: model.metadata["apiVersion"] for name, model in models.items()}
@@ -136,8 +136,82 @@ def check_refusal(body, service):
     return [f"a refusal has {name}" for name in names if ElementTree.fromstring(stripped).find(name) is None] if root is not None else []
 
 
+def members_at(shape, location):
+    """The members of a request or an answer that are in a place, by their names there."""
+    found = {name: member for name, member in shape.members.items() if member.serialization.get("location") == location}
+    return {member.serialization.get("name", name).lower(): (name, member) for name, member in found.items()}
+
+
+def check_json(value, shape, path):
+    kind = shape.type_name
+    if kind == "structure":
+        if not isinstance(value, dict):
+            return [f"{path} is not a structure"]
+        known = {member.serialization.get("name", name): member for name, member in shape.members.items()}
+        unknown = [f"{path}.{key} is not known" for key in value if key not in known]
+        return unknown + [fault for key, one in value.items() if key in known for fault in check_json(one, known[key], f"{path}.{key}")]
+    if kind == "list":
+        if not isinstance(value, list):
+            return [f"{path} is not a list"]
+        return [fault for one in value for fault in check_json(one, shape.member, f"{path}[0]")]
+    right = {"integer": int, "long": int, "boolean": bool, "timestamp": (int, float)}.get(kind, str)
+    return [] if isinstance(value, right) and (kind != "string" or not check_scalar(value, shape, path)) else [f"{path}: {value!r} is not a {kind}"]
+
+
+def check_rest_request(line, headers, body, operation):
+    """Source: the AWS REST-JSON protocol."""
+    method, _, target = line.partition(" ")
+    path, _, query = target.partition("?")
+    shape, name = operation.input_shape, operation.name
+    template = re.sub(r"\{(\w+)\}", lambda found: f"(?P<{found[1]}>[^/]+)", operation.http["requestUri"])
+    matched = re.fullmatch(template, path)
+    if matched is None or method != operation.http["method"]:
+        return [f"{method} {path} is not {operation.http['method']} {operation.http['requestUri']}"]
+    given, faults = set(), []
+    for location, values in (("uri", matched.groupdict()), ("querystring", dict(urllib.parse.parse_qsl(query))), ("header", headers)):
+        known = members_at(shape, location)
+        for key, value in values.items():
+            if key.lower() not in known:
+                faults.append(f"{name}.{key} is not known")
+                continue
+            member, of = known[key.lower()]
+            given.add(member)
+            faults += check_scalar(value, of, f"{name}.{member}")
+    if body is not None and method == "POST" and body != "":
+        inside = json.loads(body)
+        given |= set(inside)
+        faults += [f"{name}.{key} is not known" for key in inside if key not in shape.members]
+        faults += [fault for key, value in inside.items() if key in shape.members for fault in check_json(value, shape.members[key], f"{name}.{key}")]
+    payload = shape.serialization.get("payload")
+    return faults + [f"{name}.{member} is required" for member in shape.required_members if member not in given and member != payload]
+
+
+def check_rest(entry):
+    operation = models["ebs"].operation_model(entry["action"])
+    headers, status, name = entry["headers"], entry["status"], entry["action"]
+    if status >= 400:
+        refusal = json.loads(entry["body"])
+        code, shapes = headers.get("x-amzn-errortype", ""), {shape.name: shape for shape in operation.error_shapes}
+        # Every service of AWS refuses what is signed in a wrong way; these codes are in no model.
+        if code not in shapes:
+            return [] if re.search("Signature|Token|Serialization|Unavailable", code) else [f"{code} is no error of {name}"]
+        wrong = [] if status == shapes[code].metadata["error"]["httpStatusCode"] else [f"{code} has the status {status}"]
+        return wrong + check_json(refusal, shapes[code], code)
+    request = entry["request"]
+    faults = check_rest_request(request["line"], request["headers"], request.get("body"), operation)
+    if status != operation.http.get("responseCode", 200):
+        faults.append(f"{name} has the status {status}")
+    known = members_at(operation.output_shape, "header")
+    for key, value in headers.items():
+        if key.startswith("x-amz-"):
+            faults += check_scalar(value, known[key][1], f"{name}.{key}") if key in known else [f"{name}: the header {key} is not known"]
+    return faults + (check_json(json.loads(entry["body"]), operation.output_shape, name) if "body" in entry else [])
+
+
 def check(entry):
     service = entry["service"]
+    if service == "ebs":
+        return check_rest(entry)
     if answers_only and entry["action"] not in models[service].operation_names:
         return check_refusal(entry["body"], service)
     operation = models[service].operation_model(entry["action"])
@@ -165,7 +239,10 @@ for file in sys.argv[2 if answers_only else 1 :]:
         for line in lines:
             entry = json.loads(line)
             # Tests send requests that no client would; those do not say which API they are for. Some have no answer.
-            if "status" not in entry or "Version=" not in entry.get("form", ""):
+            if entry["service"] == "ebs":
+                if "status" not in entry or entry["action"] not in models["ebs"].operation_names:
+                    continue
+            elif "status" not in entry or "Version=" not in entry.get("form", ""):
                 continue
             counts[entry["action"]] += 1
             for fault in check(entry):

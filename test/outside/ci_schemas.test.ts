@@ -7,7 +7,7 @@ import { repository } from '../support/program.js';
 import { suite } from '../support/suite.js';
 
 const page = readFileSync(join(repository, 'docs/ci.md'), 'utf8');
-const [github = '', gitlab = '', ami = ''] = [...page.matchAll(/```yml\n([\s\S]*?)```/g)].map(([, text]) => text);
+const [github = '', gitlab = '', ami = '', direct = ''] = [...page.matchAll(/```yml\n([\s\S]*?)```/g)].map(([, text]) => text);
 
 const python = process.env['CHROOTFILE_NEWEST_PYTHON'] ?? '';
 
@@ -21,13 +21,16 @@ suite(
   'the CI page',
   (test) => {
     test('its workflows are valid by the schemas of GitHub Actions and GitLab CI', () =>
-      inFolder({ 'build.yml': github, 'ami.yml': ami, 'gitlab.yml': gitlab, 'bad.yml': github.replaceAll('runs-on', 'run-on') }, (folder) => {
-        const workflows = ['--builtin-schema', 'vendor.github-workflows'];
-        assert.equal(validated(folder, ...workflows, 'build.yml', 'ami.yml'), [0, 'ok -- validation done\n']);
-        assert.is(validated(folder, ...workflows, 'bad.yml')[0], 1);
-        const pipeline = ['--builtin-schema', 'vendor.gitlab-ci', '--data-transform', 'gitlab-ci'];
-        assert.equal(validated(folder, ...pipeline, 'gitlab.yml'), [0, 'ok -- validation done\n']);
-      }));
+      inFolder(
+        { 'build.yml': github, 'ami.yml': ami, 'direct.yml': direct, 'gitlab.yml': gitlab, 'bad.yml': github.replaceAll('runs-on', 'run-on') },
+        (folder) => {
+          const workflows = ['--builtin-schema', 'vendor.github-workflows'];
+          assert.equal(validated(folder, ...workflows, 'build.yml', 'ami.yml', 'direct.yml'), [0, 'ok -- validation done\n']);
+          assert.is(validated(folder, ...workflows, 'bad.yml')[0], 1);
+          const pipeline = ['--builtin-schema', 'vendor.gitlab-ci', '--data-transform', 'gitlab-ci'];
+          assert.equal(validated(folder, ...pipeline, 'gitlab.yml'), [0, 'ok -- validation done\n']);
+        },
+      ));
   },
   python === '' ? 'CHROOTFILE_NEWEST_PYTHON names no Python with check-jsonschema' : undefined,
 );

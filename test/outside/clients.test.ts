@@ -13,6 +13,13 @@ const actions = [...ec2Actions.keys(), ...stsActions.keys()];
 
 suite('clients of AWS', (test) => {
   for (const [whose, python] of Object.entries(pythons)) {
+    test(`a tour of EBS by ${whose} boto3`, () =>
+      withServer(async (server) => {
+        const { code, stdout, stderr } = await runProgram([python, join(repository, 'test/outside/ebs_tour.py'), server.endpoint], server);
+        console.log(`\n${stdout}`);
+        assert.is(code, 0, stderr);
+      }));
+
     for (const client of ['boto3', 'awscli']) {
       test(
         `a tour of all ${actions.length} actions by ${whose} ${client}`,

@@ -3,11 +3,20 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EC2Client, TerminateInstancesCommand } from '@aws-sdk/client-ec2';
 import * as assert from 'uvu/assert';
+import { localEc2 } from '../../src/cli/embedded_ec2.js';
+import { areEqual } from '../support/direct.js';
 import { inFolder } from '../support/folder.js';
 import { finished, repository, run, start } from '../support/program.js';
 import { suite } from '../support/suite.js';
 
 const python = process.env['CHROOTFILE_NEWEST_PYTHON'];
+
+/** The file of the root volume of an image in the embedded EC2 of a state folder. */
+function diskOf(state: string, region: string, image: string): string {
+  const { store } = localEc2(state, region);
+  const [mapping] = store.get('images', image)?.mappings ?? [];
+  return store.diskOf(String(mapping?.snapshot));
+}
 
 interface Moto {
   readonly endpoint: string;
@@ -119,6 +128,30 @@ outputs: {images: "{{ ami.images }}"}
               (await gc()).map(({ type, why, deleted }) => `${type}: ${why}, ${deleted}`),
               [`snapshot: ${host} was terminated, true`, `volume: ${host} was terminated, true`],
             );
+          } finally {
+            assert.match(await moto.stop(), 'left: [] []');
+          }
+        }),
+      60_000,
+    );
+
+    test(
+      'takes the blocks of a pushed image by EBS direct, and gives them back to a pull',
+      () =>
+        inFolder({}, async (folder) => {
+          const moto = await startMoto(folder);
+          try {
+            const there = ['--endpoint', moto.endpoint, '--format', 'json'];
+            const tiny = finished(await run(['run', join(repository, 'bench/tiny.yml'), '--cloud', 'local', '--format', 'json'], { folder, env }));
+            const { image_id: own } = tiny['outputs'] as { image_id: string };
+            const pushed = await run(['push', own, ...there], { folder, env });
+            assert.is(pushed.code, 0, pushed.stdout + pushed.stderr);
+            const { image_id: sent } = finished(pushed)['outputs'] as { image_id: string };
+            const elsewhere = join(folder, 'elsewhere');
+            const pulled = await run(['pull', sent, ...there, '--state', elsewhere], { folder, env });
+            assert.is(pulled.code, 0, pulled.stdout + pulled.stderr);
+            const { image_id: back } = finished(pulled)['outputs'] as { image_id: string };
+            assert.ok(await areEqual(diskOf(join(folder, 'state'), 'local-1', own), diskOf(elsewhere, 'us-east-1', back)));
           } finally {
             assert.match(await moto.stop(), 'left: [] []');
           }

@@ -146,14 +146,18 @@ def before_call(model, params, context, **_):
     return None
 
 
+def before_ebs_call(context, **_):
+    changed.add(context["client_region"])
+
+
 def after_call(model, parsed, **_):
     # What another service is asked for comes to EC2 too, which does not know it.
-    elsewhere = model.service_model.service_name not in ("ec2", "sts")
+    elsewhere = model.service_model.service_name not in ("ec2", "sts", "ebs")
     if elsewhere or parsed.get("Error", {}).get("Code") in ("NotImplemented", "UnsupportedOperation"):
         refused.add(model.name)
 
 
-botocore.handlers.BUILTIN_HANDLERS += [("before-call.ec2", before_call), ("after-call", after_call)]
+botocore.handlers.BUILTIN_HANDLERS += [("before-call.ec2", before_call), ("before-call.ebs", before_ebs_call), ("after-call", after_call)]
 
 
 def pytest_runtest_setup(item):

@@ -28,7 +28,7 @@ function rowsOf(title: string): ReadonlyMap<string, string> {
 }
 
 suite(
-  "moto's own tests, of images, volumes, snapshots, tags and regions",
+  "moto's own tests, of images, volumes, snapshots and their blocks, tags and regions",
   (test) => {
     test(
       'fail as docs/moto-tests.md says, each for its reason, and no other does',
@@ -47,7 +47,7 @@ suite(
             await ok(python, '-m', 'pip', 'download', '--quiet', '--no-deps', '--no-binary', ':all:', '--dest', folder, `moto==${version}`);
             await ok('tar', '-xf', join(folder, `moto-${version}.tar.gz`), '-C', folder, '--strip-components=1', `moto-${version}/tests`);
             const results = join(folder, 'results.ndjson');
-            const tests = files.map((name) => `tests/test_ec2/test_${name}.py`);
+            const tests = [...files.map((name) => `tests/test_ec2/test_${name}.py`), 'tests/test_ebs/test_ebs.py'];
             const ran = await runProgram([python, '-m', 'pytest', '-p', 'moto_own', '--quiet', '--tb=short', '--color=no', ...tests], server, {
               PYTHONPATH: join(repository, 'test/outside'),
               PYTHONDONTWRITEBYTECODE: '1',

@@ -47,7 +47,7 @@ export function heldBy(folder: string): string[] {
         recordsOf(folder, region, kind).map((record) => ({ kind, id: String(record['id']), name: record['name'] })),
       );
       const disks = existsSync(join(root, region, 'disks')) ? readdirSync(join(root, region, 'disks')) : [];
-      const orphans = disks.filter((disk) => !ids.some(({ id }) => disk === `${id}.img`));
+      const orphans = disks.filter((disk) => !ids.some(({ id }) => disk === `${id}.img` || disk === `${id}.digests`));
       return [...ids.map(({ kind, id, name }) => `${region} ${kind} ${String(name ?? id)}`), ...orphans.map((disk) => `${region} disk ${disk}`)];
     })
     .sort();

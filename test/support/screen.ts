@@ -15,18 +15,22 @@ export class Screen {
 
   constructor(command: string, folder: string, { columns = 80, rows = 24, env = {} }: { columns?: number; rows?: number; env?: Record<string, string> } = {}) {
     this.emulator = new xterm.Terminal({ cols: columns, rows, scrollback: 10_000, allowProposedApi: true });
-    this.child = spawn('script', ['--quiet', '--return', '--flush', '--command', `tty > tty; stty cols ${columns} rows ${rows}; exec ${command}`, '/dev/null'], {
-      cwd: folder,
-      env: {
-        ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !['CI', 'GITHUB_ACTIONS', 'FORCE_COLOR'].includes(name))),
-        CHROOTFILE_STATE: join(folder, 'state'),
-        NO_COLOR: '1',
-        TERM: 'xterm-256color',
-        PATH: `${repository}/bin:${process.env['PATH']}`,
-        ...env,
+    this.child = spawn(
+      'script',
+      ['--quiet', '--return', '--flush', '--command', `tty > tty; stty cols ${columns} rows ${rows}; exec ${command}`, '/dev/null'],
+      {
+        cwd: folder,
+        env: {
+          ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !['CI', 'GITHUB_ACTIONS', 'FORCE_COLOR'].includes(name))),
+          CHROOTFILE_STATE: join(folder, 'state'),
+          NO_COLOR: '1',
+          TERM: 'xterm-256color',
+          PATH: `${repository}/bin:${process.env['PATH']}`,
+          ...env,
+        },
+        stdio: ['pipe', 'pipe', 'inherit'],
       },
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
+    );
     this.child.stdout.on('data', (chunk) => {
       this.written += chunk;
       this.emulator.write(chunk);

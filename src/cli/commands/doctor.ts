@@ -101,7 +101,7 @@ async function kernel(): Promise<Finding[]> {
       name: 'loop devices',
       ok: loop === undefined,
       detail: loop ?? 'available',
-      help: loop === undefined ? undefined : `${loopHelp}; only the embedded EC2 needs them`,
+      help: loop === undefined ? undefined : `${loopHelp}; only the embedded EC2 and direct volumes need them`,
     },
   ];
 }

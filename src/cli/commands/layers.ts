@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import type { Command } from 'commander';
 import type { Ingredient } from '../../runtime/layers/ingredients.js';
 import { isUsable, type LayerRecord, LayerRecords } from '../../runtime/layers/layer_records.js';
+import { blocksOfCopies, type CopyRecord, copiesIn } from '../copies.js';
 import { findLayer, labelOf, shortKey } from '../find_layer.js';
 import { blocksOfLayers, bytesTogether, sizeOf } from '../layer_sizes.js';
 import { counted, duration } from '../reports/lines.js';
@@ -52,15 +53,31 @@ interface Options {
 async function list({ state: named, json }: Options): Promise<void> {
   const state = stateFolder(named);
   const layers = new LayerRecords(state).listAll();
-  const blocks = await blocksOfLayers(state, layers);
+  const copies = await copiesIn(state);
+  const [blocks, ofCopies] = [await blocksOfLayers(state, layers), await blocksOfCopies(state, copies)];
   const bytesOf = (layer: LayerRecord) => sizeOf(blocks.get(layer.key));
-  const total = bytesTogether(blocks.values());
-  if (json) return printJson({ version: 1, layers: layers.map((layer) => recordOf(layer, bytesOf(layer))), bytes: total } satisfies LayersJson);
-  if (layers.length === 0) return print('no layers');
+  const total = bytesTogether([...blocks.values(), ...ofCopies.values()]);
+  if (json) {
+    const shown = copies.map((copy) => ({ ...copy, ...bytesIn(sizeOf(ofCopies.get(copy.snapshot))) }));
+    const all = layers.map((layer) => recordOf(layer, bytesOf(layer)));
+    return printJson({ version: 1, layers: all, copies: shown, bytes: total } satisfies LayersJson);
+  }
+  if (layers.length + copies.length === 0) return print('no layers');
+  const rows = [...layers.map((layer) => rowOf(layer, bytesOf(layer))), ...copies.map((copy) => rowOfCopy(copy, sizeOf(ofCopies.get(copy.snapshot))))];
+  const counts = [counted(layers.length, 'layer'), ...(copies.length === 0 ? [] : [counted(copies.length, 'copied snapshot')])].join(' and ');
   print(
-    ...table([['KEY', 'MADE (UTC)', 'USED (UTC)', 'AFTER', 'TASKS', 'SAVES', 'SIZE', 'RECIPE'], ...layers.map((layer) => rowOf(layer, bytesOf(layer)))]),
-    `${counted(layers.length, 'layer')} in ${sizeText(total)}, where blocks that they share count once`,
+    ...table([['KEY', 'MADE (UTC)', 'USED (UTC)', 'AFTER', 'TASKS', 'SAVES', 'SIZE', 'RECIPE'], ...rows]),
+    `${counts} in ${sizeText(total)}, where blocks that they share count once`,
   );
+}
+
+function bytesIn(bytes: number | undefined) {
+  return bytes === undefined ? {} : { bytes };
+}
+
+/** A copy of a snapshot, from which direct volumes are made. */
+function rowOfCopy({ snapshot, made, used, of }: CopyRecord, bytes: number | undefined): string[] {
+  return [snapshot, minute(made), minute(used), `copy of ${of}`, '-', '-', bytes === undefined ? '-' : sizeText(bytes), '-'];
 }
 
 /** A layer in a list. Of a layer of another format, the tasks are not known. */
@@ -78,7 +95,7 @@ function recordOf(layer: LayerRecord, bytes: number | undefined): LayersJson['la
     ...(account === undefined ? {} : { account }),
     snapshots: Object.values(snapshots),
     ...(tasks === undefined ? {} : { after: labelOf(layer), tasks: tasks.length, seconds: tasks.reduce((sum, { seconds }) => sum + seconds, 0) }),
-    ...(bytes === undefined ? {} : { bytes }),
+    ...bytesIn(bytes),
   };
 }
 

@@ -1,6 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { Option } from 'commander';
+import { hasLocalDisks } from '../../dsl/recipe/cloud.js';
 import { mounts } from '../../linux/mounts.js';
 import { keeperOf } from '../../linux/namespace_holder.js';
 import { shellWord } from '../../linux/shell_quote.js';
@@ -12,7 +13,7 @@ import { fileAndTasks, knownTo } from '../recipe_file.js';
 import { mustBeAbleToMount, mustHostVolumes, toolsFor } from '../requirements.js';
 import { runSession } from '../session.js';
 import { mustBeRoot, stateFolder, usualUmask } from '../state.js';
-import { hasPerson, print } from '../terminal/output.js';
+import { hasPerson, print, printError } from '../terminal/output.js';
 import { watchSignals } from '../terminal/signals.js';
 import { mustHave } from '../tools.js';
 import { addCloudOptions, bytes, collect, count, duration, inputOption, inputsOption, stateOption, type Verb } from '../verbs.js';
@@ -76,7 +77,7 @@ const whyRoot = 'run needs root: it mounts file systems, attaches volumes and en
 /** The option that a resumed run cannot have, because it goes on as it began. */
 function unfitForResume(options: Readonly<Record<string, unknown>>): string | undefined {
   const { cache, refresh } = options;
-  const name = ['dryRun', 'cloud', 'region', 'profile', 'endpoint', 'from'].find((each) => options[each]);
+  const name = ['dryRun', 'cloud', 'region', 'profile', 'endpoint', 'volumes', 'from'].find((each) => options[each]);
   if (name !== undefined) return name === 'dryRun' ? '--dry-run' : `--${name}`;
   if (cache !== undefined) return cache ? '--cache' : '--no-cache';
   return (refresh as readonly string[]).length > 0 ? '--refresh' : undefined;
@@ -108,9 +109,13 @@ async function run(file: string, goals: readonly string[], options: RunOptions):
 /** Checks the host and runs what was prepared; returns the exit code. */
 export async function start(file: string, prepared: PreparedRun, options: RunOptions): Promise<number> {
   await checkHost(file, prepared, options);
+  // A resumed run goes on with its own.
+  const report = options.quiet ? () => {} : printError;
+  const cloud = options.resume === undefined ? await cloudOf(prepared.loaded.module.recipe.cloud, options, prepared.folder.state, report) : undefined;
+  if (cloud !== undefined && hasLocalDisks(cloud)) await mustHostVolumes(prepared);
   const interruption = watchSignals(options.timeout);
   try {
-    return await runSession(prepared, options, interruption);
+    return await runSession(cloud === undefined ? prepared : { ...prepared, cloud }, options, interruption);
   } finally {
     interruption.stop();
   }
@@ -150,6 +155,4 @@ async function checkHost(file: string, prepared: PreparedRun, options: RunOption
   );
   if (asks !== undefined && !hasPerson()) throw new ExitError(exits.host, `task "${asks.id}": ${noTerminal}`);
   mustHave(toolsFor(plan, knownTo(prepared.loaded)));
-  const { provider } = cloudOf(prepared.loaded.module.recipe.cloud, options, prepared.folder.state);
-  if (provider === 'local' && options.resume === undefined) await mustHostVolumes(prepared);
 }

@@ -6,7 +6,7 @@ export const layersSchema = {
   title: 'chrootfile layers --json',
   type: 'object',
   additionalProperties: false,
-  required: ['version', 'layers', 'bytes'],
+  required: ['version', 'layers', 'copies', 'bytes'],
   properties: {
     version: { const: 1 },
     layers: {
@@ -33,7 +33,24 @@ export const layersSchema = {
         },
       },
     },
-    bytes: { type: 'integer', description: 'How much space all layers of the embedded EC2 take, where blocks that they share count once' },
+    copies: {
+      type: 'array',
+      description: 'The copies of snapshots from which direct volumes are made, newest first',
+      items: {
+        type: 'object',
+        additionalProperties: false,
+        required: ['snapshot', 'region', 'of', 'made', 'used'],
+        properties: {
+          snapshot: { type: 'string', description: 'Id of the copy in the embedded EC2' },
+          region: { type: 'string', description: 'Its region' },
+          of: { type: 'string', description: 'Region and id of the original' },
+          made: { type: 'string', description: 'When it was made, as an ISO 8601 time in UTC' },
+          used: { type: 'string', description: 'When a run last used it' },
+          bytes: { type: 'integer', description: 'How much space it takes, with blocks that it shares' },
+        },
+      },
+    },
+    bytes: { type: 'integer', description: 'How much space all layers and copies of the embedded EC2 take, where blocks that they share count once' },
   },
 } as const;
 

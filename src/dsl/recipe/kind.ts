@@ -51,6 +51,8 @@ export interface KindDeclaration {
    * name. They include the calls of its undo.
    */
   readonly permissions?: Readonly<Record<string, readonly string[]>>;
+  /** Those it always may call with direct volumes, if they are others. */
+  readonly directPermissions?: readonly string[];
   /** A `with` that is valid; shown in the manual and in editors. */
   readonly example: Readonly<Record<string, unknown>>;
 }

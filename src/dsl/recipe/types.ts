@@ -14,6 +14,8 @@ export interface Cloud {
   readonly sts_endpoint?: string;
   readonly tls_verify?: boolean;
   readonly max_attempts?: number;
+  /** Where the disks of volumes are. `auto` is settled before a run starts, whose journal then says `direct` or nothing. */
+  readonly volumes?: 'attach' | 'direct' | 'auto';
 }
 
 /** A role that is assumed before any other request. Source: STS API reference, AssumeRole. */

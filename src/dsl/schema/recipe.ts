@@ -59,6 +59,11 @@ function topLevel(): Record<string, Schema> {
             type: 'integer',
             minimum: 1,
           }),
+          volumes: word(
+            'Where the disks of volumes are. `attach` (the default) attaches EBS volumes to this machine, which is an EC2 instance. `direct` keeps them as files on this machine, which can be any, and transfers snapshots by the EBS direct APIs. `auto` is `attach` on an EC2 instance in the region, and `direct` elsewhere. For `provider: aws` only.',
+            'volumes: direct',
+            { enum: ['attach', 'direct', 'auto'] },
+          ),
         },
       },
     ),

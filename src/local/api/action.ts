@@ -138,7 +138,7 @@ export function ownerOf({ owner }: Resource): string {
   return owner ?? localAccount;
 }
 
-function maySee(resource: Resource & Pick<Snapshot | Image, 'sharedWith'>, { account }: Here): boolean {
+export function maySee(resource: Resource & Pick<Snapshot | Image, 'sharedWith'>, { account }: Here): boolean {
   const { sharedWith } = resource;
   return ownerOf(resource) === account || (sharedWith?.groups.includes('all') ?? false) || (sharedWith?.users.includes(account) ?? false);
 }

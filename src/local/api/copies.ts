@@ -1,6 +1,6 @@
 import { thisMaker } from '../owner_process.js';
 import { optInRegions, regions } from '../request_identity.js';
-import type { Image, Snapshot, Tag } from '../resources.js';
+import { type Image, noVolume, type Snapshot, type Tag } from '../resources.js';
 import type { Store } from '../store.js';
 import { action, existing, type Here, ownerOf, stopDryRun } from './action.js';
 import { begin, copied } from './copying.js';
@@ -159,7 +159,10 @@ function draftOf(from: Snapshot, wanted: Encryption, tags: Tag[], here: Here) {
     created: new Date().toISOString(),
     owner: here.account,
     tags,
-    volume: 'vol-ffffffff',
+    volume: noVolume,
+    lineage: undefined,
+    upload: undefined,
+    token: undefined,
     encrypted,
     // Keys belong to a region: a copy uses the given key, or the account's default key there.
     kmsKey: encrypted ? (wanted.key ?? (here.store.get('snapshots', from.id) === undefined ? undefined : from.kmsKey)) : undefined,

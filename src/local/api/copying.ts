@@ -2,6 +2,7 @@ import { existsSync, linkSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { makeFolder, syncFolder } from '../../linux/atomic_write.js';
+import { isUploaded, uploadFailure } from '../ebs/upload_failure.js';
 import { bytesOf, copyDisk, createDisk, deviceOf, isBusy, isSameDisk, removeDisk, writtenAt } from '../loop_devices.js';
 import { hasDied, isSinceBoot, thisMaker } from '../owner_process.js';
 import type { DiskResource, Image, Origin, Snapshot, Volume } from '../resources.js';
@@ -68,6 +69,7 @@ function removeDisks(here: Here, id: string): void {
   here.copies.get(id)?.stop.abort(new Error(`${id} was deleted`));
   removeDisk(here.store.diskOf(id));
   removeDisk(here.store.sourceOf(id));
+  if (existsSync(here.store.digestsOf(id))) removeDisk(here.store.digestsOf(id));
 }
 
 /**
@@ -93,14 +95,15 @@ export async function copied(here: Here, begun: Begun): Promise<void> {
  * Whether the request waits for the copy. It does when the copy is only a second name, or there is nothing to copy. It
  * also does for a volume in use: later writes to it must not get into the snapshot.
  */
-function isWaitedFor(here: Here, { id, origin }: DiskResource): boolean {
+function isWaitedFor(here: Here, disk: DiskResource): boolean {
+  const { id, origin } = disk;
   if (origin === undefined) return true;
-  return isShared(id, origin) || (!isSnapshot(origin.id) && origin.written === undefined) || bytesOf(here.store.sourceOf(id)) === 0;
+  return isShared(disk, origin) || (!isSnapshot(origin.id) && origin.written === undefined) || bytesOf(here.store.sourceOf(id)) === 0;
 }
 
 /** Whether a disk stays identical to its origin: neither is ever written to. */
-function isShared(id: string, origin: Origin): boolean {
-  return isSnapshot(id) && isSnapshot(origin.id);
+function isShared(disk: DiskResource, origin: Origin): boolean {
+  return isSnapshot(disk.id) && isSnapshot(origin.id) && !isUploaded(disk);
 }
 
 function copy(here: Here, disk: DiskResource): Promise<void> {
@@ -110,11 +113,12 @@ function copy(here: Here, disk: DiskResource): Promise<void> {
   return done;
 }
 
-async function fill(here: Here, { id, size, origin }: DiskResource, signal: AbortSignal): Promise<void> {
+async function fill(here: Here, disk: DiskResource, signal: AbortSignal): Promise<void> {
+  const { id, size, origin } = disk;
   const [from, to] = [here.store.sourceOf(id), here.store.diskOf(id)];
   try {
     if (origin === undefined) await createDisk(to, size);
-    else if (isShared(id, origin)) shareDisk(from, to);
+    else if (isShared(disk, origin)) shareDisk(from, to);
     else await copyDisk(here.run, { from, to, sizeGiB: size, written: origin.written, signal });
     await finish(here, id);
   } catch (error) {
@@ -129,10 +133,10 @@ function shareDisk(from: string, to: string): void {
   syncFolder(dirname(to));
 }
 
-/** Marks a volume or snapshot with a complete disk as ready. If it was deleted meanwhile, deletes the disk. */
+/** Marks a volume or snapshot with a complete disk as ready, unless blocks are still to be written. If it was deleted meanwhile, deletes the disk. */
 export function finish(here: Here, id: string): Promise<void> {
   return here.store.exclusive(() => {
-    if (change(here, id, { ready: true, origin: undefined })) removeSource(here, id);
+    if (change(here, id, { ready: !isUploaded(diskResource(here, id)), origin: undefined })) removeSource(here, id);
     else removeDisks(here, id);
   });
 }
@@ -169,8 +173,14 @@ export async function fail(here: Here, id: string, { message }: Error): Promise<
 /** Why the disk of a resource will never be ready; undefined when it may be. */
 export function failureOf(disk: DiskResource, here: Here): string | undefined {
   if (disk.ready) return undefined;
-  const failure = disk.failure ?? here.failures.get(disk.id) ?? (hasDied(disk.maker) && !canGoOn(disk, here.store) ? killed : undefined);
+  const failure = disk.failure ?? here.failures.get(disk.id) ?? interruption(disk, here.store);
   return failure === undefined ? undefined : here.messageForClient(failure);
+}
+
+/** Why a disk that is not ready will never be, as its record and its files show. */
+export function interruption(disk: DiskResource, store: Store): string | undefined {
+  if (isUploaded(disk)) return uploadFailure(disk, store);
+  return hasDied(disk.maker) && !canGoOn(disk, store) ? killed : undefined;
 }
 
 const killed = 'the process that was creating it was killed';

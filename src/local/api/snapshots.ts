@@ -1,5 +1,5 @@
 import { thisMaker } from '../owner_process.js';
-import type { Image, Snapshot, Volume } from '../resources.js';
+import { type Image, lineageOf, type Snapshot, type Volume } from '../resources.js';
 import { action, type Here, hasPassed, own, ownerOf, selected, stopDryRun } from './action.js';
 import { begin, copied, failureOf, fractionOf, originOf, removeWithDisk } from './copying.js';
 import { Ec2Error } from './errors.js';
@@ -105,6 +105,7 @@ export async function draftOf(volume: Volume, { description, tags }: Pick<Snapsh
     created: new Date().toISOString(),
     tags,
     volume: volume.id,
+    lineage: lineageOf(volume),
     size: volume.size,
     description,
     encrypted: volume.encrypted,
@@ -118,7 +119,12 @@ export async function draftOf(volume: Volume, { description, tags }: Pick<Snapsh
 
 /** Whether a snapshot is complete. */
 export function isComplete(snapshot: Snapshot, here: Here): boolean {
-  return snapshot.ready && hasPassed(snapshot, lastsFor(snapshot, here));
+  return snapshot.ready && hasPassed({ created: begunAt(snapshot) }, lastsFor(snapshot, here));
+}
+
+/** When EC2 began to complete a snapshot. */
+function begunAt({ upload, created }: Snapshot): string {
+  return upload?.completed ?? created;
 }
 
 export function stateOf(snapshot: Snapshot, here: Here): SnapshotState {
@@ -133,7 +139,7 @@ function lastsFor({ copied }: Snapshot, { latency }: Here): number {
 function progressOf(snapshot: Snapshot, here: Here): string {
   if (isComplete(snapshot, here)) return '100%';
   const whole = lastsFor(snapshot, here);
-  const passed = whole === 0 ? 1 : (Date.now() - Date.parse(snapshot.created)) / whole;
+  const passed = whole === 0 ? 1 : (Date.now() - Date.parse(begunAt(snapshot))) / whole;
   const there = snapshot.ready ? 1 : fractionOf(snapshot, here.store);
   return `${Math.min(99, Math.floor(Math.min(passed, there) * 100))}%`;
 }

@@ -1,5 +1,5 @@
 import { thisMaker } from '../owner_process.js';
-import type { Snapshot, Volume } from '../resources.js';
+import { lineageOf, type Snapshot, type Volume } from '../resources.js';
 import { action, existing, type Here, own, ownerOf, stopDryRun } from './action.js';
 import { attachmentBody, attachmentState, isAttached, isReady, isTaken, rootVolume, selectedVolumes, settled } from './attachments.js';
 import { begin, copied, failureOf, removeWithDisk } from './copying.js';
@@ -62,6 +62,7 @@ const createVolume = action(
         token: token === undefined ? undefined : { value: token, request: here.asked },
         size,
         snapshot: snapshot?.id,
+        lineage: snapshot === undefined ? undefined : lineageOf(snapshot),
         zone,
         type,
         iops: iops ?? (type === 'gp3' ? 3000 : undefined),

@@ -3,7 +3,10 @@ import { type IncomingMessage, type RequestListener, type ServerResponse, STATUS
 import type { Duplex } from 'node:stream';
 import { Ec2Error } from '../api/errors.js';
 import { refusal } from '../api/xml.js';
-import type { LocalEc2, WireAnswer } from '../ec2.js';
+import { asEbsError } from '../ebs/errors.js';
+import { isOfEbs, type RestAnswer, refusalOf } from '../ebs/protocol.js';
+import type { LocalEc2 } from '../ec2.js';
+import type { HttpClient } from '../wire.js';
 import { Metadata } from './metadata_service.js';
 import { isFromOwner, otherMachine } from './peer.js';
 import { verifySignature } from './signature.js';
@@ -15,27 +18,31 @@ const maxBytes = 2 ** 20;
 /** Requests up to this size are read completely and then refused. Beyond it, the connection is cut. */
 const maxReadBytes = 64 * maxBytes;
 
-/** Answers requests to EC2 and STS, and to the metadata service if it is given. */
+/** Answers requests to EC2, STS and EBS, and to the metadata service if it is given. */
 export function answerApi(ec2: LocalEc2, hosts: readonly string[], metadata: Metadata | undefined): RequestListener {
   const answer = metadata === undefined ? undefined : answerMetadata(ec2, hosts, metadata);
   return async (request, response) => {
     const started = performance.now();
+    const url = urlOf(request);
     try {
-      const url = urlOf(request);
       if (answer !== undefined && url !== undefined && Metadata.owns(url.pathname)) return answer(request, response);
-      const { status, body } = await apiAnswer(ec2, hosts, request, url);
-      end(response, status, 'text/xml;charset=UTF-8', body);
+      const { status, body, headers } = await apiAnswer(ec2, hosts, request, url);
+      end(response, status, headers['content-type'] ?? '', body, headers);
     } catch (error) {
       // An injected fault cuts the connection, or the client did.
       if (!(error instanceof Ec2Error)) return void response.socket?.destroy();
-      const { status, code } = error;
-      ec2.log({ service: 'ec2', action: request.method ?? '', region: ec2.region, status, code, ms: Math.round(performance.now() - started) });
-      end(response, status, 'text/xml;charset=UTF-8', refusal(code, error.message, randomUUID()));
+      const isEbs = url !== undefined && isOfEbs(url.pathname);
+      const { status, headers, body } = isEbs
+        ? refusalOf(asEbsError(error), randomUUID())
+        : inXml(error.status, refusal(error.code, error.message, randomUUID()));
+      const ms = Math.round(performance.now() - started);
+      ec2.log({ service: isEbs ? 'ebs' : 'ec2', action: request.method ?? '', region: ec2.region, status, code: error.code, ms });
+      end(response, status, headers['content-type'] ?? '', body, headers);
     }
   };
 }
 
-async function apiAnswer(ec2: LocalEc2, hosts: readonly string[], request: IncomingMessage, url: URL | undefined): Promise<WireAnswer> {
+async function apiAnswer(ec2: LocalEc2, hosts: readonly string[], request: IncomingMessage, url: URL | undefined): Promise<RestAnswer> {
   const { method = '', socket } = request;
   const headers = headersOf(request);
   const body = await bodyOf(request);
@@ -43,17 +50,28 @@ async function apiAnswer(ec2: LocalEc2, hosts: readonly string[], request: Incom
   if (isFromBrowser(headers)) throw new Ec2Error('AuthFailure', 'Requests from web pages are refused.', 403);
   if (!isTo(hosts, headers)) throw new Ec2Error('AuthFailure', `Requests to the host '${headers['host'] ?? ''}' are refused.`, 403);
   const { secretKey: secret } = ec2;
-  // A web page can make a browser send an unsigned GET request.
-  if (method !== 'POST' && (method !== 'GET' || secret === undefined)) {
-    throw new Ec2Error('InvalidRequest', `The method ${method} is not supported. Use POST, or GET with a signature.`, 405);
-  }
   const { pathname: path, search, searchParams: query } = url;
-  return ec2.answer(method === 'GET' ? search.slice(1) : body.toString(), headers, {
+  const client: HttpClient = {
     admit: async (service) => {
       if (secret !== undefined) await verifySignature({ method, path, query, headers, body }, service, secret);
     },
     from: otherMachine(socket),
-  });
+  };
+  // A web page can make a browser send an unsigned GET request.
+  const isUnsigned = secret === undefined && headers['authorization'] === undefined;
+  if (isOfEbs(path)) {
+    if (method !== 'POST' && isUnsigned) throw new Ec2Error('MissingAuthenticationToken', 'The request must be signed.', 403);
+    return ec2.answerEbs({ method, path, query, headers, body }, client);
+  }
+  if (method !== 'POST' && (method !== 'GET' || secret === undefined)) {
+    throw new Ec2Error('InvalidRequest', `The method ${method} is not supported. Use POST, or GET with a signature.`, 405);
+  }
+  const given = await ec2.answer(method === 'GET' ? search.slice(1) : body.toString(), headers, client);
+  return inXml(given.status, given.body);
+}
+
+function inXml(status: number, text: string): RestAnswer {
+  return { status, headers: { 'content-type': 'text/xml;charset=UTF-8' }, body: Buffer.from(text) };
 }
 
 /** Answers requests to the metadata service. */
@@ -81,7 +99,7 @@ export function refuseUnreadable(error: NodeJS.ErrnoException, socket: Duplex): 
   socket.end([...head, 'Connection: close', '', body].join('\r\n'));
 }
 
-function end(response: ServerResponse, status: number, type: string, body: string, headers: Headers = {}): void {
+function end(response: ServerResponse, status: number, type: string, body: string | Uint8Array, headers: Headers = {}): void {
   response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body), ...headers }).end(body);
 }
 

@@ -163,7 +163,7 @@ class Executor {
 
   /** Undoes what a failed attempt of a task left, before the next attempt. */
   private async undoFailedAttempt(task: string): Promise<void> {
-    const [left] = await this.notes.undo(task);
+    const [left] = await this.notes.undoAttempt(task);
     if (left !== undefined) throw new Error(`task "${task}" cannot be run again because its changes could not be undone: ${left.error}`);
   }
 

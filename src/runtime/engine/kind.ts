@@ -1,5 +1,6 @@
 import type { Ec2Opener } from '../../aws/client.js';
-import type { NoteWriter } from '../../aws/journaled_create.js';
+import type { DirectStore } from '../../aws/direct/store.js';
+import type { NoteHandle, NoteWriter } from '../../aws/journaled_create.js';
 import type { Maker } from '../../aws/ownership_tags.js';
 import type { Described, KindDeclaration, ObjectSchema } from '../../dsl/recipe/kind.js';
 import type { Cloud } from '../../dsl/recipe/types.js';
@@ -8,6 +9,8 @@ import type { Shell } from '../../linux/command.js';
 /** What a task or its undo uses to act on the build host and on EC2. */
 export interface HostContext extends Ec2Opener {
   readonly shell: Shell;
+  /** Set if volumes are direct: their disks are in the embedded EC2, and snapshots are transferred. */
+  readonly direct?: DirectStore | undefined;
   /** Whether the run's mounts ended with its last process. Anything mounted at their paths now belongs to somebody else. */
   readonly mountsGone: boolean;
   /** Whether the disk that holds the chroot's root is deleted next. Then nothing on it needs to be restored. */
@@ -32,6 +35,8 @@ export interface TaskContext extends HostContext, Maker, NoteWriter {
   readonly content?: string | undefined;
   /** For a volume: the snapshot to make it from instead of its own, which a layer has. */
   readonly layer?: string | undefined;
+  /** The notes with `continues` of a failed attempt of this task: the task continues what they record, or undoes it. */
+  readonly earlier: readonly { readonly data: object; readonly handle: NoteHandle }[];
   /** Runs an action while no other run on this host runs one with the same name, for example choosing a device name. */
   exclusive<T>(what: string, action: () => Promise<T>): Promise<T>;
   /** Reports what the task does, and how many percent of it are done when that is known. */

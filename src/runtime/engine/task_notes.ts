@@ -1,4 +1,5 @@
 import type { LinkedTask } from '../../dsl/resolve/link.js';
+import type { Note } from '../runs/journal.js';
 import { undoNotes } from '../runs/undo.js';
 import type { Left } from './events.js';
 import type { Execution } from './execution.js';
@@ -27,6 +28,18 @@ export class TaskNotes {
   /** Undoes all changes of a task. @returns what could not be undone. */
   undo(task: string): Promise<Left[]> {
     return this.undoOnly(this.execution.journal.open.filter((note) => note.task === task).map(({ id }) => id));
+  }
+
+  /** Undoes what a failed attempt of a task changed, before the next one; except what that one continues. */
+  undoAttempt(task: string): Promise<Left[]> {
+    const continued = this.continued(task).map(({ id }) => id);
+    const all = this.execution.journal.open.filter((note) => note.task === task).map(({ id }) => id);
+    return this.undoOnly(all.filter((id) => !continued.includes(id)));
+  }
+
+  /** What the next attempt of a task continues. */
+  continued(task: string): Note[] {
+    return this.execution.journal.open.filter((note) => note.task === task && (note.data as { continues?: boolean }).continues === true);
   }
 
   /** Undoes the changes of some notes. @returns what could not be undone. */

@@ -165,7 +165,7 @@ export class TaskRunner {
         return await this.attempt(task);
       } catch (error) {
         if (attempt > limit || this.cancelled.aborted) throw error;
-        if ((await this.notes.undo(task.id)).length > 0) throw error;
+        if ((await this.notes.undoAttempt(task.id)).length > 0) throw error;
         emit({ type: 'task.retrying', task: task.id, error: (error as Error).message, inMs: delay });
         await sleep(Math.min(delay, longestTimerMs), undefined, { signal: this.cancelled }).catch(() => {
           throw error;
@@ -194,6 +194,7 @@ export class TaskRunner {
   private contextOf({ id, linked, kind, root }: PreparedKind): TaskContext {
     const { host, folder, emit, journal, atCommit } = this.execution;
     const { timeoutMs } = linked.task;
+    const handleOf = (note: number) => ({ update: (next: object) => journal.update(note, next), remove: () => journal.undone(note) });
     return {
       ...host,
       signal: timeoutMs === undefined ? this.cancelled : AbortSignal.any([this.cancelled, AbortSignal.timeout(timeoutMs)]),
@@ -208,10 +209,8 @@ export class TaskRunner {
       progress: (text, percent) => emit({ type: 'task.progress', task: id, text, ...(percent === undefined ? {} : { percent }) }),
       warn: (message) => emit({ type: 'warning', message: `${id}: ${message}` }),
       atCommit: (action) => atCommit.push(action),
-      note: (data) => {
-        const note = this.notes.add(linked, kind.name, data);
-        return { update: (next) => journal.update(note, next), remove: () => journal.undone(note) };
-      },
+      earlier: this.notes.continued(id).map((note) => ({ data: note.data as object, handle: handleOf(note.id) })),
+      note: (data) => handleOf(this.notes.add(linked, kind.name, data)),
     };
   }
 

@@ -19,7 +19,7 @@ export interface ChainKeys {
 }
 
 /** Where the volumes are: no other place can use the layers. */
-export interface Place extends Pick<Cloud, 'provider' | 'endpoint'> {
+export interface Place extends Pick<Cloud, 'provider' | 'endpoint' | 'volumes'> {
   readonly region: string;
   /** The id of the account. */
   readonly account: string;
@@ -31,7 +31,7 @@ export interface Place extends Pick<Cloud, 'provider' | 'endpoint'> {
  */
 export function chainKeys(
   { members, looks, end }: Chain,
-  { provider, endpoint, region, account }: Place,
+  { provider, endpoint, region, account, volumes: backend }: Place,
   sources: Omit<IngredientSources, 'keys' | 'recorded' | 'handles' | 'isOnVolume'>,
   recorded: (task: string) => readonly Ingredient[] = () => [],
 ): ChainKeys {
@@ -41,7 +41,7 @@ export function chainKeys(
   const more = { ...sources, keys: known, handles: new Map<string, string>(), isOnVolume };
   const keys: TaskKey[] = [];
   const found = new Map<string, string>();
-  let before = JSON.stringify([layerFormat, provider, region, endpoint ?? null, account]);
+  let before = JSON.stringify([layerFormat, provider, region, endpoint ?? null, account, ...(backend === 'direct' ? [backend] : [])]);
   const look = (done: number) => {
     for (const { task } of looks.filter(({ after }) => after === done)) {
       const made = handleKey(task, { ...more, recorded: [] });

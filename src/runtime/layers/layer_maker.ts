@@ -1,4 +1,5 @@
 import { deleteSnapshots } from '../../aws/layer_snapshots.js';
+import { hasLocalDisks } from '../../dsl/recipe/cloud.js';
 import type { LinkedTask } from '../../dsl/resolve/link.js';
 import { bytesInUse } from '../../linux/bytes_in_use.js';
 import type { Execution } from '../engine/execution.js';
@@ -23,7 +24,7 @@ export class LayerMaker {
    */
   isWorthIt({ task }: LinkedTask, open: OpenChain, { key, isRepeated }: { readonly key: string; readonly isRepeated: boolean }): boolean {
     if ((task.cache || undefined)?.layer) return true;
-    if (this.execution.journal.head.cloud.provider !== 'local') return false;
+    if (!hasLocalDisks(this.execution.journal.head.cloud)) return false;
     if (open.making.isWanted(key)) return true;
     // Later layers need what is on a volume that is released before them.
     if (madeVolumes(open).some(({ end }) => end === open.tasks.length && end < open.chain.members.length)) return true;
@@ -85,6 +86,6 @@ export class LayerMaker {
   private async deleteReplaced({ key, snapshots, region, made }: Layer): Promise<void> {
     const { host, folder } = this.execution;
     const ids = layersInUse(folder.state).has(key) ? [] : this.records.unshared(Object.values(snapshots));
-    await deleteSnapshots(await host.ec2(region), ids, made, host.signal).catch(({ message }: Error) => host.warn(message));
+    await deleteSnapshots(await host.disks(region), ids, made, host.signal).catch(({ message }: Error) => host.warn(message));
   }
 }

@@ -1,4 +1,5 @@
 import { accountOf } from '../../aws/account.js';
+import { onDisks } from '../../aws/client.js';
 import { createLayerSnapshot, deviceNameOf } from '../../aws/layer_snapshots.js';
 import { markKept } from '../../aws/ownership_tags.js';
 import { waitForSnapshot } from '../../aws/snapshots.js';
@@ -46,7 +47,7 @@ export async function makeLayer(
   try {
     const started = performance.now();
     let copyMs = 0;
-    const ec2 = await host.ec2();
+    const ec2 = await host.disks();
     const records = new LayerRecords(folder.state);
     const owner = await records.ownerId();
     const disks: string[] = [];
@@ -71,7 +72,7 @@ export async function makeLayer(
     record(snapshots, { region: ec2.region, account: await accountOf(ec2) });
     await markKept(
       Object.values(snapshots).map((id) => ({ region: ec2.region, id })),
-      host,
+      onDisks(host),
       context.progress,
     );
     for (const note of written) journal.undone(note);

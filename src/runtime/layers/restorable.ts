@@ -48,7 +48,7 @@ export async function restorable(
       continue;
     }
     const ids = Object.values(layer.snapshots);
-    const states = await snapshotStates(await opener.ec2(layer.region), ids);
+    const states = await snapshotStates(await opener.disks(layer.region), ids);
     if (ids.every((id) => states.get(id) === 'completed')) return { layer, passed };
     const isComing = ids.every((id) => states.get(id) === 'completed' || states.get(id) === 'pending');
     passed ??= isComing ? 'the snapshot of its layer is not complete yet' : 'the snapshot of its layer was deleted';

@@ -27,12 +27,13 @@ export class RunKeys {
 
   /** The keys of a chain, as far as they can be known now. */
   async of(chain: Chain): Promise<ChainKeys> {
-    const ec2 = await this.execution.host.ec2();
+    const { host } = this.execution;
     for (const volume of chain.members.filter(makesDisk)) {
-      const content = await this.contentFor(volume, ec2);
+      const content = await this.contentFor(volume, await host.ec2());
       if (content !== undefined) this.contents.set(volume.id, content);
     }
-    this.hashing = { region: ec2.region, account: await accountOf(ec2), hashKey: await this.records.hashKey() };
+    const disks = await host.disks();
+    this.hashing = { region: disks.region, account: await accountOf(disks), hashKey: await this.records.hashKey() };
     return this.keysIn(chain, this.hashing);
   }
 

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { VolumeAttachment } from '@aws-sdk/client-ec2';
-import { ec2ByHand } from '../../aws/by_hand.js';
+import { diskByHand } from '../../aws/by_hand.js';
 import type { Ec2 } from '../../aws/client.js';
 import { changedNothing } from '../../aws/errors.js';
 import { devicesTaken, findHost } from '../../aws/instance.js';
@@ -16,6 +16,7 @@ export const attachment = defineKind({
   undoes: 'detach the volume',
   in: 'none',
   permissions: { always: ['ec2:AttachVolume', 'ec2:DescribeInstances', 'ec2:DescribeVolumes', 'ec2:DetachVolume'] },
+  directPermissions: [],
   tools: { blkid: 'util-linux', losetup: 'mount', partx: 'util-linux' },
   params: {
     type: 'object',
@@ -42,7 +43,7 @@ export const attachment = defineKind({
   },
   example: { volume: '{{ volume.id }}' },
   run: async ({ volume, device_name }, context) => {
-    const ec2 = await context.ec2();
+    const ec2 = await context.disks();
     const { instance_id: instance } = await findHost(ec2);
     const attach = () => attachSomewhere(ec2, { volume, instance, names: device_name === undefined ? undefined : [device_name] }, context);
     const { wanted, answered } = await context.exclusive('devices', attach);
@@ -51,8 +52,8 @@ export const attachment = defineKind({
     const device = await deviceOfVolume(volume, name, context.signal);
     return { device, device_name: name, name: device.slice('/dev/'.length) };
   },
-  undo: async (note: Attached, host) => detachVolume(await host.ec2(note.region), note, host.signal),
-  byHand: (note: Attached, at) => [ec2ByHand(at, note, 'detach-volume', '--volume-id', note.volume)],
+  undo: async (note: Attached, host) => detachVolume(await host.disks(note.region), note, host.signal),
+  byHand: (note: Attached, at) => [diskByHand(at, note, 'detach-volume', '--volume-id', note.volume)],
 });
 
 interface Wanted {

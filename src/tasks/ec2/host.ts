@@ -1,14 +1,16 @@
+import { accountOf } from '../../aws/account.js';
 import { findHost } from '../../aws/instance.js';
 import { defineKind } from '../../runtime/engine/kind.js';
 
 export const host = defineKind({
   name: 'ec2.host',
   summary: 'Describes this machine as an EC2 instance',
-  docs: 'On EC2, the instance metadata service identifies the instance. On the embedded EC2, this machine is the only instance. The task changes nothing.',
+  docs: 'On EC2, the instance metadata service identifies the instance. On the embedded EC2 and with direct volumes, this machine is the only instance; its id is not one of AWS. The task changes nothing.',
   lifetime: 'step',
   in: 'none',
   tools: {},
   permissions: { always: ['ec2:DescribeInstances'] },
+  directPermissions: [],
   params: {
     type: 'object',
     additionalProperties: false,
@@ -27,5 +29,8 @@ export const host = defineKind({
     },
   },
   example: {},
-  run: async ({ instance_id }, context) => ({ ...(await findHost(await context.ec2(), instance_id)) }),
+  run: async ({ instance_id }, context) => {
+    const host = await findHost(await context.disks(), instance_id);
+    return context.direct === undefined ? { ...host } : { ...host, account_id: await accountOf(await context.ec2()) };
+  },
 });

@@ -1,5 +1,6 @@
 import type { Image } from '@aws-sdk/client-ec2';
 import type { Ec2 } from '../../aws/client.js';
+import { readableSnapshot, UnreadableError } from '../../aws/direct/readable.js';
 import { missingPermissions } from '../../aws/dry_run.js';
 import { inCall, isNotFound } from '../../aws/errors.js';
 import { imageOf, imagesNamed, rootVolumeOf } from '../../aws/images.js';
@@ -56,6 +57,7 @@ export const preflight = defineKind({
   permissions: {
     always: ['ec2:DescribeImages', 'ec2:DescribeInstances', 'ec2:DescribeRegions', 'ec2:DescribeSnapshots', 'ec2:GetEbsEncryptionByDefault'],
   },
+  directPermissions: ['ec2:DescribeImages', 'ec2:DescribeRegions', 'ec2:DescribeSnapshots', 'ec2:GetEbsEncryptionByDefault'],
   params,
   outputs: { type: 'object', additionalProperties: false, properties: {} },
   example: { name: 'web-{{ run.timestamp }}', source: '{{ source.id }}' },
@@ -71,7 +73,7 @@ export const preflight = defineKind({
       regions: [...new Set(given.regions ?? [])].filter((region) => region !== ec2.region),
     };
     const source = given.source === undefined ? undefined : await imageOf(ec2, given.source);
-    const host = await findHost(ec2);
+    const host = await findHost(await context.disks());
     const regions = given.validate_regions ? await unknownRegions(ec2, wanted.regions) : [];
     // The remaining checks call the regions, so these must exist.
     failOn([...faultsOfParams(wanted, ec2.region), ...(await faultsOfDevices(ec2, source, wanted)), ...regions]);
@@ -197,10 +199,12 @@ async function faultsOfSource(ec2: Ec2, source: Image | undefined, { volume_size
   }
   for (const id of root?.SnapshotId === undefined ? [] : [root.SnapshotId]) {
     try {
-      await ec2.client.send(new ec2.sdk.DescribeSnapshotsCommand({ SnapshotIds: [id] }));
+      if (ec2.cloud.volumes === 'direct') await readableSnapshot(ec2, id);
+      else await ec2.client.send(new ec2.sdk.DescribeSnapshotsCommand({ SnapshotIds: [id] }));
     } catch (error) {
-      if (!isNotFound(error)) throw inCall('DescribeSnapshots', error);
-      faults.push(`the snapshot ${id} of ${source.ImageId} cannot be read (${(error as Error).message}): its owner must share the snapshot too`);
+      if (error instanceof UnreadableError) faults.push(error.message);
+      else if (!isNotFound(error) && !isNotFound((error as Error).cause)) throw inCall('DescribeSnapshots', error);
+      else faults.push(`the snapshot ${id} of ${source.ImageId} cannot be read (${(error as Error).message}): its owner must share the snapshot too`);
     }
   }
   return faults;

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { Option } from 'commander';
 import { layerTag } from '../../../aws/layer_snapshots.js';
+import { hasLocalDisks } from '../../../dsl/recipe/cloud.js';
 import { openPool, removePool } from '../../../local/pool.js';
 import type { Tag } from '../../../local/resources.js';
 import { regionsIn } from '../../../local/store.js';
@@ -56,5 +57,5 @@ function countsIn(state: string): string {
 }
 
 function localLayers(records: LayerRecords): LayerRecord[] {
-  return records.listAll().filter(({ cloud }) => cloud.provider === 'local');
+  return records.listAll().filter(({ cloud }) => hasLocalDisks(cloud));
 }
