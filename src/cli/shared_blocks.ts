@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { hostShell, systemProgram } from '../linux/command.js';
+import { extentsIn } from '../linux/file_extents.js';
 
 /** Part of a file, by its place on the disk, in bytes. */
 export interface Extent {
@@ -18,11 +19,9 @@ export async function extentsOf(file: string): Promise<Extent[] | undefined> {
   if (filefrag === undefined || !existsSync(file)) return undefined;
   // A block size of 1: lengths are in bytes.
   const text = await hostShell.run([filefrag, '-v', '-b1', file]).catch(() => undefined);
-  return text?.split('\n').flatMap((line) => {
-    const [, start, length] = /^\s*\d+:\s*\d+\.\.\s*\d+:\s*(\d+)\.\.\s*\d+:\s*(\d+):/.exec(line) ?? [];
-    if (start === undefined) return [];
-    return [{ start: Number(start), end: Number(start) + Number(length), shared: /\bshared\b/.test(line) }];
-  });
+  return text === undefined
+    ? undefined
+    : extentsIn(text).map(({ start, end, at, flags }) => ({ start: at, end: at + end - start, shared: /\bshared\b/.test(flags) }));
 }
 
 /** How many bytes of a file are in blocks that other files use too; undefined where filefrag cannot say so. */

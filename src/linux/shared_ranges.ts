@@ -1,12 +1,5 @@
 import type { DataRange } from './data_ranges.js';
-
-/** A part of a file that is in one piece on the disk, in bytes. */
-interface Extent {
-  readonly start: number;
-  readonly end: number;
-  /** Where it begins on the disk. */
-  readonly at: number;
-}
+import { extentsIn, type FileExtent } from './file_extents.js';
 
 /**
  * The ranges that two files have in the same place on the disk, so that their content is the same: on a copy-on-write
@@ -17,7 +10,7 @@ export async function sharedRanges(run: (command: readonly string[]) => Promise<
   const [some, others] = await Promise.all([extentsOf(run, file), extentsOf(run, other)]);
   const shared: DataRange[] = [];
   for (let i = 0, j = 0; i < some.length && j < others.length; ) {
-    const [a, b] = [some[i] as Extent, others[j] as Extent];
+    const [a, b] = [some[i] as FileExtent, others[j] as FileExtent];
     const [start, end] = [Math.max(a.start, b.start), Math.min(a.end, b.end)];
     if (start < end && a.at - a.start === b.at - b.start) shared.push([start, end]);
     if (a.end < b.end) i += 1;
@@ -26,17 +19,10 @@ export async function sharedRanges(run: (command: readonly string[]) => Promise<
   return shared;
 }
 
-/**
- * What is on the disk in a known place, in order. Data that is not written yet is written first: until then the old place is reported.
- * Source: filefrag(8), and the kernel's filesystems/fiemap.rst.
- */
-async function extentsOf(run: (command: readonly string[]) => Promise<string>, file: string): Promise<Extent[]> {
+/** What is on the disk in a known place, in order. Data that is not written yet is written first: until then the old place is reported. */
+async function extentsOf(run: (command: readonly string[]) => Promise<string>, file: string): Promise<FileExtent[]> {
   const text = await run(['filefrag', '-s', '-v', '-b1', file]).catch(() => '');
-  return text.split('\n').flatMap((line) => {
-    const [, start, end, at, flags = ''] = /^\s*\d+:\s*(\d+)\.\.\s*(\d+):\s*(\d+)\.\.\s*\d+:\s*\d+:(.*)$/.exec(line) ?? [];
-    if (start === undefined || /unknown|delalloc|encoded|inline|not_aligned/.test(flags)) return [];
-    return [{ start: Number(start), end: Number(end) + 1, at: Number(at) }];
-  });
+  return extentsIn(text).filter(({ flags }) => !/unknown|delalloc|encoded|inline|not_aligned/.test(flags));
 }
 
 /** Ranges without others, which are in order and do not overlap. */
