@@ -1,8 +1,7 @@
 import type { Ec2 } from './client.js';
-import { inCall } from './errors.js';
 import { journaledCreate, type MadeNote, madeNow, type NoteWriter } from './journaled_create.js';
 import { type Maker, tagsOf } from './ownership_tags.js';
-import { createSnapshot, deleteSnapshot } from './snapshots.js';
+import { createSnapshot, deleteSnapshot, ownSnapshots } from './snapshots.js';
 import { describeVolume } from './volumes.js';
 
 /** The tag of snapshots that are layers: the key of the layer. */
@@ -15,24 +14,13 @@ export const contentTag = 'chrootfile:content';
 
 /** What the content of a snapshot of this account is from; undefined if that is not known. */
 export async function contentOf(ec2: Ec2, id: string): Promise<string | undefined> {
-  const Filters = [{ Name: 'snapshot-id', Values: [id] }];
-  try {
-    const { Snapshots = [] } = await ec2.client.send(new ec2.sdk.DescribeSnapshotsCommand({ OwnerIds: ['self'], Filters }));
-    return Snapshots[0]?.Tags?.find(({ Key }) => Key === contentTag)?.Value;
-  } catch (error) {
-    throw inCall('DescribeSnapshots', error);
-  }
+  const [snapshot] = await ownSnapshots(ec2, [id]);
+  return snapshot?.Tags?.find(({ Key }) => Key === contentTag)?.Value;
 }
 
 /** The states of some snapshots, e.g. `pending`, by id; those that do not exist are missing. */
 export async function snapshotStates(ec2: Ec2, ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
-  const Filters = [{ Name: 'snapshot-id', Values: [...ids] }];
-  try {
-    const { Snapshots = [] } = await ec2.client.send(new ec2.sdk.DescribeSnapshotsCommand({ OwnerIds: ['self'], Filters }));
-    return new Map(Snapshots.map(({ SnapshotId = '', State = '' }) => [SnapshotId, State]));
-  } catch (error) {
-    throw inCall('DescribeSnapshots', error);
-  }
+  return new Map((await ownSnapshots(ec2, ids)).map(({ SnapshotId = '', State = '' }) => [SnapshotId, State]));
 }
 
 /** EC2's name of the device as which a volume is attached; undefined if it is not. */

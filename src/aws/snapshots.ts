@@ -1,6 +1,7 @@
-import type { CreateSnapshotCommandInput, Snapshot } from '@aws-sdk/client-ec2';
+import type { CreateSnapshotCommandInput, DescribeSnapshotsCommandInput, Snapshot } from '@aws-sdk/client-ec2';
 import type { Ec2 } from './client.js';
 import { createOnce } from './create_once.js';
+import { inCall } from './errors.js';
 import type { Search } from './find_created.js';
 import type { MadeNote } from './journaled_create.js';
 import { madeBy } from './ownership_tags.js';
@@ -14,6 +15,20 @@ export function createSnapshot(ec2: Ec2, want: CreateSnapshotCommandInput, note:
     search: snapshotsMadeBy(ec2, note),
     progress,
   });
+}
+
+/** The first page of the snapshots that a query finds. */
+export async function describeSnapshots({ client, sdk }: Ec2, query: DescribeSnapshotsCommandInput): Promise<Snapshot[]> {
+  try {
+    return (await client.send(new sdk.DescribeSnapshotsCommand(query))).Snapshots ?? [];
+  } catch (error) {
+    throw inCall('DescribeSnapshots', error);
+  }
+}
+
+/** The snapshots of the account of the client that have some ids; those that do not exist are missing. */
+export function ownSnapshots(ec2: Ec2, ids: readonly string[]): Promise<Snapshot[]> {
+  return describeSnapshots(ec2, { OwnerIds: ['self'], Filters: [{ Name: 'snapshot-id', Values: [...ids] }] });
 }
 
 /** The search for snapshots that a task of a run created. */

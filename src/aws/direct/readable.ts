@@ -1,6 +1,6 @@
-import type { DescribeSnapshotsCommandInput, Snapshot } from '@aws-sdk/client-ec2';
+import type { Snapshot } from '@aws-sdk/client-ec2';
 import type { Ec2 } from '../client.js';
-import { inCall } from '../errors.js';
+import { describeSnapshots, ownSnapshots } from '../snapshots.js';
 
 /** A snapshot whose blocks can be read by EBS direct. */
 export interface ReadableSnapshot extends Snapshot {
@@ -17,7 +17,7 @@ export class UnreadableError extends Error {}
  */
 export async function readableSnapshot(ec2: Ec2, id: string): Promise<ReadableSnapshot> {
   const refuse = (why: string, help: string) => new UnreadableError(`EBS direct cannot read ${id}: ${why}\n  help: ${help}`);
-  const [snapshot] = await describe(ec2, { SnapshotIds: [id] });
+  const [snapshot] = await describeSnapshots(ec2, { SnapshotIds: [id] });
   if (snapshot === undefined) throw refuse(`there is no such snapshot in ${ec2.region}`, 'use a snapshot of that region');
   if (snapshot.State === 'pending') throw refuse('it is not complete yet', `aws ec2 wait snapshot-completed --region ${ec2.region} --snapshot-ids ${id}`);
   if (snapshot.State !== 'completed') throw refuse(`its state is "${snapshot.State}"`, 'use another snapshot');
@@ -26,25 +26,17 @@ export async function readableSnapshot(ec2: Ec2, id: string): Promise<ReadableSn
   const isOwn = (await ownSnapshot(ec2, id)) !== undefined;
   if (isOwn) return { ...snapshot, isOwn };
   const Filters = [{ Name: 'snapshot-id', Values: [id] }];
-  if ((await describe(ec2, { RestorableByUserIds: ['all'], Filters })).length === 0) return { ...snapshot, isOwn };
+  if ((await describeSnapshots(ec2, { RestorableByUserIds: ['all'], Filters })).length === 0) return { ...snapshot, isOwn };
   const copy = `aws ec2 copy-image --region ${ec2.region} --source-region ${ec2.region} --source-image-id AMI --name NAME`;
   throw refuse('it is public and belongs to another account', `copy its image into this account once: ${copy}`);
 }
 
 /** A snapshot of the account of the client; undefined if there is none. */
 export async function ownSnapshot(ec2: Ec2, id: string): Promise<Snapshot | undefined> {
-  return (await describe(ec2, { OwnerIds: ['self'], Filters: [{ Name: 'snapshot-id', Values: [id] }] }))[0];
+  return (await ownSnapshots(ec2, [id]))[0];
 }
 
 /** The snapshots of the embedded EC2 with a tag. */
 export function snapshotsTagged(ec2: Ec2, tag: string, value: string): Promise<Snapshot[]> {
-  return describe(ec2, { OwnerIds: ['self'], Filters: [{ Name: `tag:${tag}`, Values: [value] }] });
-}
-
-async function describe({ client, sdk }: Ec2, query: DescribeSnapshotsCommandInput): Promise<Snapshot[]> {
-  try {
-    return (await client.send(new sdk.DescribeSnapshotsCommand(query))).Snapshots ?? [];
-  } catch (error) {
-    throw inCall('DescribeSnapshots', error);
-  }
+  return describeSnapshots(ec2, { OwnerIds: ['self'], Filters: [{ Name: `tag:${tag}`, Values: [value] }] });
 }
