@@ -1,5 +1,4 @@
 import { existsSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import { baseTag } from '../aws/direct/direct_volume.js';
 import { copyLock, copyTag, recordOf } from '../aws/direct/local_copy.js';
 import { deleteSnapshots } from '../aws/layer_snapshots.js';
@@ -8,7 +7,7 @@ import { LockedError, lock, type Release } from '../linux/lock.js';
 import type { LocalEc2 } from '../local/ec2.js';
 import type { Tag } from '../local/resources.js';
 import { openLocalEc2 } from './embedded_ec2.js';
-import { openHostContext } from './host_context.js';
+import { directStore, openHostContext } from './host_context.js';
 import { type Extent, extentsOf } from './shared_blocks.js';
 import { printError } from './terminal/output.js';
 
@@ -26,7 +25,7 @@ export interface CopyRecord {
 
 /** The copies in a state folder, newest first. Those that images have are part of the images. */
 export async function copiesIn(state: string): Promise<CopyRecord[]> {
-  if (!existsSync(storeIn(state).records)) return [];
+  if (!existsSync(directStore(state).records)) return [];
   const ec2 = await openLocalEc2(state);
   return ec2.regions.flatMap((region) => copiesOf(ec2, region, state)).sort((a, b) => b.made.localeCompare(a.made));
 }
@@ -37,7 +36,7 @@ function copiesOf(ec2: LocalEc2, region: string, state: string): CopyRecord[] {
   return store.list('snapshots').flatMap(({ id, tags, created }) => {
     const of = valueOf(tags, copyTag);
     if (of === undefined || ofImages.has(id)) return [];
-    const used = statSync(recordOf(storeIn(state), of), { throwIfNoEntry: false })?.mtime.toISOString() ?? created;
+    const used = statSync(recordOf(directStore(state), of), { throwIfNoEntry: false })?.mtime.toISOString() ?? created;
     return [{ snapshot: id, region, of, made: created, used }];
   });
 }
@@ -69,7 +68,7 @@ export async function deleteCopies(copies: readonly CopyRecord[], state: string)
 async function deleteCopy(copy: CopyRecord, state: string): Promise<boolean> {
   let release: Release;
   try {
-    release = await lock(copyLock(storeIn(state), copy.of), 'layers prune');
+    release = await lock(copyLock(directStore(state), copy.of), 'layers prune');
   } catch (error) {
     if (!(error instanceof LockedError)) throw error;
     return reportInUse(copy, error.owner?.purpose ?? 'a run');
@@ -85,7 +84,7 @@ async function deleteCopy(copy: CopyRecord, state: string): Promise<boolean> {
       .find(({ tags }) => valueOf(tags, baseTag) === copy.of);
     if (volume !== undefined) return reportInUse(copy, `run ${valueOf(volume.tags, 'chrootfile:run')}`);
     await deleteSnapshots(await host.ec2(copy.region), [copy.snapshot], copy.made, signal);
-    removeFile(recordOf(storeIn(state), copy.of));
+    removeFile(recordOf(directStore(state), copy.of));
     return true;
   } finally {
     await release();
@@ -95,10 +94,6 @@ async function deleteCopy(copy: CopyRecord, state: string): Promise<boolean> {
 function reportInUse({ of }: CopyRecord, run: string): false {
   printError(`warning: the copy of ${of} is not deleted: ${run} uses it`, '  help: try again when it has ended');
   return false;
-}
-
-function storeIn(state: string) {
-  return { records: join(state, 'direct'), locks: join(state, 'locks') };
 }
 
 function valueOf(tags: readonly Tag[], name: string): string | undefined {

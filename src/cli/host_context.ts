@@ -44,7 +44,8 @@ export function openHostContext({ cloud, state, signal, warn }: HostContextOptio
   };
 }
 
-function directStore(state: string): DirectStore {
+/** Where a state folder keeps what direct volumes need. */
+export function directStore(state: string): DirectStore {
   const diskOf = (region: string, id: string) => localEc2(state, region).store.diskOf(id);
   return { records: join(state, 'direct'), locks: join(state, 'locks'), diskOf };
 }

@@ -3,6 +3,7 @@ import { accountOf } from '../account.js';
 import type { Ec2 } from '../client.js';
 import { codeOf, inCall } from '../errors.js';
 import { knownCopy, nameOf, recordOf, touch, withLocalCopy } from './local_copy.js';
+import { directPolicy } from './policy.js';
 import { ownSnapshot, readableSnapshot } from './readable.js';
 import { reasonOf, sideOf } from './sender.js';
 import type { DirectContext } from './store.js';
@@ -101,7 +102,7 @@ export async function encryptsByDefault({ client, sdk }: Ec2): Promise<boolean> 
 export async function isRelated(disks: Ec2, first: string, second: string): Promise<boolean> {
   const { client, sdk } = await sideOf(disks);
   try {
-    await client.send(new sdk.ListChangedBlocksCommand({ FirstSnapshotId: first, SecondSnapshotId: second }));
+    await client.send(new sdk.ListChangedBlocksCommand({ FirstSnapshotId: first, SecondSnapshotId: second, MaxResults: directPolicy.listedAtLeast }));
     return true;
   } catch (error) {
     if (reasonOf(error) === 'UNRELATED_SNAPSHOTS') return false;

@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto';
-import { join } from 'node:path';
 import type { Image } from '@aws-sdk/client-ec2';
 import { removeFile } from '../../linux/atomic_write.js';
 import type { Ec2 } from '../client.js';
@@ -14,7 +12,7 @@ import { copySnapshot, type SnapshotCopy } from './copy_snapshot.js';
 import { encryptsByDefault, isRelated } from './direct_volume.js';
 import { copyTag, nameOf } from './local_copy.js';
 import { ownSnapshot, snapshotsTagged } from './readable.js';
-import type { DirectContext } from './store.js';
+import { type DirectContext, recordOfSending } from './store.js';
 
 /** The tag of a snapshot of the embedded EC2 that was sent elsewhere: the region and id it has there. */
 const sentTag = 'chrootfile:sent-as';
@@ -54,8 +52,7 @@ export async function sendImage({ image, from, name, tags }: ImageToSend, contex
 /** Sends a snapshot, if possible only the difference to one that EC2 has already. */
 async function send(copy: Omit<SnapshotCopy, 'record' | 'base'>, context: DirectContext & NoteWriter): Promise<string> {
   const { from, to, snapshot } = copy;
-  const { direct, run, task } = context;
-  const record = join(direct.records, `sent-${createHash('sha256').update(`${run} ${task}`).digest('hex').slice(0, 32)}.ndjson`);
+  const record = recordOfSending(context.direct, context);
   const note = (data: object) => {
     const written = context.note({ ...data, type: 'snapshot' });
     return { ...written, update: (next: object) => written.update({ ...next, type: 'snapshot' }), remove: () => written.remove() };

@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto';
-import { join } from 'node:path';
 import type { Tag } from '@aws-sdk/client-ec2';
 import { removeFile } from '../../linux/atomic_write.js';
 import { onDisks } from '../client.js';
@@ -9,7 +7,7 @@ import { createSnapshot, deleteSnapshot, snapshotsMadeBy, waitForSnapshot } from
 import { describeVolume } from '../volumes.js';
 import { copySnapshot, type SnapshotCopy } from './copy_snapshot.js';
 import { parentOf } from './direct_volume.js';
-import type { DirectContext } from './store.js';
+import { type DirectContext, hashOf, recordOfSending } from './store.js';
 
 /** The note of a snapshot that is being sent, or of the frozen volume. */
 export interface SentNote extends MadeNote {
@@ -64,10 +62,10 @@ async function begun(wanted: WantedSnapshot, context: SendContext): Promise<{ no
 }
 
 async function freeze(wanted: WantedSnapshot, context: SendContext): Promise<{ note: NoteHandle; made: Frozen }> {
-  const { run, task, signal, progress, direct } = context;
+  const { signal, progress, direct } = context;
   const disks = await context.disks();
   const made = madeNow(context, disks);
-  const record = join(direct.records, `sent-${hashOf([run, task])}.ndjson`);
+  const record = recordOfSending(direct, context);
   const Tags = wanted.tags.filter(({ Key = '' }) => Key.startsWith('chrootfile:'));
   const input = { VolumeId: wanted.volume, TagSpecifications: [{ ResourceType: 'snapshot' as const, Tags }] };
   const about = { ...made, frozen: { record, request: requestOf(wanted) }, continues: true } as const;
@@ -97,10 +95,6 @@ async function send(copy: SnapshotCopy, context: SendContext): Promise<string> {
 
 function requestOf(wanted: WantedSnapshot): string {
   return hashOf(wanted);
-}
-
-function hashOf(value: unknown): string {
-  return createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 32);
 }
 
 /** Deletes what {@link sendSnapshot} made. */

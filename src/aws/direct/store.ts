@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
 import type { Ec2Opener } from '../client.js';
 import type { Maker } from '../ownership_tags.js';
 import type { Progress } from '../waiter.js';
@@ -10,6 +12,16 @@ export interface DirectStore {
   readonly locks: string;
   /** The file that holds the disk of a snapshot of the embedded EC2. */
   diskOf(region: string, snapshot: string): string;
+}
+
+/** The record of what a task of a run sends. */
+export function recordOfSending({ records }: DirectStore, { run, task }: Maker): string {
+  return join(records, `sent-${hashOf([run, task])}.ndjson`);
+}
+
+/** A short hash of a value, as hexadecimal digits. */
+export function hashOf(value: unknown): string {
+  return createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 32);
 }
 
 /** The same context, for a kind that works only with direct volumes. */

@@ -3,8 +3,7 @@ import { diskByHand } from '../../aws/by_hand.js';
 import { onDisks } from '../../aws/client.js';
 import { copyTag, nameOf, withLocalCopy } from '../../aws/direct/local_copy.js';
 import { readableSnapshot } from '../../aws/direct/readable.js';
-import type { DirectContext } from '../../aws/direct/store.js';
-import { withDirect } from '../../aws/direct/store.js';
+import { type DirectContext, withDirect } from '../../aws/direct/store.js';
 import { removeMade } from '../../aws/find_created.js';
 import { deregisterImage, findImages, imageOf, imagesMadeBy, registerImage, snapshotsOf, waitForImage } from '../../aws/images.js';
 import { journaledCreate, type MadeNote, madeNow } from '../../aws/journaled_create.js';
@@ -47,14 +46,14 @@ export const pull = defineKind({
     const context = withDirect(given);
     const [ec2, disks] = [await context.ec2(), await context.disks()];
     const image = await imageOf(ec2, id);
-    const tags = { [copyTag]: nameOf(ec2, id) };
-    const Filters = Object.entries(tags).map(([Name, value]) => ({ Name: `tag:${Name}`, Values: [value] }));
-    const [before] = await findImages(disks, { Owners: ['self'], Filters: [...Filters, ...(name === undefined ? [] : [{ Name: 'name', Values: [name] }])] });
+    const source = nameOf(ec2, id);
+    const Filters = [{ Name: `tag:${copyTag}`, Values: [source] }, ...(name === undefined ? [] : [{ Name: 'name', Values: [name] }])];
+    const [before] = await findImages(disks, { Owners: ['self'], Filters });
     if (before !== undefined) return outputsOf(before, disks.region);
     // Those that cannot be read are reported before any work.
     for (const snapshot of snapshotsOf(image)) await readableSnapshot(ec2, snapshot);
     const registration = registrationOf(image as Image, image && (await uefiDataOf(ec2, image)));
-    const all = await tagsOf(disks, context, name ?? image?.Name ?? id, { ...userTags(image), ...tags });
+    const all = await tagsOf(disks, context, name ?? image?.Name ?? id, { ...userTags(image), [copyTag]: source });
     // Not a leftover of a lost run: it costs nothing.
     const Tags = all.map((tag) => (tag.Key === stateTag ? { ...tag, Value: 'kept' } : tag));
     const want = { ...registration, Name: name ?? image?.Name, TagSpecifications: [{ ResourceType: 'image' as const, Tags }] };
